@@ -1,0 +1,63 @@
+"""Elman: recurrent networks for the computer you have.
+
+Everything public is named here and imported when it is first used, so that `import elman` costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elman.cells import Cell
+    from elman.engine import backend
+    from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
+    from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, convert, explain
+    from elman.run import Run, load, train
+
+_HOME = {
+    "elman.cells": ("Cell",),
+    "elman.engine": ("backend",),
+    "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
+    "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "convert", "explain"),
+    "elman.run": ("Run", "load", "train"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Cell",
+    "DataError",
+    "ElmanError",
+    "FallbackWarning",
+    "GRUCell",
+    "LSTMCell",
+    "NonFiniteError",
+    "RNNCell",
+    "Run",
+    "RunError",
+    "UsageError",
+    "backend",
+    "convert",
+    "explain",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name == "__version__":
+        from elman.version import VERSION
+
+        return VERSION
+    if name not in _MODULE:
+        raise AttributeError(f"module 'elman' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,15 @@
+"""Data that ships with Elman, by name: what `elman train language-modeling tinyshakespeare` reads."""
+
+from pathlib import Path
+
+TEXTS = {
+    # The plays' beginning lines as collected by Andrej Karpathy for char-rnn (2015); the text is in the public domain.
+    "tinyshakespeare": "tinyshakespeare.txt.xz",
+}
+
+
+def find(data: str | Path) -> Path:
+    """Return the file that `data` means: itself, or the shipped text of that name where no such file exists."""
+    path = Path(data)
+    name = TEXTS.get(str(data))
+    return path if name is None or path.exists() else Path(__file__).parent / name

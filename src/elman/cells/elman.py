@@ -1,0 +1,40 @@
+"""The simple recurrent cell: one hidden state, no gates that hold it.
+
+It does not know the layer that is built from it, nor that torch.nn calls that layer RNN.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from elman.cells.base import Cell, Weights
+from elman.errors import UsageError
+from elman.types import State
+
+
+@dataclass(frozen=True, repr=False)
+class Elman(Cell):
+    """The simple recurrent network, the cell of torch.nn.RNN.
+
+        h' = tanh(W_ih x + b_ih + W_hh h + b_hh)        or relu in place of tanh
+
+    Source: J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990). With relu: Q. V. Le, N. Jaitly and
+    G. E. Hinton, "A simple way to initialize recurrent networks of rectified linear units" (2015).
+    """
+
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    gates = ("h",)
+    states = ("h",)
+
+    def __post_init__(self) -> None:
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise UsageError(f"Unknown nonlinearity '{self.nonlinearity}'. Select from 'tanh' or 'relu'.")
+
+    @property
+    def name(self) -> str:
+        return "rnn" if self.nonlinearity == "tanh" else "rnn-relu"
+
+    def step(self, projected: Tensor, state: State, weights: Weights) -> State:
+        total = projected + weights.recurrent(state[0])
+        return (weights.output(total.tanh() if self.nonlinearity == "tanh" else total.relu()),)

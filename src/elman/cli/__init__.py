@@ -1,0 +1,48 @@
+"""The command line: parse, call, print. Nothing is computed here.
+
+The commands' own imports stand inside them, so that `elman --help` answers at once.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from elman.cli import explain, listing, runs
+from elman.cli.training import TaskGroup
+from elman.errors import ElmanError, UsageError
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    runs.evaluate,
+    runs.predict,
+    runs.generate,
+    explain.explain,
+    listing.tasks,
+    listing.cells,
+    listing.doctor,
+)
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 done, 1 failed, 2 bad usage."""
+    try:
+        _command()(prog_name="elman")
+    except ElmanError as error:
+        print(f"elman: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+def _command() -> Any:
+    app = typer.Typer(
+        help="Recurrent networks for the computer you have: train, look inside, run forever.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.add_typer(typer.Typer(cls=TaskGroup, no_args_is_help=True), name="train", help="Train a network for a task.")
+    for command in COMMANDS:
+        app.command()(command)
+    return typer.main.get_command(app)

@@ -1,0 +1,89 @@
+"""`elman evaluate | predict | generate RUN`: what a trained network is good for."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elman.cli import output
+from elman.errors import DataError
+
+RunArgument = Annotated[Path, typer.Argument(help="A run folder.")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")]
+
+
+def evaluate(
+    run: RunArgument,
+    data: Annotated[Path | None, typer.Argument(help="A file (default: the run's own held-out part).")] = None,
+    json: Json = False,
+) -> None:
+    """Score a run beside its naive baseline."""
+    from elman.run import load
+
+    found = load(run).evaluate(data)
+    if json:
+        output.print_json(found)
+    else:
+        output.print_scores(found["data"], found["score"], found["baseline"])
+
+
+def predict(
+    run: RunArgument,
+    data: Annotated[str, typer.Argument(help="A text file, a line a row, or - for standard input.")],
+    out: Annotated[Path | None, typer.Option("--output", help="write a table: .csv, .tsv, .jsonl or .parquet")] = None,
+    json: Json = False,
+) -> None:
+    """Answer every row of a file: a language model gives each line's log-probability and perplexity."""
+    from elman.data import tables
+    from elman.run import load
+
+    loaded = load(run)
+    if out is not None:
+        tables.check_writable(out)
+    rows = loaded.predict(_lines(data))
+    if out is not None:
+        tables.write(out, rows)
+        output.note(f"{len(rows):,} rows: {out}")
+    if json:
+        output.print_json({"rows": rows})
+    elif out is None:
+        output.print_table(rows)
+
+
+def generate(
+    run: RunArgument,
+    prompt: Annotated[str, typer.Option(help="what the text begins with")] = "",
+    length: Annotated[int, typer.Option(help="how many symbols to write")] = 500,
+    temperature: Annotated[float, typer.Option(help="0: always the most probable symbol; 1: as learnt")] = 0.8,
+    top_k: Annotated[int | None, typer.Option(help="draw from the k most probable symbols")] = None,
+    top_p: Annotated[float | None, typer.Option(help="draw from the fewest symbols that add up to p")] = None,
+    seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
+    json: Json = False,
+) -> None:
+    """Write text with a language model, as it comes into being."""
+    from elman.run import load
+
+    pieces = load(run).generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    if json:
+        output.print_json({"prompt": prompt, "text": "".join(pieces)})
+        return
+    sys.stdout.write(prompt)
+    for piece in pieces:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+
+
+def _lines(data: str) -> list[str]:
+    from elman.data.text import TextSource
+
+    if data == "-":
+        try:
+            return sys.stdin.read().splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"standard input is not UTF-8 text (offset {error.start}); convert it first") from error
+    lines = "".join(TextSource(Path(data)).blocks()).splitlines()
+    if not lines:
+        raise DataError(f"{data} is empty; there is nothing to predict")
+    return lines

@@ -1,0 +1,102 @@
+"""`elman train TASK DATA`: one subcommand per task, with that task's options and no others."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from elman import tasks
+from elman.cli import output
+
+COMMON = {
+    "data": (str, typer.Argument(help="Training data: a file, or the shipped text `tinyshakespeare`.")),
+    "valid": (Path | None, typer.Option(help="held-out data to choose the weights by (default: the last tenth)")),
+    "test": (Path | None, typer.Option(help="held-out data that is only scored")),
+    "out": (Path | None, typer.Option(help="run folder to make (default: runs/NAME-1, -2, ...)")),
+    "resume": (bool, typer.Option("--resume", help="go on with the run in --out; a new budget may be given")),
+    "quiet": (bool, typer.Option("--quiet", help="show no progress")),
+    "json": (bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")),
+}
+SHOWN_TEMPERATURE = 0.8
+DEFAULTS = {"data": inspect.Parameter.empty, "resume": False, "quiet": False, "json": False}
+
+
+class TaskGroup(typer.core.TyperGroup):
+    """The tasks as subcommands; a task's file is imported only for its own help or run."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the tasks."""
+        del ctx
+        return list(tasks.TASKS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Make the subcommand of a task; UsageError names the tasks there are."""
+        del ctx
+        return _task_command(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the tasks with their summaries, without importing them."""
+        del ctx
+        with formatter.section("Tasks"):
+            formatter.write_dl([(name, entry.summary) for name, entry in tasks.TASKS.items()])
+
+
+def _task_command(name: str) -> Any:
+    task = tasks.find(name)
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    does = tasks.TASKS[name].summary
+    help_text = f"{does[0].upper()}{does[1:]}. Scored by {task.metric}, beside a naive baseline ({task.baseline_name})."
+    app.command(name=name, help=help_text)(_function(name, task.Options))
+    return typer.main.get_command(app)
+
+
+def _function(name: str, options: type[Any]) -> Callable[..., None]:
+    """Return a function whose signature has the common parameters and one per field of `options`."""
+
+    def command(**values: Any) -> None:
+        common = {key: values.pop(key) for key in COMMON}
+        _train(name, common, values)
+
+    parameters = [_parameter(key, kind, DEFAULTS.get(key), how) for key, (kind, how) in COMMON.items()]
+    for field in dataclasses.fields(options):
+        shown = None if field.default is None else f" (default: {field.default})"
+        how = typer.Option(help=field.metadata["help"] + (shown or ""), show_default=False)
+        parameters.append(_parameter(field.name, _optional(field.type), None, how))
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def _parameter(name: str, kind: Any, default: Any, how: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, how])
+
+
+def _optional(kind: Any) -> Any:
+    """Return the type with None allowed: what is not given stays None, and the task's default holds."""
+    return kind | None
+
+
+def _train(task: str, common: dict[str, Any], options: dict[str, Any]) -> None:
+    from elman.run import train
+
+    as_json = common.pop("json")
+    run = train(task, common.pop("data"), **common, **options)
+    if as_json:
+        output.print_json({"run": str(run.path), "report": str(run.report)} | run.description)
+        return
+    description = run.description
+    for sample in [s for s in description.get("samples", []) if s["temperature"] == SHOWN_TEMPERATURE]:
+        print(f"A sample at temperature {sample['temperature']}:\n\n{sample['text'].strip()}\n")
+    for part, score in run.scores.items():
+        output.print_scores(part, score, description["baselines"][part])
+    if description["status"] == "interrupted":
+        print(f"Interrupted after {description['training']['steps']} steps; go on with --out {run.path} --resume")
+    print(f'Report: {run.report}\nWrite more: elman generate {run.path} --prompt "Once "')

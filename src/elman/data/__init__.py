@@ -1,0 +1,1 @@
+"""Files -> examples -> batches. Knows nothing of cells, models or tasks."""

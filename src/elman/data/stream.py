@@ -1,0 +1,110 @@
+"""One long stream of symbols on disk, cut into contiguous lanes that are read window by window.
+
+Memory stays that of one window, whatever the length of the stream: the symbols lie in a file of the narrowest integers
+that hold them and are mapped, not read. It does not know what the symbols mean.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from elman import files
+from elman.errors import RunError
+
+Symbols = npt.NDArray[np.integer]
+
+
+def symbol_type(vocabulary: int) -> np.dtype[np.unsignedinteger]:
+    """Return the narrowest unsigned type for symbols 0 ... vocabulary-1."""
+    return np.dtype(np.uint8 if vocabulary <= 1 << 8 else np.uint16 if vocabulary <= 1 << 16 else np.uint32)
+
+
+def write(path: Path, blocks: Iterable[Symbols], vocabulary: int) -> Symbols:
+    """Write the symbols of all blocks to `path`, whole or not at all, and return them mapped from there."""
+    kind = symbol_type(vocabulary)
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            for block in blocks:
+                file.write(block.astype(kind).tobytes())
+
+    files.replace(path, fill)
+    return read(path, vocabulary)
+
+
+def read(path: Path, vocabulary: int) -> Symbols:
+    """Map the symbols that `write` left at `path`; RunError when they are gone or damaged."""
+    kind = symbol_type(vocabulary)
+    try:
+        if path.stat().st_size == 0:
+            return np.empty(0, kind)
+        return np.memmap(path, kind, mode="r")
+    except (OSError, ValueError) as error:
+        raise RunError(f"the run's data cannot be read from {path}: {error}; train it anew") from error
+
+
+@dataclass(frozen=True)
+class Window:
+    """T consecutive time steps of B lanes.
+
+    `inputs` and `targets` are (T, B) int64; the target of a step is the input of the next. `scored` is (T, B) bool, or
+    None where every step counts. `fresh` says that the stream begins here, so that no state can be carried in.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    scored: Tensor | None = None
+    fresh: bool = False
+
+
+class Lanes:
+    """A stream cut into B contiguous lanes of equal length, read side by side, as truncated BPTT needs it.
+
+    Lane b holds the symbols b*length ... (b+1)*length; at most B-1 symbols at the end are left out.
+
+    Args:
+        symbols: the stream, mapped or in memory.
+        lanes: B. Cut down to what the stream has symbols for.
+    """
+
+    def __init__(self, symbols: Symbols, lanes: int) -> None:
+        self.symbols = symbols
+        self.lanes = max(1, min(lanes, len(symbols) - 1))
+        self.length = (len(symbols) - 1) // self.lanes
+
+    def window(self, position: int, steps: int) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets, (steps, B) int64 each, from `position` in every lane on."""
+        rows = np.stack([self._row(lane * self.length + position, steps + 1) for lane in range(self.lanes)], axis=1)
+        window = torch.from_numpy(rows)
+        return window[:-1], window[1:]
+
+    def _row(self, start: int, count: int) -> npt.NDArray[np.int64]:
+        return self.symbols[start : start + count].astype(np.int64)
+
+
+def scoring_windows(symbols: Symbols, lanes: int, steps: int, context: int) -> Iterator[Window]:
+    """Yield windows that score every symbol of the stream but the first, exactly once, with state carried over.
+
+    The stream is cut into lanes for speed. Every lane but the first begins `context` symbols early and runs through
+    them unscored, so that its state is warm where scoring begins: the sum is close to that of one single pass.
+    """
+    count = len(symbols) - 1
+    lanes = max(1, min(lanes, count // max(1, 4 * context)))
+    length = -(-(count + (lanes - 1) * context) // lanes)
+    starts = np.arange(lanes) * (length - context)
+    first_lane = starts == 0
+    for first in range(0, length, steps):
+        time = np.arange(first, min(first + steps, length))[:, None]
+        index = np.minimum(time + starts, count - 1)
+        scored = (time + starts < count) & (first_lane | (time >= context))
+        yield Window(
+            torch.from_numpy(symbols[index].astype(np.int64)),
+            torch.from_numpy(symbols[index + 1].astype(np.int64)),
+            torch.from_numpy(scored),
+            fresh=first == 0,
+        )

@@ -1,0 +1,130 @@
+"""Text files as streams: read in blocks, in constant memory, with errors that name the place.
+
+A `TextSource` is a stretch of one file, so that a training part and a held-out part of the same file are two sources
+and no text is ever copied. It does not know what a symbol is.
+"""
+
+import bz2
+import gzip
+import hashlib
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from elman.errors import DataError
+from elman.files import reason
+
+BLOCK = 1 << 20
+OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """Bytes `start` to `stop` (exclusive; None: to the end) of a UTF-8 text file, plain or .gz, .bz2, .xz.
+
+    A byte-order mark at the start of the file is skipped. Line ends are kept as they are.
+    """
+
+    path: Path
+    start: int = 0
+    stop: int | None = None
+
+    @cached_property
+    def size(self) -> int:
+        """The number of bytes in this stretch; DataError when the file cannot be read."""
+        return sum(len(block) for block in self.byte_blocks())
+
+    @cached_property
+    def sha256(self) -> str:
+        """The fingerprint of these bytes."""
+        digest = hashlib.sha256()
+        for block in self.byte_blocks():
+            digest.update(block)
+        return digest.hexdigest()
+
+    def byte_blocks(self) -> Iterator[bytes]:
+        """Yield the bytes in blocks of at most 1 MiB; DataError when the file cannot be read."""
+        try:
+            with self._open() as file:
+                if self.start:
+                    file.seek(self.start)
+                left = None if self.stop is None else self.stop - self.start
+                while block := file.read(BLOCK if left is None else min(BLOCK, left)):
+                    left = None if left is None else left - len(block)
+                    yield block
+        except (OSError, EOFError, lzma.LZMAError) as error:
+            why = reason(error) if isinstance(error, OSError) else str(error).lower()
+            raise DataError(f"cannot read {self.path}: {why}") from error
+
+    def blocks(self) -> Iterator[str]:
+        """Yield the text in pieces that end at line ends where there are any.
+
+        DataError names the line and byte of the first bytes that are not UTF-8 text.
+        """
+        held, line, offset = b"", 1, self.start
+        for number, block in enumerate(self.byte_blocks()):
+            data = held + block
+            if number == 0 and self.start == 0 and data.startswith(b"\xef\xbb\xbf"):
+                data, offset = data[3:], 3
+            cut = _cut(data)
+            text = self._decode(data[:cut], line, offset)
+            if text:
+                yield text
+            line, offset, held = line + text.count("\n"), offset + cut, data[cut:]
+        if held:
+            yield self._decode(held, line, offset)
+
+    def split(self, share: float) -> tuple["TextSource", "TextSource"]:
+        """Cut this stretch in two, the first with about `share` of the bytes, at the nearest following line end.
+
+        Where the text has no line end there, it is cut between two characters.
+        """
+        at, wanted, blocks = 0, int(self.size * share), self.byte_blocks()
+        for block in blocks:
+            if at + len(block) > wanted:
+                rest = block[wanted - at :] + next(blocks, b"")
+                cut = self.start + wanted + (rest.find(b"\n") + 1 or _next_character(rest))
+                return TextSource(self.path, self.start, cut), TextSource(self.path, cut, self.stop)
+            at += len(block)
+        return self, TextSource(self.path, self.start + at, self.stop)
+
+    def _open(self) -> IO[bytes]:
+        return OPENERS.get(self.path.suffix, open)(self.path, "rb")  # type: ignore[operator,no-any-return]
+
+    def _decode(self, data: bytes, line: int, offset: int) -> str:
+        try:
+            text = data.decode("utf-8")
+            zero = text.find("\0")
+        except UnicodeDecodeError as error:
+            zero, text = -1, data[: error.start].decode("utf-8")
+            what = f"byte 0x{data[error.start]:02x} at offset {offset + error.start}, line {line + text.count(chr(10))}"
+            raise DataError(
+                f"{self.path} is not UTF-8 text ({what}); convert it (iconv -t UTF-8), or read bytes with --unit byte"
+            ) from error
+        if zero >= 0:
+            where = f"line {line + text.count(chr(10), 0, zero)}"
+            raise DataError(f"{self.path} is a binary file (zero byte in {where}); to model bytes, use --unit byte")
+        return text
+
+
+def _cut(data: bytes) -> int:
+    """Return where to cut so that no character, and if possible no line, is divided."""
+    end = data.rfind(b"\n") + 1
+    return end or len(data) - _unfinished(data)
+
+
+def _next_character(data: bytes) -> int:
+    """Return where the first character begins that does not begin before `data`."""
+    return next((k for k, byte in enumerate(data[:4]) if byte & 0xC0 != 0x80), len(data[:4]))
+
+
+def _unfinished(data: bytes) -> int:
+    """Return how many bytes at the end belong to a character that is not complete."""
+    for back, byte in enumerate(reversed(data[-4:]), 1):
+        if byte & 0xC0 != 0x80:
+            needed = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return back if needed > back else 0
+    return 0

@@ -1,0 +1,97 @@
+"""One call of the engine: a stack of layers of one cell over a batch of sequences, as a value.
+
+It does not know who will run it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from elman.cells import Cell, Weights
+from elman.engine.packing import Packing
+from elman.types import State
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What is to be run: checked by the layers, chosen a backend for by `choice`, computed by that backend.
+
+    Attributes:
+        cell: the time step.
+        weights: by layer, then by direction (forward, reverse).
+        input: (T, B, I), padded; or packed data (real steps, I) if `batch_sizes` is given.
+        state: initial state, tensors (D*L, B, H); of packed data in the order of the packed rows.
+        batch_sizes: of packed data, as in torch's PackedSequence: (T,) int64 on the CPU, else None.
+        lengths: of padded rows: (B,) int64 on the CPU, 0 to T, else None for full length. What lies beyond a row's
+            length is not read; its outputs are zero; the reverse direction starts at the row's own end; a row of
+            length 0 ends in its initial state.
+        reset: (T, B) bool on the input's device: True says that the step begins a new segment; no state crosses from
+            the step before it, in either direction.
+        dropout: the probability with which an element of the output of every layer but the last is zeroed.
+        training: whether dropout is applied.
+
+    """
+
+    cell: Cell
+    weights: tuple[tuple[Weights, ...], ...]
+    input: Tensor
+    state: State
+    batch_sizes: Tensor | None = None
+    lengths: Tensor | None = None
+    reset: Tensor | None = None
+    dropout: float = 0.0
+    training: bool = False
+
+    @property
+    def packed(self) -> bool:
+        return self.batch_sizes is not None
+
+    @property
+    def layers(self) -> int:
+        return len(self.weights)
+
+    @property
+    def directions(self) -> int:
+        return len(self.weights[0])
+
+    @property
+    def flat_weights(self) -> list[Tensor]:
+        """All weights, layer outside and direction inside, as torch's kernels take them."""
+        return [tensor for layer in self.weights for weights in layer for tensor in weights.flat()]
+
+    @property
+    def steps(self) -> int:
+        """T: the number of time steps of the padded batch."""
+        return len(self.input) if self.batch_sizes is None else len(self.batch_sizes)
+
+    @property
+    def batch(self) -> int:
+        return self.state[0].shape[1]
+
+    @property
+    def active_dropout(self) -> float:
+        """The probability of dropout in this call: zero when not training."""
+        return self.dropout if self.training else 0.0
+
+    @cached_property
+    def packing(self) -> Packing | None:
+        """Which steps are real; None if all of them are."""
+        if self.batch_sizes is not None:
+            return Packing.from_batch_sizes(self.batch_sizes, self.input.device)
+        if self.lengths is not None:
+            return Packing.from_lengths(self.lengths, self.steps, self.input.device)
+        return None
+
+    def needs_gradient(self) -> bool:
+        """Whether autograd will record this call."""
+        tensors = (self.input, *self.state, *self.flat_weights)
+        return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+    def sizes(self) -> dict[str, int]:
+        """The call in numbers, by the legend of `elman.types`."""
+        first = self.weights[0][0]
+        hidden = first.ih.shape[0] // len(self.cell.gates)
+        sizes = {"T": self.steps, "B": self.batch, "I": first.ih.shape[1], "H": hidden}
+        return sizes | {"L": self.layers, "D": self.directions}

@@ -1,0 +1,144 @@
+"""The one place where an implementation is chosen: the fastest backend that can run the call, or the one forced.
+
+It knows the order of preference and nothing of how a backend works.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from elman.cells import Cell, Weights
+from elman.engine.base import Backend
+from elman.engine.call import Call
+from elman.engine.reference import Reference
+from elman.engine.vendor import Vendor
+from elman.engine.warning import warn_once
+from elman.errors import ElmanError, UsageError
+from elman.types import State
+
+BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Vendor(), Reference())}
+"""The fastest first; the last runs everything."""
+
+_forced_here: ContextVar[str | None] = ContextVar("elman_backend", default=None)
+
+
+@contextmanager
+def backend(name: str) -> Iterator[None]:
+    """Force a backend, "torch" or "reference", inside a `with` block.
+
+    It precedes the environment variable ELMAN_BACKEND, which does the same for a whole process. A function compiled
+    by torch.compile keeps the backend that was chosen when it was compiled.
+
+    Raises:
+        UsageError: if there is no backend of that name.
+
+    """
+    token = _forced_here.set(_known(name))
+    try:
+        yield
+    finally:
+        _forced_here.reset(token)
+
+
+def forced() -> str | None:
+    """The name of the backend that is forced here and now, or None."""
+    name = _forced_here.get() or os.environ.get("ELMAN_BACKEND")
+    return _known(name) if name else None
+
+
+# torch.compile cannot trace a ContextVar. The mark is what torch.compiler.assume_constant_result sets, without the
+# second that importing torch._dynamo takes.
+forced._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _known(name: str) -> str:
+    if name not in BACKENDS:
+        raise UsageError(f"There is no backend '{name}'. Known backends: {', '.join(BACKENDS)}.")
+    return name
+
+
+def run(call: Call) -> tuple[Tensor, State]:
+    """Run a call by the backend chosen for it: output and final state, as `Backend.run` returns them.
+
+    Raises:
+        ElmanError: if a backend is forced that cannot run the call.
+
+    """
+    return _choose(call).run(call)
+
+
+def _choose(call: Call) -> Backend:
+    name = forced()
+    if name is not None:
+        refusal = BACKENDS[name].refuses(call)
+        if refusal is not None:
+            raise ElmanError(_refused(name, refusal))
+        return BACKENDS[name]
+    left: list[str] = []
+    for candidate in BACKENDS.values():
+        refusal = candidate.refuses(call)
+        if refusal is None:
+            if left:
+                warn_once(
+                    f"{', and '.join(left)}; so {candidate.means} runs this call, which is slower. "
+                    "elman.explain(layer, input) shows the choice."
+                )
+            return candidate
+        left.append(refusal)
+    raise AssertionError("the reference refuses nothing")
+
+
+def _refused(name: str, refusal: str) -> str:
+    return f"The backend '{name}' is forced, but {refusal}. Force another one, or none and let Elman choose."
+
+
+def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
+    """One time step of one layer by the first backend that knows the cell: input (B, I), state tensors (B, H)."""
+    name = forced()
+    for candidate in [BACKENDS[name]] if name else BACKENDS.values():
+        if candidate.knows(cell):
+            return candidate.step(cell, weights, input, state)
+    raise ElmanError(_refused(str(name), f"it does not know the cell '{cell.name}'"))
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which backend runs a call, and why; print it to read it.
+
+    Attributes:
+        backend: its name.
+        reason: why this one.
+        refusals: for every backend, the fastest first, why it cannot run the call; None if it can.
+        sizes: the call in numbers, by the legend of `elman.types`.
+
+    """
+
+    backend: str
+    reason: str
+    refusals: dict[str, str | None]
+    sizes: dict[str, int]
+
+    def __str__(self) -> str:
+        width = max(map(len, self.refusals), default=0)
+        lines = [f"{name:<{width}}  {refusal or 'can run it'}" for name, refusal in self.refusals.items()]
+        if self.sizes:
+            lines.append(", ".join(f"{name}={size}" for name, size in self.sizes.items()))
+        return "\n    ".join([f"{self.backend}: {self.reason}", *lines])
+
+
+def explain(call: Call) -> Explanation:
+    """Which backend `run` takes for this call, and why; runs nothing."""
+    refusals = {name: candidate.refuses(call) for name, candidate in BACKENDS.items()}
+    name = forced()
+    if name is None:
+        name = next(name for name, refusal in refusals.items() if refusal is None)
+        reason = f"{BACKENDS[name].means}, the fastest way that can run this call"
+    elif refusals[name] is None:
+        reason = f"{BACKENDS[name].means}, forced by ELMAN_BACKEND or elman.backend"
+    else:
+        reason = f"forced by ELMAN_BACKEND or elman.backend, but the call will fail: {refusals[name]}"
+    return Explanation(name, reason, refusals, call.sizes())

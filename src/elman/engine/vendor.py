@@ -1,0 +1,79 @@
+"""The vendor's kernels behind torch.nn (oneDNN and ATen on the CPU, cuDNN on a GPU), for the cells that they know.
+
+It does not know resets, nor any cell that torch has no kernel for.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import _VF, Tensor
+
+from elman.cells import CELLS, Cell, Weights
+from elman.engine.base import Backend
+from elman.engine.call import Call
+from elman.engine.packing import Packing
+from elman.engine.reference import Reference
+from elman.types import State
+
+Kernel = Callable[..., Any]
+
+KERNELS: dict[Cell, tuple[Kernel, Kernel]] = {
+    CELLS["rnn"]: (_VF.rnn_tanh, _VF.rnn_tanh_cell),
+    CELLS["rnn-relu"]: (_VF.rnn_relu, _VF.rnn_relu_cell),
+    CELLS["gru"]: (_VF.gru, _VF.gru_cell),
+    CELLS["lstm"]: (_VF.lstm, _VF.lstm_cell),
+}
+"""For each cell torch's kernel over time, and its kernel for one step."""
+
+
+class Vendor(Backend):
+    name = "torch"
+    means = "the kernels behind torch.nn"
+
+    def knows(self, cell: Cell) -> bool:
+        return cell in KERNELS
+
+    def refuses(self, call: Call) -> str | None:
+        if not self.knows(call.cell):
+            return f"torch has no kernel for the cell '{call.cell.name}'"
+        if call.reset is not None:
+            return "torch's kernels cannot reset a state within a sequence"
+        return None
+
+    def run(self, call: Call) -> tuple[Tensor, State]:
+        if call.packed or call.packing is None:
+            return _kernel(call, call.input, call.batch_sizes, call.state)
+        return _run_padded(call, call.packing)
+
+    def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
+        _, one_step = KERNELS[cell]
+        result = one_step(input, _hidden(state), weights.ih, weights.hh, weights.bias_ih, weights.bias_hh)
+        return result if isinstance(result, tuple) else (result,)
+
+
+def _run_padded(call: Call, packing: Packing) -> tuple[Tensor, State]:
+    """Rows of unequal length: only their real steps go through the kernel, and rows without any not at all."""
+    if len(packing.rows) == 0:
+        return Reference().run(call)  # nothing to compute, but output and state stay part of the graph
+    initial = tuple(tensor.index_select(1, packing.rows) for tensor in call.state)
+    data, final = _kernel(call, packing.pack(call.input), packing.batch_sizes, initial)
+    state = (old.to(new.dtype).index_copy(1, packing.rows, new) for old, new in zip(call.state, final, strict=True))
+    return packing.unpack(data), tuple(state)
+
+
+def _kernel(call: Call, input: Tensor, batch_sizes: Tensor | None, state: State) -> tuple[Tensor, State]:
+    over_time, _ = KERNELS[call.cell]
+    # cuDNN keeps what the backward pass needs only in training mode; with dropout off, both modes compute the same.
+    train = call.training or (input.is_cuda and call.needs_gradient())
+    biased = call.weights[0][0].bias_ih is not None
+    settings = (call.flat_weights, biased, call.layers, call.active_dropout, train, call.directions == 2)
+    if batch_sizes is None:
+        output, *final = over_time(input, _hidden(state), *settings, False)
+    else:
+        output, *final = over_time(input, batch_sizes, _hidden(state), *settings)
+    return output, tuple(final)
+
+
+def _hidden(state: State) -> Tensor | State:
+    """A state as torch's kernels take it: the tensor itself where there is one only."""
+    return state if len(state) > 1 else state[0]

@@ -1,0 +1,61 @@
+"""Files are written whole or not at all; a leaf.
+
+Whatever is written goes to a temporary file beside the target, is flushed to the disk, and takes the target's name in
+one step, so that a crash, a full disk or `kill -9` leaves the old content or the new one and never a part.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from elman.errors import RunError
+
+
+def replace(target: Path, write: Callable[[Path], None]) -> Path:
+    """Let `write` fill a temporary file, then give it the name `target`.
+
+    Raises RunError, naming the target and the system's reason, when the folder cannot be written or the disk is full.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise RunError(f"cannot write {target}: {reason(error)}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return target
+
+
+def write_text(target: Path, text: str) -> Path:
+    """Write `text` as UTF-8, whole or not at all."""
+    return replace(target, lambda path: _write_text(path, text))
+
+
+def write_json(target: Path, value: Any) -> Path:
+    """Write `value` as indented JSON, whole or not at all."""
+    return write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def make_folder(folder: Path) -> Path:
+    """Make `folder` and its parents; RunError with the system's reason when that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the folder {folder}: {reason(error)}; choose another one") from error
+    return folder
+
+
+def reason(error: OSError) -> str:
+    """Return the system's own words for an error, in lower case: "no space left on device"."""
+    return (error.strerror or str(error)).lower()
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

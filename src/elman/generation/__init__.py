@@ -1,0 +1,1 @@
+"""Sampling from a trained network, symbol by symbol, in constant memory."""

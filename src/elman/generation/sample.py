@@ -1,0 +1,100 @@
+"""Draw symbols one after the other from a causal network, each fed back as the next input.
+
+It knows nothing of runs or terminals: it yields text as it comes into being.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.errors import UsageError
+from elman.modalities.units import Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How the next symbol is drawn from the distribution.
+
+    Attributes:
+        temperature: scores are divided by it; 0 takes the most probable symbol always.
+        top_k: draw from the k most probable symbols only (Fan et al. 2018).
+        top_p: draw from the fewest symbols whose probabilities add up to p (Holtzman et al. 2020).
+        seed: of the draws.
+    """
+
+    temperature: float = 0.8
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges; UsageError."""
+        if not self.temperature >= 0:
+            raise UsageError(f"--temperature {self.temperature} is out of range; it must be at least 0")
+        if self.top_k is not None and self.top_k < 1:
+            raise UsageError(f"--top-k {self.top_k} is out of range; it must be at least 1")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise UsageError(f"--top-p {self.top_p} is out of range; it must be above 0 and at most 1")
+
+
+def generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:
+    """Yield `length` symbols of text that continues `prompt`, piece by piece.
+
+    Args:
+        network: a causal network over the unit's symbols, (inputs (T, B), state) -> (scores (T, B, V), state).
+        unit: what the symbols mean.
+        prompt: what the text begins with; it is not repeated. Where it is empty, a line begins.
+        length: how many symbols to draw.
+        sampling: how.
+
+    Raises:
+        UsageError: the prompt holds symbols that the network has never seen.
+    """
+    if unseen := unit.unseen(prompt):
+        shown = ", ".join(repr(piece) for piece in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
+        raise UsageError(
+            f"the prompt holds {unit.noun}s that the network has never seen: {shown}; leave them out or replace them"
+        )
+    if length < 0:
+        raise UsageError(f"--length {length} is out of range; it must be at least 0")
+    return _generate(network, unit, prompt, length, sampling)
+
+
+def _generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:
+    device = next(network.parameters()).device
+    generator = torch.Generator().manual_seed(sampling.seed)
+    decoder, state = unit.decoder(), None
+    inputs = torch.tensor(first_symbols(unit, prompt), device=device).unsqueeze(-1)
+    for _ in range(length):
+        with torch.inference_mode():
+            scores, state = network(inputs, state)
+        symbol = draw(scores[-1, 0].cpu(), unit.unknown, sampling, generator)
+        inputs = torch.tensor([[symbol]], device=device)
+        yield decoder.push(symbol)
+
+
+def first_symbols(unit: Unit, prompt: str) -> list[int]:
+    """Return what the network reads before its first prediction: the prompt, or the end of a line, or anything."""
+    for text in (prompt, "\n", " "):
+        if text and not unit.unseen(text):
+            return [int(symbol) for symbol in unit.encode(text)]
+    return [0]
+
+
+def draw(scores: Tensor, unknown: int | None, sampling: Sampling, generator: torch.Generator) -> int:
+    """Draw one symbol from scores (V,); the unknown symbol is never drawn."""
+    scores = scores.clone()
+    if unknown is not None and scores.numel() > 1:
+        scores[unknown] = -torch.inf
+    if sampling.temperature == 0:
+        return int(scores.argmax())
+    scores /= sampling.temperature
+    if sampling.top_k is not None and sampling.top_k < scores.numel():
+        scores[scores < scores.topk(sampling.top_k).values[-1]] = -torch.inf
+    if sampling.top_p is not None:
+        ordered, index = scores.softmax(-1).sort(descending=True)
+        scores[index[ordered.cumsum(-1) - ordered >= sampling.top_p]] = -torch.inf
+    return int(torch.multinomial(scores.softmax(-1), 1, generator=generator))

@@ -1,0 +1,72 @@
+"""torch.nn's recurrent layers and cells, with the same constructors and weights, computed by Elman's engine.
+
+This room does not know tasks, topologies or training.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from elman.cells import find
+from elman.layers.conversion import convert
+from elman.layers.explanation import explain
+from elman.layers.gru import GRU, GRUCell
+from elman.layers.lstm import LSTM, LSTMCell
+from elman.layers.rnn import RNN, RNNCell
+from elman.layers.sequence import SequenceLayer
+from elman.layers.step import StepLayer
+
+__all__ = [
+    "GRU",
+    "LAYERS",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "SequenceLayer",
+    "StepLayer",
+    "build",
+    "convert",
+    "explain",
+]
+
+LAYERS: dict[str, Callable[..., SequenceLayer]] = {
+    "rnn": RNN,
+    "rnn-relu": partial(RNN, nonlinearity="relu"),
+    "gru": GRU,
+    "lstm": LSTM,
+}
+"""The layer of each cell, by the cell's name in `elman.cells.CELLS`."""
+
+
+def build(
+    cell_name: str,
+    input_size: int,
+    hidden_size: int,
+    num_layers: int = 1,
+    *,
+    dropout: float = 0.0,
+    bidirectional: bool = False,
+) -> SequenceLayer:
+    """A stack of layers of the named cell, for a model that does not care which one it is.
+
+    Args:
+        cell_name: of the registry `elman.cells.CELLS`.
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        dropout: between layers; a single layer has none, so there it is ignored.
+        bidirectional: whether there is a second direction.
+
+    Raises:
+        UsageError: if there is no cell of that name.
+
+    """
+    layer = LAYERS[find(cell_name).name]
+    return layer(
+        input_size,
+        hidden_size,
+        num_layers,
+        dropout=dropout if num_layers > 1 else 0.0,
+        bidirectional=bidirectional,
+    )

@@ -1,0 +1,82 @@
+"""Between a caller's arguments and the engine's: the state in torch.nn's form, and `lengths` and `reset`.
+
+It does not know layers or weights.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.cells import Cell
+from elman.types import State
+
+Hidden = Any
+"""A state in torch.nn's form: the tensor itself where there is one only, the tuple (h, c) for LSTM."""
+
+Lengths = Tensor | Sequence[int] | int
+"""How many steps of each row are real; a single integer for a sequence without a batch."""
+
+
+def as_state(hx: Hidden, cell: Cell) -> State:
+    """torch.nn's form of a state as a tuple."""
+    # Indexed as torch does it: a lone h given to an LSTM then fails with torch's message.
+    return (hx,) if len(cell.states) == 1 else (hx[0], hx[1], *hx[2:])
+
+
+def as_hidden(state: State) -> Hidden:
+    """A state in torch.nn's form."""
+    return state[0] if len(state) == 1 else state
+
+
+def torch_name(cell: Cell) -> str:
+    """The name that torch.nn's messages begin with: RNN, GRU or LSTM."""
+    return cell.name.partition("-")[0].upper()
+
+
+def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor | None:
+    """(B,) int64 on the CPU; None if every row is full, as there is nothing to be done then.
+
+    Raises:
+        ValueError: if `lengths` are not B integers from 0 to T.
+
+    """
+    if lengths is None:
+        return None
+    given = torch.as_tensor(lengths)
+    if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
+        raise ValueError(f"lengths must be integers, got {given.dtype}. Convert them, for instance: lengths.long()")
+    if given.dim() > 1 or given.numel() != batch:
+        raise ValueError(
+            f"lengths must be one integer for each row of the batch, shape ({batch},), got shape {tuple(given.shape)}. "
+            "A row without any step has length 0."
+        )
+    known = given.detach().reshape(batch).to("cpu", torch.int64)
+    outside = ((known < 0) | (known > steps)).nonzero()
+    if len(outside):
+        row = int(outside[0])
+        raise ValueError(
+            f"lengths must lie between 0 and the input's number of time steps, {steps}, got {int(known[row])} for row "
+            f"{row}. Check that time is the dimension that you mean: batch_first says which one it is."
+        )
+    return None if bool((known == steps).all()) else known
+
+
+def checked_reset(reset: Tensor | None, input: Tensor) -> Tensor | None:
+    """`reset` on the input's device.
+
+    Raises:
+        ValueError: if it is not a bool tensor of the input's shape without features.
+
+    """
+    if reset is None:
+        return None
+    if not isinstance(reset, Tensor) or reset.dtype != torch.bool:
+        kind = reset.dtype if isinstance(reset, Tensor) else type(reset).__name__
+        raise ValueError(f"reset must be a bool tensor, got {kind}. Convert it, for instance: reset.bool()")
+    if reset.shape != input.shape[:-1]:
+        raise ValueError(
+            f"reset must have the input's shape without features, {tuple(input.shape[:-1])}, got {tuple(reset.shape)}."
+        )
+    return reset.to(input.device)

@@ -1,0 +1,40 @@
+"""Ask a layer which backend runs it, and why.
+
+It does not know the backends; the engine answers.
+"""
+
+from typing import Any
+
+from torch import nn
+
+from elman.engine import Explanation
+from elman.errors import UsageError
+from elman.layers.sequence import SequenceLayer
+from elman.layers.step import StepLayer
+
+
+def explain(layer: nn.Module, input: Any, hx: Any = None, lengths: Any = None, reset: Any = None) -> Explanation:
+    """Which backend runs a layer for these arguments, and why; runs nothing.
+
+    Args:
+        layer: a recurrent layer or cell of Elman's. One of torch.nn is answered too, with what to do about it.
+        input, hx, lengths, reset: as its `forward` takes them.
+
+    Returns:
+        An Explanation; print it to read it.
+
+    Raises:
+        UsageError: if the module is no recurrent layer.
+
+    """
+    if isinstance(layer, SequenceLayer):
+        return layer.explain(input, hx, lengths=lengths, reset=reset)
+    if isinstance(layer, StepLayer):
+        return layer.explain(input, hx)
+    kind = type(layer).__name__
+    if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
+        reason = f"torch runs its own {kind}, without Elman; elman.convert(model) makes it Elman's"
+        return Explanation("torch.nn", reason, refusals={}, sizes={})
+    raise UsageError(
+        f"{kind} is no recurrent layer. Give explain one of them, such as elman.LSTM; model.modules() lists a model's."
+    )

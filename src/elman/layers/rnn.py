@@ -1,0 +1,107 @@
+"""The layers of the simple recurrent cell: RNN over sequences, RNNCell for one step.
+
+They add torch.nn's constructors to their shared bases, and nothing else.
+"""
+
+from typing import Any
+
+import torch
+from torch.types import Device
+
+from elman.cells import CELLS, Cell
+from elman.layers.sequence import SequenceLayer, refuse_projection
+from elman.layers.step import StepLayer
+
+
+class RNN(SequenceLayer):
+    """Simple recurrent layers: torch.nn.RNN, with `lengths` and `reset` in `forward`.
+
+    Args:
+        input_size: I, the number of features of the input.
+        hidden_size: H, the number of features of the state.
+        num_layers: L; each layer after the first reads the outputs of the one before.
+        nonlinearity: "tanh" or "relu".
+        bias: whether the two bias vectors exist.
+        batch_first: input and output are (B, T, ...) instead of (T, B, ...); states stay as they are.
+        dropout: the probability with which an element of the output of each layer but the last is zeroed in training.
+        bidirectional: a second direction reads each row from its end; the outputs of both stand side by side.
+        device: of the weights.
+        dtype: of the weights.
+        other: nothing; torch.nn refuses `proj_size` here by a text of its own.
+
+    Raises:
+        ValueError, TypeError: sizes and options that make no sense, with torch.nn's texts.
+
+    The weights have torch.nn's names, shapes, order and, under the same seed, initial values. For each layer k, and
+    again with the suffix _reverse for the second direction: weight_ih_lk (H, I), weight_hh_lk (H, H), bias_ih_lk (H)
+    and bias_hh_lk (H).
+
+    Source: `elman.cells.Elman`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        **other: Any,
+    ) -> None:
+        refuse_projection(other)
+        if nonlinearity not in {"tanh", "relu"}:
+            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+        super().__init__(
+            f"RNN_{nonlinearity.upper()}",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
+            **other,
+        )
+        self.nonlinearity = nonlinearity
+
+
+class RNNCell(StepLayer):
+    """One step of the simple recurrent cell: torch.nn.RNNCell.
+
+    Args:
+        input_size: I, the number of features of the input.
+        hidden_size: H, the number of features of the state.
+        bias: whether the two bias vectors exist.
+        nonlinearity: "tanh" or "relu".
+        device: of the weights.
+        dtype: of the weights.
+
+    Source: `elman.cells.Elman`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, num_chunks=1, device=device, dtype=dtype)
+        self.nonlinearity = nonlinearity
+
+    @property
+    def cell(self) -> Cell:
+        """The time step, as mathematics; as in torch.nn, an unknown nonlinearity is noticed here."""
+        if self.nonlinearity not in {"tanh", "relu"}:
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+        return CELLS["rnn" if self.nonlinearity == "tanh" else "rnn-relu"]

@@ -1,0 +1,70 @@
+"""What RNNCell, GRUCell and LSTMCell share: torch.nn's module for a single time step, computed by Elman's engine.
+
+It does not know sequences. Constructor, parameters, initialisation and repr are those of torch.nn.RNNCellBase itself.
+"""
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+
+from elman import engine
+from elman.cells import Cell, Weights
+from elman.engine import Call, Explanation
+from elman.layers.arguments import Hidden, as_hidden, as_state, torch_name
+from elman.types import State
+
+
+class StepLayer(nn.RNNCellBase):
+    """One time step of one recurrent layer."""
+
+    @property
+    @abstractmethod
+    def cell(self) -> Cell:
+        """The time step, as mathematics."""
+
+    @property
+    def weights(self) -> Weights:
+        """The weights, read from the named attributes each time."""
+        return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+
+    def forward(self, input: Tensor, hx: Hidden | None = None) -> Hidden:
+        """Take one step, as torch.nn does.
+
+        Args:
+            input: (B, I), or (I,) without a batch.
+            hx: the state before, (B, H) or (H,): a tensor, or for LSTMCell the tuple (h, c); zeros if absent.
+
+        Returns:
+            The state after, in the form of `hx`.
+
+        Raises:
+            ValueError, RuntimeError: wrong shapes and dtypes, with torch.nn's texts.
+
+        """
+        rows, state = self._arguments(input, hx)
+        state = engine.step(self.cell, self.weights, rows, state)
+        return as_hidden(state if input.dim() == 2 else tuple(tensor.squeeze(0) for tensor in state))
+
+    def explain(self, input: Tensor, hx: Hidden | None = None) -> Explanation:
+        """Which backend `forward` takes for these arguments, and why; runs nothing."""
+        rows, state = self._arguments(input, hx)
+        alone = tuple(tensor.unsqueeze(0) for tensor in state)
+        return engine.explain(Call(self.cell, ((self.weights,),), rows.unsqueeze(0), alone))
+
+    def _arguments(self, input: Tensor, hx: Hidden | None) -> tuple[Tensor, State]:
+        """Input (B, I) and state, checked as torch does it."""
+        state = None if hx is None else as_state(hx, self.cell)
+        self._check_dimensions(input, state)
+        rows = input if input.dim() == 2 else input.unsqueeze(0)
+        if state is None:
+            return rows, tuple(rows.new_zeros(len(rows), size) for size in self.cell.state_sizes(self.hidden_size))
+        return rows, state if input.dim() == 2 else tuple(tensor.unsqueeze(0) for tensor in state)
+
+    def _check_dimensions(self, input: Tensor, state: State | None) -> None:
+        name = f"{torch_name(self.cell)}Cell"
+        if input.dim() not in {1, 2}:
+            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+        for position, tensor in enumerate(state or ()):
+            if tensor.dim() not in {1, 2}:
+                what = "hidden" if len(self.cell.states) == 1 else f"hx[{position}]"
+                raise ValueError(f"{name}: Expected {what} to be 1D or 2D, got {tensor.dim()}D instead")

@@ -1,0 +1,109 @@
+"""Text as a modality: symbols in, a distribution over the next symbol out.
+
+The unit (character, byte, word, subword) does the cutting; the training data does not pass through here twice.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.data import stream
+from elman.data.stream import Symbols
+from elman.data.text import TextSource
+from elman.errors import DataError
+from elman.modalities import units
+from elman.modalities.base import Head, Modality
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """A text as symbols on disk.
+
+    Attributes:
+        symbols: (T,), mapped.
+        characters: how many characters they stand for.
+        unknown: how many of them are the unknown symbol.
+    """
+
+    symbols: Symbols
+    characters: int
+    unknown: int
+
+    def facts(self) -> dict[str, int]:
+        """Return the counts, for JSON."""
+        return {"symbols": len(self.symbols), "characters": self.characters, "unknown": self.unknown}
+
+
+class Text(Modality):
+    """Text cut into the symbols of a unit."""
+
+    name = "text"
+
+    def __init__(self, unit: units.Unit) -> None:
+        self.unit = unit
+
+    @classmethod
+    def fit(cls, source: TextSource, unit: str, limit: int) -> Self:
+        """Learn the symbols of the training text; DataError when it is empty."""
+        if source.size == 0:
+            raise DataError(f"{source.path} is empty; give a text of at least a few thousand characters")
+        return cls(units.find(unit).fit(source.blocks(), limit))
+
+    def encode(self, source: TextSource, target: Path) -> EncodedText:
+        """Encode `source` block by block into the file `target`."""
+        characters = unknown = 0
+
+        def blocks() -> Iterator[Symbols]:
+            nonlocal characters, unknown
+            for symbols, count in self.unit.encode_source(source):
+                characters += count
+                unknown += 0 if self.unit.unknown is None else int((symbols == self.unit.unknown).sum())
+                yield symbols
+
+        symbols = stream.write(target, blocks(), self.unit.size)
+        return EncodedText(symbols, characters, unknown)
+
+    def reader(self, features: int) -> nn.Module:
+        """Return an embedding (Bengio et al. 2003); the unknown symbol starts, and stays, as nothing."""
+        embedding = nn.Embedding(self.unit.size, features)
+        if self.unit.unknown is not None:
+            with torch.no_grad():
+                embedding.weight[self.unit.unknown].zero_()
+        return embedding
+
+    def head(self, features: int) -> "TextHead":
+        """Return a linear map to one score per symbol."""
+        return TextHead(features, self.unit.size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the unit."""
+        return units.dump(self.unit)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Load the unit."""
+        return cls(units.load(value))
+
+
+class TextHead(Head):
+    """y_t = W_hy h_t + b_y, one score per symbol; softmax gives the distribution over the next symbol."""
+
+    def __init__(self, features: int, vocabulary: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, vocabulary)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return scores (T, B, V) in float32 for features (T, B, H)."""
+        scores: Tensor = self.linear(features)
+        return scores.float()
+
+    def loss(self, scores: Tensor, targets: Tensor, scored: Tensor | None = None) -> Tensor:
+        """Return the cross-entropy in nats per scored symbol; targets are (T, B) int64."""
+        if scored is None:
+            return F.cross_entropy(scores.flatten(0, -2), targets.flatten())
+        return F.cross_entropy(scores[scored], targets[scored])

@@ -1,0 +1,14 @@
+"""The report of a run: one HTML file without outside parts, made from what lies in the run folder.
+
+    record      run.json and metrics.jsonl, as they were found
+    wording     numbers, durations and names as people read them
+    charts      curves as geometry; template.html.j2 and its neighbours turn it into SVG
+    sections/   the parts of the page, one file and one template each: another task adds its own
+    page        puts the parts together and writes the file
+
+It knows nothing of torch, of the networks and of the tasks: what is not in the folder is not in the report.
+"""
+
+from elman.report.page import write
+
+__all__ = ["write"]

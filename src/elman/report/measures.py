@@ -1,0 +1,40 @@
+"""The scores that the report knows: what each is called, which direction is better, what it says in plain words.
+
+Another task adds its measures here; a score that is not listed is shown under its own name.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from elman.report import wording
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A score. `{unit}` in its texts stands for what one symbol is: a character, a byte, a word."""
+
+    name: str
+    unit: str = ""
+    digits: int = 3
+    lower_is_better: bool = True
+    meaning: Callable[[float], str] | None = None
+    by_chance: Callable[[int], float] | None = None  # its value when guessing evenly among so many symbols
+
+
+def hesitation(loss: float) -> str:
+    """What a cross-entropy in nats means: Shannon's equivalent number of equally likely choices, exp(loss)."""
+    return f"It hesitates as if between {wording.number(math.exp(min(loss, 30)), 1)} equally likely next {{unit}}s."
+
+
+MEASURES = {
+    "loss": Measure("Loss", "nats per {unit}", meaning=hesitation, by_chance=math.log),
+    "bits_per_character": Measure("Bits per character", "bits per character"),
+    "perplexity": Measure("Perplexity", "perplexity", digits=2, by_chance=float),
+}
+
+LOSS_UNITS = {"language-modeling": "nats"}
+"""What a training loss is measured in, by task."""
+
+HEADLINES = {"language-modeling": "loss"}
+"""The measure that stands at the top, by task; without an entry, the first of the measures above that was scored."""

@@ -1,0 +1,104 @@
+"""What a run folder says of a run, read as it was found: every part may be absent, a killed run's files too.
+
+It does not know what the entries mean.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from elman.errors import RunError
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """The content of run.json, and the lines of metrics.jsonl sorted by kind, each kind with its steps rising."""
+
+    folder: Path
+    run: Entry
+    points: list[Entry]
+    validations: list[Entry]
+    resumed: list[Entry]
+
+    def get(self, *names: str) -> Any:
+        """The entry of run.json under these names, one inside the other; None where any is absent."""
+        value: Any = self.run
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+    def part(self, *names: str) -> Entry:
+        """The same for an entry that has entries of its own: empty where it is absent."""
+        value = self.get(*names)
+        return value if isinstance(value, dict) else {}
+
+    def baseline(self, split: str = "valid") -> Entry:
+        """The naive baseline's scores on a part of the data; empty where none was measured."""
+        return self.part("baselines", split) or (self.part("baseline") if split == "valid" else {})
+
+    def number(self, *names: str) -> float | None:
+        """The same for a number: None where it is absent or not finite."""
+        value = self.get(*names)
+        return value if is_number(value) else None
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a value of a JSON file is a number that can be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def read(folder: Path) -> Record:
+    """Read a run folder.
+
+    Raises:
+        RunError: there is no run.json, or it is not one.
+    """
+    record = Record(folder, _read_run(folder / "run.json"), [], [], [])
+    for entry in _lines(folder / "metrics.jsonl"):
+        if not is_number(entry.get("step")):
+            continue
+        if entry.get("event") == "resumed":
+            _forget(record.points, entry["step"] + 1)
+            _forget(record.validations, entry["step"] + 1)
+            record.resumed.append(entry)
+        for name, entries in (("loss", record.points), ("valid_loss", record.validations)):
+            if isinstance(entry.get(name), int | float):
+                _forget(entries, entry["step"])
+                entries.append(entry)
+    return record
+
+
+def _read_run(path: Path) -> Entry:
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path.parent} holds no run.json: give the folder that `elman train --out` wrote") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}): restore it, or train again") from error
+    if not isinstance(run, dict):
+        raise RunError(f"{path} holds no object: restore it, or train again")
+    return run
+
+
+def _lines(path: Path) -> Iterator[Entry]:
+    """The objects in a file of JSON lines; a line that is not one, as the last of a killed run, is left out."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+
+def _forget(entries: list[Entry], step: float) -> None:
+    """Drop what was written before a resume about steps that were then made again."""
+    while entries and entries[-1]["step"] >= step:
+        entries.pop()

@@ -1,0 +1,16 @@
+"""The sections of the page, in their order. To add one: a file with a `view`, a template of its name, a line here."""
+
+from elman.report.sections import curves, data, gradient_flow, machine, samples, scores, settings, usage
+from elman.report.sections.base import Section
+
+SECTIONS = (
+    Section("scores", "Score", scores.view),
+    Section("curves", "Training", curves.view),
+    Section("samples", "Samples", samples.view),
+    Section("gradient_flow", "How far back it learns", gradient_flow.view),
+    Section("usage", "Use it", usage.view),
+    Section("data", "Data", data.view),
+    Section("machine", "Machine", machine.view),
+    Section("settings", "Settings", settings.view),
+)
+"""All of them; each shows itself where the run has what it needs, so that tasks share the list."""

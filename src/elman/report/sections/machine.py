@@ -1,0 +1,38 @@
+"""The computer, the backend, and what the training cost on them."""
+
+from typing import Any
+
+from elman.report import wording
+from elman.report.record import Record
+
+NAMES = {"cpu": "Processor", "memory_gib": "Memory, GiB", "torch": "PyTorch"}
+
+
+def view(record: Record) -> dict[str, Any] | None:
+    """Rows of (name, value)."""
+    rows = [(NAMES.get(name, wording.title(name)), _text(value)) for name, value in record.part("machine").items()]
+    rows += [("Backend", backend) for backend in [_backend(record)] if backend]
+    rows += _cost(record)
+    return {"rows": rows} if rows else None
+
+
+def _backend(record: Record) -> str:
+    name, reason = record.get("backend", "name"), record.get("backend", "reason")
+    return f"{name}: {reason}" if name and reason else str(name or "")
+
+
+def _cost(record: Record) -> list[tuple[str, str]]:
+    training = record.part("training")
+    words = {
+        "seconds": ("Training time", wording.duration),
+        "steps": ("Steps", _text),
+        "best_step": ("Weights kept from step", _text),
+        "epochs": ("Epochs", _text),
+        "symbols_seen": ("Symbols seen", _text),
+        "symbols_per_second": ("Symbols per second", lambda value: wording.number(value, 0)),
+    }
+    return [(name, say(training[key])) for key, (name, say) in words.items() if training.get(key) is not None]
+
+
+def _text(value: Any) -> str:
+    return wording.number(value, 0 if isinstance(value, int) else 1)

@@ -1,0 +1,118 @@
+"""The headline and the score table: the model beside its naive baseline, also when it loses."""
+
+from typing import Any
+
+from elman.report import wording
+from elman.report.measures import HEADLINES, MEASURES, Measure
+from elman.report.record import Entry, Record, is_number
+
+NAMES = {"train": "training text", "valid": "validation text", "test": "test text"}
+LEVEL = 0.005
+"""Scores that differ by less than this part count as level: about the standard error of a loss on 10⁵ symbols."""
+
+
+def view(record: Record) -> dict[str, Any] | None:
+    """The headline, bars and table; the best validation so far where there is no score; None without either."""
+    split = next((name for name in _splits(record) if record.part("scores", name)), None)
+    score = record.part("scores", split) if split else _best_validation(record)
+    key = _headline(record, score)
+    if key is None:
+        return None
+    measure = MEASURES.get(key, Measure(wording.title(key)))
+    unit = str(score.get("unit") or "symbol")
+    rival = record.baseline(split or "valid")
+    baseline = rival[key] if is_number(rival.get(key)) else None
+    return {
+        "value": score[key],
+        "digits": measure.digits,
+        "unit": measure.unit.format(unit=unit),
+        "where": NAMES.get(split, split) if split else None,
+        "step": score.get("step"),
+        "meaning": measure.meaning(score[key]).format(unit=unit) if measure.meaning else "",
+        "direction": "Lower is better." if measure.lower_is_better else "Higher is better.",
+        "baseline": {"name": _name(rival), "value": baseline},
+        "verdict": _verdict(score[key], baseline, measure),
+        "difference": abs(score[key] - baseline) if baseline is not None else None,
+        "part": abs(score[key] - baseline) / abs(baseline) if baseline else None,
+        "bars": _bars(record, measure, score[key], _name(rival), baseline),
+        "table": _table(record, unit),
+    }
+
+
+def _splits(record: Record) -> list[str]:
+    """The scored parts, the one that nothing was chosen by first."""
+    return sorted(record.part("scores"), key=lambda name: (name != "test", name != "valid"))
+
+
+def _best_validation(record: Record) -> dict[str, Any]:
+    done = [entry for entry in record.validations if is_number(entry["valid_loss"])]
+    if not done:
+        return {}
+    best = min(done, key=lambda entry: float(entry["valid_loss"]))
+    return {"loss": best["valid_loss"], "step": best["step"], "unit": record.get("options", "unit")}
+
+
+def _headline(record: Record, score: dict[str, Any]) -> str | None:
+    candidates = [HEADLINES.get(str(record.get("task"))), *MEASURES, *score]
+    return next((key for key in candidates if key and is_number(score.get(key))), None)
+
+
+def _verdict(value: float, baseline: float | None, measure: Measure) -> str:
+    if baseline is None:
+        return "alone"
+    if abs(value - baseline) <= LEVEL * abs(baseline):
+        return "level"
+    return "ahead" if (value < baseline) == measure.lower_is_better else "behind"
+
+
+def _name(baseline: Entry) -> str:
+    return str(baseline.get("name") or "baseline")
+
+
+def _bars(record: Record, measure: Measure, value: float, name: str, baseline: float | None) -> list[dict[str, Any]]:
+    """Bars from zero for the model, the baseline and a guess, as percentages of the longest."""
+    bars = [("this model", value, "model"), (name, baseline, "other")]
+    vocabulary = record.number("model", "vocabulary")
+    if measure.by_chance and vocabulary and vocabulary > 1:
+        bars.append((f"even guess among {vocabulary:.0f}", measure.by_chance(int(vocabulary)), "chance"))
+    shown = [(name, number, style) for name, number, style in bars if number is not None and number >= 0]
+    longest = max((number for _, number, _ in shown), default=0)
+    if len(shown) < 2 or not longest:
+        return []
+    return [{"name": n, "value": v, "style": s, "width": round(100 * v / longest, 1)} for n, v, s in shown]
+
+
+def _table(record: Record, unit: str) -> dict[str, Any] | None:
+    """For each scored part a row for the model and one for the baseline; one column for each measure."""
+    splits = _splits(record)
+    pairs = [
+        ((split, "this model", record.part("scores", split)), (split, "", record.baseline(split))) for split in splits
+    ]
+    every = [
+        (f"{who or _name(entry)}, {NAMES.get(split, split)}", entry) for pair in pairs for split, who, entry in pair
+    ]
+    rows = [(name, entry) for name, entry in every if entry]
+    if not rows:
+        return None
+    keys = [key for key in MEASURES if any(is_number(entry.get(key)) for _, entry in rows)]
+    known = {*MEASURES, "symbols", "unknown", "unit", "name", "split"}
+    keys += dict.fromkeys(key for _, entry in rows for key, v in entry.items() if is_number(v) and key not in known)
+    measures = [(key, MEASURES.get(key, Measure(wording.title(key)))) for key in keys]
+    return {
+        "columns": [
+            (m.name, m.unit.format(unit=unit) if m.unit.lower() != m.name.lower() else "") for _, m in measures
+        ],
+        "rows": [(name, [wording.number(entry.get(key), m.digits) for key, m in measures]) for name, entry in rows],
+        "notes": [_symbols(split, record.part("scores", split), unit) for split in splits],
+    }
+
+
+def _symbols(split: str, entry: dict[str, Any], unit: str) -> str:
+    """How much was scored, and how much of it the vocabulary lacks."""
+    symbols, unknown = entry.get("symbols"), entry.get("unknown")
+    if not symbols or not is_number(symbols):
+        return ""
+    scored = f"Scored on {wording.number(symbols)} {unit}s of the {NAMES.get(split, split)}"
+    if not unknown or not is_number(unknown):
+        return scored + "."
+    return f"{scored}; {wording.number(unknown)} of them ({wording.percent(unknown / symbols)}) not in the vocabulary."

@@ -1,0 +1,100 @@
+"""The layout of a run folder, and its description `run.json`; never a pickle.
+
+run.json            schema version, task, options, data, machine, scores
+model.safetensors   the best weights
+metrics.jsonl       one line per record of training
+report.html         what came of it, for people
+state/              what --resume and `elman evaluate` need: the checkpoint, the data as symbols
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elman import files
+from elman.errors import RunError
+from elman.version import VERSION
+
+SCHEMA = 1
+Description = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where everything of a run lies."""
+
+    path: Path
+
+    @property
+    def description(self) -> Path:
+        """`run.json`."""
+        return self.path / "run.json"
+
+    @property
+    def model(self) -> Path:
+        """`model.safetensors`."""
+        return self.path / "model.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """`metrics.jsonl`."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def state(self) -> Path:
+        """`state/`."""
+        return self.path / "state"
+
+    def write(self, description: Description) -> None:
+        """Write `run.json`, whole or not at all."""
+        files.write_json(self.description, {"schema": SCHEMA, "elman": VERSION} | description)
+
+    def read(self) -> Description:
+        """Read `run.json`; RunError when it is missing, damaged, or written by a newer version."""
+        if not self.path.is_dir():
+            raise RunError(f"there is no run folder {self.path}; `elman train` makes one")
+        try:
+            text = self.description.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path} is not a run: it has no run.json") from error
+        except OSError as error:
+            raise RunError(f"cannot read {self.description}: {files.reason(error)}") from error
+        return self._check(text)
+
+    def _check(self, text: str) -> Description:
+        try:
+            description = json.loads(text)
+            schema = int(description["schema"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{self.description} is damaged; restore it, or train the run anew") from error
+        if schema > SCHEMA:
+            raise RunError(
+                f"{self.path} was written by Elman {description.get('elman', '?')} (schema {schema}), newer than "
+                f"this one ({VERSION}, schema {SCHEMA}); upgrade with: pip install --upgrade elman"
+            )
+        if missing := {"task", "options", "data", "modalities"} - description.keys():
+            raise RunError(f"{self.description} is damaged: it lacks {', '.join(sorted(missing))}; train the run anew")
+        return dict(description)
+
+
+def create(path: Path) -> RunFolder:
+    """Make a new run folder; RunError where it would overwrite anything."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file; choose another --out")
+    if (path / "run.json").exists():
+        raise RunError(f"{path} already holds a run; continue it with --resume, or choose another --out")
+    if path.exists() and any(path.iterdir()):
+        raise RunError(f"{path} is not empty; choose another --out")
+    folder = RunFolder(files.make_folder(path))
+    files.make_folder(folder.state)
+    return folder
+
+
+def unused(task: str, data: Path) -> Path:
+    """Return the first free name of the form runs/tinyshakespeare-1 for a run on `data`."""
+    stem = data.name.split(".")[0] or task
+    number = 1
+    while (path := Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return path

@@ -1,0 +1,121 @@
+"""A trained network: score it, let it predict, let it write.
+
+A `Run` reads its folder and never writes to it, except where a method says so.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from elman import tasks
+from elman.errors import RunError
+from elman.generation.sample import Sampling
+from elman.run.folder import RunFolder
+from elman.tasks.base import Prepared, Score
+from elman.training.checkpoint import read_tensors
+from elman.training.options import TrainingOptions
+
+
+class Run:
+    """A run folder, opened.
+
+    Attributes:
+        path: the folder.
+        description: what `run.json` says.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._folder = RunFolder(path)
+        self.path = path
+        self.description = self._folder.read()
+        self._task = tasks.find(self.description["task"])
+
+    def __repr__(self) -> str:
+        """Show the folder and the task."""
+        return f"Run({str(self.path)!r}, task={self._task.name!r})"
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self._task.name
+
+    @property
+    def report(self) -> Path:
+        """The report, an HTML file."""
+        return self.path / "report.html"
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores of the held-out parts, as they were when training ended."""
+        scores: dict[str, Score] = self.description.get("scores", {})
+        return scores
+
+    @cached_property
+    def options(self) -> TrainingOptions:
+        """The options that the run was trained with."""
+        try:
+            return self._task.Options(**self.description["options"])
+        except TypeError as error:
+            raise RunError(f"{self._folder.description} is damaged ({error}); train the run anew") from error
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The run's own data, from its folder."""
+        return self._task.load(self.description["modalities"], self.description["data"], self._folder.state)
+
+    @cached_property
+    def network(self) -> Any:
+        """The trained network, in eval mode."""
+        network = self._task.network(self.prepared, self.options)
+        if not self._folder.model.exists():
+            raise RunError(
+                f"{self.path} has no trained weights yet; train it with: "
+                f"elman train {self.task} DATA --out {self.path} --resume"
+            )
+        tensors, _ = read_tensors(self._folder.model)
+        try:
+            network.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise RunError(f"{self._folder.model} does not fit run.json; restore it, or train the run anew") from error
+        return network.eval()
+
+    def evaluate(self, data: str | Path | None = None) -> dict[str, Any]:
+        """Score the network beside the naive baseline.
+
+        Args:
+            data: a file, or None for the run's own held-out part (the test part if there is one).
+
+        Returns:
+            {"data": ..., "score": {...}, "baseline": {...}}
+        """
+        if data is None:
+            part = "test" if "test" in self.prepared.facts else "valid"
+            return self._evaluate(self.prepared, part, f"{part} part of the run")
+        with tempfile.TemporaryDirectory(prefix="elman-") as folder:
+            extended = self._task.extend(self.prepared, "given", Path(data), Path(folder))
+            return self._evaluate(extended, "given", str(data))
+
+    def predict(self, rows: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the task's answer for every row; for a language model its log-probability and perplexity."""
+        return self._task.predict(self.network, self.prepared, list(rows))
+
+    def generate(self, prompt: str = "", length: int = 500, **sampling: Any) -> Iterator[str]:
+        """Yield text that continues `prompt`, piece by piece.
+
+        Args:
+            prompt: what the text begins with; it is not repeated.
+            length: symbols to draw.
+            sampling: temperature, top_k, top_p, seed, as in `generation.sample.Sampling`.
+        """
+        return self._task.generate(self.network, self.prepared, prompt, length, Sampling(**sampling))
+
+    def _evaluate(self, prepared: Prepared, part: str, data: str) -> dict[str, Any]:
+        score = self._task.score(self.network, prepared, part)
+        return {"data": data, "score": score, "baseline": self._task.baseline(prepared, part)}
+
+
+def load(path: str | Path) -> Run:
+    """Open a run folder; RunError says what is wrong with it."""
+    return Run(Path(path))

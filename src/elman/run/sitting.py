@@ -1,0 +1,167 @@
+"""From files to a finished run folder: prepare, fit, score, describe, report."""
+
+import datetime as dt
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from elman import assets, machine, report, tasks
+from elman.errors import NonFiniteError, RunError
+from elman.randomness import seeded
+from elman.run.folder import Description, RunFolder, create, unused
+from elman.run.run import Run, load
+from elman.tasks.base import Files, Prepared, Task
+from elman.training.budget import Progress
+from elman.training.loop import fit
+from elman.training.monitor import Display, Metrics
+from elman.training.options import BUDGET, TrainingOptions
+
+
+@dataclass
+class Sitting:
+    """One call of `train`: a run folder and what goes into it."""
+
+    task: Task
+    options: TrainingOptions
+    folder: RunFolder
+    prepared: Prepared
+    description: Description
+    resume: bool
+
+
+def train(
+    task: str,
+    data: str | Path,
+    *,
+    valid: str | Path | None = None,
+    test: str | Path | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    **options: Any,
+) -> Run:
+    """Train a network for a task, score it beside a naive baseline, and write it all to a run folder.
+
+    Args:
+        task: its name; `elman tasks` lists them.
+        data: the training data: a file, or the name of a text that ships with Elman ("tinyshakespeare").
+        valid: held-out data to choose the weights by; without it the last tenth of `data`.
+        test: held-out data that is only scored.
+        out: the run folder, made anew; default runs/NAME-1, -2, ...
+        resume: go on with the run in `out`. Only a new budget may be given beside it.
+        quiet: show no progress on stderr.
+        options: the task's options by name; None means the default.
+
+    Returns:
+        The run, trained; interrupted by Ctrl-C it is a complete run as well.
+
+    Raises:
+        ElmanError: one sentence on what is wrong. A folder in which nothing was trained yet is removed again.
+    """
+    chosen = tasks.find(task)
+    given = {name: value for name, value in options.items() if value is not None}
+    files = Files(*(None if file is None else assets.find(file) for file in (data, valid, test)))  # type: ignore[arg-type]
+    if resume:
+        sitting = _reopen(chosen, files, out, given)
+    else:
+        sitting = _begin(chosen, files, Path(out) if out is not None else None, given)
+    with seeded(sitting.options.seed):
+        _train(sitting, quiet=quiet)
+    return load(sitting.folder.path)
+
+
+def _begin(task: Task, files: Files, out: Path | None, given: dict[str, Any]) -> Sitting:
+    """Make the folder and the data in it; leave nothing behind if that fails."""
+    options = task.Options.make(given)
+    path = out or unused(task.name, files.train)
+    existed = path.exists()
+    folder = create(path)
+    try:
+        prepared = task.prepare(files, options, folder.state)
+        description = _describe(task, options, prepared)
+        folder.write(description)
+    except BaseException:
+        shutil.rmtree(folder.state if existed else path, ignore_errors=True)
+        raise
+    return Sitting(task, options, folder, prepared, description, resume=False)
+
+
+def _reopen(task: Task, files: Files, out: str | Path | None, given: dict[str, Any]) -> Sitting:
+    """Open the folder of an earlier sitting, and check that it is continued and not changed."""
+    if out is None:
+        raise RunError("--resume needs --out RUN, the run folder to go on with")
+    run = load(out)
+    if run.task != task.name:
+        raise RunError(f"{out} is a {run.task} run, not {task.name}; continue it as what it is")
+    stored = run.options.to_dict()
+    for name in given.keys() - set(BUDGET):
+        if name not in stored or stored[name] != given[name]:
+            flag = f"--{name.replace('_', '-')}"
+            raise RunError(
+                f"{flag} cannot change in a run that is continued (it is {stored.get(name)}); the budget can"
+            )
+    if given.keys() & {"minutes", "steps", "epochs"}:
+        stored |= dict.fromkeys(("minutes", "steps", "epochs"))
+    options = task.Options.make({name: value for name, value in (stored | given).items() if value is not None})
+    task.check_same(files, run.prepared)
+    description = run.description | {"options": options.to_dict(), "status": "training"}
+    folder = RunFolder(Path(out))
+    return Sitting(task, options, folder, run.prepared, description, (folder.state / "checkpoint.safetensors").exists())
+
+
+def _train(sitting: Sitting, *, quiet: bool) -> None:
+    """Fit, and describe how it ended, whatever the ending."""
+    task, folder, description = sitting.task, sitting.folder, sitting.description
+    network = task.network(sitting.prepared, sitting.options)
+    description["model"] = task.describe(sitting.options) | {"parameters": sum(p.numel() for p in network.parameters())}
+    metrics = Metrics(folder.metrics)
+    with Display(metrics, sitting.prepared.noun, quiet=quiet) as display:
+        job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
+        try:
+            ending, progress = fit(job, metrics.forget_after)
+        except NonFiniteError as error:
+            folder.write(description | {"status": "failed", "message": str(error)})
+            raise
+    description |= {"status": ending, "training": _summary(progress)}
+    folder.write(description | {"status": "training"})
+    _finish(sitting, network)
+
+
+def _finish(sitting: Sitting, network: nn.Module) -> None:
+    """Score the network beside the baseline, look inside, and write it all down."""
+    task, prepared, folder = sitting.task, sitting.prepared, sitting.folder
+    parts = [part for part in ("valid", "test") if part in prepared.facts]
+    found = {
+        "scores": {part: task.score(network, prepared, part) for part in parts},
+        "baselines": {part: task.baseline(prepared, part) for part in parts},
+        **task.showcase(network, prepared, sitting.options),
+    }
+    folder.write(sitting.description | found)
+    report.write(folder.path)
+
+
+def _describe(task: Task, options: TrainingOptions, prepared: Prepared) -> Description:
+    """Return what is known before training begins."""
+    return {
+        "task": task.name,
+        "status": "training",
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "options": options.to_dict(),
+        "data": prepared.facts,
+        "modalities": prepared.to_dict(),
+        "machine": machine.facts(),
+    }
+
+
+def _summary(progress: Progress) -> dict[str, float]:
+    return {
+        "steps": progress.step,
+        "seconds": round(progress.seconds, 1),
+        "symbols_seen": progress.symbols,
+        "epochs": round(progress.epochs, 3),
+        "symbols_per_second": round(progress.symbols / max(progress.seconds, 1e-9), 1),
+        "best_step": progress.best_step,
+    }

@@ -1,0 +1,36 @@
+"""The tasks by name. To add one is one file in this folder and one entry here."""
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from elman.errors import UsageError
+
+if TYPE_CHECKING:
+    from elman.tasks.base import Task
+
+
+class Entry(NamedTuple):
+    """Where a task lives, and what it does, so that lists and help need not import it."""
+
+    place: str
+    summary: str
+
+
+TASKS = {
+    "language-modeling": Entry(
+        "elman.tasks.language_modeling:LanguageModeling",
+        "predict the next character, byte, word or subword of a text, and write more of it",
+    ),
+}
+
+
+def find(name: str) -> "Task":
+    """Return the task of that name; UsageError says which there are. The task's file is imported only now."""
+    if name not in TASKS:
+        near = difflib.get_close_matches(name, TASKS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there is: {', '.join(TASKS)}"
+        raise UsageError(f"unknown task {name!r}{hint}")
+    module, _, attribute = TASKS[name].place.partition(":")
+    task: Task = getattr(importlib.import_module(module), attribute)()
+    return task

@@ -1,0 +1,105 @@
+"""The contract of a task: a named row of modality, topology, defaults, metric and naive baseline.
+
+A task knows nothing of the command line, of reports or of the run folder's layout beyond the folder for its data.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import nn
+
+from elman.errors import UsageError
+from elman.generation.sample import Sampling
+from elman.training.loop import Job, Monitor
+from elman.training.options import TrainingOptions
+
+Score = dict[str, Any]
+"""The figures of one evaluation by name. The first is the headline metric."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The data that the user named: training, and optionally held-out parts."""
+
+    train: Path
+    valid: Path | None = None
+    test: Path | None = None
+
+
+class Prepared(ABC):
+    """Data that a task has read, fitted and encoded; lies in a folder and can be loaded from there without the files.
+
+    Attributes:
+        facts: for each part (train, valid, test) where it came from, its fingerprint and its counts.
+        noun: what the network predicts one of at a time, in the plural.
+    """
+
+    facts: dict[str, dict[str, Any]]
+    noun: str
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the fitted modalities for JSON."""
+
+
+class Task(ABC):
+    """One kind of problem, from files to a score."""
+
+    name: ClassVar[str]
+    topology: ClassVar[str]
+    metric: ClassVar[str]
+    baseline_name: ClassVar[str]
+    Options: ClassVar[type[TrainingOptions]]
+
+    @abstractmethod
+    def prepare(self, files: Files, options: Any, folder: Path) -> Prepared:
+        """Read and check the files, fit the modalities on the training part, encode everything into `folder`."""
+
+    @abstractmethod
+    def load(self, described: dict[str, Any], facts: dict[str, dict[str, Any]], folder: Path) -> Prepared:
+        """Return what `prepare` left in `folder`."""
+
+    @abstractmethod
+    def check_same(self, files: Files, prepared: Any) -> None:
+        """Raise RunError where the files are not those that `prepared` came from."""
+
+    @abstractmethod
+    def describe(self, options: Any) -> dict[str, Any]:
+        """Return the network in words: `summary`, and further facts by name."""
+
+    @abstractmethod
+    def network(self, prepared: Any, options: Any) -> nn.Module:
+        """Return the untrained network."""
+
+    @abstractmethod
+    def job(self, network: Any, prepared: Any, options: Any, folder: Path, monitor: Monitor, *, resume: bool) -> Job:
+        """Return the training job."""
+
+    @abstractmethod
+    def score(self, network: Any, prepared: Any, part: str) -> Score:
+        """Return the network's figures on a part of the data."""
+
+    @abstractmethod
+    def baseline(self, prepared: Any, part: str) -> Score:
+        """Return the same figures of the naive baseline, fitted on the training part, with its `name`."""
+
+    @abstractmethod
+    def extend(self, prepared: Any, part: str, file: Path, folder: Path) -> Prepared:
+        """Return `prepared` with a further part: a file encoded into `folder` with the fitted modalities."""
+
+    @abstractmethod
+    def predict(self, network: Any, prepared: Any, rows: list[str]) -> list[dict[str, Any]]:
+        """Return the answer for every row, each by column name."""
+
+    def showcase(self, network: Any, prepared: Any, options: Any) -> dict[str, Any]:
+        """Return what the report shows beside scores, by section name; nothing unless a task says so."""
+        del network, prepared, options
+        return {}
+
+    def generate(self, network: Any, prepared: Any, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:
+        """Yield text that continues `prompt`; UsageError where the task does not write."""
+        del network, prepared, prompt, length, sampling
+        raise UsageError(f"a {self.name} run does not generate; use `elman predict`")

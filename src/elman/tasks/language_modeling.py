@@ -1,0 +1,250 @@
+"""Language modelling: predict the next symbol of one long text. Text in, text out, synced many-to-many, causal."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from elman import cells, layers
+from elman.baselines.ngram import NGram
+from elman.data import stream
+from elman.data.stream import Lanes, Window
+from elman.data.text import TextSource
+from elman.diagnosis.gradient_flow import gradient_flow
+from elman.errors import DataError, RunError, UsageError
+from elman.generation.sample import Sampling, first_symbols, generate
+from elman.modalities.text import EncodedText, Text
+from elman.modalities.units import UNITS
+from elman.tasks.base import Files, Prepared, Score, Task
+from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilities
+from elman.topologies.synced import SyncedManyToMany
+from elman.training import truncation
+from elman.training.loop import Job, Monitor
+from elman.training.options import TrainingOptions, option
+from elman.types import State
+
+HELD_OUT = 0.1
+VALIDATION_SYMBOLS = 32_768
+BASELINE_SYMBOLS = 20_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelingOptions(TrainingOptions):
+    """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
+
+    unit: str = option("char", "what the text is cut into: char, byte, word or subword", choices=tuple(UNITS))
+    symbols: int = option(2048, "how many words or subwords to tell apart", minimum=257, maximum=1 << 20)
+    cell: str = option("lstm", "recurrent cell; `elman cells` lists them")
+    hidden: int = option(512, "hidden units per layer", minimum=1)
+    layers: int = option(1, "recurrent layers", minimum=1)
+    embedding: int = option(64, "features per symbol", minimum=1)
+    dropout: float = option(0.0, "dropout between layers and before the output", minimum=0, maximum=0.99)
+    lanes: int = option(32, "parallel lanes that the text is cut into (the batch)", minimum=1)
+    window: int = option(64, "time steps that the error is propagated back (k2)", minimum=1)
+    advance: int | None = option(None, "time steps between updates (k1; default: the window)", minimum=1)
+
+    def check(self) -> None:
+        """k1 cannot exceed k2, and the cell must exist."""
+        cells.find(self.cell)
+        if self.advance is not None and self.advance > self.window:
+            raise UsageError(f"--advance {self.advance} (k1) exceeds --window {self.window} (k2); give at most that")
+
+
+class PreparedText(Prepared):
+    """A text cut into symbols, in parts."""
+
+    def __init__(self, text: Text, parts: dict[str, EncodedText], facts: dict[str, dict[str, Any]]) -> None:
+        self.text, self.parts, self.facts = text, parts, facts
+        self.noun = f"{text.unit.noun}s"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the text's unit."""
+        return {"text": self.text.to_dict()}
+
+
+class LanguageModeling(Task):
+    """P(x_1 ... x_T) = prod_t P(x_t | x_1 ... x_{t-1}), each factor read off the state of a recurrent network.
+
+    Source: Mikolov et al. 2010, Recurrent neural network based language model.
+    """
+
+    name = "language-modeling"
+    topology = "synced many-to-many"
+    metric = "nats per symbol, perplexity, bits per character"
+    baseline_name = "n-gram, modified Kneser-Ney"
+    Options = LanguageModelingOptions
+
+    def prepare(self, files: Files, options: LanguageModelingOptions, folder: Path) -> PreparedText:
+        """Read the texts, hold out the last tenth if no validation text is given, and encode all parts."""
+        sources = _sources(files)
+        text = Text.fit(sources["train"], options.unit, options.symbols)
+        parts, facts = {}, {}
+        for part, source in sources.items():
+            parts[part] = text.encode(source, folder / f"{part}.symbols")
+            facts[part] = _facts(source) | parts[part].facts()
+            _check_length(part, source, parts[part], text.unit.noun)
+        return PreparedText(text, parts, facts)
+
+    def load(self, described: dict[str, Any], facts: dict[str, dict[str, Any]], folder: Path) -> PreparedText:
+        """Map the encoded parts from `folder`."""
+        text = Text.from_dict(described["text"])
+        parts = {
+            part: EncodedText(
+                stream.read(folder / f"{part}.symbols", text.unit.size), fact["characters"], fact["unknown"]
+            )
+            for part, fact in facts.items()
+        }
+        return PreparedText(text, parts, facts)
+
+    def check_same(self, files: Files, prepared: PreparedText) -> None:
+        """Compare fingerprints."""
+        for part, source in _sources(files).items():
+            if part in prepared.facts and prepared.facts[part]["sha256"] != source.sha256:
+                raise RunError(
+                    f"{source.path} is not the {part} text that the run was begun with (its fingerprint differs); "
+                    "give the same file, or train anew with another --out"
+                )
+
+    def describe(self, options: LanguageModelingOptions) -> dict[str, Any]:
+        """Say cell, layers and sizes."""
+        plural = "s" if options.layers > 1 else ""
+        return {
+            "summary": f"{options.cell}, {options.layers} layer{plural} of {options.hidden} hidden units, "
+            f"{options.embedding} features per {UNITS[options.unit].noun}"
+        }
+
+    def network(self, prepared: PreparedText, options: LanguageModelingOptions) -> SyncedManyToMany:
+        """Embedding, recurrent layers, one score per symbol."""
+        o, text = options, prepared.text
+        between = o.dropout if o.layers > 1 else 0.0
+        recurrence = layers.build(o.cell, o.embedding, o.hidden, num_layers=o.layers, dropout=between)
+        return SyncedManyToMany(text.reader(o.embedding), recurrence, text.head(o.hidden), o.dropout)
+
+    def job(
+        self,
+        network: SyncedManyToMany,
+        prepared: PreparedText,
+        options: LanguageModelingOptions,
+        folder: Path,
+        monitor: Monitor,
+        *,
+        resume: bool,
+    ) -> Job:
+        """Truncated BPTT over lanes; validation on the first part of the held-out text."""
+        advance = options.advance or options.window
+        held_out = prepared.parts["valid"].symbols[: VALIDATION_SYMBOLS + 1]
+        return Job(
+            module=network,
+            batches=truncation.Windows(Lanes(prepared.parts["train"].symbols, options.lanes), options.window, advance),
+            objective=partial(_objective, advance=advance),
+            validate=lambda module: -float(log_probabilities(module, held_out).mean()),
+            options=options,
+            model_file=folder / "model.safetensors",
+            checkpoint_file=folder / "state" / "checkpoint.safetensors",
+            monitor=monitor,
+            resume=resume,
+        )
+
+    def score(self, network: SyncedManyToMany, prepared: PreparedText, part: str) -> Score:
+        """Score every symbol but the first, with the state carried through the whole text."""
+        text = prepared.parts[part]
+        return _figures(log_probabilities(network, text.symbols), text, prepared.text.unit.noun)
+
+    def baseline(self, prepared: PreparedText, part: str) -> Score:
+        """Score an n-gram model of the training text."""
+        size = prepared.text.unit.size
+        order = 7 if size <= 512 else 3
+        train = prepared.parts["train"].symbols[:BASELINE_SYMBOLS]
+        text = prepared.parts[part]
+        model = NGram.fit(train, size, order)
+        found = model.log_probability(text.symbols)[1:]
+        return {"name": f"{order}-gram, modified Kneser-Ney", **_figures(found, text, prepared.text.unit.noun)}
+
+    def extend(self, prepared: PreparedText, part: str, file: Path, folder: Path) -> PreparedText:
+        """Encode a further text with the run's symbols."""
+        source = TextSource(file)
+        text = prepared.text.encode(source, folder / f"{part}.symbols")
+        _check_length(part, source, text, prepared.text.unit.noun)
+        facts = {part: _facts(source) | text.facts()}
+        return PreparedText(prepared.text, prepared.parts | {part: text}, prepared.facts | facts)
+
+    def predict(self, network: SyncedManyToMany, prepared: PreparedText, rows: list[str]) -> list[dict[str, Any]]:
+        """Return for every line ln P(line | a line begins here), its perplexity per symbol, and what was unknown."""
+        unit = prepared.text.unit
+        lines = [unit.encode(row) for row in rows]
+        totals = line_log_probabilities(network, first_symbols(unit, ""), lines)
+        return [
+            {
+                "line": number,
+                "log_probability": total,
+                "perplexity": math.exp(min(700.0, -total / len(line))) if len(line) else None,
+                "symbols": len(line),
+                "unknown": 0 if unit.unknown is None else int((line == unit.unknown).sum()),
+                "text": row,
+            }
+            for number, (row, line, total) in enumerate(zip(rows, lines, totals, strict=True), 1)
+        ]
+
+    def showcase(
+        self, network: SyncedManyToMany, prepared: PreparedText, options: LanguageModelingOptions
+    ) -> dict[str, Any]:
+        """Return samples at three temperatures, and how the gradient flows within the window."""
+        unit = prepared.text.unit
+        samples = [
+            {"temperature": t, "prompt": "", "text": "".join(generate(network, unit, "", 400, Sampling(temperature=t)))}
+            for t in (0.5, 0.8, 1.0)
+        ]
+        lanes = Lanes(prepared.parts["valid"].symbols, 16)
+        inputs, targets = lanes.window(0, min(options.window, lanes.length))
+        return {"samples": samples, "gradient_flow": gradient_flow(network, inputs, targets)}
+
+    def generate(
+        self, network: SyncedManyToMany, prepared: PreparedText, prompt: str, length: int, sampling: Sampling
+    ) -> Iterator[str]:
+        """Continue the prompt."""
+        return generate(network, prepared.text.unit, prompt, length, sampling)
+
+
+def _objective(network: Any, window: Window, carry: State | None, *, advance: int) -> tuple[Any, int, State | None]:
+    device = next(network.parameters()).device
+    moved = replace(window, inputs=window.inputs.to(device), targets=window.targets.to(device))
+    loss, carry = truncation.loss(network, moved, carry, advance)
+    targets = window.targets.numel() if window.scored is None else int(window.scored.sum())
+    return loss, targets, carry
+
+
+def _sources(files: Files) -> dict[str, TextSource]:
+    sources = {"train": TextSource(files.train)}
+    if files.valid is None:
+        sources["train"], sources["valid"] = sources["train"].split(1 - HELD_OUT)
+    else:
+        sources["valid"] = TextSource(files.valid)
+    if files.test is not None:
+        sources["test"] = TextSource(files.test)
+    return sources
+
+
+def _facts(source: TextSource) -> dict[str, Any]:
+    return {"path": str(source.path), "start": source.start, "stop": source.stop, "sha256": source.sha256}
+
+
+def _check_length(part: str, source: TextSource, text: EncodedText, noun: str) -> None:
+    needed = 2
+    if len(text.symbols) < needed:
+        which = "the held-out last tenth of " if source.start else ""
+        count = f"{len(text.symbols)} {noun}{'s' * (len(text.symbols) != 1)}"
+        raise DataError(f"{which}{source.path} has {count}, too few to {part} on; give at least a few thousand {noun}s")
+
+
+def _figures(found: Floats, text: EncodedText, noun: str) -> Score:
+    loss = -float(found.mean())
+    return {
+        "loss": loss,
+        "perplexity": math.exp(min(loss, 700.0)),
+        "bits_per_character": loss * len(text.symbols) / text.characters / math.log(2),
+        "symbols": len(found),
+        "unknown": text.unknown,
+        "unit": noun,
+    }

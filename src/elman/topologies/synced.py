@@ -1,0 +1,38 @@
+"""Synced many-to-many: one output for every input, at the same time step.
+
+It knows neither what it reads nor what it predicts; a causal one runs forever, since its whole past is its state.
+"""
+
+from torch import Tensor, nn
+
+from elman.layers.sequence import SequenceLayer
+from elman.modalities.base import Head
+from elman.types import State
+
+
+class SyncedManyToMany(nn.Module):
+    """scores_t = head(dropout(recurrence(dropout(reader(x_t)), state_{t-1}))).
+
+    Args:
+        reader: encoded values (T, B, ...) -> features (T, B, I).
+        recurrence: any Elman layer, time first.
+        head: features (T, B, H) -> scores.
+        dropout: probability with which a feature is zeroed before the head, while training.
+    """
+
+    def __init__(self, reader: nn.Module, recurrence: SequenceLayer, head: Head, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.reader = reader
+        self.recurrence = recurrence
+        self.dropout = nn.Dropout(dropout)
+        self.head = head
+
+    def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Return the scores of every time step, and the state after the last.
+
+        Args:
+            inputs: (T, B, ...), what the reader takes.
+            state: what an earlier call returned, or None to begin.
+        """
+        features, state = self.recurrence.scan(self.reader(inputs), state)
+        return self.head(self.dropout(features)), state

@@ -1,0 +1,99 @@
+"""Everything that `--resume` needs, in one file that is written whole or not at all; never a pickle.
+
+The tensors are weights, their running average, the optimizer's moments, the carried state and the random generator;
+the plain values (progress, position in the data) stand as JSON in the file's own metadata.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from elman import files
+from elman.errors import RunError
+from elman.training.budget import Progress
+from elman.types import State
+
+Tensors = dict[str, Tensor]
+
+
+def save(
+    path: Path,
+    modules: dict[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    carry: State | None,
+    progress: Progress,
+    position: dict[str, int],
+) -> None:
+    """Write a checkpoint. `modules` are saved by name."""
+    tensors: Tensors = {"random": torch.get_rng_state()}
+    for name, module in modules.items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    tensors |= {f"carry.{k}": value for k, value in enumerate(carry or ())}
+    plain = json.dumps({"progress": dataclasses.asdict(progress), "position": position})
+    write_tensors(path, tensors, {"elman": plain})
+
+
+def load(
+    path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
+) -> tuple[State | None, Progress, dict[str, int]]:
+    """Put modules, optimizer and torch's random generator back to where `save` found them; return the rest.
+
+    Raises RunError when the file is missing, damaged, or of another network.
+    """
+    tensors, metadata = read_tensors(path)
+    try:
+        for name, module in modules.items():
+            module.load_state_dict(_under(tensors, name))
+        _restore_optimizer(optimizer, _under(tensors, "optimizer"))
+        torch.set_rng_state(tensors["random"])
+        carry = _under(tensors, "carry")
+        plain: dict[str, Any] = json.loads(metadata["elman"])
+        progress = Progress(**plain["progress"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(f"the checkpoint {path} does not fit this run ({error}); train anew in another --out") from error
+    return tuple(carry[key] for key in sorted(carry)) or None, progress, plain["position"]
+
+
+def write_tensors(path: Path, tensors: Tensors, metadata: dict[str, str]) -> None:
+    """Write tensors by name as safetensors, whole or not at all."""
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(plain, temporary, metadata)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+    files.replace(path, write)
+
+
+def read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Read what `write_tensors` wrote; RunError when it is missing or damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing: the run is incomplete; train it anew") from error
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} is damaged ({error}); train the run anew, or restore the file") from error
+
+
+def _under(tensors: Tensors, name: str) -> Tensors:
+    start = f"{name}."
+    return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,255 @@
+"""The training loop: `fit` can be read in one sitting.
+
+It knows nothing of text, tasks or data files: batches come from `batches`, what they cost from `objective`, how good
+the network is from `validate`. It guarantees that the best weights so far and a checkpoint lie on the disk whatever
+happens, and that a continued run ends with the weights of an uninterrupted one, bit for bit, if the budget is in steps.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from elman.errors import NonFiniteError
+from elman.training import budget, checkpoint, optimizer, precision
+from elman.training.budget import Progress
+from elman.training.interrupt import interruptible
+from elman.training.options import TrainingOptions
+from elman.types import State
+
+CHECKPOINT_SECONDS = 20.0
+RECORD_STEPS = 10
+
+
+class Batches(Protocol):
+    """Where batches come from; endless, and able to go on where an earlier run stood."""
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the data so far."""
+
+    def next(self) -> Any:
+        """Return the next batch."""
+
+    def state(self) -> dict[str, int]:
+        """Return the position."""
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Go to a position."""
+
+
+class Monitor(Protocol):
+    """Who is told how training goes."""
+
+    def training(self, share: float, values: dict[str, float]) -> None:
+        """Take the mean loss, rate, gradient norm and speed of the last updates; `share` of the budget is spent."""
+
+    def validation(self, share: float, values: dict[str, float]) -> None:
+        """Take the loss of a validation."""
+
+
+Objective = Callable[[nn.Module, Any, State | None], tuple[Tensor, int, State | None]]
+"""(network, batch, carried state) -> (mean loss, number of targets, state to carry on)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that one training needs.
+
+    Attributes:
+        module: the network; it ends with the best weights.
+        batches: where batches come from.
+        objective: what a batch costs.
+        validate: the validation loss of a network.
+        options: how to train.
+        model_file: where the best weights are kept.
+        checkpoint_file: where the state for `--resume` is kept.
+        monitor: who is told.
+        resume: whether to go on from the checkpoint.
+    """
+
+    module: nn.Module
+    batches: Batches
+    objective: Objective
+    validate: Callable[[nn.Module], float]
+    options: TrainingOptions
+    model_file: Path
+    checkpoint_file: Path
+    monitor: Monitor
+    resume: bool = False
+
+
+def fit(job: Job, resumed: Callable[[int], None]) -> tuple[str, Progress]:
+    """Train until the budget is spent, patience is lost or the user interrupts.
+
+    Args:
+        job: what to train, on what, how.
+        resumed: is told the step from which training goes on.
+
+    Returns:
+        "finished", "stopped" (patience) or "interrupted", and how far training came.
+
+    Raises:
+        NonFiniteError: a loss or gradient is no longer a number; the last good state stays on the disk.
+    """
+    trainer = Trainer(job)
+    progress, options = trainer.progress, job.options
+    resumed(progress.step)
+    ending = "finished"
+    with interruptible() as interrupted:
+        while (share := budget.spent(options, progress)) < 1:
+            trainer.update(share)
+            if math.floor(budget.spent(options, progress) * options.validations) > progress.validations:
+                trainer.validate()
+            if options.patience is not None and progress.stale >= options.patience:
+                ending = "stopped"
+                break
+            if interrupted.is_set():
+                ending = "interrupted"
+                break
+            if trainer.checkpoint_due():
+                trainer.save()
+        trainer.finish()
+    return ending, progress
+
+
+class Trainer:
+    """A network in training: its optimizer, its averaged weights, its carried state, and how far it has come."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.accelerator = Accelerator()
+        self.device = self.accelerator.device
+        self.kind = precision.choose(job.options.precision, self.device)
+        self.module = job.module.to(self.device)
+        self.parameters = list(self.module.parameters())
+        self.modules: dict[str, nn.Module] = {"model": self.module}
+        self.average: AveragedModel | None = None
+        if job.options.average:
+            self.average = AveragedModel(self.module, multi_avg_fn=get_ema_multi_avg_fn(job.options.average))  # type: ignore[no-untyped-call]
+            self.modules["average"] = self.average
+        self.optimizer = optimizer.build(self.module, job.options)
+        self.carry: State | None = None
+        self.progress = Progress()
+        if job.resume:
+            self.carry, self.progress, position = checkpoint.load(job.checkpoint_file, self.modules, self.optimizer)
+            job.batches.restore(position)
+        self.validated_step = self.progress.step
+        self.meter = Meter(self.progress.symbols)
+        self.started = time.perf_counter() - self.progress.seconds
+        self.saved = time.perf_counter()
+        self.module.train()
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network whose weights are worth keeping: the averaged one, if there is one."""
+        return self.module if self.average is None else self.average.module
+
+    def update(self, share: float) -> None:
+        """Do one update of the weights."""
+        job, options, progress = self.job, self.job.options, self.progress
+        rate = budget.rate(options, progress)
+        optimizer.set_rate(self.optimizer, rate)
+        self.optimizer.zero_grad()
+        for _ in range(options.accumulate):
+            with precision.matmuls(self.kind, self.device):
+                loss, targets, self.carry = job.objective(self.module, job.batches.next(), self.carry)
+            self.accelerator.backward(loss / options.accumulate)
+            self.meter.add(loss.item(), targets)
+        norm = optimizer.clip(self.parameters, options)
+        self._check_finite(norm, rate)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.module)
+        progress.step, progress.epochs = progress.step + 1, job.batches.epochs
+        progress.symbols, progress.seconds = self.meter.targets, time.perf_counter() - self.started
+        if progress.step % RECORD_STEPS == 0:
+            job.monitor.training(share, self.meter.read(progress, rate, norm))
+
+    def validate(self) -> None:
+        """Score the network, and keep it if it is the best so far."""
+        progress = self.progress
+        kept = self.kept.eval()
+        with torch.inference_mode(), precision.matmuls(self.kind, self.device):
+            loss = self.job.validate(kept)
+        self.module.train()
+        progress.validations, progress.stale = progress.validations + 1, progress.stale + 1
+        self.validated_step, progress.seconds = progress.step, time.perf_counter() - self.started
+        if loss < progress.best:
+            progress.best, progress.best_step, progress.stale = loss, progress.step, 0
+            checkpoint.write_tensors(self.job.model_file, dict(kept.state_dict()), {})
+        values = {"step": progress.step, "seconds": progress.seconds, "epoch": progress.epochs, "valid_loss": loss}
+        self.job.monitor.validation(budget.spent(self.job.options, progress), values)
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        job = self.job
+        checkpoint.save(
+            job.checkpoint_file, self.modules, self.optimizer, self.carry, self.progress, job.batches.state()
+        )
+        self.saved = time.perf_counter()
+
+    def checkpoint_due(self) -> bool:
+        """Return whether the last checkpoint is old."""
+        return time.perf_counter() - self.saved > CHECKPOINT_SECONDS
+
+    def finish(self) -> None:
+        """Save, score what was not scored yet, and put the best weights into the network."""
+        if self.validated_step < self.progress.step or not self.job.model_file.exists():
+            self.validate()
+        self.save()
+        best, _ = checkpoint.read_tensors(self.job.model_file)
+        self.module.load_state_dict(best)
+        self.module.eval()
+
+    def _check_finite(self, norm: float, rate: float) -> None:
+        loss = self.meter.last
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        what = f"the loss became {loss}" if not math.isfinite(loss) else f"the gradient's norm became {norm}"
+        remedies = [f"a lower rate (--rate {rate / 4:.2g})"]
+        remedies += [] if self.job.options.clip else ["clipping (--clip 1)"]
+        remedies += ["--precision float32"] if self.kind != torch.float32 else []
+        raise NonFiniteError(
+            f"{what} at step {self.progress.step + 1} (learning rate {rate:.2g}); the last good weights and checkpoint "
+            f"are kept. Try {', or '.join(remedies)}"
+        )
+
+
+class Meter:
+    """Means of the last updates, and how many targets were learnt from in all."""
+
+    def __init__(self, targets: int) -> None:
+        self.targets = targets
+        self.last = math.nan
+        self._losses: list[float] = []
+        self._since, self._counted = time.perf_counter(), targets
+
+    def add(self, loss: float, targets: int) -> None:
+        """Take one batch."""
+        self.last = loss
+        self.targets += targets
+        self._losses.append(loss)
+
+    def read(self, progress: Progress, rate: float, norm: float) -> dict[str, float]:
+        """Return the record since the last reading, and begin a new one."""
+        now = time.perf_counter()
+        speed = (self.targets - self._counted) / max(now - self._since, 1e-9)
+        loss = sum(self._losses) / len(self._losses)
+        self._losses, self._since, self._counted = [], now, self.targets
+        return {
+            "step": progress.step,
+            "seconds": round(progress.seconds, 3),
+            "epoch": round(progress.epochs, 4),
+            "loss": loss,
+            "rate": rate,
+            "gradient_norm": norm,
+            "symbols_per_second": round(speed, 1),
+        }

@@ -1,0 +1,128 @@
+"""Telling how training goes: a line per record for programs, a bar or plain lines for people."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn
+from rich.text import Text as RichText
+
+from elman import files
+from elman.errors import RunError
+
+PLAIN_SECONDS = 10.0
+
+
+class Metrics:
+    """`metrics.jsonl`: one JSON object a line, in the order of the steps."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, values: dict[str, Any]) -> None:
+        """Add a line; RunError when the disk is full."""
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise RunError(f"cannot write {self.path}: {files.reason(error)}") from error
+
+    def forget_after(self, step: int) -> None:
+        """Drop the lines of steps that a continued run will do again."""
+        kept = [line for line in self._lines() if line["step"] <= step]
+        files.write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def _lines(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        lines = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:  # the line that a crash cut off
+                continue
+        return lines
+
+
+class Display:
+    """Writes the metrics, and shows them on stderr: a live bar on a terminal, plain lines elsewhere, or nothing.
+
+    Args:
+        metrics: where the records go.
+        noun: what is counted, in the plural: "characters".
+        quiet: show nothing.
+    """
+
+    def __init__(self, metrics: Metrics, noun: str, *, quiet: bool = False) -> None:
+        self.metrics, self.noun, self.quiet = metrics, noun, quiet
+        self.console = Console(stderr=True)
+        self.bar: Progress | None = None
+        self.valid, self.shown, self.begun = "", 0.0, time.perf_counter()
+        self.first_share: float | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal and not self.quiet:
+            self.bar = Progress(
+                BarColumn(bar_width=24),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[facts]}"),
+                TimeLeft(),
+                console=self.console,
+                transient=False,
+            )
+            self.task = self.bar.add_task("training", total=1.0, facts="", left=None)
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def training(self, share: float, values: dict[str, float]) -> None:
+        """Record a stretch of training."""
+        self.metrics.append(values)
+        speed = f"{values['symbols_per_second']:,.0f} {self.noun}/s"
+        self._show(share, f"step {values['step']:,.0f}  loss {values['loss']:.3f}{self.valid}  {speed}")
+
+    def validation(self, share: float, values: dict[str, float]) -> None:
+        """Record a validation."""
+        self.metrics.append(values)
+        self.valid = f"  valid {values['valid_loss']:.3f}"
+        if self.bar is None:
+            self._show(share, f"step {values['step']:,.0f}{self.valid}", always=True)
+
+    def _show(self, share: float, facts: str, *, always: bool = False) -> None:
+        if self.quiet:
+            return
+        left = self._seconds_left(share)
+        if self.bar is not None:
+            self.bar.update(self.task, completed=min(1.0, share), facts=facts, left=left)
+            return
+        now = time.perf_counter()
+        if always or now - self.shown > PLAIN_SECONDS:
+            self.shown = now
+            print(f"{min(1.0, share):4.0%}  {facts}{_clock(left)}", file=sys.stderr, flush=True)
+
+    def _seconds_left(self, share: float) -> float | None:
+        if self.first_share is None:
+            self.first_share, self.begun = share, time.perf_counter()
+        done = share - self.first_share
+        return (time.perf_counter() - self.begun) / done * max(0.0, 1 - share) if done > 0.001 else None
+
+
+class TimeLeft(ProgressColumn):
+    """Minutes and seconds until the budget is spent."""
+
+    def render(self, task: Any) -> RichText:
+        """Return "0:48 left"."""
+        return RichText(_clock(task.fields["left"]), style="cyan")
+
+
+def _clock(seconds: float | None) -> str:
+    return "" if seconds is None else f"  {int(seconds) // 60}:{int(seconds) % 60:02d} left"

@@ -1,0 +1,112 @@
+"""What a user can set about training, in one place: names, defaults, help, and the rules that hold between them.
+
+A task's options are a subclass of `TrainingOptions`; the command line, the run folder and the report read the fields.
+Nothing here imports torch, so that help is quick.
+"""
+
+import dataclasses
+import difflib
+from dataclasses import dataclass
+from typing import Any, Self
+
+from elman.errors import UsageError
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Declare one option: its default, its line of help, and the values that it may take."""
+    rules = {"help": help, "choices": choices, "minimum": minimum, "maximum": maximum}
+    return dataclasses.field(default=default, metadata=rules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How to train. A budget is one of minutes, steps and epochs."""
+
+    minutes: float | None = option(None, "budget: minutes of training (default: 2)", minimum=0.001)
+    steps: int | None = option(None, "budget: number of updates", minimum=1)
+    epochs: float | None = option(None, "budget: passes over the training data", minimum=0.001)
+    optimizer: str = option("adamw", "adamw, rmsprop or sgd", choices=("adamw", "rmsprop", "sgd"))
+    rate: float | None = option(None, "peak learning rate (default: 0.004, rmsprop 0.002, sgd 1.0)", minimum=0.0)
+    warmup: int = option(50, "updates over which the rate rises to its peak", minimum=0)
+    final_rate: float = option(0.05, "rate at the budget's end, as a share of the peak", minimum=0, maximum=1)
+    weight_decay: float = option(0.01, "decoupled weight decay of matrices", minimum=0.0)
+    momentum: float | None = option(
+        None, "beta1 of adamw, momentum of rmsprop and sgd (default: 0.9, rmsprop 0)", minimum=0, maximum=0.9999
+    )
+    smoothing: float = option(0.99, "decay of squared gradients: alpha (rmsprop), beta2 (adamw)", minimum=0, maximum=1)
+    clip: float | None = option(1.0, "clip gradients to this norm (0: do not)", minimum=0.0)
+    clip_value: float | None = option(None, "clip each gradient entry to this value", minimum=0.0)
+    average: float = option(0.0, "decay of the weights' running average, which is kept (0: none)", minimum=0, maximum=1)
+    accumulate: int = option(1, "batches whose gradients are added up for one update", minimum=1)
+    patience: int | None = option(None, "stop after this many validations without a better score", minimum=1)
+    validations: int = option(10, "how many times the budget is interrupted to validate", minimum=1)
+    precision: str = option(
+        "auto", "float32, bfloat16, or auto: the faster on this machine", choices=("auto", "float32", "bfloat16")
+    )
+    seed: int = option(0, "seed of all random numbers", minimum=0)
+
+    @classmethod
+    def make(cls, given: dict[str, Any]) -> Self:
+        """Make options from those given, the others at their defaults; UsageError for a wrong name or value."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        for name, value in given.items():
+            if name not in fields:
+                near = difflib.get_close_matches(name, fields, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(fields)}"
+                raise UsageError(f"unknown option {name!r}{hint}")
+            _check(name, value, fields[name])
+        made = cls(**given)
+        budgets = [name for name in ("minutes", "steps", "epochs") if getattr(made, name) is not None]
+        if len(budgets) > 1:
+            raise UsageError(f"the budget is given twice, in {' and in '.join(budgets)}; give one of them")
+        resolved: dict[str, Any] = {} if budgets else {"minutes": 2.0}
+        resolved |= {name: value for name, value in OPTIMIZERS[made.optimizer].items() if getattr(made, name) is None}
+        made = dataclasses.replace(made, **resolved)
+        made.check()
+        return made
+
+    def check(self) -> None:
+        """Raise UsageError where options contradict each other; a task adds its own rules."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all options by name, for JSON."""
+        return dataclasses.asdict(self)
+
+
+OPTIMIZERS = {
+    "adamw": {"rate": 0.004, "momentum": 0.9},
+    "rmsprop": {"rate": 0.002, "momentum": 0.0},
+    "sgd": {"rate": 1.0, "momentum": 0.9},
+}
+"""The optimizers, and what holds for each where the user says nothing."""
+
+BUDGET = ("minutes", "steps", "epochs", "patience")
+"""The options that may change when a run is continued."""
+
+
+def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
+    rules = field.metadata
+    flag = f"--{name.replace('_', '-')}"
+    if value is None:
+        return
+    if rules["choices"]:
+        if value not in rules["choices"]:
+            raise UsageError(f"{flag} {value!r} is not known; choose one of {', '.join(rules['choices'])}")
+        return
+    if "int" in str(field.type) and not isinstance(value, int):
+        raise UsageError(f"{flag} {value!r} is not a whole number")
+    if isinstance(field.default, str):
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124
+        raise UsageError(f"{flag} {value!r} is not a number")
+    low, high = rules["minimum"], rules["maximum"]
+    if (low is not None and value < low) or (high is not None and value > high):
+        bounds = f"at least {low}" if high is None else f"at most {high}" if low is None else f"from {low} to {high}"
+        raise UsageError(f"{flag} {value} is out of range; it must be {bounds}")

@@ -1,0 +1,260 @@
+"""What every backend promises, each promise tested on every cell and every backend that accepts the call."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.engine.calls import BATCH, INPUT, STEPS, differentiate, leaves, make_call, one_by_one
+from tests.tolerance import assert_close, assert_equal
+
+from elman.cells import CELLS
+from elman.engine import BACKENDS
+from elman.engine.reference import scan
+
+NO_RESET = {"torch"}
+"""The backends that refuse resets. Remove a name when that changes: a test below notices."""
+
+LENGTHS = torch.tensor([3, 0, 6, 1])
+LENGTHS_MAY_BE_IN_ANY_ORDER = [LENGTHS, LENGTHS.flip(0), torch.tensor([6, 6, 6, 2])]
+
+
+@pytest.fixture(scope="session", params=CELLS)
+def name(request):
+    """The name of a cell."""
+    return request.param
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request):
+    """A backend."""
+    return BACKENDS[request.param]
+
+
+@pytest.fixture(scope="session", params=[1, 2], ids=["one direction", "both directions"])
+def directions(request):
+    return request.param
+
+
+@st.composite
+def unequal_batches(draw):
+    """Lengths and resets of a small batch."""
+    steps, batch = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    lengths = draw(st.lists(st.integers(0, steps), min_size=batch, max_size=batch))
+    reset = draw(st.lists(st.lists(st.booleans(), min_size=batch, max_size=batch), min_size=steps, max_size=steps))
+    return torch.tensor(lengths), torch.tensor(reset)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(extent=unequal_batches())
+def test_rows_and_segments_are_computed_as_if_alone(name, backend, directions, extent):
+    lengths, reset = extent
+    call = make_call(name, 2, directions, steps=len(reset), batch=len(lengths), lengths=lengths)
+    if backend.name not in NO_RESET:
+        call = replace(call, reset=reset)
+    expected = differentiate(call, lambda call: one_by_one(call, backend.run))
+    assert_close(differentiate(call, backend.run), expected)
+
+
+def test_only_the_named_backends_refuse_resets(name, backend):
+    call = make_call(name, reset=torch.zeros(STEPS, BATCH, dtype=torch.bool))
+    assert (backend.refuses(call) is not None) == (backend.name in NO_RESET)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS_MAY_BE_IN_ANY_ORDER, ids=str)
+@pytest.mark.parametrize("garbage", [float("nan"), float("inf"), 1e30])
+def test_what_the_padding_holds_reaches_neither_values_nor_gradients(name, backend, directions, lengths, garbage):
+    call = make_call(name, 2, directions, lengths=lengths)
+    padding = torch.arange(STEPS)[:, None] >= lengths
+    dirty = call.input.detach().masked_fill(padding[..., None], garbage).requires_grad_()
+    output, state, gradients = differentiate(replace(call, input=dirty), backend.run)
+    assert_equal((output, state, gradients), differentiate(call, backend.run))
+    assert not output[padding].any()
+    assert not gradients[0][padding].any()
+
+
+def test_a_row_without_steps_ends_in_its_initial_state(name, backend, directions):
+    call = make_call(name, 2, directions, lengths=LENGTHS)
+    output, state = backend.run(call)
+    assert not output[:, 1].any()
+    for final, initial in zip(state, call.state, strict=True):
+        assert_equal(final[:, 1], initial[:, 1])
+
+
+def test_a_batch_without_any_step_is_still_differentiable(name, backend, directions):
+    call = make_call(name, 2, directions, lengths=torch.zeros(BATCH, dtype=torch.int64))
+    output, state = backend.run(call)
+    assert output.shape == (STEPS, BATCH, directions * 5)
+    assert not output.any()
+    assert_equal(state, call.state)
+    output.sum().backward()
+    assert all(leaf.grad is not None and not leaf.grad.any() for leaf in leaves(call))
+
+
+def test_the_reverse_direction_is_the_forward_one_read_backwards(name, backend):
+    call = make_call(name, 1, 2)
+    output, state = backend.run(call)
+    reverse = replace(
+        call,
+        weights=((call.weights[0][1],),),
+        input=call.input.flip(0),
+        state=tuple(tensor[1:] for tensor in call.state),
+    )
+    mirrored, final = backend.run(reverse)
+    assert_close(output[..., 5:], mirrored.flip(0))
+    assert_close(tuple(tensor[1:] for tensor in state), final)
+
+
+@pytest.mark.parametrize("at", range(1, STEPS))
+def test_split_anywhere_with_the_state_carried_it_is_the_whole(name, backend, at):
+    call = make_call(name, 2)
+
+    def in_two(call):
+        first, carried = backend.run(replace(call, input=call.input[:at]))
+        second, state = backend.run(replace(call, input=call.input[at:], state=carried))
+        return torch.cat([first, second]), state
+
+    assert_close(differentiate(call, in_two), differentiate(call, backend.run))
+
+
+def test_no_output_depends_on_a_later_input(name, backend):
+    call = make_call(name, 2)
+    output, _ = backend.run(call)
+    (gradient,) = torch.autograd.grad(output[2].sum(), call.input)
+    assert gradient[: 2 + 1].all()
+    assert not gradient[3:].any()
+    later = torch.cat([call.input[:3], torch.randn_like(call.input[3:])])
+    assert_equal(backend.run(replace(call, input=later))[0][:3], output[:3])
+
+
+def test_a_row_does_not_depend_on_its_neighbours(name, backend, directions):
+    call = make_call(name, 2, directions, lengths=LENGTHS)
+    others = call.input.detach().clone()
+    others[:, 1:] = float("nan")
+    output, state = backend.run(call)
+    beside_others, state_beside_others = backend.run(replace(call, input=others))
+    assert_equal(beside_others[:, 0], output[:, 0])
+    assert_equal([tensor[:, 0] for tensor in state_beside_others], [tensor[:, 0] for tensor in state])
+
+
+def test_evaluation_mode_differentiates_as_training_does(name, backend, directions):
+    training = make_call(name, 2, directions, training=True)
+    evaluation = replace(training, training=False, dropout=0.5)
+    assert_close(differentiate(evaluation, backend.run), differentiate(training, backend.run))
+
+
+def test_dropout_of_one_leaves_the_last_layer_nothing_but_its_state(name, backend):
+    call = make_call(name, 2, dropout=1.0, training=True)
+    blind = replace(call, input=torch.randn_like(call.input))
+    assert_equal(backend.run(blind)[0], backend.run(call)[0])
+
+
+def test_a_sequence_without_time_is_refused_as_torch_refuses_it(name, backend):
+    for lengths in (None, torch.zeros(BATCH, dtype=torch.int64)):
+        call = make_call(name, steps=0, lengths=lengths)
+        with pytest.raises(RuntimeError, match="Expected sequence length to be larger than 0 in RNN"):
+            backend.run(call)
+
+
+def test_a_batch_without_rows_gives_one_without_rows(name, backend):
+    call = make_call(name, 2, 2, batch=0)
+    output, state = backend.run(call)
+    assert output.shape == (STEPS, 0, 10)
+    assert all(tensor.shape == (4, 0, 5) for tensor in state)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("extent", ["padded", "lengths", "packed"])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_torch_equals_the_reference(name, directions, layers, bias, dtype, extent, dropout):
+    """Values and gradients; with dropout under the same seed, since both draw the same masks."""
+    call = make_call(name, layers, directions, bias=bias, dtype=dtype, dropout=dropout, training=True)
+    assert_close(*both(with_extent(call, extent)))
+
+
+@pytest.mark.parametrize("extent", ["padded", "lengths", "packed"])
+def test_torch_equals_the_reference_with_a_projection(directions, extent):
+    call = make_call("lstm", 2, directions, projection=2, dropout=0.4, training=True)
+    assert_close(*both(with_extent(call, extent)))
+
+
+def with_extent(call, extent):
+    if extent == "lengths":
+        return replace(call, lengths=torch.tensor([2, 0, 5, 5]))
+    if extent == "packed":
+        batch_sizes = torch.tensor([4, 4, 2, 2, 1])
+        data = torch.randn(int(batch_sizes.sum()), INPUT, dtype=call.input.dtype, requires_grad=True)
+        return replace(call, input=data, batch_sizes=batch_sizes)
+    return call
+
+
+def both(call):
+    results = []
+    for backend in ("torch", "reference"):
+        torch.manual_seed(7)
+        results.append(differentiate(call, BACKENDS[backend].run))
+    return results
+
+
+@pytest.mark.parametrize("projection", [0, 2])
+def test_the_reference_differentiates_twice(name, directions, projection):
+    if projection and name != "lstm":
+        projection = 0
+    torch.manual_seed(0)
+    call = make_call(name, 1, directions, steps=3, batch=2, projection=projection, lengths=torch.tensor([2, 3]))
+    call = replace(call, reset=torch.tensor([[False, False], [True, False], [False, True]]))
+
+    def function(input, *rest):
+        state, flat = rest[: len(call.state)], iter(rest[len(call.state) :])
+        weights = tuple(
+            tuple(type(w)(*(None if t is None else next(flat) for t in w)) for w in layer) for layer in call.weights
+        )
+        output, final = BACKENDS["reference"].run(replace(call, input=input, state=state, weights=weights))
+        return output, *final
+
+    assert torch.autograd.gradcheck(function, leaves(call))
+    assert torch.autograd.gradgradcheck(function, leaves(call), atol=1e-4)
+
+
+def test_the_reference_runs_in_bfloat16(name, directions):
+    call = make_call(name, 2, directions, dtype=torch.float32, lengths=LENGTHS)
+
+    def low(value):
+        return value.detach().to(torch.bfloat16)
+
+    small = replace(
+        call,
+        input=low(call.input),
+        state=tuple(low(tensor) for tensor in call.state),
+        weights=tuple(
+            tuple(type(w)(*(None if t is None else low(t) for t in w)) for w in layer) for layer in call.weights
+        ),
+    )
+    output, _ = BACKENDS["reference"].run(small)
+    assert_close(output, low(BACKENDS["reference"].run(call)[0]))
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["padded", "lengths"])
+def test_autocast_runs_and_differentiates(name, backend, lengths):
+    call = make_call(name, 2, 2, dtype=torch.float32, lengths=lengths)
+    with torch.autocast("cpu", torch.bfloat16):
+        output, state = backend.run(call)
+    assert_close(output.to(torch.bfloat16), backend.run(call)[0].to(torch.bfloat16))
+    (output.float().sum() + sum(tensor.float().sum() for tensor in state)).backward()
+    assert call.input.grad.isfinite().all()
+
+
+def test_scan_takes_a_cell_over_time_in_either_direction():
+    """The reference's own loop, spelt out by hand."""
+    call = make_call("gru", 1, 1)
+    weights, state = call.weights[0][0], tuple(tensor[0] for tensor in call.state)
+    for reverse in (False, True):
+        h, expected = state, [None] * STEPS
+        for t in reversed(range(STEPS)) if reverse else range(STEPS):
+            h = call.cell.step(weights.project(call.input[t]), h, weights)
+            expected[t] = h[0]
+        output, final = scan(call.cell, weights, call.input, state, reverse=reverse)
+        assert_close((output, final), (torch.stack(expected), h))

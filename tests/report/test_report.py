@@ -1,0 +1,269 @@
+"""The report: one file on its own, from whatever a run left behind, that says the truth and trusts no text."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from elman.errors import RunError
+from elman.report import write
+from elman.report.sections import SECTIONS
+
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&{{ 7*7 }}"
+
+
+def run(loss=1.49, baseline=1.56):
+    """What a finished run of language modelling leaves in run.json."""
+    return {
+        "schema": 1,
+        "elman": "0.1.0",
+        "task": "language-modeling",
+        "status": "finished",
+        "message": "",
+        "created": "2026-05-11T14:03:22+02:00",
+        "options": {"cell": "LSTM", "hidden": 512, "clip": 1.0, "steps": None, "tie_weights": False, "rate": 0.004},
+        "data": {"train": {"path": "data/train.txt", "symbols": 1003854, "characters": 1003854, "sha256": "86c4e6aa"}},
+        "model": {"summary": "LSTM, 1 layer of 512 hidden units", "parameters": 1217602, "vocabulary": 66},
+        "machine": {"cpu": "EPYC 9R14", "cores": 2, "memory_gib": 23.4, "torch": "2.13.0"},
+        "backend": {"name": "torch", "reason": "the vendor's kernel is the fastest here"},
+        "training": {"steps": 1618, "seconds": 130.0, "symbols_seen": 3313664, "epochs": 3.3},
+        "scores": {"valid": {"loss": loss, "perplexity": 4.44, "symbols": 111539, "unknown": 3, "unit": "character"}},
+        "baseline": {"name": "5-gram (interpolated Kneser-Ney)", "loss": baseline, "perplexity": 4.76},
+        "samples": [{"temperature": 0.8, "prompt": "ROMEO:", "text": "ROMEO:\nWhat say you?"}],
+        "gradient_flow": {
+            "all_steps": [[0.01, 0.02, 0.03]],
+            "last_step": [[0.0001, 0.01, 1.0]],
+            "window": 3,
+            "verdict": "The gradient fades fast.",
+        },
+    }
+
+
+def metrics(steps=200):
+    for step in range(1, steps + 1):
+        yield {"step": step, "seconds": step / 10, "loss": 1 + 3 / step, "rate": 0.004, "gradient_norm": 20 / step}
+        if step % 50 == 0:
+            yield {"step": step, "seconds": step / 10, "valid_loss": 1.4 + 4 / step}
+
+
+def leave(folder: Path, content, lines=()):
+    (folder / "run.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def text_of(folder: Path) -> str:
+    """The words of the report, without marks, with one space between them."""
+    page = write(folder).read_text(encoding="utf-8")
+    body = re.sub(r"<(style|svg).*?</\1>", " ", page, flags=re.DOTALL)
+    return re.sub(r"[ \n]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+class Marks(HTMLParser):
+    """All marks of a page, and whether each that opens is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_one_file_that_loads_nothing_and_runs_nothing(tmp_path):
+    path = write(leave(tmp_path, run(), metrics()))
+    page = path.read_text(encoding="utf-8")
+    marks = Marks(page)
+    assert path == tmp_path / "report.html"
+    assert not marks.open
+    assert "http:" not in page
+    assert "https:" not in page
+    assert "url(" not in page
+    assert "@import" not in page
+    assert not {"script", "img", "iframe", "object", "embed"} & {tag for tag, _ in marks.seen}
+    assert [values.get("href") for _, values in marks.seen if "href" in values] == ["data:,"]
+    assert not any(name == "src" or name.startswith("on") for _, values in marks.seen for name in values)
+
+
+def test_a_finished_run_shows_every_section(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(\w+)"', page) == [section.name for section in SECTIONS]
+
+
+def test_every_option_fact_and_sample_is_there(tmp_path):
+    text = text_of(leave(tmp_path, run(), metrics()))
+    for word in (
+        "tie_weights no",
+        "steps –",
+        "rate 0.004",
+        "1\u202f217\u202f602",
+        "86c4e6aa",
+        "EPYC 9R14",
+        "2 min 10 s",
+    ):
+        assert word in text
+    for word in ("ROMEO: What say you?", "The gradient fades fast.", f"elman evaluate {tmp_path}", "--resume"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("loss", "words", "difference"),
+    [
+        (1.49, "Better than the naive baseline", "The model is ahead by 0.070 (4.5"),
+        (1.7, "Worse than the naive baseline", "The model is behind by 0.140 (9.0"),
+        (1.561, "No better than the naive baseline", "within half a percent"),
+    ],
+)
+def test_the_headline_says_honestly_who_is_better(tmp_path, loss, words, difference):
+    text = text_of(leave(tmp_path, run(loss), metrics()))
+    assert words in text
+    assert difference in text
+    assert "Lower is better" in text
+    assert "5-gram (interpolated Kneser-Ney): 1.560" in text
+
+
+def test_a_score_without_a_baseline_is_said_to_stand_alone(tmp_path):
+    content = run()
+    del content["baseline"]
+    assert "No baseline was measured" in text_of(leave(tmp_path, content))
+
+
+def test_every_part_is_shown_beside_its_own_baseline_and_the_test_part_leads(tmp_path):
+    content = run()
+    del content["baseline"]
+    content["scores"]["test"] = {"loss": 1.61, "symbols": 10, "unit": "character"}
+    content["baselines"] = {"valid": {"name": "6-gram", "loss": 1.52}, "test": {"name": "6-gram", "loss": 1.54}}
+    text = text_of(leave(tmp_path, content, metrics()))
+    assert "1.610 nats per character, test text Worse than the naive baseline. 6-gram: 1.540." in text
+    assert text.index("6-gram, test text 1.540") < text.index("6-gram, validation text 1.520")
+
+
+@pytest.mark.parametrize("status", ["finished", "interrupted"])
+def test_the_command_to_go_on_names_the_same_files_and_more_budget_if_it_was_spent(tmp_path, status):
+    content = run() | {"status": status}
+    content["options"]["steps"] = 1000
+    content["data"] |= {"valid": {"path": "data/a b.txt"}, "test": {"path": "data/train.txt"}}
+    text = text_of(leave(tmp_path, content))
+    more = " --steps 2000" if status == "finished" else ""
+    line = f"elman train language-modeling data/train.txt --valid 'data/a b.txt' --out {tmp_path} --resume{more}"
+    assert re.search(re.escape(line) + " (?!--)", text)
+
+
+def test_hostile_texts_stay_texts(tmp_path):
+    def poison(value):
+        if isinstance(value, dict):
+            return {f"{key}": poison(item) for key, item in value.items()} | {HOSTILE: HOSTILE}
+        return [poison(item) for item in value] if isinstance(value, list) else HOSTILE
+
+    for content in (poison(run()), run() | {name: poison(run()[name]) for name in ("options", "data", "samples")}):
+        content["task"] = "language-modeling"
+        page = write(leave(tmp_path, content, [*metrics(), {"step": 1e9, "loss": HOSTILE}])).read_text(encoding="utf-8")
+        marks = Marks(page)
+        assert not marks.open
+        assert not {"script", "img"} & {tag for tag, _ in marks.seen}
+        assert not any(name.startswith("on") for _, values in marks.seen for name in values)
+        assert "{{ 7*7 }}" in page
+
+
+def test_an_interrupted_run_shows_its_best_validation_and_how_to_go_on(tmp_path):
+    content = {name: run()[name] for name in ("task", "options", "data", "baseline")}
+    content |= {"status": "interrupted", "message": "Stopped by Ctrl-C at step 200."}
+    leave(tmp_path, content, metrics())
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 201, "lo')
+    text = text_of(tmp_path)
+    assert "Stopped by Ctrl-C at step 200." in text
+    assert "Not a final score: the best validation so far, at step 200" in text
+    assert text.index("--resume") < text.index("elman evaluate")
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"status": "training"}, {"task": "forecasting", "scores": {"test": {"mase": 0.9}}}]
+)
+@pytest.mark.parametrize(
+    "lines", [[], [{"step": 1, "loss": 3.0}], [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}]]
+)
+def test_a_page_comes_out_of_next_to_nothing(tmp_path, content, lines):
+    assert not Marks(write(leave(tmp_path, content, lines)).read_text(encoding="utf-8")).open
+
+
+@pytest.mark.parametrize("name", sorted(run()))
+@pytest.mark.parametrize("value", [None, 0, "text", [], {}, [[1]], {"valid": 3}])
+def test_a_part_of_an_unexpected_form_does_not_stop_the_page(tmp_path, name, value):
+    write(leave(tmp_path, run() | {name: value}, metrics()))
+
+
+def test_a_score_of_another_task_is_shown_under_its_own_name(tmp_path):
+    text = text_of(leave(tmp_path, {"task": "forecasting", "scores": {"test": {"mase": 0.912}}}))
+    assert "0.912" in text
+    assert "Mase" in text
+
+
+def test_steps_made_again_after_a_resume_are_shown_once(tmp_path):
+    lines = [
+        *({"step": step, "loss": 9.0} for step in range(1, 21)),
+        {"event": "resumed", "step": 10},
+        *({"step": step, "loss": 2.0} for step in range(11, 31)),
+    ]
+    page = write(leave(tmp_path, {}, lines)).read_text(encoding="utf-8")
+    assert "Training was resumed at step 10." in page
+    curve = re.search(r'class="train" d="([^"]+)"', page)[1]
+    assert len(re.findall(r"[ML]", curve)) == 30
+
+
+def test_a_loss_that_left_the_numbers_is_named_with_its_step(tmp_path):
+    lines = [*metrics(20), {"step": 21, "loss": float("nan"), "gradient_norm": float("inf")}]
+    page = write(leave(tmp_path, {}, lines)).read_text(encoding="utf-8")
+    assert "At step 21 the loss or the gradient was no longer finite." in page
+    assert "nan" not in re.search(r'class="train" d="([^"]+)"', page)[1]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [([3, 2, 1.5, 1.9], "by heart"), ([3, 2.5, 2, 1.5], "still falling"), ([3, 1.5, 1.5, 1.5], "settled")],
+)
+def test_the_validation_curve_is_put_into_words(tmp_path, losses, words):
+    assert words in text_of(leave(tmp_path, {}, [{"step": i, "valid_loss": v} for i, v in enumerate(losses)]))
+
+
+def test_generated_half_characters_and_control_characters_are_written(tmp_path):
+    content = run() | {"samples": [{"text": "half \ud800, bell \x07, reversed \u202e"}]}
+    page = write(leave(tmp_path, content)).read_bytes().decode("utf-8")
+    assert "half ?, bell \ufffd, reversed \ufffd" in page
+
+
+def test_a_failed_write_leaves_the_old_report_and_nothing_else(tmp_path, monkeypatch):
+    write(leave(tmp_path, run()))
+    old = (tmp_path / "report.html").read_bytes()
+    leave(tmp_path, run(loss=1.2))
+
+    def refuse(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(RunError, match="no space left"):
+        write(tmp_path)
+    assert (tmp_path / "report.html").read_bytes() == old
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.jsonl", "report.html", "run.json"]
+
+
+def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
+    with pytest.raises(RunError, match=r"holds no run\.json"):
+        write(tmp_path / "nowhere")
+    with pytest.raises(RunError, match="cannot be read"):
+        write(leave(tmp_path, '{"task": "lang'))
+    with pytest.raises(RunError, match="holds no object"):
+        write(leave(tmp_path, "[]"))

@@ -1,0 +1,174 @@
+"""From a text to a finished run, and back from the folder alone."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import elman
+from elman.errors import NonFiniteError, RunError, UsageError
+
+
+def test_a_run_learns_beyond_single_symbols_and_says_so(run):
+    score, baseline = run.scores["valid"], run.description["baselines"]["valid"]
+    symbols = np.bincount(run.prepared.parts["valid"].symbols)
+    shares = symbols[symbols > 0] / symbols.sum()
+    assert score["loss"] < -(shares * np.log(shares)).sum() - 0.5
+    assert score["symbols"] == baseline["symbols"] == len(run.prepared.parts["valid"].symbols) - 1
+    assert score["perplexity"] == pytest.approx(math.exp(score["loss"]))
+
+
+def test_the_folder_holds_all_and_no_pickle(run):
+    assert {path.name for path in run.path.iterdir()} == {
+        "run.json", "model.safetensors", "metrics.jsonl", "report.html", "state",
+    }  # fmt: skip
+    described = json.loads((run.path / "run.json").read_text())
+    assert described["schema"] == 1
+    assert described["status"] == "finished"
+    steps = [json.loads(line)["step"] for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+    assert steps[-1] == 150
+
+
+def test_a_moved_run_scores_as_before(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "elsewhere")
+    again = elman.load(tmp_path / "elsewhere").evaluate()
+    assert again["score"] == run.scores["valid"]
+
+
+def test_evaluating_a_file_counts_what_is_unknown(run, tmp_path):
+    path = tmp_path / "other.txt"
+    path.write_text("the cat sat on a mät.\n" * 20)
+    found = run.evaluate(path)
+    assert found["score"]["unknown"] == 20
+    assert math.isfinite(found["score"]["loss"])
+    assert found["baseline"]["symbols"] == found["score"]["symbols"]
+
+
+def test_prediction_prefers_what_was_seen(run):
+    likely, unlikely, empty = run.predict(["the cat sat on a mat.", "tac eht tas no a tam.", ""])
+    assert likely["perplexity"] < unlikely["perplexity"] / 2
+    assert likely["log_probability"] == pytest.approx(-likely["symbols"] * math.log(likely["perplexity"]))
+    assert (empty["symbols"], empty["log_probability"], empty["perplexity"]) == (0, 0.0, None)
+
+
+def test_generation_repeats_under_a_seed_and_differs_under_another(run):
+    first, again, other = ("".join(run.generate("the ", 60, seed=seed)) for seed in (1, 1, 2))
+    assert first == again != other
+    assert len(first) == 60
+
+
+def test_the_best_symbol_is_drawn_in_the_limit(run):
+    greedy = "".join(run.generate("the ", 40, temperature=0))
+    assert greedy == "".join(run.generate("the ", 40, top_k=1, seed=5))
+    assert greedy == "".join(run.generate("the ", 40, top_p=1e-9, seed=6))
+    assert greedy == "".join(run.generate("the ", 40, temperature=1e-6, seed=7))
+
+
+def test_training_leaves_the_callers_random_numbers_alone(text_file, tmp_path, tiny):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **(tiny | {"steps": 2}))
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"unit": "byte"},
+        {"unit": "word", "symbols": 300},
+        {"unit": "subword", "symbols": 300},
+        {"cell": "gru", "layers": 2, "dropout": 0.1},
+        {"cell": "rnn", "optimizer": "rmsprop"},
+        {"cell": "rnn-relu", "optimizer": "sgd", "rate": 0.1, "clip_value": 0.5},
+        {"window": 16, "advance": 5, "accumulate": 2},
+        {"average": 0.9, "precision": "bfloat16"},
+        {"epochs": 0.5, "steps": None},
+        {"minutes": 0.005, "steps": None},
+        {"patience": 1, "rate": 1e-9},
+    ],
+    ids=str,
+)
+def test_every_option_trains_and_serves(text_file, tmp_path, tiny, options):
+    run = elman.train(
+        "language-modeling", text_file, out=tmp_path / "r", quiet=True, **(tiny | {"steps": 20} | options)
+    )
+    assert math.isfinite(run.scores["valid"]["loss"])
+    assert len("".join(run.generate("", 10))) > 0
+    assert run.evaluate()["score"] == run.scores["valid"]
+
+
+def test_patience_stops_early(text_file, tmp_path, tiny):
+    options = tiny | {"steps": 1000, "rate": 0.0, "patience": 2, "validations": 100}
+    run = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **options)
+    assert run.description["status"] == "stopped"
+    assert run.description["training"]["steps"] < 100
+
+
+def test_a_continued_run_ends_with_the_same_weights(text_file, tmp_path, tiny):
+    options = tiny | {"dropout": 0.3, "average": 0.9, "steps": 50, "window": 12, "advance": 7}
+    whole = elman.train("language-modeling", text_file, out=tmp_path / "whole", quiet=True, **options)
+    part = tmp_path / "part"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, 23)
+        begun = elman.train("language-modeling", text_file, out=part, quiet=True, **options)
+    assert begun.description["status"] == "interrupted"
+    assert begun.description["training"]["steps"] == 23
+    elman.train("language-modeling", text_file, out=part, quiet=True, resume=True)
+    for name in ("model.safetensors", "state/checkpoint.safetensors"):
+        ours, theirs = load_file(part / name), load_file(whole.path / name)
+        assert ours.keys() == theirs.keys()
+        assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
+
+
+def interrupt_at(patch, step):
+    """Send Ctrl-C when that step is done."""
+    import os
+    import signal
+
+    from elman.training.loop import Trainer
+
+    update = Trainer.update
+
+    def interrupted(self, share):
+        update(self, share)
+        if self.progress.step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    patch.setattr(Trainer, "update", interrupted)
+
+
+def test_a_new_budget_may_be_given_and_nothing_else(text_file, tmp_path, tiny):
+    out = tmp_path / "r"
+    elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"steps": 10}))
+    longer = elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=15)
+    assert longer.description["training"]["steps"] == 15
+    with pytest.raises(RunError, match="--hidden cannot change in a run that is continued"):
+        elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, hidden=25)
+    other = tmp_path / "other.txt"
+    other.write_text("another text " * 500)
+    with pytest.raises(RunError, match="is not the train text that the run was begun with"):
+        elman.train("language-modeling", other, out=out, resume=True, quiet=True)
+    with pytest.raises(RunError, match="--resume needs --out"):
+        elman.train("language-modeling", text_file, resume=True)
+
+
+def test_a_diverging_run_stops_with_advice_and_keeps_its_folder(text_file, tmp_path, tiny):
+    out = tmp_path / "r"
+    options = tiny | {"cell": "rnn-relu", "optimizer": "sgd", "rate": 1e30, "clip": 0.0, "warmup": 0}
+    with pytest.raises(NonFiniteError, match=r"became (nan|inf) at step \d+ .*Try a lower rate .* or clipping"):
+        elman.train("language-modeling", text_file, out=out, quiet=True, **options)
+    assert json.loads((out / "run.json").read_text())["status"] == "failed"
+
+
+def test_a_task_or_cell_that_does_not_exist_is_named(text_file, tmp_path):
+    with pytest.raises(UsageError, match="unknown task 'language-modelling'; did you mean 'language-modeling'"):
+        elman.train("language-modelling", text_file)
+    with pytest.raises(UsageError, match="lst"):
+        elman.train("language-modeling", text_file, cell="lst", out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
