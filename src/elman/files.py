@@ -21,6 +21,7 @@ def replace(target: Path, write: Callable[[Path], None]) -> Path:
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
+        temporary.touch()
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())

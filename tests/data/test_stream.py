@@ -60,5 +60,8 @@ def test_symbols_lie_in_the_narrowest_integers(tmp_path, vocabulary, width):
 
 
 def test_lost_data_is_a_run_error(tmp_path):
-    with pytest.raises(RunError, match="cannot be read"):
-        stream.read(tmp_path / "gone", 10)
+    with pytest.raises(RunError, match=r"cannot read .*gone: no such file"):
+        stream.read(tmp_path / "gone", 10, 3)
+    (tmp_path / "cut").write_bytes(b"ab")
+    with pytest.raises(RunError, match=r"cut is damaged: it should hold 3 symbols"):
+        stream.read(tmp_path / "cut", 10, 3)

@@ -42,10 +42,17 @@ def test_a_split_loses_nothing_and_divides_no_character(tmp_path_factory, conten
 
 def test_a_split_is_at_a_line_end(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text("one\ntwo\nthree\nfour\n")
+    path.write_text("one two\n" * 200)
+    first, second = TextSource(path).split(0.501)
+    assert "".join(first.blocks()) == "one two\n" * 101
+    assert "".join(second.blocks()) == "one two\n" * 99
+
+
+def test_a_text_without_line_ends_is_split_all_the_same(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one two " * 200)
     first, second = TextSource(path).split(0.5)
-    assert "".join(first.blocks()) == "one\ntwo\nthree\n"
-    assert "".join(second.blocks()) == "four\n"
+    assert (first.size, second.size) == (800, 800)
 
 
 @pytest.mark.parametrize(("suffix", "module"), [(".gz", gzip), (".xz", lzma)])

@@ -15,11 +15,13 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from elman.cli.explain import explain
-from elman.diagnosis import hello, hello_picture, hello_published
-from elman.diagnosis.hello_comparison import exact, near
-from elman.diagnosis.hello_layout import subscripts, verdict
-from elman.diagnosis.hello_network import NAMES, backward, central_differences, forward, losses
-from elman.diagnosis.hello_text import story
+from elman.diagnosis.hello import example as hello
+from elman.diagnosis.hello import picture as hello_picture
+from elman.diagnosis.hello import published as hello_published
+from elman.diagnosis.hello.comparison import exact, near
+from elman.diagnosis.hello.layout import subscripts, verdict
+from elman.diagnosis.hello.network import NAMES, backward, central_differences, forward, losses
+from elman.diagnosis.hello.telling import story
 from elman.errors import ElmanError, UsageError
 
 

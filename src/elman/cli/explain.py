@@ -11,7 +11,7 @@ from elman.cli import output
 from elman.errors import UsageError
 
 if TYPE_CHECKING:
-    from elman.diagnosis.hello import HelloExample
+    from elman.diagnosis.hello.example import HelloExample
 
 TOPICS = ("hello",)
 WIDTHS = (80, 100)
@@ -28,11 +28,11 @@ def explain(
     """Work through a small example step by step: hello, a network that learns to spell one word."""
     if topic not in TOPICS:
         raise UsageError(f"no explanation is called {topic!r}; there is: {', '.join(TOPICS)}")
-    from elman.diagnosis.hello import example
+    from elman.diagnosis.hello.example import example
 
     numbers = example()
     if picture is not None:
-        from elman.diagnosis.hello_picture import draw
+        from elman.diagnosis.hello.picture import draw
 
         draw(numbers, picture)
         output.note(f"wrote {picture}")
@@ -49,7 +49,7 @@ def _tell(numbers: "HelloExample") -> None:
     """
     from rich.console import Console
 
-    from elman.diagnosis.hello_text import story
+    from elman.diagnosis.hello.telling import story
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

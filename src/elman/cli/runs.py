@@ -9,13 +9,15 @@ import typer
 from elman.cli import output
 from elman.errors import DataError
 
-RunArgument = Annotated[Path, typer.Argument(help="A run folder.")]
+RunArgument = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")]
 
 
 def evaluate(
     run: RunArgument,
-    data: Annotated[Path | None, typer.Argument(help="A file (default: the run's own held-out part).")] = None,
+    data: Annotated[
+        Path | None, typer.Argument(help="A file (default: the run's own held-out part).", metavar="DATA")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Score a run beside its naive baseline."""
@@ -62,8 +64,11 @@ def generate(
     json: Json = False,
 ) -> None:
     """Write text with a language model, as it comes into being."""
+    import torch
+
     from elman.run import load
 
+    torch.set_num_threads(1)  # a step of one row is too small to share
     pieces = load(run).generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     if json:
         output.print_json({"prompt": prompt, "text": "".join(pieces)})

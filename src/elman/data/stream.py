@@ -28,24 +28,29 @@ def write(path: Path, blocks: Iterable[Symbols], vocabulary: int) -> Symbols:
     """Write the symbols of all blocks to `path`, whole or not at all, and return them mapped from there."""
     kind = symbol_type(vocabulary)
 
+    count = 0
+
     def fill(temporary: Path) -> None:
+        nonlocal count
         with temporary.open("wb") as file:
             for block in blocks:
                 file.write(block.astype(kind).tobytes())
+                count += len(block)
 
     files.replace(path, fill)
-    return read(path, vocabulary)
+    return read(path, vocabulary, count)
 
 
-def read(path: Path, vocabulary: int) -> Symbols:
-    """Map the symbols that `write` left at `path`; RunError when they are gone or damaged."""
+def read(path: Path, vocabulary: int, count: int) -> Symbols:
+    """Map the `count` symbols that `write` left at `path`; RunError when they are gone or damaged."""
     kind = symbol_type(vocabulary)
     try:
-        if path.stat().st_size == 0:
-            return np.empty(0, kind)
-        return np.memmap(path, kind, mode="r")
-    except (OSError, ValueError) as error:
-        raise RunError(f"the run's data cannot be read from {path}: {error}; train it anew") from error
+        size = path.stat().st_size
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {files.reason(error)}; restore it, or train the run anew") from error
+    if size != count * kind.itemsize:
+        raise RunError(f"{path} is damaged: it should hold {count} symbols; restore it, or train the run anew")
+    return np.memmap(path, kind, mode="r") if count else np.empty(0, kind)
 
 
 @dataclass(frozen=True)

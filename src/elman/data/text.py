@@ -78,15 +78,16 @@ class TextSource:
             yield self._decode(held, line, offset)
 
     def split(self, share: float) -> tuple["TextSource", "TextSource"]:
-        """Cut this stretch in two, the first with about `share` of the bytes, at the nearest following line end.
+        """Cut this stretch in two, the first with about `share` of the bytes, at the line end that follows.
 
-        Where the text has no line end there, it is cut between two characters.
+        Where no line ends within the next hundredth of the text, it is cut between two characters.
         """
         at, wanted, blocks = 0, int(self.size * share), self.byte_blocks()
+        near = max(4, self.size // 100)
         for block in blocks:
             if at + len(block) > wanted:
                 rest = block[wanted - at :] + next(blocks, b"")
-                cut = self.start + wanted + (rest.find(b"\n") + 1 or _next_character(rest))
+                cut = self.start + wanted + (rest.find(b"\n", 0, near) + 1 or _next_character(rest))
                 return TextSource(self.path, self.start, cut), TextSource(self.path, cut, self.stop)
             at += len(block)
         return self, TextSource(self.path, self.start + at, self.stop)

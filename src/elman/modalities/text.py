@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from elman.data import stream
 from elman.data.stream import Symbols
 from elman.data.text import TextSource
-from elman.errors import DataError
 from elman.modalities import units
 from elman.modalities.base import Head, Modality
 
@@ -49,9 +48,7 @@ class Text(Modality):
 
     @classmethod
     def fit(cls, source: TextSource, unit: str, limit: int) -> Self:
-        """Learn the symbols of the training text; DataError when it is empty."""
-        if source.size == 0:
-            raise DataError(f"{source.path} is empty; give a text of at least a few thousand characters")
+        """Learn the symbols of the training text."""
         return cls(units.find(unit).fit(source.blocks(), limit))
 
     def encode(self, source: TextSource, target: Path) -> EncodedText:

@@ -288,7 +288,7 @@ def load(value: dict[str, Any]) -> Unit:
     try:
         return UNITS[value["unit"]].from_dict(value)
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"the run's vocabulary cannot be read: {error!r}") from error
+        raise RunError(f"the run's vocabulary cannot be read ({error!r}); restore run.json, or train anew") from error
 
 
 def dump(unit: Unit) -> dict[str, Any]:

@@ -58,12 +58,15 @@ class Run:
         try:
             return self._task.Options(**self.description["options"])
         except TypeError as error:
-            raise RunError(f"{self._folder.description} is damaged ({error}); train the run anew") from error
+            raise RunError(f"{self._folder.description} is damaged ({error}); restore it, or train anew") from error
 
     @cached_property
     def prepared(self) -> Prepared:
         """The run's own data, from its folder."""
-        return self._task.load(self.description["modalities"], self.description["data"], self._folder.state)
+        try:
+            return self._task.load(self.description["modalities"], self.description["data"], self._folder.state)
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{self._folder.description} is damaged ({error!r}); restore it, or train anew") from error
 
     @cached_property
     def network(self) -> Any:

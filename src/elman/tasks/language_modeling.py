@@ -26,6 +26,7 @@ from elman.training.options import TrainingOptions, option
 from elman.types import State
 
 HELD_OUT = 0.1
+SMALLEST = 20
 VALIDATION_SYMBOLS = 32_768
 BASELINE_SYMBOLS = 20_000_000
 
@@ -92,7 +93,9 @@ class LanguageModeling(Task):
         text = Text.from_dict(described["text"])
         parts = {
             part: EncodedText(
-                stream.read(folder / f"{part}.symbols", text.unit.size), fact["characters"], fact["unknown"]
+                stream.read(folder / f"{part}.symbols", text.unit.size, fact["symbols"]),
+                fact["characters"],
+                fact["unknown"],
             )
             for part, fact in facts.items()
         }
@@ -217,6 +220,10 @@ def _objective(network: Any, window: Window, carry: State | None, *, advance: in
 
 def _sources(files: Files) -> dict[str, TextSource]:
     sources = {"train": TextSource(files.train)}
+    size = sources["train"].size
+    if size < SMALLEST:
+        what = "is empty" if size == 0 else f"has only {size} byte{'s' * (size > 1)}"
+        raise DataError(f"{files.train} {what}; give a text of at least a few thousand characters")
     if files.valid is None:
         sources["train"], sources["valid"] = sources["train"].split(1 - HELD_OUT)
     else:
@@ -235,7 +242,8 @@ def _check_length(part: str, source: TextSource, text: EncodedText, noun: str) -
     if len(text.symbols) < needed:
         which = "the held-out last tenth of " if source.start else ""
         count = f"{len(text.symbols)} {noun}{'s' * (len(text.symbols) != 1)}"
-        raise DataError(f"{which}{source.path} has {count}, too few to {part} on; give at least a few thousand {noun}s")
+        purpose = "train on" if part == "train" else "score"
+        raise DataError(f"{which}{source.path} has {count}, too few to {purpose}; give at least a few thousand {noun}s")
 
 
 def _figures(found: Floats, text: EncodedText, noun: str) -> Score:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from elman import files
@@ -65,14 +65,8 @@ def load(
 def write_tensors(path: Path, tensors: Tensors, metadata: dict[str, str]) -> None:
     """Write tensors by name as safetensors, whole or not at all."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-
-    def write(temporary: Path) -> None:
-        try:
-            save_file(plain, temporary, metadata)
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
-
-    files.replace(path, write)
+    content = serialize(plain, metadata)
+    files.replace(path, lambda temporary: _write_bytes(temporary, content))
 
 
 def read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
@@ -83,7 +77,11 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: the run is incomplete; train it anew") from error
     except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} is damaged ({error}); train the run anew, or restore the file") from error
+        raise RunError(f"{path} is damaged; restore it, or train the run anew") from error
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def _under(tensors: Tensors, name: str) -> Tensors:

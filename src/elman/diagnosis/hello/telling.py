@@ -1,7 +1,7 @@
 """The worked example as a person reads it, first half: the network, the seven steps, the whole word, what comes next.
 
 Every number comes from the `HelloExample`; nothing is computed here but rounding. The second half, how the network
-learns, is in `hello_text_learning`.
+learns, is in `telling_learning`.
 """
 
 from rich.console import Group, RenderableType
@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from elman.diagnosis.hello import HelloExample, Step, letters
-from elman.diagnosis.hello_layout import booktabs, equations, heading, numbers, prose, subscripts, verdict
-from elman.diagnosis.hello_published import ALPHABET, WORD
-from elman.diagnosis.hello_text_learning import gradients, memory, training, vanishing
+from elman.diagnosis.hello.example import HelloExample, Step, letters
+from elman.diagnosis.hello.layout import booktabs, equations, heading, numbers, prose, subscripts, verdict
+from elman.diagnosis.hello.published import ALPHABET, WORD
+from elman.diagnosis.hello.telling_learning import gradients, memory, training, vanishing
 
 REMARKS = {
     1: 'A one-hot input picks one column of W_xh, here that of "h".',

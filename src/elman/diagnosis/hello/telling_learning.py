@@ -7,10 +7,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from elman.diagnosis.hello import FLOOR, HelloExample, spelled
-from elman.diagnosis.hello_comparison import Comparison
-from elman.diagnosis.hello_layout import booktabs, closeness, equations, heading, numbers, prose, verdict
-from elman.diagnosis.hello_published import ALPHABET, ERROR_AFTER
+from elman.diagnosis.hello.comparison import Comparison
+from elman.diagnosis.hello.example import FLOOR, HelloExample, spelled
+from elman.diagnosis.hello.layout import booktabs, closeness, equations, heading, numbers, prose, verdict
+from elman.diagnosis.hello.published import ALPHABET, ERROR_AFTER
 
 UNITS = ("unit 1", "unit 2", "unit 3")
 PUBLISHED = Text("published", style="dim")

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from elman.diagnosis.hello import FLOOR, HelloExample, letters, spelled
-from elman.diagnosis.hello_comparison import Comparison
-from elman.diagnosis.hello_network import Descent, Parameters
-from elman.diagnosis.hello_published import ALPHABET, WORD
+from elman.diagnosis.hello.comparison import Comparison
+from elman.diagnosis.hello.example import FLOOR, HelloExample, letters, spelled
+from elman.diagnosis.hello.network import Descent, Parameters
+from elman.diagnosis.hello.published import ALPHABET, WORD
 
 
 def to_dict(example: HelloExample) -> dict[str, Any]:

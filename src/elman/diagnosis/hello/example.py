@@ -1,7 +1,7 @@
 """The worked example: a character network that reads "hello", every number computed here and compared.
 
-It does not know how the numbers are told (`hello_text`) or drawn (`hello_picture`); the mathematics is in
-`hello_network`, the given parameters and the numbers to compare with are in `hello_published`.
+It does not know how the numbers are told (`telling`) or drawn (`picture`); the mathematics is in
+`network`, the given parameters and the numbers to compare with are in `published`.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from elman.diagnosis import hello_published as published
-from elman.diagnosis.hello_comparison import Comparison, exact, near
-from elman.diagnosis.hello_network import (
+from elman.diagnosis.hello import published
+from elman.diagnosis.hello.comparison import Comparison, exact, near
+from elman.diagnosis.hello.network import (
     Array,
     Backward,
     Descent,
@@ -48,7 +48,7 @@ class HelloExample:
 
     Time steps t = 1 .. T come first in every array; letters and scores are in the order "h e l o". `trained` and
     `trained_without_memory` are as long as the latter's published error needs. Source of the given parameters and of
-    the numbers compared with: `elman.diagnosis.hello_published`.
+    the numbers compared with: `elman.diagnosis.hello.published`.
     """
 
     parameters: Parameters
@@ -203,7 +203,7 @@ class HelloExample:
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers in full precision under self-explaining names, ready for `json.dumps`."""
-        from elman.diagnosis.hello_json import to_dict
+        from elman.diagnosis.hello.as_dict import to_dict
 
         return to_dict(self)
 

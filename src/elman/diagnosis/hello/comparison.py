@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from elman.diagnosis.hello_network import Array
+from elman.diagnosis.hello.network import Array
 
 
 @dataclass(frozen=True, eq=False)

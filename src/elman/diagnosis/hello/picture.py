@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from elman import files
-from elman.diagnosis.hello import HelloExample
-from elman.diagnosis.hello_published import ALPHABET, WORD
+from elman.diagnosis.hello.example import HelloExample
+from elman.diagnosis.hello.published import ALPHABET, WORD
 from elman.errors import UsageError
 
 FORMATS = (".png", ".svg", ".pdf")

@@ -1,0 +1,1 @@
+"""The worked example "hello": the smallest character network, to the digit."""

@@ -1,0 +1,168 @@
+"""Bad input gets one clear sentence, the right exit status, and leaves nothing half-written."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from elman import cli
+
+TINY = ["--hidden", "8", "--lanes", "2", "--window", "8", "--steps", "3", "--quiet"]
+
+
+@pytest.fixture
+def elman(monkeypatch, capsys, tmp_path):
+    """Run a command line in an empty folder; return exit status, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["elman", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stopped.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    """A copy of the finished run that a test may damage."""
+    shutil.copytree(run.path, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+TEXTS = [
+    (b"", "a.txt is empty; give a text of at least a few thousand characters"),
+    (b"a", "a.txt has only 1 byte; give a text"),
+    (b"\x7fELF\0\0\0" + bytes(range(90, 120)), "a.txt is a binary file (zero byte in line 1)"),
+    ("grün ".encode("latin-1") * 50, "a.txt is not UTF-8 text (byte 0xfc at offset 2, line 1)"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), TEXTS, ids=["empty", "one character", "binary", "latin-1"])
+def test_bad_texts(elman, tmp_path, content, message):
+    (tmp_path / "a.txt").write_bytes(content)
+    status, out, err = elman("train", "language-modeling", "a.txt", "--out", "r", *TINY)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"elman: {message}")
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_missing_and_unreadable_places(elman, tmp_path, text_file):
+    assert (
+        elman("train", "language-modeling", "no.txt", *TINY)[2]
+        == "elman: cannot read no.txt: no such file or directory\n"
+    )
+    assert elman("train", "language-modeling", ".", *TINY)[2] == "elman: cannot read .: is a directory\n"
+    (tmp_path / "file").write_text("x")
+    arguments = ["train", "language-modeling", text_file, *TINY, "--out"]
+    assert elman(*arguments, "file")[2] == "elman: file is a file; choose another --out\n"
+    assert elman(*arguments, "file/below")[2].startswith("elman: cannot make the folder file/below: ")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("x")
+    assert elman(*arguments, "full")[2] == "elman: full is not empty; choose another --out\n"
+
+
+def test_an_existing_run_is_not_overwritten(elman, copy, text_file):
+    before = (copy / "run.json").read_bytes()
+    status, _, err = elman("train", "language-modeling", text_file, *TINY, "--out", copy)
+    assert status == 1
+    assert err == f"elman: {copy} already holds a run; continue it with --resume, or choose another --out\n"
+    assert (copy / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "translate", "x"], "unknown task 'translate'"),
+        (["train", "language-modeling", "{text}", "--cell", "lstmm"], "'lstmm'; did you mean 'lstm'"),
+        (["train", "language-modeling", "{text}", "--unit", "syllable"], "--unit 'syllable' is not known"),
+        (["train", "language-modeling", "{text}", "--steps", "3", "--minutes", "1"], "the budget is given twice"),
+        (["train", "language-modeling", "{text}", "--advance", "65"], "--advance 65 (k1) exceeds --window 64 (k2)"),
+        (["train", "language-modeling", "{text}", "--hidden", "many"], "'--hidden'"),
+        (["generate", "{run}", "--prompt", "the Ünï"], "characters that the network has never seen: 'Ü', 'ï'"),
+        (["generate", "{run}", "--top-p", "1.5"], "--top-p 1.5 is out of range"),
+        (["generate", "{run}", "--length", "-1"], "--length -1 is out of range"),
+        (["predict", "{run}", "{text}", "--output", "a.xls"], "end it in .csv, .tsv, .jsonl, .parquet"),
+        (["explain", "bye"], "no explanation is called 'bye'"),
+        (["evaluate"], "Missing argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_usage_is_status_2(elman, tmp_path, run, text_file, arguments, message):
+    status, out, err = elman(*(a.format(run=run.path, text=text_file) for a in arguments))
+    assert (status, out) == (2, "")
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def newer(folder):
+    described = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(described | {"schema": 7, "elman": "9.0"}))
+
+
+def without(key):
+    def damage(folder):
+        described = json.loads((folder / "run.json").read_text())
+        described[key] = {}
+        (folder / "run.json").write_text(json.dumps(described))
+
+    return damage
+
+
+DAMAGES = {
+    "no run.json": (lambda f: (f / "run.json").unlink(), "is not a run: it has no run.json"),
+    "cut run.json": (lambda f: (f / "run.json").write_text('{"sch'), "run.json is damaged"),
+    "newer": (newer, "was written by Elman 9.0 (schema 7), newer than this one"),
+    "no modalities": (without("modalities"), "run.json is damaged"),
+    "no options": (without("options"), "does not fit run.json"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no trained weights yet"),
+    "cut weights": (lambda f: (f / "model.safetensors").write_bytes(b"abc"), "model.safetensors is damaged"),
+    "no data": (lambda f: (f / "state" / "valid.symbols").unlink(), "cannot read"),
+    "cut data": (lambda f: (f / "state" / "valid.symbols").write_bytes(b"abc"), "valid.symbols is damaged"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_run_says_what_is_wrong(elman, copy, damage):
+    do, message = DAMAGES[damage]
+    do(copy)
+    status, out, err = elman("evaluate", copy)
+    assert (status, out) == (1, "")
+    assert err.startswith("elman: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_damaged_checkpoint_is_named(elman, copy, text_file):
+    (copy / "state" / "checkpoint.safetensors").write_bytes(b"abc")
+    _, _, err = elman("train", "language-modeling", text_file, "--out", copy, "--resume", "--steps", "200")
+    assert "checkpoint.safetensors is damaged" in err
+
+
+def test_a_full_disk_leaves_no_part_of_a_file(text_file, tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    command = [
+        sys.executable,
+        "-m",
+        "elman",
+        "train",
+        "language-modeling",
+        text_file,
+        "--out",
+        tmp_path / "r",
+        *TINY[2:],
+    ]
+    done = subprocess.run([*command, "--hidden", "64"], capture_output=True, text=True, preexec_fn=limit, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("elman: cannot write ")
+    assert done.stderr.splitlines()[-1].endswith("model.safetensors: file too large")
+    assert not [path for path in (tmp_path / "r").rglob("*") if path.name.endswith(".tmp")]
+    assert not (tmp_path / "r" / "model.safetensors").exists()

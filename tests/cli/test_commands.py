@@ -1,0 +1,107 @@
+"""The commands end to end, as a user runs them: processes of their own, killed where it hurts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+OPTIONS = ["--hidden", "24", "--lanes", "8", "--window", "16", "--dropout", "0.2", "--average", "0.9"]
+EAGER = "import elman.training.loop as loop; loop.CHECKPOINT_SECONDS = 0; from elman.cli import main; main()"
+
+
+def command(*arguments, code=None, **options):
+    program = ["-m", "elman"] if code is None else ["-c", code]
+    line = [sys.executable, *program, *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, check=False, **options)
+
+
+def test_train_kill_resume_evaluate_predict_generate(text_file, tmp_path):
+    train = ["train", "language-modeling", text_file, *OPTIONS, "--steps", "200"]
+    whole = command(*train, "--out", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    assert "nats per character" in whole.stdout
+    assert "step 200" in whole.stderr
+
+    killed = subprocess.Popen(
+        [sys.executable, "-c", EAGER, *map(str, train), "--out", str(tmp_path / "part")], stderr=subprocess.DEVNULL
+    )
+    kill_after_step(killed, tmp_path / "part" / "metrics.jsonl", 50)
+    resumed = command("train", "language-modeling", text_file, "--out", tmp_path / "part", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    for name in ("model.safetensors", "state/checkpoint.safetensors"):
+        ours, theirs = load_file(tmp_path / "part" / name), load_file(tmp_path / "whole" / name)
+        assert [key for key in theirs if not torch.equal(ours[key], theirs[key])] == []
+    steps = [json.loads(line)["step"] for line in (tmp_path / "part" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+
+    score = json.loads(command("evaluate", tmp_path / "part", "--json").stdout)
+    assert score["score"] == json.loads((tmp_path / "whole" / "run.json").read_text())["scores"]["valid"]
+    lines = command("predict", tmp_path / "part", "-", "--json", input="the cat sat\nthe dog ran\n")
+    assert [row["text"] for row in json.loads(lines.stdout)["rows"]] == ["the cat sat", "the dog ran"]
+    written = command("generate", tmp_path / "part", "--prompt", "the ", "--length", "30")
+    assert written.stdout.startswith("the ")
+    assert len(written.stdout) == len("the ") + 30 + 1
+
+
+def kill_after_step(process, metrics, step):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if metrics.exists() and metrics.read_text().count('"loss"') * 10 >= step:
+            break
+        assert process.poll() is None, "training ended before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_ctrl_c_ends_with_a_complete_run(text_file, tmp_path):
+    out = tmp_path / "r"
+    arguments = ["train", "language-modeling", text_file, *OPTIONS, "--minutes", "5", "--out", out]
+    process = subprocess.Popen([sys.executable, "-m", "elman", *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    while not ((out / "metrics.jsonl").exists() and (out / "metrics.jsonl").read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Interrupted after" in stdout
+    assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
+    assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["tasks", "cells", "doctor"])
+def test_lists_are_json_or_text(name):
+    assert json.loads(command(name, "--json").stdout)
+    assert command(name).stdout
+
+
+def test_training_prints_one_json_object(text_file, tmp_path):
+    done = command("train", "language-modeling", text_file, *OPTIONS, "--steps", "5", "--out", tmp_path / "r", "--json")
+    described = json.loads(done.stdout)
+    assert described["status"] == "finished"
+    assert described["run"] == str(tmp_path / "r")
+
+
+def test_predictions_go_to_a_table(run, text_file, tmp_path):
+    out = tmp_path / "a.csv"
+    assert command("predict", run.path, text_file, "--output", out).returncode == 0
+    assert out.read_text().splitlines()[0] == "line,log_probability,perplexity,symbols,unknown,text"
+    assert len(out.read_text().splitlines()) == len(text_file.read_text().splitlines()) + 1
+
+
+def test_a_closed_pipe_is_no_error(run):
+    line = f"{sys.executable} -m elman generate {run.path} --length 3000 | head -c 10"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.stderr == ""
+
+
+def test_help_names_only_the_options_of_its_task():
+    text = command("train", "language-modeling", "--help").stdout
+    assert "--window" in text
+    assert "--horizon" not in text
