@@ -1,6 +1,8 @@
-"""The yardstick for language modelling: a plain torch.nn.LSTM script, nothing of Elman. Prints nats per character on valid.txt after a budget in seconds.
+"""The yardstick for language modelling: a plain torch.nn.LSTM script, nothing of Elman.
 
-python plain_lstm.py ../data/tinyshakespeare 130
+    python benchmarks/plain_lstm.py FOLDER SECONDS
+
+FOLDER holds train.txt and valid.txt. Prints nats per character on valid.txt after SECONDS of training.
 """
 
 import math

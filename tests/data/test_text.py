@@ -28,13 +28,13 @@ def test_blocks_add_up_to_the_text(tmp_path_factory, content, block):
         assert "".join(TextSource(path).blocks()) == content.removeprefix("\ufeff")
 
 
-@given(content=NO_ZERO, share=st.floats(0, 1), block=st.integers(4, 11))
-def test_a_split_loses_nothing_and_divides_no_character(tmp_path_factory, content, share, block):
+@given(content=NO_ZERO, wanted=st.integers(0, 300), block=st.integers(4, 11))
+def test_a_split_loses_nothing_and_divides_no_character(tmp_path_factory, content, wanted, block):
     path = tmp_path_factory.mktemp("text") / "a.txt"
     path.write_bytes(content.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text, "BLOCK", block)
-        parts = TextSource(path).split(share)
+        parts = TextSource(path).split(wanted)
         joined = "".join("".join(part.blocks()) for part in parts)
         assert joined == content.removeprefix("\ufeff")
         assert sum(part.size for part in parts) == len(content.encode())
@@ -43,7 +43,7 @@ def test_a_split_loses_nothing_and_divides_no_character(tmp_path_factory, conten
 def test_a_split_is_at_a_line_end(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("one two\n" * 200)
-    first, second = TextSource(path).split(0.501)
+    first, second = TextSource(path).split(802)
     assert "".join(first.blocks()) == "one two\n" * 101
     assert "".join(second.blocks()) == "one two\n" * 99
 
@@ -51,7 +51,7 @@ def test_a_split_is_at_a_line_end(tmp_path):
 def test_a_text_without_line_ends_is_split_all_the_same(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("one two " * 200)
-    first, second = TextSource(path).split(0.5)
+    first, second = TextSource(path).split(800)
     assert (first.size, second.size) == (800, 800)
 
 

@@ -18,6 +18,7 @@ from elman.cli.explain import explain
 from elman.diagnosis.hello import example as hello
 from elman.diagnosis.hello import picture as hello_picture
 from elman.diagnosis.hello import published as hello_published
+from elman.diagnosis.hello.as_dict import to_dict
 from elman.diagnosis.hello.comparison import exact, near
 from elman.diagnosis.hello.layout import subscripts, verdict
 from elman.diagnosis.hello.network import NAMES, backward, central_differences, forward, losses
@@ -244,7 +245,7 @@ def test_subscripts():
 
 
 def test_json_holds_every_number_in_full(example):
-    value = json.loads(json.dumps(example.to_dict(), allow_nan=False))
+    value = json.loads(json.dumps(to_dict(example), allow_nan=False))
     assert value["whole_word"]["error"] == example.error
     steps = value["back_propagation_through_time"]["time_steps"]
     summed = sum(step["contribution_to_gradient"]["w_hh"] for step in steps)

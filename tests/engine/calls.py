@@ -59,7 +59,8 @@ def differentiate(call, run):
         (value * torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value.dtype)).sum()
         for value in (output, *state)
     )
-    return output.detach(), [tensor.detach() for tensor in state], torch.autograd.grad(loss, leaves(call))
+    gradients = torch.autograd.grad(loss, leaves(call), materialize_grads=True)
+    return output.detach(), [tensor.detach() for tensor in state], gradients
 
 
 def one_by_one(call, run):

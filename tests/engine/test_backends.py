@@ -13,6 +13,8 @@ from elman.cells import CELLS
 from elman.engine import BACKENDS
 from elman.engine.reference import scan
 
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
+
 NO_RESET = {"torch"}
 """The backends that refuse resets. Remove a name when that changes: a test below notices."""
 
@@ -164,20 +166,21 @@ def test_a_batch_without_rows_gives_one_without_rows(name, backend):
     assert all(tensor.shape == (4, 0, 5) for tensor in state)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
-@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("extent", ["padded", "lengths", "packed"])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_torch_equals_the_reference(name, directions, layers, bias, dtype, extent, dropout):
+def test_torch_equals_the_reference(name, directions, layers, bias, extent, dropout):
     """Values and gradients; with dropout under the same seed, since both draw the same masks."""
-    call = make_call(name, layers, directions, bias=bias, dtype=dtype, dropout=dropout, training=True)
+    call = make_call(name, layers, directions, bias=bias, dropout=dropout, training=True)
     assert_close(*both(with_extent(call, extent)))
 
 
 @pytest.mark.parametrize("extent", ["padded", "lengths", "packed"])
-def test_torch_equals_the_reference_with_a_projection(directions, extent):
-    call = make_call("lstm", 2, directions, projection=2, dropout=0.4, training=True)
+@pytest.mark.parametrize("projection", [0, 2])
+def test_torch_equals_the_reference_for_each_kernel_of_lstm(directions, extent, projection):
+    """In float32 it is oneDNN's; with a projection it is ATen's."""
+    call = make_call("lstm", 2, directions, projection=projection, dtype=torch.float32, dropout=0.4, training=True)
     assert_close(*both(with_extent(call, extent)))
 
 
@@ -199,11 +202,8 @@ def both(call):
     return results
 
 
-@pytest.mark.parametrize("projection", [0, 2])
+@pytest.mark.parametrize(("name", "projection"), [*((name, 0) for name in CELLS), ("lstm", 2)])
 def test_the_reference_differentiates_twice(name, directions, projection):
-    if projection and name != "lstm":
-        projection = 0
-    torch.manual_seed(0)
     call = make_call(name, 1, directions, steps=3, batch=2, projection=projection, lengths=torch.tensor([2, 3]))
     call = replace(call, reset=torch.tensor([[False, False], [True, False], [False, True]]))
 
@@ -216,7 +216,7 @@ def test_the_reference_differentiates_twice(name, directions, projection):
         return output, *final
 
     assert torch.autograd.gradcheck(function, leaves(call))
-    assert torch.autograd.gradgradcheck(function, leaves(call), atol=1e-4)
+    assert torch.autograd.gradgradcheck(function, leaves(call), fast_mode=True)
 
 
 def test_the_reference_runs_in_bfloat16(name, directions):

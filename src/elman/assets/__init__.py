@@ -13,3 +13,9 @@ def find(data: str | Path) -> Path:
     path = Path(data)
     name = TEXTS.get(str(data))
     return path if name is None or path.exists() else Path(__file__).parent / name
+
+
+def name(path: Path) -> str:
+    """Return how a user would name a file: the shipped text's name, or the path."""
+    shipped = {file: text for text, file in TEXTS.items()}
+    return shipped.get(path.name, str(path)) if path.parent == Path(__file__).parent else str(path)

@@ -37,7 +37,9 @@ def explain(
         draw(numbers, picture)
         output.note(f"wrote {picture}")
     if as_json:
-        output.print_json(numbers.to_dict())
+        from elman.diagnosis.hello.as_dict import to_dict
+
+        output.print_json(to_dict(numbers))
     else:
         _tell(numbers)
 

@@ -13,7 +13,10 @@ from elman.cli import output
 
 COMMON = {
     "data": (str, typer.Argument(help="Training data: a file, or the shipped text `tinyshakespeare`.")),
-    "valid": (Path | None, typer.Option(help="held-out data to choose the weights by (default: the last tenth)")),
+    "valid": (
+        Path | None,
+        typer.Option(help="held-out data to choose the weights by (default: the last tenth, at most 1 MiB)"),
+    ),
     "test": (Path | None, typer.Option(help="held-out data that is only scored")),
     "out": (Path | None, typer.Option(help="run folder to make (default: runs/NAME-1, -2, ...)")),
     "resume": (bool, typer.Option("--resume", help="go on with the run in --out; a new budget may be given")),

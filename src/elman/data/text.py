@@ -77,12 +77,12 @@ class TextSource:
         if held:
             yield self._decode(held, line, offset)
 
-    def split(self, share: float) -> tuple["TextSource", "TextSource"]:
-        """Cut this stretch in two, the first with about `share` of the bytes, at the line end that follows.
+    def split(self, wanted: int) -> tuple["TextSource", "TextSource"]:
+        """Cut this stretch in two, the first with about `wanted` bytes, at the line end that follows.
 
         Where no line ends within the next hundredth of the text, it is cut between two characters.
         """
-        at, wanted, blocks = 0, int(self.size * share), self.byte_blocks()
+        at, blocks = 0, self.byte_blocks()
         near = max(4, self.size // 100)
         for block in blocks:
             if at + len(block) > wanted:

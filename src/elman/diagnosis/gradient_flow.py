@@ -72,8 +72,8 @@ def verdict(norms: list[float]) -> str:
             "what lies further back teaches the network next to nothing."
         )
     return (
-        f"Even {len(norms) - 1} steps back the gradient of the last step's loss is {norms[0] / peak:.0%} of its largest: "
-        "a longer window would teach the network more."
+        f"Even {len(norms) - 1} steps back the gradient of the last step's loss is {norms[0] / peak:.0%} of its "
+        "largest: a longer window would teach the network more."
     )
 
 

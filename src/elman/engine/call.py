@@ -4,7 +4,6 @@ It does not know who will run it.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -75,9 +74,8 @@ class Call:
         """The probability of dropout in this call: zero when not training."""
         return self.dropout if self.training else 0.0
 
-    @cached_property
     def packing(self) -> Packing | None:
-        """Which steps are real; None if all of them are."""
+        """Which steps are real, made anew each time; None if all of them are."""
         if self.batch_sizes is not None:
             return Packing.from_batch_sizes(self.batch_sizes, self.input.device)
         if self.lengths is not None:

@@ -25,7 +25,7 @@ class Reference(Backend):
         return None
 
     def run(self, call: Call) -> tuple[Tensor, State]:
-        packing = call.packing
+        packing = call.packing()
         lengths = packing.lengths if packing else None
         value = packing.unpack(call.input) if packing and call.packed else call.input
         final: list[State] = []

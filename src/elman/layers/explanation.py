@@ -18,7 +18,10 @@ def explain(layer: nn.Module, input: Any, hx: Any = None, lengths: Any = None, r
 
     Args:
         layer: a recurrent layer or cell of Elman's. One of torch.nn is answered too, with what to do about it.
-        input, hx, lengths, reset: as its `forward` takes them.
+        input: as its `forward` takes it.
+        hx: as its `forward` takes it.
+        lengths: as its `forward` takes them; a cell takes none.
+        reset: as its `forward` takes it; a cell takes none.
 
     Returns:
         An Explanation; print it to read it.
@@ -27,10 +30,9 @@ def explain(layer: nn.Module, input: Any, hx: Any = None, lengths: Any = None, r
         UsageError: if the module is no recurrent layer.
 
     """
-    if isinstance(layer, SequenceLayer):
-        return layer.explain(input, hx, lengths=lengths, reset=reset)
-    if isinstance(layer, StepLayer):
-        return layer.explain(input, hx)
+    if isinstance(layer, SequenceLayer | StepLayer):
+        extras = {"lengths": lengths, "reset": reset}
+        return layer.explain(input, hx, **{name: value for name, value in extras.items() if value is not None})
     kind = type(layer).__name__
     if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
         reason = f"torch runs its own {kind}, without Elman; elman.convert(model) makes it Elman's"

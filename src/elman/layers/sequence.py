@@ -127,6 +127,8 @@ class SequenceLayer(nn.RNNBase):
     ) -> tuple[Tensor, State]:
         """Run the layers over a padded batch, time first whatever `batch_first` says, with the state as a tuple.
 
+        Hooks are run by calling the layer, not by this.
+
         Args:
             input: (T, B, I).
             state: tensors (D*L, B, H); zeros if absent.
@@ -140,6 +142,11 @@ class SequenceLayer(nn.RNNBase):
         self.check_input(input, None)
         steps, batch, _ = input.shape
         state = self._zeros(input, batch) if state is None else state
+        if len(state) != len(self.cell.states):
+            names = ", ".join(self.cell.states)
+            raise RuntimeError(
+                f"a state of {self.cell.name} is a tuple of {len(self.cell.states)} tensors ({names}), got {len(state)}"
+            )
         for tensor, expected in zip(state, self._state_shapes(batch), strict=True):
             self.check_hidden_size(tensor, expected, "Expected state size {}, got {}")
         known = {"lengths": checked_lengths(lengths, steps, batch), "reset": checked_reset(reset, input)}

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from elman import cells, layers
+import numpy as np
+
+from elman import assets, cells, layers
 from elman.baselines.ngram import NGram
 from elman.data import stream
-from elman.data.stream import Lanes, Window
+from elman.data.stream import Lanes, Symbols, Window
 from elman.data.text import TextSource
 from elman.diagnosis.gradient_flow import gradient_flow
 from elman.errors import DataError, RunError, UsageError
@@ -25,10 +27,11 @@ from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
 from elman.types import State
 
-HELD_OUT = 0.1
+HELD_OUT, HELD_OUT_MOST = 0.1, 1 << 20
 SMALLEST = 20
 VALIDATION_SYMBOLS = 32_768
-BASELINE_SYMBOLS = 20_000_000
+BLOCK = 1 << 20
+BASELINE_SYMBOLS = 5_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,7 @@ class LanguageModeling(Task):
     Options = LanguageModelingOptions
 
     def prepare(self, files: Files, options: LanguageModelingOptions, folder: Path) -> PreparedText:
-        """Read the texts, hold out the last tenth if no validation text is given, and encode all parts."""
+        """Read the texts, hold out the last tenth (at most 1 MiB) if none is given for that, and encode all parts."""
         sources = _sources(files)
         text = Text.fit(sources["train"], options.unit, options.symbols)
         parts, facts = {}, {}
@@ -114,7 +117,7 @@ class LanguageModeling(Task):
         """Say cell, layers and sizes."""
         plural = "s" if options.layers > 1 else ""
         return {
-            "summary": f"{options.cell}, {options.layers} layer{plural} of {options.hidden} hidden units, "
+            "summary": f"{options.cell.upper()}, {options.layers} layer{plural} of {options.hidden} hidden units, "
             f"{options.embedding} features per {UNITS[options.unit].noun}"
         }
 
@@ -162,8 +165,9 @@ class LanguageModeling(Task):
         train = prepared.parts["train"].symbols[:BASELINE_SYMBOLS]
         text = prepared.parts[part]
         model = NGram.fit(train, size, order)
-        found = model.log_probability(text.symbols)[1:]
-        return {"name": f"{order}-gram, modified Kneser-Ney", **_figures(found, text, prepared.text.unit.noun)}
+        found = np.concatenate([_in_context(model, text.symbols, at) for at in range(1, len(text.symbols), BLOCK)])
+        limited = f" of the first {BASELINE_SYMBOLS:,}" if len(train) == BASELINE_SYMBOLS else ""
+        return {"name": f"{order}-gram, modified Kneser-Ney{limited}", **_figures(found, text, prepared.text.unit.noun)}
 
     def extend(self, prepared: PreparedText, part: str, file: Path, folder: Path) -> PreparedText:
         """Encode a further text with the run's symbols."""
@@ -218,6 +222,12 @@ def _objective(network: Any, window: Window, carry: State | None, *, advance: in
     return loss, targets, carry
 
 
+def _in_context(model: NGram, symbols: Symbols, at: int) -> Floats:
+    """Return ln P of the block of symbols that begins at `at`, each with all the history that the model uses."""
+    first = max(0, at - model.order + 1)
+    return model.log_probability(symbols[first : at + BLOCK])[at - first :]
+
+
 def _sources(files: Files) -> dict[str, TextSource]:
     sources = {"train": TextSource(files.train)}
     size = sources["train"].size
@@ -225,7 +235,7 @@ def _sources(files: Files) -> dict[str, TextSource]:
         what = "is empty" if size == 0 else f"has only {size} byte{'s' * (size > 1)}"
         raise DataError(f"{files.train} {what}; give a text of at least a few thousand characters")
     if files.valid is None:
-        sources["train"], sources["valid"] = sources["train"].split(1 - HELD_OUT)
+        sources["train"], sources["valid"] = sources["train"].split(size - min(int(size * HELD_OUT), HELD_OUT_MOST))
     else:
         sources["valid"] = TextSource(files.valid)
     if files.test is not None:
@@ -234,7 +244,7 @@ def _sources(files: Files) -> dict[str, TextSource]:
 
 
 def _facts(source: TextSource) -> dict[str, Any]:
-    return {"path": str(source.path), "start": source.start, "stop": source.stop, "sha256": source.sha256}
+    return {"path": assets.name(source.path), "start": source.start, "stop": source.stop, "sha256": source.sha256}
 
 
 def _check_length(part: str, source: TextSource, text: EncodedText, noun: str) -> None:

@@ -6,7 +6,6 @@ It does not know how the numbers are told (`telling`) or drawn (`picture`); the 
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -200,12 +199,6 @@ class HelloExample:
         """Every comparison that is made."""
         steps = tuple(comparison for step in self.steps for comparison in step.comparisons)
         return (*steps, *self.whole_word, *self.gradients, *self.vanishing, *self.training, *self.memory)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All numbers in full precision under self-explaining names, ready for `json.dumps`."""
-        from elman.diagnosis.hello.as_dict import to_dict
-
-        return to_dict(self)
 
 
 def example() -> HelloExample:

@@ -1,0 +1,203 @@
+"""Which backend is taken, how one is forced, and what is said about it."""
+
+import threading
+import warnings
+from dataclasses import dataclass
+
+import pytest
+import torch
+from tests.engine.calls import BATCH, STEPS, make_call
+from tests.tolerance import assert_close, assert_equal
+
+from elman.cells import CELLS, Cell, Weights
+from elman.engine import BACKENDS, backend, choice, explain, run, step, warning
+from elman.errors import ElmanError, FallbackWarning, UsageError
+
+
+@pytest.fixture(autouse=True)
+def _unforced(monkeypatch):
+    """Start without a forced backend, and with no reason given yet."""
+    monkeypatch.delenv("ELMAN_BACKEND", raising=False)
+    monkeypatch.setattr(warning, "_given", set())
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """The names of the backends that run a call, in order."""
+    names = []
+    for one in BACKENDS.values():
+        original = one.run
+
+        def record(call, name=one.name, original=original):
+            names.append(name)
+            return original(call)
+
+        monkeypatch.setattr(one, "run", record, raising=False)
+    return names
+
+
+class Leaky(Cell):
+    """A user's own cell.
+
+    h' = x + h / 2
+    """
+
+    gates = ("x",)
+    states = ("h",)
+
+    def step(self, projected, state, weights):
+        return (projected + state[0] / 2 + 0 * weights.recurrent(state[0]),)
+
+
+def own_call():
+    call = make_call("rnn")
+    return type(call)(Leaky(), call.weights, call.input, call.state)
+
+
+def with_reset():
+    return make_call("gru", reset=torch.zeros(STEPS, BATCH, dtype=torch.bool))
+
+
+def test_the_fastest_that_can_is_taken(taken):
+    run(make_call())
+    assert taken == ["torch"]
+
+
+def test_a_with_block_forces_and_nests(taken):
+    with backend("reference"):
+        run(make_call())
+        with backend("torch"):
+            run(make_call())
+        run(make_call())
+    run(make_call())
+    assert taken == ["reference", "torch", "reference", "torch"]
+
+
+def test_the_environment_forces_and_a_with_block_precedes_it(taken, monkeypatch):
+    monkeypatch.setenv("ELMAN_BACKEND", "reference")
+    run(make_call())
+    with backend("torch"):
+        run(make_call())
+    assert taken == ["reference", "torch"]
+
+
+def test_forcing_ends_with_the_block_even_after_an_error():
+    with pytest.raises(ZeroDivisionError), backend("reference"):
+        raise ZeroDivisionError
+    assert choice.forced() is None
+
+
+def test_forcing_holds_in_its_own_thread_only():
+    seen = []
+    with backend("reference"):
+        thread = threading.Thread(target=lambda: seen.append(choice.forced()))
+        thread.start()
+        thread.join()
+    assert seen == [None]
+
+
+def test_an_unknown_backend_is_named_with_the_known_ones(monkeypatch):
+    message = r"There is no backend 'cuda'. Known backends: torch, reference\."
+    with pytest.raises(UsageError, match=message), backend("cuda"):
+        pass
+    monkeypatch.setenv("ELMAN_BACKEND", "cuda")
+    with pytest.raises(UsageError, match=message):
+        run(make_call())
+
+
+def test_a_forced_backend_that_cannot_says_so():
+    with backend("torch"):
+        with pytest.raises(ElmanError, match=r"'torch' is forced, but torch's kernels cannot reset a state within"):
+            run(with_reset())
+        with pytest.raises(ElmanError, match="'torch' is forced, but torch has no kernel for the cell 'leaky'"):
+            run(own_call())
+
+
+def test_leaving_the_fast_backend_warns_once_for_each_reason_at_the_users_line(taken):
+    with pytest.warns(FallbackWarning, match="cannot reset a state within a sequence; so a Python loop") as caught:
+        run(with_reset())
+    assert caught[0].filename == __file__
+    run(with_reset())  # warnings are errors here: a second one would fail the test
+    with pytest.warns(FallbackWarning, match="no kernel for the cell 'leaky'"):
+        run(own_call())
+    assert taken == ["reference"] * 3
+
+
+def test_a_forced_backend_does_not_warn():
+    with warnings.catch_warnings(), backend("reference"):
+        warnings.simplefilter("error")
+        run(with_reset())
+
+
+def test_a_users_cell_runs():
+    call = own_call()
+    with backend("reference"):
+        output, _ = run(call)
+    h = call.state[0][0]
+    for t in range(STEPS):
+        h = call.weights[0][0].project(call.input[t]) + h / 2
+        assert_close(output[t], h)
+
+
+def test_a_variant_of_a_known_cell_does_not_get_the_known_kernel():
+    class Doubled(type(CELLS["gru"])):
+        """Not the GRU that torch has a kernel for."""
+
+    assert not BACKENDS["torch"].knows(Doubled())
+    assert BACKENDS["torch"].knows(type(CELLS["gru"])())
+
+
+def test_a_users_cell_need_not_be_hashable():
+    @dataclass
+    class Leak(Leaky):
+        rate: float = 0.5
+
+    assert not BACKENDS["torch"].knows(Leak())
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_one_step_is_the_same_by_every_backend(name):
+    call = make_call(name, steps=1)
+    rows, state = call.input[0], tuple(tensor[0] for tensor in call.state)
+    results = []
+    for one in BACKENDS:
+        with backend(one):
+            results.append(step(call.cell, call.weights[0][0], rows, state))
+    assert_close(results[0], results[1])
+    assert_equal(step(call.cell, call.weights[0][0], rows, state), results[0])
+
+
+def test_one_step_of_a_users_cell():
+    weights = Weights(torch.eye(2), torch.zeros(2, 2))
+    (h,) = step(Leaky(), weights, torch.ones(1, 2), (torch.full((1, 2), 2.0),))
+    assert_equal(h, torch.full((1, 2), 2.0))
+    with backend("torch"), pytest.raises(ElmanError, match="it does not know the cell 'leaky'"):
+        step(Leaky(), weights, torch.ones(1, 2), (h,))
+
+
+def test_an_explanation_names_backend_reason_refusals_and_sizes():
+    explanation = explain(make_call("gru", 2, 2))
+    assert explanation.backend == "torch"
+    assert explanation.refusals == {"torch": None, "reference": None}
+    assert explanation.sizes == {"T": 6, "B": 4, "I": 3, "H": 5, "L": 2, "D": 2}
+    assert str(explanation) == (
+        "torch: the kernels behind torch.nn, the fastest way that can run this call\n"
+        "    torch      can run it\n"
+        "    reference  can run it\n"
+        "    T=6, B=4, I=3, H=5, L=2, D=2"
+    )
+
+
+def test_an_explanation_tells_why_the_fast_backend_is_left():
+    explanation = explain(with_reset())
+    assert explanation.backend == "reference"
+    assert explanation.refusals["torch"] == "torch's kernels cannot reset a state within a sequence"
+
+
+def test_an_explanation_of_a_forced_backend_neither_warns_nor_raises():
+    with backend("reference"):
+        assert "forced" in explain(make_call()).reason
+    with backend("torch"):
+        explanation = explain(with_reset())
+    assert explanation.backend == "torch"
+    assert "the call will fail: torch's kernels cannot reset" in explanation.reason

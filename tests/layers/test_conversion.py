@@ -1,0 +1,154 @@
+"""convert: a model of torch.nn becomes Elman's without changing what it holds or computes."""
+
+import copy
+
+import pytest
+import torch
+from tests.layers.pairs import CELL_LAYERS, LAYERS, flat, pair
+from tests.tolerance import assert_equal
+from torch import nn
+from torch.nn.utils import parametrize
+
+from elman import layers
+from elman.engine import backend
+from elman.layers import convert
+
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
+
+ALL = [(name, LAYERS) for name in LAYERS] + [(name, CELL_LAYERS) for name in CELL_LAYERS]
+each = pytest.mark.parametrize(
+    ("name", "table"), ALL, ids=[name + ("-cell" if table is CELL_LAYERS else "") for name, table in ALL]
+)
+given = torch.linspace(-1, 1, 20).view(5, 4)
+
+
+@pytest.fixture(autouse=True)
+def _torch_kernels():
+    with backend("torch"):
+        yield
+
+
+@each
+def test_a_layer_itself_gives_its_twin(name, table):
+    _, theirs = pair(name, 4, 6, table=table)
+    twin = convert(theirs)
+    assert type(twin) is table[name][0]
+    assert type(theirs) is table[name][1]
+    assert {id(parameter) for parameter in twin.parameters()} == {id(parameter) for parameter in theirs.parameters()}
+    assert repr(twin) == repr(theirs)
+    assert list(twin.state_dict()) == list(theirs.state_dict())
+    assert_equal(flat(twin(given)), flat(theirs(given)))
+
+
+@each
+def test_a_twin_is_a_full_member_of_its_class(name, table):
+    _, theirs = pair(name, 4, 6, table=table)
+    twin = convert(theirs)
+    assert_equal(flat(copy.deepcopy(twin)(given)), flat(theirs(given)))
+    assert_equal(flat(twin.double()(given.double())), flat(theirs(given.double())))
+    assert all(parameter.dtype == torch.float64 for parameter in theirs.parameters())
+
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(10, 4)
+        self.encoders = nn.ModuleList([nn.LSTM(4, 4), nn.Sequential(nn.GRU(4, 4))])
+        self.decoder = nn.RNNCell(4, 4)
+        self.tied = self.encoders[0]
+
+    def forward(self, tokens):
+        value, _ = self.encoders[0](self.embedding(tokens))
+        value, _ = self.encoders[1](value)
+        value, _ = self.tied(value)
+        return self.decoder(value[-1])
+
+
+def test_every_layer_within_a_model_is_replaced_in_place():
+    model, tokens = Tagger(), torch.randint(10, (5, 3))
+    expected, names = model(tokens), list(model.state_dict())
+    parameters = list(map(id, model.parameters()))
+    assert convert(model) is model
+    assert type(model.encoders[0]) is layers.LSTM
+    assert type(model.encoders[1][0]) is layers.GRU
+    assert type(model.decoder) is layers.RNNCell
+    assert list(model.state_dict()) == names
+    assert list(map(id, model.parameters())) == parameters
+    assert_equal(model(tokens), expected)
+
+
+def test_a_module_in_two_places_stays_one():
+    model = convert(Tagger())
+    assert model.tied is model.encoders[0]
+
+
+def test_an_optimizer_made_before_goes_on_working():
+    model, tokens = Tagger(), torch.randint(10, (5, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    before = model.encoders[0].weight_hh_l0.detach().clone()
+    convert(model)(tokens).sum().backward()
+    optimizer.step()
+    assert not torch.equal(model.encoders[0].weight_hh_l0, before)
+
+
+def test_converting_twice_changes_nothing_more():
+    model = convert(Tagger())
+    held = dict(model.named_modules())
+    assert all(held[name] is module for name, module in convert(model).named_modules())
+    twin = convert(nn.GRU(4, 6))
+    assert convert(twin) is twin
+
+
+def test_training_flag_hooks_and_own_attributes_are_kept():
+    theirs, seen = nn.LSTM(4, 6).eval(), []
+    theirs.note = "mine"
+    handle = theirs.register_forward_hook(lambda module, arguments, output: seen.append(module))
+    twin = convert(theirs)
+    assert not twin.training
+    assert twin.note == "mine"
+    twin(given)
+    assert seen == [twin]
+    handle.remove()
+    twin(given)
+    assert seen == [twin]
+
+
+def test_subclasses_are_left_alone():
+    class Own(nn.LSTM):
+        pass
+
+    model = nn.Sequential(Own(4, 6))
+    assert type(convert(model)[0]) is Own
+    own = Own(4, 6)
+    assert convert(own) is own
+
+
+def test_a_model_without_recurrent_layers_comes_back_as_it_was():
+    model = nn.Linear(2, 3)
+    assert convert(model) is model
+
+
+class Halved(nn.Module):
+    def forward(self, weight):
+        return weight / 2
+
+    def right_inverse(self, weight):
+        return weight * 2
+
+
+@each
+def test_parametrizations_are_kept(name, table):
+    _, theirs = pair(name, 4, 6, table=table)
+    key = next(key for key, _ in theirs.named_parameters() if key.startswith("weight_hh"))
+    parametrize.register_parametrization(theirs, key, Halved())
+    twin = convert(nn.ModuleList([theirs]))[0]
+    assert isinstance(twin, table[name][0])
+    assert list(twin.state_dict()) == list(theirs.state_dict())
+    assert_equal(flat(twin(given)), flat(theirs(given)))
+    with torch.no_grad():
+        twin.parametrizations[key].original.zero_()
+    assert not getattr(twin, key).any()
+    assert_equal(flat(copy.deepcopy(twin)(given)), flat(twin(given)))
+    parametrize.remove_parametrizations(twin, key)
+    assert type(twin) is table[name][0]
+    assert convert(twin) is twin
