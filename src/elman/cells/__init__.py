@@ -21,5 +21,5 @@ def find(name: str) -> Cell:
     if name in CELLS:
         return CELLS[name]
     near = get_close_matches(name.lower(), CELLS, n=1)
-    guess = f"; did you mean '{near[0]}'?" if near else "."
-    raise UsageError(f"There is no cell '{name}'{guess} Known cells: {', '.join(CELLS)}.")
+    guess = f"; did you mean {near[0]!r}?" if near else ";"
+    raise UsageError(f"unknown cell {name!r}{guess} there are: {', '.join(CELLS)}")

@@ -29,7 +29,7 @@ class Elman(Cell):
 
     def __post_init__(self) -> None:
         if self.nonlinearity not in ("tanh", "relu"):
-            raise UsageError(f"Unknown nonlinearity '{self.nonlinearity}'. Select from 'tanh' or 'relu'.")
+            raise UsageError(f"unknown nonlinearity {self.nonlinearity!r}; choose one of tanh, relu")
 
     @property
     def name(self) -> str:

@@ -57,7 +57,7 @@ forced._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF
 
 def _known(name: str) -> str:
     if name not in BACKENDS:
-        raise UsageError(f"There is no backend '{name}'. Known backends: {', '.join(BACKENDS)}.")
+        raise UsageError(f"unknown backend {name!r}; choose one of {', '.join(BACKENDS)}")
     return name
 
 
@@ -93,7 +93,7 @@ def _choose(call: Call) -> Backend:
 
 
 def _refused(name: str, refusal: str) -> str:
-    return f"The backend '{name}' is forced, but {refusal}. Force another one, or none and let Elman choose."
+    return f"the backend '{name}' is forced, but {refusal}; force another one, or none and let Elman choose"
 
 
 def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
