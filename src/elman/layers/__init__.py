@@ -8,6 +8,7 @@ from functools import partial
 
 from elman.cells import find
 from elman.layers.conversion import convert
+from elman.layers.dropout import LockedDropout
 from elman.layers.explanation import explain
 from elman.layers.gru import GRU, GRUCell
 from elman.layers.lstm import LSTM, LSTMCell
@@ -22,6 +23,7 @@ __all__ = [
     "RNN",
     "GRUCell",
     "LSTMCell",
+    "LockedDropout",
     "RNNCell",
     "SequenceLayer",
     "StepLayer",

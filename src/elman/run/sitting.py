@@ -1,21 +1,24 @@
 """From files to a finished run folder: prepare, fit, score, describe, report."""
 
 import datetime as dt
+import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from elman import assets, machine, report, tasks
-from elman.errors import NonFiniteError, RunError
+from elman.errors import NonFiniteError, RunError, UsageError
 from elman.randomness import seeded
 from elman.run.folder import Description, RunFolder, create, unused
 from elman.run.run import Run, load
 from elman.tasks.base import Files, Prepared, Task
+from elman.training import precision
 from elman.training.budget import Progress
 from elman.training.loop import fit
+from elman.training.memory import kept_pages
 from elman.training.monitor import Display, Metrics
 from elman.training.options import BUDGET, TrainingOptions
 
@@ -61,6 +64,8 @@ def train(
     Raises:
         ElmanError: one sentence on what is wrong. A folder in which nothing was trained yet is removed again.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("training in several processes is not supported yet; start one process without a launcher")
     chosen = tasks.find(task)
     given = {name: value for name, value in options.items() if value is not None}
     files = Files(*(None if file is None else assets.find(file) for file in (data, valid, test)))  # type: ignore[arg-type]
@@ -68,7 +73,7 @@ def train(
         sitting = _reopen(chosen, files, out, given)
     else:
         sitting = _begin(chosen, files, Path(out) if out is not None else None, given)
-    with seeded(sitting.options.seed):
+    with seeded(sitting.options.seed), kept_pages():
         _train(sitting, quiet=quiet)
     return load(sitting.folder.path)
 
@@ -76,6 +81,7 @@ def train(
 def _begin(task: Task, files: Files, out: Path | None, given: dict[str, Any]) -> Sitting:
     """Make the folder and the data in it; leave nothing behind if that fails."""
     options = task.Options.make(given)
+    options = replace(options, precision=precision.resolve(options.precision))  # a continued run keeps what was found
     path = out or unused(task.name, files.train)
     existed = path.exists()
     folder = create(path)

@@ -5,26 +5,26 @@ It knows neither what it reads nor what it predicts; a causal one runs forever, 
 
 from torch import Tensor, nn
 
-from elman.layers.sequence import SequenceLayer
+from elman.layers import LockedDropout, SequenceLayer
 from elman.modalities.base import Head
 from elman.types import State
 
 
 class SyncedManyToMany(nn.Module):
-    """scores_t = head(dropout(recurrence(dropout(reader(x_t)), state_{t-1}))).
+    """scores_t = head(dropout(recurrence(reader(x_t), state_{t-1}))).
 
     Args:
         reader: encoded values (T, B, ...) -> features (T, B, I).
         recurrence: any Elman layer, time first.
         head: features (T, B, H) -> scores.
-        dropout: probability with which a feature is zeroed before the head, while training.
+        dropout: probability with which a feature is zeroed before the head, at all time steps alike, while training.
     """
 
     def __init__(self, reader: nn.Module, recurrence: SequenceLayer, head: Head, dropout: float = 0.0) -> None:
         super().__init__()
         self.reader = reader
         self.recurrence = recurrence
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = LockedDropout(dropout)
         self.head = head
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:

@@ -127,7 +127,7 @@ class Trainer:
         self.job = job
         self.accelerator = Accelerator()
         self.device = self.accelerator.device
-        self.kind = precision.choose(job.options.precision, self.device)
+        self.kind = precision.resolve(job.options.precision)
         self.module = job.module.to(self.device)
         self.parameters = list(self.module.parameters())
         self.modules: dict[str, nn.Module] = {"model": self.module}
@@ -216,7 +216,7 @@ class Trainer:
         what = f"the loss became {loss}" if not math.isfinite(loss) else f"the gradient's norm became {norm}"
         remedies = [f"a lower rate (--rate {rate / 4:.2g})"]
         remedies += [] if self.job.options.clip else ["clipping (--clip 1)"]
-        remedies += ["--precision float32"] if self.kind != torch.float32 else []
+        remedies += ["--precision float32"] if self.kind != "float32" else []
         raise NonFiniteError(
             f"{what} at step {self.progress.step + 1} (learning rate {rate:.2g}); the last good weights and checkpoint "
             f"are kept. Try {', or '.join(remedies)}"

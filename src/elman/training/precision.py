@@ -4,24 +4,26 @@ import time
 from contextlib import AbstractContextManager
 
 import torch
+from accelerate import Accelerator
 
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 FASTER = 1.8
 
 
-def choose(wanted: str, device: torch.device) -> torch.dtype:
-    """Return the type of the matmuls: the wanted one, or for "auto" bfloat16 where this machine gains by it.
+def resolve(wanted: str) -> str:
+    """Return "float32" or "bfloat16": the wanted one, or for "auto" bfloat16 where this machine gains by it.
 
-    On a CPU "auto" times a matmul in both formats: processors with matrix units for bfloat16 (AMX) are about seven
+    On a CPU "auto" times a matmul in both formats: processors with matrix units for bfloat16 (AMX) are about six
     times faster in it, those that emulate it are slower. A gain of less than 1.8 is not worth the lost digits.
     """
-    if wanted == "auto":
-        return torch.bfloat16 if gain(device) > FASTER else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if gain(Accelerator().device) > FASTER else "float32"
 
 
-def matmuls(kind: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+def matmuls(kind: str, device: torch.device) -> AbstractContextManager[object]:
     """Run a block with its matmuls in `kind`."""
-    return torch.autocast(device.type, kind, enabled=kind != torch.float32)
+    return torch.autocast(device.type, TYPES[kind], enabled=kind != "float32")
 
 
 def gain(device: torch.device) -> float:
