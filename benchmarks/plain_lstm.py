@@ -61,6 +61,5 @@ while (spent := (time.time() - start) / budget) < 1:
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     position, step = position + window, step + 1
-print(
-    f"{score(model):.4f} nats per character after {step} steps, {step * window * lanes / budget:.0f} characters a second"
-)
+speed = step * window * lanes / budget
+print(f"{score(model):.4f} nats per character after {step} steps, {speed:.0f} characters a second")

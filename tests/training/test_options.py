@@ -33,7 +33,7 @@ def test_two_minutes_are_the_budget_where_none_is_given():
 
 
 def test_the_rate_of_an_optimizer_is_its_own():
-    assert TrainingOptions.make({"optimizer": "sgd"}).rate == 1.0
+    assert TrainingOptions.make({"optimizer": "sgd"}).rate == 2.0
     assert TrainingOptions.make({"optimizer": "sgd", "rate": 0.1}).rate == 0.1
 
 

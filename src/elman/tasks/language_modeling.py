@@ -44,7 +44,7 @@ class LanguageModelingOptions(TrainingOptions):
     hidden: int = option(512, "hidden units per layer", minimum=1)
     layers: int = option(1, "recurrent layers", minimum=1)
     embedding: int = option(64, "features per symbol", minimum=1)
-    dropout: float = option(0.0, "dropout between layers and before the output", minimum=0, maximum=0.99)
+    dropout: float = option(0.2, "dropout between layers and before the output", minimum=0, maximum=0.99)
     lanes: int = option(32, "parallel lanes that the text is cut into (the batch)", minimum=1)
     window: int = option(64, "time steps that the error is propagated back (k2)", minimum=1)
     advance: int | None = option(None, "time steps between updates (k1; default: the window)", minimum=1)

@@ -15,10 +15,11 @@ from typing import Any, Protocol
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from elman.errors import NonFiniteError
 from elman.training import budget, checkpoint, optimizer, precision
+from elman.training.average import averaged
 from elman.training.budget import Progress
 from elman.training.interrupt import interruptible
 from elman.training.options import TrainingOptions
@@ -133,7 +134,7 @@ class Trainer:
         self.modules: dict[str, nn.Module] = {"model": self.module}
         self.average: AveragedModel | None = None
         if job.options.average:
-            self.average = AveragedModel(self.module, multi_avg_fn=get_ema_multi_avg_fn(job.options.average))  # type: ignore[no-untyped-call]
+            self.average = averaged(self.module, job.options.average)
             self.modules["average"] = self.average
         self.optimizer = optimizer.build(self.module, job.options)
         self.carry: State | None = None
@@ -156,7 +157,6 @@ class Trainer:
         """Do one update of the weights."""
         job, options, progress = self.job, self.job.options, self.progress
         rate = budget.rate(options, progress)
-        optimizer.set_rate(self.optimizer, rate)
         self.optimizer.zero_grad()
         for _ in range(options.accumulate):
             with precision.matmuls(self.kind, self.device):
@@ -165,7 +165,7 @@ class Trainer:
             self.meter.add(loss.item(), targets)
         norm = optimizer.clip(self.parameters, options)
         self._check_finite(norm, rate)
-        self.optimizer.step()
+        optimizer.step(self.optimizer, rate)
         if self.average is not None:
             self.average.update_parameters(self.module)
         progress.step, progress.epochs = progress.step + 1, job.batches.epochs

@@ -94,7 +94,9 @@ class Display:
         """Record a validation."""
         self.metrics.append(values)
         self.valid = f"  valid {values['valid_loss']:.3f}"
-        if self.bar is None:
+        if self.bar is not None:
+            self.bar.update(self.task, completed=min(1.0, share))
+        else:
             self._show(share, f"step {values['step']:,.0f}{self.valid}", always=True)
 
     def _show(self, share: float, facts: str, *, always: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The optimizers by name, and clipping."""
+"""The optimizers by name, weight decay, and clipping."""
 
 import torch
 from torch import Tensor, nn
@@ -7,15 +7,14 @@ from elman.training.options import TrainingOptions
 
 
 def build(module: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
-    """Return the optimizer that the options name.
+    """Return the optimizer that the options name: `step` runs it.
 
-    AdamW (Loshchilov & Hutter 2019), RMSprop (Tieleman & Hinton 2012), SGD with momentum. Weight decay acts on
-    matrices alone: biases and gains are not shrunk.
+    Adam (Kingma & Ba 2015; with the decay of `step` it is AdamW), RMSprop (Tieleman & Hinton 2012), SGD with momentum.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": options.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.dim() >= 2], "decay": float(options.weight_decay or 0.0)},
+        {"params": [p for p in parameters if p.dim() < 2], "decay": 0.0},
     ]
     rate, momentum = float(options.rate or 0.0), float(options.momentum or 0.0)
     match options.optimizer:
@@ -24,13 +23,21 @@ def build(module: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
         case "sgd":
             return torch.optim.SGD(groups, rate, momentum=momentum, foreach=True)
         case _:
-            return torch.optim.AdamW(groups, rate, betas=(momentum, options.smoothing), foreach=True)
+            return torch.optim.Adam(groups, rate, betas=(momentum, options.smoothing), foreach=True)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of all parameters."""
+@torch.no_grad()
+def step(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Do one update at the given learning rate, after the weight decay of matrices; biases are not shrunk.
+
+    The decay stands apart from the gradient, so that no moment sees it (Loshchilov & Hutter 2019).
+    """
     for group in optimizer.param_groups:
         group["lr"] = rate
+        if group["decay"]:
+            for parameter in group["params"]:
+                parameter.mul_(1 - rate * group["decay"])
+    optimizer.step()
 
 
 def clip(parameters: list[nn.Parameter], options: TrainingOptions) -> float:

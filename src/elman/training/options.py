@@ -33,17 +33,21 @@ class TrainingOptions:
     steps: int | None = option(None, "budget: number of updates", minimum=1)
     epochs: float | None = option(None, "budget: passes over the training data", minimum=0.001)
     optimizer: str = option("adamw", "adamw, rmsprop or sgd", choices=("adamw", "rmsprop", "sgd"))
-    rate: float | None = option(None, "peak learning rate (default: 0.004, rmsprop 0.002, sgd 1.0)", minimum=0.0)
+    rate: float | None = option(None, "peak learning rate (default: 0.006, rmsprop 0.004, sgd 2)", minimum=0.0)
     warmup: int = option(50, "updates over which the rate rises to its peak", minimum=0)
     final_rate: float = option(0.05, "rate at the budget's end, as a share of the peak", minimum=0, maximum=1)
-    weight_decay: float = option(0.01, "decoupled weight decay of matrices", minimum=0.0)
+    weight_decay: float | None = option(
+        None, "decay of matrices, apart from the gradient (default: 0.1, sgd 0)", minimum=0.0
+    )
     momentum: float | None = option(
         None, "beta1 of adamw, momentum of rmsprop and sgd (default: 0.9, rmsprop 0)", minimum=0, maximum=0.9999
     )
     smoothing: float = option(0.99, "decay of squared gradients: alpha (rmsprop), beta2 (adamw)", minimum=0, maximum=1)
     clip: float | None = option(1.0, "clip gradients to this norm (0: do not)", minimum=0.0)
     clip_value: float | None = option(None, "clip each gradient entry to this value", minimum=0.0)
-    average: float = option(0.0, "decay of the weights' running average, which is kept (0: none)", minimum=0, maximum=1)
+    average: float = option(
+        0.998, "decay of the weights' running average, which is kept (0: none)", minimum=0, maximum=1
+    )
     accumulate: int = option(1, "batches whose gradients are added up for one update", minimum=1)
     patience: int | None = option(None, "stop after this many validations without a better score", minimum=1)
     validations: int = option(10, "how many times the budget is interrupted to validate", minimum=1)
@@ -81,9 +85,9 @@ class TrainingOptions:
 
 
 OPTIMIZERS = {
-    "adamw": {"rate": 0.004, "momentum": 0.9},
-    "rmsprop": {"rate": 0.002, "momentum": 0.0},
-    "sgd": {"rate": 1.0, "momentum": 0.9},
+    "adamw": {"rate": 0.006, "momentum": 0.9, "weight_decay": 0.1},
+    "rmsprop": {"rate": 0.004, "momentum": 0.0, "weight_decay": 0.1},
+    "sgd": {"rate": 2.0, "momentum": 0.9, "weight_decay": 0.0},
 }
 """The optimizers, and what holds for each where the user says nothing."""
 

@@ -1,0 +1,60 @@
+"""Optimizers: each follows its own equations, decay stands apart from the gradient, clipping limits the step."""
+
+import pytest
+import torch
+
+from elman.training import optimizer
+from elman.training.options import TrainingOptions
+
+
+def module_with_gradients(scale=1.0):
+    torch.manual_seed(0)
+    module = torch.nn.Linear(3, 4)
+    for parameter in module.parameters():
+        parameter.grad = scale * torch.randn_like(parameter)
+    return module
+
+
+def test_adam_with_decay_is_adamw():
+    options = TrainingOptions.make({"rate": 0.01, "weight_decay": 0.3, "smoothing": 0.9})
+    ours, theirs = module_with_gradients(), module_with_gradients()
+    mine = optimizer.build(ours, options)
+    groups = [{"params": [theirs.weight], "weight_decay": 0.3}, {"params": [theirs.bias], "weight_decay": 0.0}]
+    peer = torch.optim.AdamW(groups, 0.01, betas=(0.9, 0.9))
+    for _ in range(3):
+        optimizer.step(mine, 0.01)
+        peer.step()
+    torch.testing.assert_close(ours.weight, theirs.weight)
+    torch.testing.assert_close(ours.bias, theirs.bias)
+
+
+@pytest.mark.parametrize("name", ["adamw", "rmsprop", "sgd"])
+def test_decay_shrinks_matrices_alone_and_in_proportion_to_the_rate(name):
+    moved = {}
+    for decay in (0.0, 0.5):
+        module = module_with_gradients()
+        options = TrainingOptions.make({"optimizer": name, "weight_decay": decay})
+        optimizer.step(optimizer.build(module, options), 0.1)
+        moved[decay] = module
+    torch.testing.assert_close(moved[0.0].weight - moved[0.5].weight, 0.05 * module_with_gradients().weight)
+    assert torch.equal(moved[0.0].bias, moved[0.5].bias)
+
+
+def test_clipping_by_norm_keeps_the_direction_and_limits_the_length():
+    module = module_with_gradients(100.0)
+    parameters = list(module.parameters())
+    before = torch.cat([p.grad.flatten() for p in parameters])
+    norm = optimizer.clip(parameters, TrainingOptions.make({"clip": 2.0}))
+    after = torch.cat([p.grad.flatten() for p in parameters])
+    assert norm == pytest.approx(before.norm().item())
+    torch.testing.assert_close(after, before * 2.0 / before.norm(), rtol=1e-4, atol=1e-6)
+
+
+def test_clipping_by_value_limits_every_entry_and_zero_limits_nothing():
+    module = module_with_gradients(100.0)
+    parameters = list(module.parameters())
+    before = module.weight.grad.clone()
+    optimizer.clip(parameters, TrainingOptions.make({"clip": 0.0}))
+    assert torch.equal(module.weight.grad, before)
+    optimizer.clip(parameters, TrainingOptions.make({"clip": 0.0, "clip_value": 1.5}))
+    assert torch.equal(module.weight.grad, before.clamp(-1.5, 1.5))
