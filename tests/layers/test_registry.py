@@ -28,7 +28,7 @@ def test_build_leaves_dropout_out_where_there_is_nothing_between_layers():
 
 
 def test_build_names_the_known_cells():
-    with pytest.raises(UsageError, match="no cell 'gur'; did you mean 'gru'"):
+    with pytest.raises(UsageError, match="unknown cell 'gur'; did you mean 'gru'"):
         build("gur", 3, 5)
 
 
