@@ -111,7 +111,7 @@ def test_patience_stops_early(text_file, tmp_path, tiny):
 
 
 def test_a_continued_run_ends_with_the_same_weights(text_file, tmp_path, tiny):
-    options = tiny | {"dropout": 0.3, "average": 0.9, "steps": 50, "window": 12, "advance": 7}
+    options = tiny | {"dropout": 0.3, "average": 0.9, "steps": 50, "window": 12, "advance": 7, "validations": 4}
     whole = elman.train("language-modeling", text_file, out=tmp_path / "whole", quiet=True, **options)
     part = tmp_path / "part"
     with pytest.MonkeyPatch.context() as patch:
@@ -172,3 +172,25 @@ def test_a_task_or_cell_that_does_not_exist_is_named(text_file, tmp_path):
     with pytest.raises(UsageError, match="lst"):
         elman.train("language-modeling", text_file, cell="lst", out=tmp_path / "r")
     assert not (tmp_path / "r").exists()
+
+
+def test_the_best_weights_of_a_continued_run_are_those_of_the_uninterrupted_one(text_file, tmp_path, tiny):
+    """Interrupted where the network is best, between two validations, at a rate that later ruins it."""
+    options = tiny | {"steps": 40, "rate": 0.3, "average": 0.0, "validations": 2, "warmup": 30}
+    whole = elman.train("language-modeling", text_file, out=tmp_path / "whole", quiet=True, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, 5)
+        elman.train("language-modeling", text_file, out=tmp_path / "part", quiet=True, **options)
+    continued = elman.train("language-modeling", text_file, out=tmp_path / "part", quiet=True, resume=True)
+    assert continued.scores == whole.scores
+
+
+def test_a_run_with_files_of_its_own_is_continued_without_naming_them_again(text_file, tmp_path, tiny):
+    valid = tmp_path / "valid.txt"
+    valid.write_text(text_file.read_text()[:3000])
+    options = tiny | {"steps": 4}
+    elman.train("language-modeling", text_file, valid=valid, out=tmp_path / "r", quiet=True, **options)
+    longer = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, resume=True, steps=6)
+    assert longer.description["training"]["steps"] == 6
+    with pytest.raises(RunError, match="is not the test text that the run was begun with"):
+        elman.train("language-modeling", text_file, test=valid, out=tmp_path / "r", quiet=True, resume=True)

@@ -105,11 +105,14 @@ class LanguageModeling(Task):
         return PreparedText(text, parts, facts)
 
     def check_same(self, files: Files, prepared: PreparedText) -> None:
-        """Compare fingerprints."""
-        for part, source in _sources(files).items():
-            if part in prepared.facts and prepared.facts[part]["sha256"] != source.sha256:
+        """Compare the fingerprints of the files that are given."""
+        for part, file in (("train", files.train), ("valid", files.valid), ("test", files.test)):
+            if file is None:
+                continue
+            fact = prepared.facts.get(part)
+            if fact is None or TextSource(file, fact["start"], fact["stop"]).sha256 != fact["sha256"]:
                 raise RunError(
-                    f"{source.path} is not the {part} text that the run was begun with (its fingerprint differs); "
+                    f"{file} is not the {part} text that the run was begun with (its fingerprint differs); "
                     "give the same file, or train anew with another --out"
                 )
 

@@ -6,6 +6,7 @@ the plain values (progress, position in the data) stand as JSON in the file's ow
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +23,37 @@ from elman.types import State
 Tensors = dict[str, Tensor]
 
 
-def save(
-    path: Path,
-    modules: dict[str, nn.Module],
-    optimizer: torch.optim.Optimizer,
-    carry: State | None,
-    progress: Progress,
-    position: dict[str, int],
-) -> None:
+@dataclass
+class Kept:
+    """What goes into a checkpoint beside the modules, the optimizer and the random generator.
+
+    Attributes:
+        best: the best weights so far, empty before the first validation.
+        carry: the carried state.
+        progress: how far training has come.
+        position: where the data stands.
+    """
+
+    best: Tensors
+    carry: State | None
+    progress: Progress
+    position: dict[str, int]
+
+
+def save(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, kept: Kept) -> None:
     """Write a checkpoint. `modules` are saved by name."""
     tensors: Tensors = {"random": torch.get_rng_state()}
+    tensors |= {f"best.{key}": value for key, value in kept.best.items()}
     for name, module in modules.items():
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    tensors |= {f"carry.{k}": value for k, value in enumerate(carry or ())}
-    plain = json.dumps({"progress": dataclasses.asdict(progress), "position": position})
+    tensors |= {f"carry.{k}": value for k, value in enumerate(kept.carry or ())}
+    plain = json.dumps({"progress": dataclasses.asdict(kept.progress), "position": kept.position})
     write_tensors(path, tensors, {"elman": plain})
 
 
-def load(
-    path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
-) -> tuple[State | None, Progress, dict[str, int]]:
+def load(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> Kept:
     """Put modules, optimizer and torch's random generator back to where `save` found them; return the rest.
 
     Raises RunError when the file is missing, damaged, or of another network.
@@ -59,7 +69,8 @@ def load(
         progress = Progress(**plain["progress"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise RunError(f"the checkpoint {path} does not fit this run ({error}); train anew in another --out") from error
-    return tuple(carry[key] for key in sorted(carry)) or None, progress, plain["position"]
+    states = tuple(carry[key] for key in sorted(carry)) or None
+    return Kept(_under(tensors, "best"), states, progress, plain["position"])
 
 
 def write_tensors(path: Path, tensors: Tensors, metadata: dict[str, str]) -> None:

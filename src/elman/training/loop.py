@@ -139,9 +139,9 @@ class Trainer:
         self.optimizer = optimizer.build(self.module, job.options)
         self.carry: State | None = None
         self.progress = Progress()
+        self.best: checkpoint.Tensors = {}
         if job.resume:
-            self.carry, self.progress, position = checkpoint.load(job.checkpoint_file, self.modules, self.optimizer)
-            job.batches.restore(position)
+            self.restore()
         self.validated_step = self.progress.step
         self.meter = Meter(self.progress.symbols)
         self.started = time.perf_counter() - self.progress.seconds
@@ -182,31 +182,41 @@ class Trainer:
         self.module.train()
         progress.validations, progress.stale = progress.validations + 1, progress.stale + 1
         self.validated_step, progress.seconds = progress.step, time.perf_counter() - self.started
-        if loss < progress.best:
+        if loss < progress.best or not self.best:
             progress.best, progress.best_step, progress.stale = loss, progress.step, 0
-            checkpoint.write_tensors(self.job.model_file, dict(kept.state_dict()), {})
+            self.best = {name: value.detach().clone() for name, value in kept.state_dict().items()}
+            checkpoint.write_tensors(self.job.model_file, self.best, {})
         values = {"step": progress.step, "seconds": progress.seconds, "epoch": progress.epochs, "valid_loss": loss}
         self.job.monitor.validation(budget.spent(self.job.options, progress), values)
 
     def save(self) -> None:
         """Write a checkpoint."""
-        job = self.job
-        checkpoint.save(
-            job.checkpoint_file, self.modules, self.optimizer, self.carry, self.progress, job.batches.state()
-        )
+        kept = checkpoint.Kept(self.best, self.carry, self.progress, self.job.batches.state())
+        checkpoint.save(self.job.checkpoint_file, self.modules, self.optimizer, kept)
         self.saved = time.perf_counter()
+
+    def restore(self) -> None:
+        """Go back to the checkpoint, the best weights on the disk included."""
+        kept = checkpoint.load(self.job.checkpoint_file, self.modules, self.optimizer)
+        self.best, self.carry, self.progress = kept.best, kept.carry, kept.progress
+        self.job.batches.restore(kept.position)
+        if self.best:
+            checkpoint.write_tensors(self.job.model_file, self.best, {})
 
     def checkpoint_due(self) -> bool:
         """Return whether the last checkpoint is old."""
         return time.perf_counter() - self.saved > CHECKPOINT_SECONDS
 
     def finish(self) -> None:
-        """Save, score what was not scored yet, and put the best weights into the network."""
-        if self.validated_step < self.progress.step or not self.job.model_file.exists():
-            self.validate()
+        """Save, score what was not scored yet, and put the best weights into the network.
+
+        A validation that an uninterrupted run would not do comes after the checkpoint: it leaves no trace when the run
+        is continued.
+        """
         self.save()
-        best, _ = checkpoint.read_tensors(self.job.model_file)
-        self.module.load_state_dict(best)
+        if self.validated_step < self.progress.step or not self.best:
+            self.validate()
+        self.module.load_state_dict(self.best)
         self.module.eval()
 
     def _check_finite(self, norm: float, rate: float) -> None:
@@ -218,8 +228,9 @@ class Trainer:
         remedies += [] if self.job.options.clip else ["clipping (--clip 1)"]
         remedies += ["--precision float32"] if self.kind != "float32" else []
         raise NonFiniteError(
-            f"{what} at step {self.progress.step + 1} (learning rate {rate:.2g}); the last good weights and checkpoint "
-            f"are kept. Try {', or '.join(remedies)}"
+            f"{what} at step {self.progress.step + 1} (learning rate {rate:.2g}); "
+            f"{'the best weights so far are kept' if self.best else 'there were no weights to keep yet'}. "
+            f"Try {', or '.join(remedies)}"
         )
 
 
