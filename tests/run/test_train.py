@@ -176,11 +176,13 @@ def test_a_task_or_cell_that_does_not_exist_is_named(text_file, tmp_path):
 
 def test_the_best_weights_of_a_continued_run_are_those_of_the_uninterrupted_one(text_file, tmp_path, tiny):
     """Interrupted where the network is best, between two validations, at a rate that later ruins it."""
-    options = tiny | {"steps": 40, "rate": 0.3, "average": 0.0, "validations": 2, "warmup": 30}
+    ruinous = {"optimizer": "sgd", "momentum": 0.0, "clip": 0.0, "rate": 3000.0, "warmup": 3000, "final_rate": 1.0}
+    options = tiny | ruinous | {"average": 0.0, "validations": 1}
     whole = elman.train("language-modeling", text_file, out=tmp_path / "whole", quiet=True, **options)
     with pytest.MonkeyPatch.context() as patch:
-        interrupt_at(patch, 5)
-        elman.train("language-modeling", text_file, out=tmp_path / "part", quiet=True, **options)
+        interrupt_at(patch, 2)
+        begun = elman.train("language-modeling", text_file, out=tmp_path / "part", quiet=True, **options)
+    assert begun.scores["valid"]["loss"] < whole.scores["valid"]["loss"]
     continued = elman.train("language-modeling", text_file, out=tmp_path / "part", quiet=True, resume=True)
     assert continued.scores == whole.scores
 
