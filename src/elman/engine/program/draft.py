@@ -1,0 +1,105 @@
+"""A program before it is put in order: what must be computed, where that must lie, and what must wait for what.
+
+It knows no segments, temporaries or encoding.
+"""
+
+from dataclasses import dataclass, field
+
+from elman.engine.program.contract import Kind, Place, Purpose, Width
+from elman.engine.program.graph import Graph, Node, reachable
+from elman.engine.program.operations import ACCUMULATIONS
+
+Terms = tuple[tuple[int, int], ...]
+"""What a parameter vector is the sum of: (parameter, block)."""
+
+
+@dataclass
+class Draft:
+    """One program to be.
+
+    Attributes:
+        purpose: what it is for.
+        graph: of all nodes.
+        homes: where values lie that this program does not compute: leaves, and what the forward program has kept.
+        targets: where values that it computes must be written.
+        accumulations: the nodes that add to gradients of parameter vectors.
+        waits: pairs (reader, writer): the writer overwrites what the reader reads.
+
+    """
+
+    purpose: Purpose
+    graph: Graph
+    homes: dict[Node, Place]
+    targets: dict[Node, Place] = field(default_factory=dict)
+    accumulations: list[Node] = field(default_factory=list)
+    waits: set[tuple[Node, Node]] = field(default_factory=set)
+
+    def write(self, node: Node, place: Place) -> Node:
+        """Have a node written to a place, by a copy if it lies elsewhere already; returns what writes there."""
+        if self.homes.get(node) == place:
+            return node
+        if node in self.homes or node in self.targets:
+            node = self.graph.node("copy", (node,), node.width, fresh=True)
+        self.targets[node] = place
+        return node
+
+    def nodes(self) -> list[Node]:
+        """What it computes, arguments first."""
+        roots = [*self.targets, *self.accumulations]
+        return [node for node in reachable(roots, self.homes.__contains__) if node not in self.homes]
+
+    def readers(self, value: Node) -> list[Node]:
+        return [node for node in self.nodes() if value in node.args]
+
+    def wait_for_readers(self, writer: Node, value: Node) -> None:
+        """Have `writer` wait for all that reads `value`, whose place it overwrites."""
+        self.waits.update((reader, writer) for reader in self.readers(value) if reader is not writer)
+
+    def leads_to(self, start: Node, end: Node) -> bool:
+        """Whether `end` must come after `start`."""
+        following: dict[Node, list[Node]] = {}
+        for node in self.nodes():
+            for arg in node.args:
+                following.setdefault(arg, []).append(node)
+        for reader, writer in self.waits:
+            following.setdefault(reader, []).append(writer)
+        stack, seen = [start], set()
+        while stack:
+            node = stack.pop()
+            if node is end:
+                return True
+            if node not in seen:
+                seen.add(node)
+                stack.extend(following.get(node, []))
+        return False
+
+
+def leaf_homes(nodes: list[Node], vectors: list[Terms], extras: tuple[str, ...]) -> dict[Node, Place]:
+    """Where the leaves among these nodes lie."""
+    kinds = {"input": Kind.INPUT, "prev": Kind.PREV, "dstate": Kind.DSTATE, "carry": Kind.CARRY}
+    homes: dict[Node, Place] = {}
+    for node in nodes:
+        if node.op in kinds:
+            index = node.data[0]
+            assert isinstance(index, int)
+            homes[node] = Place(kinds[node.op], index, node.width)
+        elif node.op == "extra":
+            homes[node] = Place(Kind.EXTRA, extras.index(str(node.data[0])), node.width)
+        elif node.op == "vector":
+            homes[node] = Place(Kind.VECTOR, vectors.index(terms_of(node)), node.width)
+    return homes
+
+
+def terms_of(node: Node) -> Terms:
+    """The sum that a vector is, or whose gradient a node accumulates."""
+    assert node.op == "vector" or node.op in ACCUMULATIONS
+    return node.data  # type: ignore[return-value]
+
+
+def tape_place(index: int, width: Width) -> Place:
+    kind = {Width.H: Kind.TAPE, Width.P: Kind.TAPE_P, Width.ONE: Kind.TAPE_ROW}[width]
+    return Place(kind, index, width)
+
+
+def grad_place(index: int, width: Width) -> Place:
+    return Place(Kind.GRAD if width is Width.H else Kind.GRAD_P, index, width)

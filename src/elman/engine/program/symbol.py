@@ -1,0 +1,223 @@
+"""What a step sees while it is traced: values and matrices without numbers, that note what is done to them.
+
+They behave like tensors as far as a step may use them; everything else raises UntraceableError. What torch's functions
+mean is in `functions.py`.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Never, Self
+
+from elman.engine.program.algebra import Algebra
+from elman.engine.program.contract import Parameter, Width
+from elman.engine.program.graph import Node
+from elman.engine.program.untraceable import UntraceableError
+
+
+class Rows:
+    """The number of rows of a batch, which a step must not depend on."""
+
+    def _refuse(self, *_: object) -> Never:
+        raise UntraceableError("The batch size", "is used, which a step must not depend on")
+
+    __index__ = __int__ = __float__ = __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = __truediv__ = _refuse
+    __rtruediv__ = __eq__ = __lt__ = __gt__ = __hash__ = _refuse
+
+
+class Sizes:
+    """The number of columns of each width."""
+
+    def __init__(self, hidden: int, output: int, input: int) -> None:
+        self.columns = {Width.H: hidden, Width.P: output, Width.I: input, Width.ONE: 1}
+
+    def __getitem__(self, width: Width) -> int:
+        return self.columns[width]
+
+    def width_of(self, columns: int) -> Width | None:
+        """H or P, of a value or block with that many columns."""
+        return next((width for width in (Width.H, Width.P) if self.columns[width] == columns), None)
+
+
+def _apply(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from elman.engine.program.functions import FUNCTIONS  # which in turn makes symbols
+
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise UntraceableError(f"torch.{name}")
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        raise UntraceableError(f"torch.{name}", f"is called in a way that a program cannot contain: {error}") from error
+
+
+class Traced:
+    """What values and matrices share: torch's functions and methods come here."""
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Callable[..., Any],
+        types: tuple[type, ...],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        return _apply(getattr(function, "__name__", str(function)), args, kwargs or {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return _apply(name, (self, *args), kwargs)
+
+        return method
+
+    def _branch(self, *_: object) -> Never:
+        raise UntraceableError("A branch on a value, or its use as a number,", "is nothing that a program can contain")
+
+    __array_ufunc__: ClassVar[None] = None  # a numpy number beside a value leaves the operation to the value
+    __bool__ = __float__ = __int__ = __index__ = __iter__ = __len__ = __array__ = __contains__ = _branch
+
+
+class Symbol(Traced):
+    """A value of every row, (B, n); or a parameter vector, (n,). It consists of blocks side by side.
+
+    Attributes:
+        graph: that its nodes are in.
+        sizes: what the widths are in numbers.
+        blocks: one node each.
+        rank: 2, or 1 for a parameter vector.
+
+    """
+
+    def __init__(self, graph: Algebra, sizes: Sizes, blocks: tuple[Node, ...], rank: int = 2) -> None:
+        self.graph = graph
+        self.sizes = sizes
+        self.blocks = blocks
+        self.rank = rank
+
+    def like(self, blocks: tuple[Node, ...], rank: int | None = None) -> "Symbol":
+        return Symbol(self.graph, self.sizes, blocks, rank or self.rank)
+
+    @property
+    def columns(self) -> int:
+        return sum(self.sizes[block.width] for block in self.blocks)
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        return (self.columns,) if self.rank == 1 else (Rows(), self.columns)
+
+    def size(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+    @property
+    def ndim(self) -> int:
+        return self.rank
+
+    def dim(self) -> int:
+        return self.rank
+
+    def cut(self, start: int, stop: int) -> "Symbol":
+        """The columns from start to stop; the cuts must lie between blocks."""
+        edges, edge = [0], 0
+        for block in self.blocks:
+            edge += self.sizes[block.width]
+            edges.append(edge)
+        if start not in edges or stop not in edges or stop <= start:
+            raise UntraceableError(
+                f"A slice of columns {start} to {stop}", f"does not fall between gates, which begin at {edges[:-1]}"
+            )
+        return self.like(self.blocks[edges.index(start) : edges.index(stop)])
+
+    def __getitem__(self, key: Any) -> "Symbol":
+        parts = key if isinstance(key, tuple) else (key,)
+        if self.rank == 2:
+            if len(parts) != 2 or parts[0] not in (slice(None), Ellipsis):
+                raise UntraceableError("An index other than [:, a:b] or [..., a:b]")
+            parts = parts[1:]
+        if len(parts) != 1 or not isinstance(parts[0], slice) or parts[0].step not in {None, 1}:
+            raise UntraceableError("An index other than a slice of columns")
+        start, stop, _ = parts[0].indices(self.columns)
+        return self.cut(start, stop)
+
+    def _binary(name: str) -> Any:  # type: ignore[misc]  # noqa: N805 - makes the methods below
+        def operator(self: Self, other: Any) -> Any:
+            return _apply(name, (self, other), {})
+
+        return operator
+
+    def _mirrored(name: str) -> Any:  # type: ignore[misc]  # noqa: N805
+        def operator(self: Self, other: Any) -> Any:
+            return _apply(name, (other, self), {})
+
+        return operator
+
+    __add__, __radd__ = _binary("add"), _mirrored("add")
+    __sub__, __rsub__ = _binary("sub"), _mirrored("sub")
+    __mul__, __rmul__ = _binary("mul"), _mirrored("mul")
+    __truediv__, __rtruediv__ = _binary("div"), _mirrored("div")
+    __pow__, __matmul__ = _binary("pow"), _binary("matmul")
+    __gt__, __ge__ = _binary("gt"), _binary("ge")
+    __lt__, __le__ = _binary("lt"), _binary("le")
+    __and__, __or__ = _binary("logical_and"), _binary("logical_or")
+
+    def __neg__(self) -> Any:
+        return _apply("neg", (self,), {})
+
+    def __invert__(self) -> Any:
+        return _apply("logical_not", (self,), {})
+
+    def __abs__(self) -> Any:
+        return _apply("abs", (self,), {})
+
+
+class Matrix(Traced):
+    """A weight matrix, or some of its blocks of rows; or the transpose of these.
+
+    Attributes:
+        number: of the parameter, among the weights that there are.
+        parameter: which.
+        blocks: the numbers of its blocks of rows that are meant.
+
+    """
+
+    def __init__(
+        self, sizes: Sizes, number: int, parameter: Parameter, blocks: tuple[int, ...], *, transposed: bool = False
+    ) -> None:
+        self.sizes = sizes
+        self.number = number
+        self.parameter = parameter
+        self.blocks = blocks
+        self.transposed = transposed
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        assert self.parameter.columns is not None
+        rows, columns = len(self.blocks) * self.sizes[self.parameter.rows], self.sizes[self.parameter.columns]
+        return (columns, rows) if self.transposed else (rows, columns)
+
+    def size(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+    @property
+    def T(self) -> "Matrix":  # noqa: N802 - torch's name
+        return Matrix(self.sizes, self.number, self.parameter, self.blocks, transposed=not self.transposed)
+
+    mT = T  # noqa: N815 - torch's name
+
+    def t(self) -> "Matrix":
+        return self.T
+
+    def __getitem__(self, key: Any) -> "Matrix":
+        parts = key if isinstance(key, tuple) else (key,)
+        full = len(parts) == 1 or (len(parts) == 2 and parts[1] == slice(None))
+        if self.transposed or not full or not isinstance(parts[0], slice) or parts[0].step not in {None, 1}:
+            raise UntraceableError("An index of a matrix other than a slice of its rows")
+        start, stop, _ = parts[0].indices(self.shape[0])
+        return self.cut(start, stop)
+
+    def cut(self, start: int, stop: int) -> "Matrix":
+        """The rows from start to stop; the cuts must lie between blocks."""
+        size = self.sizes[self.parameter.rows]
+        if start % size or stop % size or stop <= start:
+            raise UntraceableError(f"A slice of rows {start} to {stop}", f"does not fall between blocks of {size}")
+        return Matrix(self.sizes, self.number, self.parameter, self.blocks[start // size : stop // size])

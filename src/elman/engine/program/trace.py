@@ -1,0 +1,131 @@
+"""Tracing: a cell's step is run once on symbols, and what it did is a graph.
+
+It does not know what is done with the graph.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, cast
+
+from torch import Tensor
+
+from elman.cells import Cell, Weights
+from elman.engine.program.algebra import Algebra
+from elman.engine.program.contract import Parameter, Width
+from elman.engine.program.graph import Node
+from elman.engine.program.symbol import Matrix, Sizes, Symbol, Traced
+from elman.engine.program.untraceable import UntraceableError
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One time step of a cell, as a graph.
+
+    Attributes:
+        graph: of everything that the step computed.
+        sizes: H, P and I in numbers.
+        parameters: the weights that there are, in the order of the cell's weights.
+        extras: the names of the caller's arrays, in order.
+        states: the width of each state.
+        before: the leaf of each state before the step.
+        after: the node of each state after it.
+
+    """
+
+    graph: Algebra
+    sizes: Sizes
+    parameters: tuple[Parameter, ...]
+    extras: tuple[str, ...]
+    states: tuple[Width, ...]
+    before: tuple[Node, ...]
+    after: tuple[Node, ...]
+
+
+def trace(cell: Cell, weights: Weights, extras: Collection[str] = ()) -> Trace:
+    """The graph of a cell's step.
+
+    Args:
+        cell: the time step.
+        weights: of one layer and direction; only their shapes matter.
+        extras: the fields of `weights` that are not weights but arrays with a value for each row, (B, H) or (B, P).
+
+    Raises:
+        UntraceableError: if the step does what no program can contain.
+
+    """
+    hidden = weights.ih.shape[0] // len(cell.gates)
+    state_sizes = cell.state_sizes(hidden, 0 if weights.hr is None else weights.hr.shape[0])
+    sizes = Sizes(hidden, state_sizes[0], weights.ih.shape[1])
+    graph = Algebra()
+    parameters: list[Parameter] = []
+    symbols: list[Any] = []
+    for name, tensor in zip(weights._fields, weights, strict=True):
+        if tensor is None:
+            symbols.append(None)
+        elif name in extras:
+            symbols.append(Symbol(graph, sizes, (graph.leaf("extra", name, _width(sizes, tensor.shape[-1], name)),)))
+        else:
+            parameters.append(_parameter(sizes, name, tensor))
+            symbols.append(_symbol(graph, sizes, len(parameters) - 1, parameters[-1]))
+    states = tuple(_width(sizes, size, f"state {name}") for name, size in zip(cell.states, state_sizes, strict=True))
+    before = tuple(graph.leaf("prev", k, width) for k, width in enumerate(states))
+    after = _run(cell, type(weights)._make(symbols), graph, sizes, before)
+    return Trace(graph, sizes, tuple(parameters), tuple(extras), states, before, after)
+
+
+def _run(cell: Cell, weights: Weights, graph: Algebra, sizes: Sizes, before: tuple[Node, ...]) -> tuple[Node, ...]:
+    def symbol(node: Node) -> Tensor:
+        return cast("Tensor", Symbol(graph, sizes, (node,)))
+
+    try:
+        projected = weights.project(symbol(graph.leaf("input", 0, Width.I)))
+        result = cell.step(projected, tuple(symbol(node) for node in before), weights)
+    except UntraceableError:
+        raise
+    except Exception as error:
+        # Whatever goes wrong on symbols goes wrong, or right, with the user's own traceback in the reference.
+        inner = error.__traceback__
+        while inner is not None and inner.tb_next is not None:
+            inner = inner.tb_next
+        frame = inner.tb_frame if inner else None
+        raise UntraceableError(f"{type(error).__name__}: {error}", "is raised by the step", frame) from error
+    return _states(cell, result, graph, before)
+
+
+def _states(cell: Cell, result: object, graph: Algebra, before: tuple[Node, ...]) -> tuple[Node, ...]:
+    if not isinstance(result, tuple) or len(result) != len(before):
+        raise UntraceableError(f"The step of '{cell.name}'", f"does not return a tuple of {len(before)} states")
+    after = []
+    for name, value, old in zip(cell.states, result, before, strict=True):
+        if not isinstance(value, Symbol) or len(value.blocks) != 1:
+            raise UntraceableError(f"The state '{name}' after the step", "is not a value of that state's size")
+        node = graph.filled(value.blocks[0], old.width)
+        if node.width is not old.width:
+            raise UntraceableError(f"The state '{name}' after the step", "is not a value of that state's size")
+        after.append(node)
+    return tuple(after)
+
+
+def _width(sizes: Sizes, columns: int, what: str) -> Width:
+    width = sizes.width_of(columns)
+    if width is None:
+        raise UntraceableError(f"The size {columns} of {what}", "is neither the hidden size nor the output's")
+    return width
+
+
+def _parameter(sizes: Sizes, name: str, tensor: Tensor) -> Parameter:
+    total = tensor.shape[0]
+    rows = Width.H if total % sizes[Width.H] == 0 else _width(sizes, total, f"weight '{name}'")
+    if tensor.dim() not in {1, 2}:
+        raise UntraceableError(f"The weight '{name}'", "is neither a vector nor a matrix")
+    columns = None
+    if tensor.dim() == 2:
+        columns = Width.I if name == "ih" else _width(sizes, tensor.shape[1], f"weight '{name}'")
+    return Parameter(name, tensor.dim(), rows, total // sizes[rows], columns)
+
+
+def _symbol(graph: Algebra, sizes: Sizes, number: int, parameter: Parameter) -> Traced:
+    if parameter.rank == 2:
+        return Matrix(sizes, number, parameter, tuple(range(parameter.blocks)))
+    leaves = (graph.leaf("vector", (number, block), parameter.rows) for block in range(parameter.blocks))
+    return Symbol(graph, sizes, tuple(leaves), rank=1)
