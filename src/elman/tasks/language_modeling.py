@@ -29,7 +29,7 @@ from elman.types import State
 
 HELD_OUT, HELD_OUT_MOST = 0.1, 1 << 20
 SMALLEST = 20
-VALIDATION_SYMBOLS = 32_768
+EXCERPT_PIECES, EXCERPT_PIECE = 16, 2048
 BLOCK = 1 << 20
 BASELINE_SYMBOLS = 5_000_000
 
@@ -141,14 +141,14 @@ class LanguageModeling(Task):
         *,
         resume: bool,
     ) -> Job:
-        """Truncated BPTT over lanes; validation on the first part of the held-out text."""
+        """Truncated BPTT over lanes; validation on an excerpt of the held-out text."""
         advance = options.advance or options.window
-        held_out = prepared.parts["valid"].symbols[: VALIDATION_SYMBOLS + 1]
+        excerpt = _excerpt(prepared.parts["valid"].symbols)
         return Job(
             module=network,
             batches=truncation.Windows(Lanes(prepared.parts["train"].symbols, options.lanes), options.window, advance),
             objective=partial(_objective, advance=advance),
-            validate=lambda module: -float(log_probabilities(module, held_out).mean()),
+            validate=lambda module: -float(log_probabilities(module, excerpt).mean()),
             options=options,
             model_file=folder / "model.safetensors",
             checkpoint_file=folder / "state" / "checkpoint.safetensors",
@@ -229,6 +229,14 @@ def _in_context(model: NGram, symbols: Symbols, at: int) -> Floats:
     """Return ln P of the block of symbols that begins at `at`, each with all the history that the model uses."""
     first = max(0, at - model.order + 1)
     return model.log_probability(symbols[first : at + BLOCK])[at - first :]
+
+
+def _excerpt(symbols: Symbols) -> Symbols:
+    """Return pieces from all over a text, enough to validate on without spending the budget, or a short text whole."""
+    if len(symbols) <= EXCERPT_PIECES * EXCERPT_PIECE:
+        return symbols
+    starts = np.linspace(0, len(symbols) - EXCERPT_PIECE, EXCERPT_PIECES).astype(int)
+    return np.concatenate([symbols[start : start + EXCERPT_PIECE] for start in starts])
 
 
 def _sources(files: Files) -> dict[str, TextSource]:
