@@ -21,6 +21,7 @@ from elman.engine.base import Backend
 from elman.engine.call import Call
 from elman.engine.program import Compiled, UntraceableError, compile_cell
 from elman.engine.program.contract import Kind
+from elman.engine.reference import Reference
 from elman.errors import UsageError
 from elman.types import State
 
@@ -52,7 +53,7 @@ def _prepare() -> None:
     for found in [*folder.glob("lib/libgomp*"), *folder.parent.glob("torch.libs/libgomp*")]:
         team = ctypes.CDLL(str(found))  # already loaded by torch: this only finds it
         names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
-        _native.use_team(*(ctypes.cast(getattr(team, name), ctypes.c_void_p).value for name in names))
+        _native.use_team(*(ctypes.cast(getattr(team, name), ctypes.c_void_p).value or 0 for name in names))
         return
 
 
@@ -73,6 +74,7 @@ def programs(cell: Cell, weights: Weights) -> Programs:
     """The programs of a cell, made at the first call for weights of these shapes."""
     key = (cell, tuple(None if tensor is None else tensor.shape for tensor in weights))
     if key not in _programs:
+        library()
         compiled = compile_cell(cell, weights)
         loaded = (_load(each) for each in (compiled.training, compiled.inference, compiled.backward))
         _programs[key] = Programs(compiled, *loaded)
@@ -158,7 +160,7 @@ class Direction:
         return job
 
     def backward_job(self, input: Tensor) -> Any:
-        self.tape.prepare_backward(False)  # noqa: FBT003
+        self.tape.prepare_backward(False)
         job = self._job(self.programs.backward)
         job.bind(Kind.INPUT, 0, input.data_ptr(), input.shape[-1], _PACKED)
         return job
@@ -171,12 +173,10 @@ class Layer(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, cell: Cell, rows: Rows, input: Tensor, states: int, *tensors: Tensor | None) -> Any:
+    def forward(ctx: Any, cell: Cell, rows: Rows, input: Tensor, states: int, *tensors: Any) -> Any:
         state, weights = tensors[:states], _by_direction(tensors[states:])
         input = input.contiguous()
-        made = [
-            Direction(programs(cell, each), each, rows, direction, input) for direction, each in enumerate(weights)
-        ]
+        made = [Direction(programs(cell, each), each, rows, direction, input) for direction, each in enumerate(weights)]
         output, histories = _histories(rows, made, state[0], input)
         training = any(ctx.needs_input_grad)
         final = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in state]
@@ -190,7 +190,7 @@ class Layer(torch.autograd.Function):
         return output, *final
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_output: Tensor, *d_final: Tensor) -> Any:
         input, *_ = ctx.saved_tensors
         made: list[Direction] = ctx.made
@@ -215,7 +215,8 @@ class Layer(torch.autograd.Function):
             each.numbers.parameter_gradients(job, [tensor.data_ptr() for tensor in gradients], threads)
             each.tape = None
             d_weights.append(gradients)
-        d_input = None if d_inputs[0] is None else sum(d_inputs[1:], d_inputs[0])  # type: ignore[arg-type]
+        found = [tensor for tensor in d_inputs if tensor is not None]
+        d_input = sum(found[1:], found[0]) if found else None
         flat = [g for each, grads in zip(made, d_weights, strict=True) for g in _spread(each.programs.compiled, grads)]
         return None, None, d_input, None, *d_state, *flat
 
@@ -255,7 +256,9 @@ def _histories(rows: Rows, made: list[Direction], h: Tensor, like: Tensor) -> tu
 
 def _gathered(rows: Rows, made: list[Direction], histories: list[Tensor]) -> Tensor:
     """The packed output of two directions, from their histories."""
-    forward, backward = (memory.view(-1)[: each.batch.places * each.history[1]] for each, memory in zip(made, histories))
+    forward, backward = (
+        memory.view(-1)[: each.batch.places * each.history[1]] for each, memory in zip(made, histories, strict=True)
+    )
     width, real = made[0].history[1], made[0].batch.real_steps
     assert rows.batch_sizes is not None
     sizes = rows.batch_sizes.tolist()
@@ -281,7 +284,9 @@ def _run_forward(
 def layer(cell: Cell, rows: Rows, input: Tensor, state: State, weights: Sequence[Weights]) -> tuple[Tensor, State]:
     """One layer: input (T, B, I) or packed (N, I), state tensors (D, B, H), weights by direction."""
     flat = [tensor for each in weights for tensor in each]
-    output, *final = Layer.apply(cell, rows, input, len(state), *state, *flat)
+    output, *final = Layer.apply(  # type: ignore[no-untyped-call]
+        cell, rows, input, len(state), *state, *flat
+    )
     return output, tuple(final)
 
 
@@ -308,6 +313,8 @@ class Native(Backend):
 
     def run(self, call: Call) -> tuple[Tensor, State]:
         packing = call.packing()
+        if call.input.numel() == 0 or (packing is not None and len(packing.rows) == 0):
+            return Reference().run(call)  # nothing to compute, but output and state stay part of the graph
         if packing is None:
             return _stack(call, call.input, call.state, Rows(call.steps, call.batch, None, _fresh(call)))
         state = tuple(tensor.index_select(1, packing.rows) for tensor in call.state)

@@ -1,0 +1,59 @@
+// Which steps of which rows there are, where they lie in memory, and how rows are dealt to threads.
+// Knows no values; rows are sorted by length, the longest first.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vector>
+
+namespace elman {
+
+using i64 = int64_t;
+
+struct Range {
+    i64 begin, end;
+    i64 size() const { return end - begin; }
+};
+
+class Batch {
+public:
+    // `lengths`: of every row, falling, or null for `steps` everywhere. `fresh`: [steps][rows], nonzero where a row's
+    // state is zeroed before a step, or null. Throws std::invalid_argument if lengths do not fall.
+    Batch(i64 steps, i64 rows, const i64* lengths, const uint8_t* fresh, bool reverse);
+
+    i64 steps() const { return i64(active.size()); }
+    i64 rows() const { return row_count; }
+    bool reverse() const { return backwards; }
+    i64 real_steps() const { return starts.back(); }
+    bool dense() const { return real_steps() == steps() * rows(); }
+    i64 length(i64 row) const { return row_lengths[size_t(row)]; }
+
+    i64 rows_at(i64 t) const { return active[size_t(t)]; }  // the first so many rows have a step t
+    i64 start(i64 t) const { return starts[size_t(t)]; }    // step t of row 0 among all real steps
+    i64 place(i64 p) const {                                // place p of row 0 in a history, see docs/engine.md
+        return p == 0 ? 0 : row_count + starts[size_t(p - 1)];
+    }
+    i64 places() const { return row_count + real_steps(); }  // rows of a history
+    i64 place_before(i64 t) const { return backwards ? t + 1 : t; }
+    i64 place_after(i64 t) const { return backwards ? t : t + 1; }
+    i64 first_place(i64 row) const { return backwards ? length(row) : 0; }
+    i64 last_place(i64 row) const { return backwards ? 0 : length(row); }
+
+    bool fresh(i64 t, i64 row) const { return !fresh_steps.empty() && fresh_steps[size_t(t * row_count + row)] != 0; }
+    bool any_fresh(i64 t, Range rows) const;
+    bool resets() const { return !fresh_steps.empty(); }
+
+    // Rows in `count` neighbouring parts that take about equally long.
+    std::vector<Range> parts(i64 count) const;
+
+private:
+    i64 row_count;
+    bool backwards;
+    std::vector<i64> row_lengths;
+    std::vector<i64> active;
+    std::vector<i64> starts;
+    std::vector<uint8_t> fresh_steps;
+};
+
+}  // namespace elman

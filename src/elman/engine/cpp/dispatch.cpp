@@ -1,0 +1,81 @@
+#include "dispatch.h"
+
+#include <atomic>
+#include <stdexcept>
+
+namespace elman {
+
+#define ELMAN_DECLARE(isa)                                                       \
+    namespace isa {                                                              \
+    extern const Matmul<float> matmul_float;                                     \
+    extern const Matmul<double> matmul_double;                                   \
+    extern const Gradient<float> gradient_float;                                 \
+    extern const Gradient<double> gradient_double;                               \
+    extern const decltype(Operation<float>::run) operations_float[OPERATIONS];   \
+    extern const decltype(Operation<double>::run) operations_double[OPERATIONS]; \
+    }
+
+#if defined(ELMAN_HAS_AVX512)
+ELMAN_DECLARE(avx512)
+#endif
+#if defined(ELMAN_HAS_AVX2)
+ELMAN_DECLARE(avx2)
+#endif
+ELMAN_DECLARE(baseline)
+#undef ELMAN_DECLARE
+
+namespace {
+
+template <class T>
+Kernels<T> gather(const Matmul<T>& matmul, const Gradient<T>& gradient, const decltype(Operation<T>::run)* operations) {
+    Kernels<T> all{matmul, gradient, {}};
+    for (int i = 0; i < OPERATIONS; ++i) all.operations[i] = operations[i];
+    return all;
+}
+
+#define ELMAN_GATHER(isa)                                                                       \
+    [] {                                                                                        \
+        static const InstructionSet it = {                                                      \
+            #isa, gather<float>(isa::matmul_float, isa::gradient_float, isa::operations_float), \
+            gather<double>(isa::matmul_double, isa::gradient_double, isa::operations_double)};  \
+        return &it;                                                                             \
+    }()
+
+std::atomic<const InstructionSet*> in_use{nullptr};
+
+}  // namespace
+
+std::vector<const InstructionSet*> instruction_sets() {
+    std::vector<const InstructionSet*> all;
+#if defined(ELMAN_HAS_AVX512)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
+        all.push_back(ELMAN_GATHER(avx512));
+#endif
+#if defined(ELMAN_HAS_AVX2)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(ELMAN_GATHER(avx2));
+#endif
+    all.push_back(ELMAN_GATHER(baseline));
+    return all;
+}
+
+const InstructionSet& instruction_set() {
+    const InstructionSet* it = in_use.load(std::memory_order_acquire);
+    if (it == nullptr) in_use = it = instruction_sets().front();
+    return *it;
+}
+
+void select_instruction_set(const std::string& name) {
+    std::string known;
+    for (const InstructionSet* it : instruction_sets()) {
+        if (name == it->name) {
+            in_use = it;
+            return;
+        }
+        known += known.empty() ? "" : ", ";
+        known += it->name;
+    }
+    throw std::invalid_argument("There is no instruction set '" + name + "' here. There are: " + known + ".");
+}
+
+}  // namespace elman

@@ -1,0 +1,96 @@
+// Products over all time steps, for the gradients of weights.
+// Knows one block of them; blocking and threads are the caller's business.
+
+#include "../kernels.h"
+#include "vector.h"
+
+namespace elman {
+namespace ELMAN_ISA {
+namespace {
+
+constexpr bool MANY = Vector<float>::registers == 32;
+constexpr int HEIGHT = 6;
+constexpr int VECTORS = MANY ? 4 : 2;
+
+template <class T, int WIDE>
+void block(const T* a, i64 lda, const T* b, i64 k, int rows, int columns, T* out, i64 ldo, bool add) {
+    using S = Vector<T>;
+    using V = typename S::V;
+    V sum[HEIGHT][WIDE] = {};
+    for (i64 at = 0; at < k; ++at) {
+        V panel[WIDE];
+        ELMAN_UNROLL
+        for (int v = 0; v < WIDE; ++v) panel[v] = S::load(b + (at * WIDE + v) * S::W);
+        ELMAN_UNROLL
+        for (int i = 0; i < HEIGHT; ++i) {
+            const V x = S::set(a[at * lda + i]);
+            ELMAN_UNROLL
+            for (int v = 0; v < WIDE; ++v) sum[i][v] = S::fma(x, panel[v], sum[i][v]);
+        }
+    }
+    const auto mask = S::mask(columns - (WIDE - 1) * S::W);
+    ELMAN_UNROLL
+    for (int i = 0; i < HEIGHT; ++i) {
+        ELMAN_UNROLL
+        for (int v = 0; v < WIDE && i < rows; ++v) {
+            T* p = out + i * ldo + v * S::W;
+            if (v < WIDE - 1) S::store(p, add ? S::load(p) + sum[i][v] : sum[i][v]);
+            else S::store(p, add ? S::load(p, mask) + sum[i][v] : sum[i][v], mask);
+        }
+    }
+}
+
+template <class T>
+void multiply(const T* a, i64 lda, const T* b, i64 k, int rows, int columns, T* out, i64 ldo, bool add) {
+    const int vectors = (columns + Vector<T>::W - 1) / Vector<T>::W;
+    if (vectors == 1) block<T, 1>(a, lda, b, k, rows, columns, out, ldo, add);
+    else if (vectors == 2) block<T, 2>(a, lda, b, k, rows, columns, out, ldo, add);
+    else if constexpr (VECTORS > 2) {
+        if (vectors == 3) block<T, 3>(a, lda, b, k, rows, columns, out, ldo, add);
+        else block<T, 4>(a, lda, b, k, rows, columns, out, ldo, add);
+    }
+}
+
+template <class T>
+ELMAN_INLINE void copy(const T* from, i64 count, T* to, int block) {
+    using S = Vector<T>;
+    for (int j = 0; j < block; j += S::W) {
+        const i64 there = count - j;
+        const auto value = from == nullptr || there <= 0 ? S::set(0)
+                           : there >= S::W               ? S::load(from + j)
+                                                         : S::load(from + j, S::mask(int(there)));
+        if (block - j >= S::W) S::store(to + j, value);
+        else S::store(to + j, value, S::mask(block - j));
+    }
+}
+
+// 8 rows at a time: rows are often a multiple of 4 KiB apart and then share one set of the first-level cache, which
+// holds 8 lines or more; neighbouring blocks share lines.
+template <class T>
+void pack(const T* data, i64 ld, const i64* offsets, i64 k, i64 first, i64 count, int block, T* packed) {
+    constexpr i64 group = 8;
+    for (i64 begin = 0; begin < k; begin += group) {
+        const i64 end = begin + group < k ? begin + group : k;
+        for (i64 column = 0, b = 0; column < count; column += block, ++b) {
+            for (i64 i = begin; i < end; ++i) {
+                const i64 row = offsets == nullptr ? i * ld : offsets[i];
+                const T* from = row < 0 ? nullptr : data + row + first + column;
+                const i64 there = count - column < block ? count - column : block;
+                copy<T>(from, there, packed + (b * k + i) * block, block);
+            }
+        }
+    }
+}
+
+template <class T>
+constexpr Gradient<T> table() {
+    return {Vector<T>::W, HEIGHT, VECTORS * Vector<T>::W, pack<T>, multiply<T>};
+}
+
+}  // namespace
+
+extern const Gradient<float> gradient_float = table<float>();
+extern const Gradient<double> gradient_double = table<double>();
+
+}  // namespace ELMAN_ISA
+}  // namespace elman

@@ -1,0 +1,279 @@
+#include "job.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "dispatch.h"
+
+namespace elman {
+
+template <class T>
+Job<T>::Job(std::shared_ptr<const Program> program_, std::shared_ptr<const Weights<T>> weights_,
+            std::shared_ptr<const Batch> batch_, std::shared_ptr<Tape<T>> tape_, Plan plan_)
+    : program(std::move(program_)),
+      weights(std::move(weights_)),
+      batch(std::move(batch_)),
+      tape(std::move(tape_)),
+      plan(plan_),
+      parts(batch->parts(plan.columns ? 1 : plan.threads)),
+      tile(tile_columns<T>(weights->panel_columns())),
+      externals(size_t(Kind::count)),
+      initial(program->states.size()),
+      final(program->states.size()) {
+    if (tape == nullptr && program->kind != 1)
+        throw std::invalid_argument("A training or backward program needs a tape.");
+    lay_out();
+    memory = std::make_unique<Workspace>(size_t(reserved) * sizeof(T));
+}
+
+template <class T>
+i64 Job<T>::reserve(i64 numbers) {
+    constexpr i64 line = 64 / i64(sizeof(T));
+    const i64 at = reserved;
+    reserved += (numbers + line - 1) / line * line;
+    return at;
+}
+
+template <class T>
+void Job<T>::lay_out() {
+    const i64 rows = batch->rows(), widest = std::max(program->hidden, program->output);
+    for (const State& state : program->states) {
+        const i64 numbers = rows * size(state.width);
+        rings.push_back(program->backward() ? 0 : reserve(numbers * (state.in_place ? 1 : 2)));
+        carries.push_back(program->backward() ? reserve(numbers) : 0);
+        copies.push_back(batch->resets() ? reserve(numbers) : 0);
+    }
+    for (const VectorSum& vector : program->vectors) {
+        sum_offsets.push_back(sums_size);
+        sums_size += (size(vector.width) + 15) / 16 * 16;
+    }
+    sums = program->backward() ? reserve(sums_size * sum_units()) : 0;
+    full_row = (widest + 15) / 16 * 16 + 16;
+    fulls = reserve(program->fulls * rows * full_row);
+    row_scalars = reserve(program->row_scalars * rows);
+    zeros = reserve(widest);
+    temps = program->slots * SUPER_BLOCK * tile;
+    scratch_size = (temps + program->temps * TILE_ROWS * tile + 15) / 16 * 16;
+    slots = reserve(scratch_size * units());
+}
+
+template <class T>
+void Job<T>::bind(Kind kind, int index, External<T> array) {
+    auto& arrays = externals[size_t(kind)];
+    if (arrays.size() <= size_t(index)) arrays.resize(size_t(index) + 1);
+    arrays[size_t(index)] = array;
+}
+
+template <class T>
+const External<T>& Job<T>::outside(Kind kind, int index) const {
+    static const External<T> none;
+    const auto& arrays = externals[size_t(kind)];
+    return size_t(index) < arrays.size() ? arrays[size_t(index)] : none;
+}
+
+template <class T>
+void Job<T>::prepare() {
+    check();
+    std::fill(at(zeros), at(zeros) + std::max(program->hidden, program->output), T(0));
+    if (program->backward()) std::fill(at(sums), at(sums) + sums_size * sum_units(), T(0));
+}
+
+template <class T>
+void Job<T>::check() const {
+    if (batch->real_steps() == 0) return;
+    for (const Segment& segment : program->segments) {
+        if (!wanted(segment)) continue;
+        for (int i : segment.operands) {
+            const Operand& it = program->operands[size_t(i)];
+            const bool needed = it.kind == Kind::input || it.kind == Kind::extra || it.kind == Kind::adjoint;
+            if (needed && outside(it.kind, it.index).data == nullptr)
+                throw std::invalid_argument("An array of kind " + std::to_string(int(it.kind)) + " is missing.");
+            const bool state = it.kind == Kind::previous || it.kind == Kind::next;
+            if (state && program->backward() && !history(it.index))
+                throw std::invalid_argument("The history of state " + std::to_string(it.index) + " is missing.");
+        }
+    }
+}
+
+template <class T>
+Strip<T> Job<T>::history(int state) const {
+    const External<T>& bound = outside(Kind::next, state);
+    if (bound.data != nullptr) return {bound.data, bound.row};
+    return tape == nullptr ? Strip<T>{} : tape->histories[size_t(state)];
+}
+
+template <class T>
+Strip<T> Job<T>::carry(int state) const {
+    const External<T>& bound = outside(Kind::carry, state);
+    if (bound.data != nullptr) return {bound.data, bound.row};
+    return {at(carries[size_t(state)]), state_size(state)};
+}
+
+template <class T>
+T* Job<T>::place(int state, i64 p, i64 row) const {
+    if (const Strip<T> kept = history(state)) return kept.data + (batch->place(p) + row) * kept.row;
+    const i64 ring = program->states[size_t(state)].in_place ? 1 : 2;
+    return at(rings[size_t(state)]) + (p % ring * batch->rows() + row) * state_size(state);
+}
+
+template <class T>
+Site<T> Job<T>::state_site(int state, bool after) const {
+    Site<T> it;
+    it.when = after ? Site<T>::When::after : Site<T>::When::before;
+    if (const Strip<T> kept = history(state)) {
+        it.base = kept.data;
+        it.row = kept.row;
+        return it;
+    }
+    it.base = at(rings[size_t(state)]);
+    it.row = state_size(state);
+    it.ring = program->states[size_t(state)].in_place ? 1 : 2;
+    return it;
+}
+
+template <class T>
+Site<T> Job<T>::outside_site(Kind kind, int index) const {
+    const External<T>& array = outside(kind, index);
+    Site<T> it;
+    it.when = array.time == External<T>::PACKED ? Site<T>::When::packed : Site<T>::When::strided;
+    it.base = array.data;
+    it.row = array.row;
+    it.time = array.time;
+    if (array.data == nullptr) {  // a gradient that is not given
+        it.when = Site<T>::When::fixed;
+        it.base = at(zeros);
+    }
+    return it;
+}
+
+template <class T>
+Site<T> Job<T>::tape_site(Strip<T> strip, i64 offset) const {
+    Site<T> it;
+    it.when = Site<T>::When::packed;
+    it.base = strip.data + offset;
+    it.row = strip.row;
+    return it;
+}
+
+template <class T>
+Site<T> Job<T>::site(const Operand& operand, i64 unit) const {
+    const i64 index = operand.index, hidden = program->hidden, output = program->output, rows = batch->rows();
+    Site<T> it;
+    switch (operand.kind) {
+        case Kind::previous: return state_site(operand.index, false);
+        case Kind::next: return state_site(operand.index, true);
+        case Kind::tape: return tape_site(tape->tape, index * hidden);
+        case Kind::tape_output: return tape_site(tape->tape_output, index * output);
+        case Kind::grad: return tape_site(tape->grad, index * hidden);
+        case Kind::grad_output: return tape_site(tape->grad_output, index * output);
+        case Kind::tape_row:
+            it = tape_site(tape->tape_rows, index * batch->real_steps());
+            it.columns = Site<T>::Columns::none;
+            return it;
+        case Kind::carry:
+            it.base = carry(operand.index).data;
+            it.row = carry(operand.index).row;
+            return it;
+        case Kind::vector:
+            it.base = const_cast<T*>(weights->vector(operand.index));
+            it.rows = Site<T>::Rows::one;
+            return it;
+        case Kind::accumulator:
+            it.base = const_cast<T*>(sum(operand.index, plan.columns ? 0 : unit));
+            it.rows = Site<T>::Rows::one;
+            return it;
+        case Kind::slot:
+            it.base = at(slots + unit * scratch_size + index * SUPER_BLOCK * tile);
+            it.row = tile;
+            it.rows = Site<T>::Rows::super_block;
+            it.columns = Site<T>::Columns::tile;
+            return it;
+        case Kind::temp:
+            it.base = at(slots + unit * scratch_size + temps + index * TILE_ROWS * tile);
+            it.row = tile;
+            it.rows = Site<T>::Rows::one;
+            it.columns = Site<T>::Columns::tile;
+            return it;
+        case Kind::full:
+            it.base = at(fulls + index * rows * full_row);
+            it.row = full_row;
+            return it;
+        case Kind::row:
+            it.base = at(row_scalars + index * rows);
+            it.row = 1;
+            it.columns = Site<T>::Columns::none;
+            return it;
+        default: return outside_site(operand.kind, operand.index);
+    }
+}
+
+// The gradient of the input, if nothing of the input reaches a state.
+template <class T>
+void Job<T>::clear_input_gradient(Range rows) const {
+    const External<T>& it = outside(Kind::dinput, 0);
+    const auto& segments = program->segments;
+    const auto of_input = [](const Segment& segment) { return segment.width == Width::input; };
+    if (it.data == nullptr || std::any_of(segments.begin(), segments.end(), of_input)) return;
+    for (i64 t = 0; t < batch->steps(); ++t) {
+        T* step = it.data + (it.time == External<T>::PACKED ? batch->start(t) * it.row : t * it.time);
+        for (i64 row = rows.begin; row < std::min(rows.end, batch->rows_at(t)); ++row)
+            std::fill_n(step + row * it.row, weights->inputs(), T(0));
+    }
+}
+
+template <class T>
+void Job<T>::start_rows(Range rows) const {
+    if (program->backward()) clear_input_gradient(rows);
+    for (int k = 0; k < int(program->states.size()); ++k) {
+        const i64 columns = state_size(k);
+        for (i64 row = rows.begin; row < rows.end; ++row) {
+            if (program->backward()) {
+                const Strip<T> own = carry(k);
+                if (outside(Kind::carry, k).data == nullptr) std::fill_n(own.data + row * own.row, columns, T(0));
+                continue;
+            }
+            T* to = place(k, batch->first_place(row), row);
+            const Strip<const T> from = initial[size_t(k)];
+            if (from) std::copy_n(from.data + row * from.row, columns, to);
+            else std::fill_n(to, columns, T(0));
+        }
+    }
+}
+
+template <class T>
+void Job<T>::finish_rows(Range rows) const {
+    if (program->backward()) return;
+    for (int k = 0; k < int(program->states.size()); ++k) {
+        const Strip<T> to = final[size_t(k)];
+        for (i64 row = rows.begin; to && row < rows.end; ++row)
+            std::copy_n(place(k, batch->last_place(row), row), state_size(k), to.data + row * to.row);
+    }
+}
+
+template <class T>
+void Job<T>::copy_fresh(i64 t, Range rows) const {
+    for (int k = 0; k < int(program->states.size()); ++k) {
+        if (program->backward() && !history(k)) continue;  // then nothing reads it
+        const Strip<T> to = fresh_copy(k);
+        for (i64 row = rows.begin; row < rows.end; ++row) {
+            T* copy = to.data + row * to.row;
+            if (batch->fresh(t, row)) std::fill_n(copy, to.row, T(0));
+            else std::copy_n(place(k, batch->place_before(t), row), to.row, copy);
+        }
+    }
+}
+
+template <class T>
+void Job<T>::clear_carry(i64 t, Range rows) const {
+    for (int k = 0; k < int(program->states.size()); ++k) {
+        const Strip<T> it = carry(k);
+        for (i64 row = rows.begin; row < rows.end; ++row)
+            if (batch->fresh(t, row)) std::fill_n(it.data + row * it.row, state_size(k), T(0));
+    }
+}
+
+template class Job<float>;
+template class Job<double>;
+
+}  // namespace elman

@@ -1,0 +1,120 @@
+// A program over a batch: all that threads need to run it, and where the caller's arrays are.
+// Knows addresses; the order of work is in loop.cpp and runner.cpp.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "batch.h"
+#include "kernels.h"
+#include "plan.h"
+#include "program.h"
+#include "tape.h"
+#include "team.h"
+#include "weights.h"
+
+namespace elman {
+
+// An array of the caller's, addressed by time: `time` numbers to the next step, or PACKED for rows that follow one
+// another as Batch::start counts them.
+template <class T>
+struct External {
+    static constexpr i64 PACKED = -1;
+    T* data = nullptr;
+    i64 row = 0;
+    i64 time = PACKED;
+};
+
+// How an operand's address comes about: base, moved by time, row and column.
+template <class T>
+struct Site {
+    enum class When : uint8_t { fixed, packed, strided, before, after };
+    enum class Rows : uint8_t { one, batch, super_block };
+    enum class Columns : uint8_t { whole, tile, none };
+    When when = When::fixed;
+    Rows rows = Rows::batch;
+    Columns columns = Columns::whole;
+    T* base = nullptr;
+    i64 row = 0;
+    i64 time = 0;
+    i64 ring = 0;  // of a state without history: how many places are kept, all rows each
+};
+
+template <class T>
+class Job {
+public:
+    Job(std::shared_ptr<const Program> program, std::shared_ptr<const Weights<T>> weights,
+        std::shared_ptr<const Batch> batch, std::shared_ptr<Tape<T>> tape, Plan plan);
+
+    // The caller's arrays. Those of Kind::next are the places of a state's history, those of Kind::carry its rows.
+    void bind(Kind kind, int index, External<T> array);
+    void bind_initial(int state, Strip<const T> rows) { initial[size_t(state)] = rows; }  // else zeros
+    void bind_final(int state, Strip<T> rows) { final[size_t(state)] = rows; }
+
+    // Before every run. Throws std::invalid_argument if an array is missing.
+    void prepare();
+
+    // Where an operand lies for a thread's or a part's unit.
+    Site<T> site(const Operand& operand, i64 unit) const;
+    bool wanted(const Segment& segment) const {
+        return segment.width != Width::input || bool(outside(Kind::dinput, 0).data);
+    }
+
+    // The first places of states, gradients carried in; the last places, as the caller wants them.
+    void start_rows(Range rows) const;
+    void finish_rows(Range rows) const;
+
+    // A copy of all states before step t, in which fresh rows are zero; and where it is.
+    void copy_fresh(i64 t, Range rows) const;
+    Strip<T> fresh_copy(int state) const { return {at(copies[size_t(state)]), state_size(state)}; }
+    void clear_carry(i64 t, Range rows) const;
+
+    // The sum over its rows that a unit has for a vector.
+    const T* sum(int vector, i64 unit) const { return at(sums + unit * sums_size + sum_offsets[size_t(vector)]); }
+    i64 units() const { return plan.columns ? plan.threads : i64(parts.size()); }
+    i64 sum_units() const { return plan.columns ? 1 : i64(parts.size()); }
+    i64 size(Width width) const { return program->size(width, weights->inputs()); }
+
+    const std::shared_ptr<const Program> program;
+    const std::shared_ptr<const Weights<T>> weights;
+    const std::shared_ptr<const Batch> batch;
+    const std::shared_ptr<Tape<T>> tape;  // null in inference
+    const Plan plan;
+    const std::vector<Range> parts;  // of rows
+    const i64 tile;                  // columns of a tile
+    Barrier barrier;
+
+private:
+    const External<T>& outside(Kind kind, int index) const;
+    Site<T> outside_site(Kind kind, int index) const;
+    Site<T> state_site(int state, bool after) const;
+    Site<T> tape_site(Strip<T> strip, i64 offset) const;
+    Strip<T> history(int state) const;
+    Strip<T> carry(int state) const;
+    T* place(int state, i64 p, i64 row) const;
+    i64 state_size(int state) const { return size(program->states[size_t(state)].width); }
+    T* at(i64 offset) const { return static_cast<T*>(memory->data()) + offset; }
+    i64 reserve(i64 numbers);
+    void lay_out();
+    void check() const;
+    void clear_input_gradient(Range rows) const;
+
+    std::vector<std::vector<External<T>>> externals;  // by kind, by index
+    std::vector<Strip<const T>> initial;
+    std::vector<Strip<T>> final;
+    std::vector<i64> rings, carries, copies, sum_offsets;  // by state; by vector: places in memory
+    i64 slots = 0, temps = 0, scratch_size = 0, full_row = 0, fulls = 0, row_scalars = 0, sums = 0, sums_size = 0;
+    i64 zeros = 0, reserved = 0;
+    std::unique_ptr<Workspace> memory;
+};
+
+// Runs jobs that do not depend on one another, such as the two directions of a layer, on one team.
+template <class T>
+void run(const std::vector<Job<T>*>& jobs, int threads);
+
+// After a backward job: the gradients of the layer's parameters, over all steps; each is overwritten, or null where it
+// is not wanted.
+template <class T>
+void parameter_gradients(const Job<T>& job, const std::vector<T*>& gradients, int threads);
+
+}  // namespace elman

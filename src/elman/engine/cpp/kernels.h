@@ -1,0 +1,95 @@
+// What every instruction set provides: one table of functions for each type of number.
+// Knows neither how they are written nor which of them the processor can run (dispatch.h).
+#pragma once
+
+#include <stdint.h>
+
+namespace elman {
+
+using i64 = int64_t;
+
+// A term of a product: rows of `a`, `lda` apart, times a packed panel of k rows. `next` is a panel that will be wanted
+// soon; it is fetched into the second-level cache meanwhile.
+template <class T>
+struct Source {
+    const T* a;
+    i64 lda;
+    const T* panel;
+    i64 k;
+    const T* next;
+};
+
+// A matrix in memory of which panels are packed: element (i, j) is at data[i * ld + j], transposed at data[j * ld + i].
+template <class T>
+struct Matrix {
+    const T* data;
+    i64 ld;
+    i64 rows;
+    i64 columns;
+    bool transposed;
+};
+
+// Products with weights packed in panels. A panel is up to `widest` vectors of neighbouring columns; row i of it lies
+// at i * (columns of this panel, rounded up to whole vectors), the columns past the last one zero.
+template <class T>
+struct Matmul {
+    int lanes;      // numbers in a vector
+    int widest;     // vectors in a panel at most
+    int height[6];  // by vectors in a panel: rows of a register block at most
+
+    // out[r][0..columns) = init[r][...] + sum over sources of a[r][:] . panel, for all rows r. `init` may be null.
+    void (*multiply)(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo,
+                     int columns);
+    // The panel of the columns [first, first + columns) of an operand.
+    void (*pack)(const Matrix<T>& matrix, i64 first, int columns, T* panel);
+};
+
+// out[m][j] (+)= sum over k of a[k][m] * b[k][j]: products over all time steps, for the gradients of weights.
+template <class T>
+struct Gradient {
+    int lanes;   // numbers in a vector
+    int height;  // rows m of a block
+    int width;   // columns j of a panel
+
+    // Columns [first, first + count) of k rows in blocks of `block` columns, zeros past the last one; a block is
+    // [k][block], and follows the block before it. Row i begins at offsets[i], or at i * ld if there are none; a
+    // negative offset is a row of zeros.
+    void (*pack)(const T* data, i64 ld, const i64* offsets, i64 k, i64 first, i64 count, int block, T* packed);
+
+    // One block of `a` (`height` columns, rows `lda` apart) with a packed one of `b` (`columns`, rounded up to whole
+    // vectors). Reads `height` columns of `a` even where only `rows` of them count.
+    void (*multiply)(const T* a, i64 lda, const T* b, i64 k, int rows, int columns, T* out, i64 ldo, bool add);
+};
+
+// Where an operand's columns lie for the first row of a tile, and how far the next row is.
+template <class T>
+struct Place {
+    T* at;
+    i64 row;
+};
+
+// An operation of a program, ready to run: o, a, b, c, d, e by their number among the places of a tile.
+template <class T>
+struct Operation {
+    void (*run)(const Operation& self, const Place<T>* places, i64 rows, i64 columns);
+    int operands[6];
+    T k0, k1;
+};
+
+constexpr int OPERATIONS = 47;  // codes as in docs/engine.md
+
+// All that one instruction set provides for one type of number.
+template <class T>
+struct Kernels {
+    Matmul<T> matmul;
+    Gradient<T> gradient;
+    decltype(Operation<T>::run) operations[OPERATIONS];
+};
+
+struct InstructionSet {
+    const char* name;
+    Kernels<float> float32;
+    Kernels<double> float64;
+};
+
+}  // namespace elman

@@ -1,0 +1,100 @@
+// The loop over time, on threads that share the rows of a batch, or the columns of a step.
+// Knows the order of steps and where threads wait for one another; a step itself is in runner.cpp.
+
+#include <algorithm>
+
+#include "runner.h"
+
+namespace elman {
+namespace {
+
+template <class T>
+i64 step_of(const Job<T>& job, i64 number) {
+    const bool falling = job.batch->reverse() != job.program->backward();
+    return falling ? job.batch->steps() - 1 - number : number;
+}
+
+// All steps of some rows. Nobody waits: rows do not know each other.
+template <class T>
+void run_rows(const Job<T>& job, i64 part) {
+    const Range all = job.parts[size_t(part)];
+    Runner<T> runner(job, part);
+    job.start_rows(all);
+    for (i64 number = 0; number < job.batch->steps(); ++number) {
+        const i64 t = step_of(job, number);
+        const Range rows{all.begin, std::min(all.end, job.batch->rows_at(t))};
+        if (rows.size() <= 0) continue;
+        const bool fresh = job.batch->any_fresh(t, rows);
+        if (fresh) job.copy_fresh(t, rows);
+        runner.at_step(t, fresh);
+        for (int s = 0; s < int(job.program->segments.size()); ++s) {
+            if (!job.wanted(job.program->segments[size_t(s)])) continue;
+            runner.row_operations(s, rows);
+            runner.tiles(s, rows, {0, runner.tiles_of(s)});
+        }
+        if (fresh && job.program->backward()) job.clear_carry(t, rows);
+    }
+    job.finish_rows(all);
+}
+
+// One thread's columns of all rows. A segment's rows are complete when all threads are done with it.
+template <class T>
+void run_columns(Job<T>& job, Member member) {
+    Runner<T> runner(job, member.index);
+    const Range all{0, job.batch->rows()};
+    const bool first = member.index == 0;
+    if (first) job.start_rows(all);
+    job.barrier.wait(member.count);
+    for (i64 number = 0; number < job.batch->steps(); ++number) {
+        const i64 t = step_of(job, number);
+        const Range rows{0, job.batch->rows_at(t)};
+        if (rows.size() == 0) continue;
+        const bool fresh = job.batch->any_fresh(t, rows);
+        if (fresh && first) job.copy_fresh(t, rows);
+        if (fresh) job.barrier.wait(member.count);
+        runner.at_step(t, fresh);
+        for (int s = 0; s < int(job.program->segments.size()); ++s) {
+            if (!job.wanted(job.program->segments[size_t(s)])) continue;
+            const i64 tiles = runner.tiles_of(s);
+            runner.tiles(s, rows, {tiles * member.index / member.count, tiles * (member.index + 1) / member.count});
+            job.barrier.wait(member.count);
+        }
+        if (fresh && job.program->backward()) {
+            if (first) job.clear_carry(t, rows);
+            job.barrier.wait(member.count);
+        }
+    }
+    if (first) job.finish_rows(all);
+}
+
+}  // namespace
+
+template <class T>
+void run(const std::vector<Job<T>*>& jobs, int threads) {
+    struct Unit {
+        Job<T>* job;
+        i64 part;
+    };
+    std::vector<Unit> units;
+    i64 useful = 0;
+    for (Job<T>* job : jobs) {
+        job->prepare();
+        useful = std::max<i64>(useful, job->plan.columns ? job->plan.threads : 0);
+        for (i64 part = 0; !job->plan.columns && part < i64(job->parts.size()); ++part) units.push_back({job, part});
+    }
+    useful = std::max(useful, i64(units.size()));
+    for (Job<T>* job : jobs)
+        if (job->plan.columns) useful = std::min<i64>(useful, job->plan.threads);  // it has scratch for no more
+    threads = int(std::min<i64>(threads, useful));
+    team::run(threads, [&](Member member) {
+        for (size_t i = size_t(member.index); i < units.size(); i += size_t(member.count))
+            run_rows(*units[i].job, units[i].part);
+        for (Job<T>* job : jobs)
+            if (job->plan.columns) run_columns(*job, member);
+    });
+}
+
+template void run<float>(const std::vector<Job<float>*>&, int);
+template void run<double>(const std::vector<Job<double>*>&, int);
+
+}  // namespace elman

@@ -1,0 +1,53 @@
+#include "plan.h"
+
+#include <algorithm>
+
+namespace elman {
+namespace {
+
+// All of this was measured on 2 cores of Zen 4 (1 MiB of second-level cache each), see docs/engine.md, "Runtime".
+
+constexpr i64 FEW_ROWS = 8;                 // for each thread: below it, sharing columns wins
+constexpr i64 SOME_ROWS = 12;               // up to here, it wins for weights far larger than the second-level cache
+constexpr i64 LARGE_WEIGHTS = 4 << 20;      // bytes
+constexpr i64 WORTH_A_BARRIER = 32 * 1024;  // multiply-adds of a step: a barrier costs about one microsecond
+
+i64 weights(const Program& p, i64 inputs) {
+    i64 sum = 0;
+    for (const Parameter& it : p.parameters)
+        if (it.rank == 2) sum += i64(it.blocks) * p.size(it.block, inputs) * p.size(it.row, inputs);
+    return sum;
+}
+
+bool share_columns(const Program& p, i64 rows, i64 weights, i64 bytes, int threads) {
+    if (threads == 1 || p.reduces() || rows * weights < WORTH_A_BARRIER * threads) return false;
+    const i64 each = rows / threads;
+    return each < FEW_ROWS || (each < SOME_ROWS && weights * bytes > LARGE_WEIGHTS);
+}
+
+// The widest panel whose block of registers takes all rows at once; for more rows than any takes, the widest.
+int panel_vectors(i64 rows, const int* height, int widest) {
+    for (int vectors = widest; vectors >= 2; --vectors)
+        if (rows <= height[vectors]) return vectors;
+    return widest;
+}
+
+}  // namespace
+
+template <class T>
+Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Matmul<T>& kernels, int threads) {
+    const i64 numbers = weights(program, inputs);
+    const i64 rows = batch.rows();
+    threads = int(std::max<i64>(1, threads));
+    if (share_columns(program, rows, numbers, sizeof(T), threads))
+        return {true, threads, panel_vectors(rows, kernels.height, kernels.widest)};
+    if (rows * batch.steps() * numbers < WORTH_A_BARRIER) threads = 1;
+    threads = int(std::max<i64>(1, std::min<i64>(threads, rows)));
+    const i64 each = (rows + threads - 1) / threads;
+    return {false, threads, panel_vectors(each, kernels.height, kernels.widest)};
+}
+
+template Plan make_plan<float>(const Program&, const Batch&, i64, const Matmul<float>&, int);
+template Plan make_plan<double>(const Program&, const Batch&, i64, const Matmul<double>&, int);
+
+}  // namespace elman

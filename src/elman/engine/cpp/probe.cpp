@@ -1,0 +1,84 @@
+#include "probe.h"
+
+#include <algorithm>
+
+#include "dispatch.h"
+#include "team.h"
+#include "workspace.h"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace elman::probe {
+namespace {
+
+unsigned float_state() {
+#if defined(__x86_64__)
+    return _mm_getcsr();
+#else
+    return 0;
+#endif
+}
+
+// Which operands of an operation are one number per row.
+bool is_row(int code, int operand) {
+    switch (code) {
+        case 31:
+        case 32: return operand == 0;
+        case 33: return operand == 1;
+        case 34:
+        case 35:
+        case 36: return operand == 2;
+        case 46: return operand == 0 || operand == 2;
+        case 37: return operand == 2 || operand == 3;
+        case 38: return operand >= 3;
+        default: return false;
+    }
+}
+
+}  // namespace
+
+template <class T>
+void matmul(const Matrix<T>& b, const T* a, i64 rows, T* out, int vectors, int threads) {
+    const Matmul<T>& kernel = kernels<T>().matmul;
+    const i64 width = i64(std::clamp(vectors, 1, kernel.widest)) * kernel.lanes;
+    const i64 panels = (b.columns + width - 1) / width;
+    const Workspace memory(size_t(panels * width * b.rows) * sizeof(T));
+    T* packed = static_cast<T*>(memory.data());
+    team::run(threads, [&](Member member) {
+        for (i64 i = member.index; i < panels; i += member.count) {
+            const int columns = int(std::min(width, b.columns - i * width));
+            kernel.pack(b, i * width, columns, packed + i * width * b.rows);
+            const Source<T> source{a, b.rows, packed + i * width * b.rows, b.rows, packed};
+            kernel.multiply(&source, 1, rows, nullptr, 0, out + i * width, b.columns, columns);
+        }
+    });
+}
+
+template <class T>
+void apply(int code, const std::vector<T*>& operands, double k0, double k1, i64 rows, i64 columns) {
+    Operation<T> op{kernels<T>().operations[code], {}, T(k0), T(k1)};
+    Place<T> places[6] = {};
+    for (int i = 0; i < 6 && i < int(operands.size()); ++i) {
+        op.operands[i] = i;
+        const bool sums = (code == 29 || code == 30) && i == 0;
+        places[i] = {operands[size_t(i)], is_row(code, i) ? 1 : sums ? 0 : columns};
+    }
+    op.run(op, places, rows, columns);
+}
+
+std::vector<std::vector<unsigned>> float_states(int threads) {
+    std::vector<std::vector<unsigned>> inside(size_t(threads), std::vector<unsigned>(1));
+    team::run(threads, [&](Member member) { inside[size_t(member.index)][0] = float_state(); });
+    std::vector<std::vector<unsigned>> all{{float_state()}};
+    all.insert(all.end(), inside.begin(), inside.end());
+    return all;
+}
+
+template void matmul<float>(const Matrix<float>&, const float*, i64, float*, int, int);
+template void matmul<double>(const Matrix<double>&, const double*, i64, double*, int, int);
+template void apply<float>(int, const std::vector<float*>&, double, double, i64, i64);
+template void apply<double>(int, const std::vector<double*>&, double, double, i64, i64);
+
+}  // namespace elman::probe

@@ -1,0 +1,173 @@
+#include "program.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "kernels.h"
+
+namespace elman {
+namespace {
+
+constexpr int VERSION = 1;
+constexpr int HEADER = 32;
+constexpr int FILL = 24;  // the one operation with a single immediate
+
+// The flat arrays, every access checked.
+class Reader {
+public:
+    Reader(const int32_t* ints, i64 count, const double* reals, i64 real_count)
+        : ints(ints), count(count), reals(reals), real_count(real_count) {}
+
+    int at(i64 place) const {
+        check(place >= 0 && place < count, "it ends too early");
+        return ints[place];
+    }
+    int pool(i64 place) const { return at(at(31) + place); }
+    double real(int place) const {
+        if (place < 0) return 0;
+        check(place < real_count, "an immediate is missing");
+        return reals[place];
+    }
+    static void check(bool right, const char* what) {
+        if (!right)
+            throw std::invalid_argument(std::string("This is not a program of the native engine: ") + what + ".");
+    }
+    static Width width(int code) {
+        check(code >= 0 && code <= 3, "a width is unknown");
+        return Width(code);
+    }
+
+private:
+    const int32_t* ints;
+    i64 count;
+    const double* reals;
+    i64 real_count;
+};
+
+// Calls f with the place of each record of the table whose offset and number stand at `header`.
+template <class F>
+void records(const Reader& in, int header, int ints, const F& f) {
+    for (int i = 0; i < in.at(header + 1); ++i) f(in.at(header) + i64(i) * ints);
+}
+
+ProductSource source(const Reader& in, i64& place, int number) {
+    ProductSource it{in.pool(place) == 1, in.pool(place + 1), in.pool(place + 2), {}, number};
+    const int blocks = in.pool(place + 3);
+    for (int i = 0; i < blocks; ++i) it.blocks.push_back(in.pool(place + 4 + i));
+    place += 4 + blocks;
+    return it;
+}
+
+Product product(const Reader& in, i64 at, int& sources) {
+    Product it{in.at(at), in.at(at + 1), {}};
+    i64 place = in.at(at + 3);
+    for (int i = 0; i < in.at(at + 2); ++i) it.sources.push_back(source(in, place, sources++));
+    return it;
+}
+
+Instruction instruction(const Reader& in, i64 at) {
+    Instruction it{in.at(at), {}, 0, 0};
+    Reader::check(it.code >= 0 && it.code < OPERATIONS, "an operation is unknown");
+    for (int i = 0; i < 6; ++i) it.operands[i] = in.at(at + 1 + i);
+    const int reals = in.at(at + 7);
+    if (reals >= 0) {
+        it.k0 = in.real(reals);
+        it.k1 = it.code == FILL ? 0 : in.real(reals + 1);
+    }
+    return it;
+}
+
+std::vector<Instruction> instructions(const Reader& in, i64 first, int count) {
+    std::vector<Instruction> all;
+    for (int i = 0; i < count; ++i) all.push_back(instruction(in, in.at(29) + (first + i) * 8));
+    return all;
+}
+
+void note(std::vector<int>& operands, int operand) {
+    if (operand >= 0 && std::find(operands.begin(), operands.end(), operand) == operands.end())
+        operands.push_back(operand);
+}
+
+Segment segment(const Reader& in, i64 at, int& sources) {
+    Segment it{Reader::width(in.at(at)), {}, {}, {}, {}};
+    for (int i = 0; i < in.at(at + 2); ++i)
+        it.products.push_back(product(in, in.at(27) + i64(in.at(at + 1) + i) * 4, sources));
+    it.row_operations = instructions(in, in.at(at + 3), in.at(at + 4));
+    it.operations = instructions(in, in.at(at + 5), in.at(at + 6));
+    for (const Product& p : it.products) {
+        note(it.operands, p.out);
+        note(it.operands, p.init);
+        for (const ProductSource& s : p.sources) note(it.operands, s.a);
+    }
+    for (const Instruction& op : it.operations)
+        for (int operand : op.operands) note(it.operands, operand);
+    return it;
+}
+
+VectorSum vector_sum(const Reader& in, i64 at) {
+    VectorSum it{Reader::width(in.at(at)), {}};
+    for (int i = 0; i < in.at(at + 1); ++i) {
+        const i64 place = in.at(at + 2) + i64(i) * 2;
+        it.terms.push_back({in.pool(place), in.pool(place + 1)});
+    }
+    return it;
+}
+
+WeightGradient weight_gradient(const Reader& in, i64 at) {
+    WeightGradient it{in.at(at), in.at(at + 1), {}, in.at(at + 4)};
+    for (int i = 0; i < in.at(at + 2); ++i) it.blocks.push_back(in.pool(in.at(at + 3) + i));
+    return it;
+}
+
+void check_operands(const Program& p) {
+    const int count = int(p.operands.size());
+    for (const Segment& s : p.segments) {
+        for (int operand : s.operands) Reader::check(operand < count, "an operand is missing");
+        for (const Instruction& op : s.row_operations)
+            for (int operand : op.operands) Reader::check(operand < count, "an operand is missing");
+    }
+    for (const Operand& operand : p.operands)
+        Reader::check(int(operand.kind) >= 0 && operand.kind < Kind::count, "an operand's kind is unknown");
+}
+
+}  // namespace
+
+Program::Program(const int32_t* ints, i64 count, const double* reals, i64 real_count) {
+    const Reader in(ints, count, reals, real_count);
+    Reader::check(count >= HEADER && in.at(0) == VERSION, "its version is another");
+    kind = in.at(1);
+    hidden = in.at(2);
+    output = in.at(3);
+    slots = in.at(16), temps = in.at(17), fulls = in.at(18), row_scalars = in.at(19);
+    tape_blocks = in.at(20), tape_output_blocks = in.at(21), tape_rows = in.at(22);
+    grad_blocks = in.at(23), grad_output_blocks = in.at(24);
+    overlay = in.at(25) != 0;
+    extras = in.at(26);
+    records(in, 4, 4, [&](i64 at) {
+        const bool matrix = in.at(at) == 2;
+        parameters.push_back({in.at(at), Reader::width(in.at(at + 1)), in.at(at + 2),
+                              matrix ? Reader::width(in.at(at + 3)) : Width::one});
+    });
+    records(in, 6, 4, [&](i64 at) {
+        states.push_back({Reader::width(in.at(at)), in.at(at + 1) != 0, in.at(at + 2) != 0, in.at(at + 3) != 0});
+    });
+    records(in, 8, 3, [&](i64 at) { vectors.push_back(vector_sum(in, at)); });
+    records(in, 10, 4, [&](i64 at) {
+        operands.push_back({Kind(in.at(at)), in.at(at + 1), Reader::width(in.at(at + 2))});
+    });
+    records(in, 12, 8, [&](i64 at) { segments.push_back(segment(in, at, sources)); });
+    records(in, 14, 5, [&](i64 at) { weight_gradients.push_back(weight_gradient(in, at)); });
+    check_operands(*this);
+}
+
+i64 Program::size(Width width, i64 inputs) const {
+    switch (width) {
+        case Width::hidden: return hidden;
+        case Width::output: return output;
+        case Width::input: return inputs;
+        default: return 1;
+    }
+}
+
+}  // namespace elman

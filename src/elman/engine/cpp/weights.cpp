@@ -1,0 +1,104 @@
+#include "weights.h"
+
+#include <algorithm>
+
+#include "dispatch.h"
+#include "team.h"
+
+namespace elman {
+namespace {
+
+i64 round_up(i64 n, i64 to) { return (n + to - 1) / to * to; }
+
+template <class F>
+void each_source(const Program& program, const F& f) {
+    for (const Segment& segment : program.segments)
+        for (const Product& product : segment.products)
+            for (const ProductSource& source : product.sources) f(source);
+}
+
+}  // namespace
+
+template <class T>
+Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors_of_panel,
+                    int threads)
+    : input_size(inputs) {
+    const Matmul<T>& kernel = kernels<T>().matmul;
+    panel_width = i64(std::clamp(vectors_of_panel, 1, kernel.widest)) * kernel.lanes;
+    lanes = kernel.lanes;
+    memory = std::make_unique<Workspace>(size_t(lay_out(program)) * sizeof(T));
+    add_up(program, parameters);
+
+    struct Unit {
+        const ProductSource* source;
+        i64 column;
+    };
+    std::vector<Unit> units;
+    i64 numbers = 0;
+    each_source(program, [&](const ProductSource& source) {
+        const Packed& it = packed[size_t(source.number)];
+        numbers += it.k * it.columns;
+        for (i64 column = 0; column < it.columns; column += panel_width) units.push_back({&source, column});
+    });
+    team::run(numbers < 16384 ? 1 : threads, [&](Member member) {
+        for (size_t i = size_t(member.index); i < units.size(); i += size_t(member.count)) {
+            const ProductSource& source = *units[i].source;
+            pack(program, source, parameters[size_t(source.parameter)], units[i].column);
+        }
+    });
+}
+
+template <class T>
+i64 Weights<T>::lay_out(const Program& program) {
+    i64 total = 0;
+    packed.resize(size_t(program.sources));
+    each_source(program, [&](const ProductSource& source) {
+        const Parameter& parameter = program.parameters[size_t(source.parameter)];
+        const i64 block = program.size(parameter.block, input_size), row = program.size(parameter.row, input_size);
+        Packed& it = packed[size_t(source.number)];
+        it.offset = total;
+        it.k = source.transposed ? block * i64(source.blocks.size()) : row;
+        it.columns = source.transposed ? row : block;
+        total += it.k * round_up(it.columns, lanes);
+    });
+    for (const VectorSum& vector : program.vectors) {
+        total = round_up(total, 16);
+        vectors.push_back(total);
+        total += program.size(vector.width, input_size);
+    }
+    return total;
+}
+
+template <class T>
+void Weights<T>::pack(const Program& program, const ProductSource& source, const T* matrix, i64 column) const {
+    const Matmul<T>& kernel = kernels<T>().matmul;
+    const Parameter& parameter = program.parameters[size_t(source.parameter)];
+    const i64 block = program.size(parameter.block, input_size), row = program.size(parameter.row, input_size);
+    const Packed& it = packed[size_t(source.number)];
+    const int columns = int(std::min(panel_width, it.columns - column));
+    T* to = data() + it.offset + column * it.k;
+    for (int j : source.blocks) {
+        const Matrix<T> block_of = source.transposed ? Matrix<T>{matrix + j * block * row, row, block, row, false}
+                                                     : Matrix<T>{matrix + j * block * row, row, row, block, true};
+        kernel.pack(block_of, column, columns, to);
+        to += block_of.rows * round_up(columns, kernel.lanes);
+    }
+}
+
+template <class T>
+void Weights<T>::add_up(const Program& program, const std::vector<const T*>& parameters) const {
+    for (size_t v = 0; v < vectors.size(); ++v) {
+        const i64 size = program.size(program.vectors[v].width, input_size);
+        T* out = data() + vectors[v];
+        std::fill(out, out + size, T(0));
+        for (const ParameterBlock& term : program.vectors[v].terms) {
+            const T* from = parameters[size_t(term.parameter)] + term.block * size;
+            for (i64 i = 0; i < size; ++i) out[i] += from[i];
+        }
+    }
+}
+
+template class Weights<float>;
+template class Weights<double>;
+
+}  // namespace elman

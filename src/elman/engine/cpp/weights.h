@@ -1,0 +1,54 @@
+// The parameters of a layer as a program wants them: matrices in packed panels, vectors added up.
+// Knows parameters and the program's products; neither rows nor time.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels.h"
+#include "program.h"
+#include "workspace.h"
+
+namespace elman {
+
+template <class T>
+class Weights {
+public:
+    // `parameters` in the order of the program's table; they are not needed any more afterwards.
+    Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads);
+
+    i64 inputs() const { return input_size; }
+    i64 panel_columns() const { return panel_width; }
+    // The panel that begins with a column, of the matrix of a source; k, its rows.
+    const T* panel(int source, i64 column) const {
+        const Packed& it = packed[size_t(source)];
+        return data() + it.offset + column * it.k;
+    }
+    // Columns of that panel, rounded up to whole vectors: its rows are so far apart.
+    i64 width(int source, i64 column) const {
+        const i64 left = packed[size_t(source)].columns - column;
+        return left >= panel_width ? panel_width : (left + lanes - 1) / lanes * lanes;
+    }
+    i64 k(int source) const { return packed[size_t(source)].k; }
+    const T* vector(int index) const { return data() + vectors[size_t(index)]; }
+
+private:
+    struct Packed {
+        i64 offset;
+        i64 k;
+        i64 columns;
+    };
+    T* data() const { return static_cast<T*>(memory->data()); }
+    i64 lay_out(const Program& program);
+    void pack(const Program& program, const ProductSource& source, const T* matrix, i64 column) const;
+    void add_up(const Program& program, const std::vector<const T*>& parameters) const;
+
+    i64 input_size;
+    i64 panel_width;
+    i64 lanes;
+    std::vector<Packed> packed;
+    std::vector<i64> vectors;
+    std::unique_ptr<Workspace> memory;
+};
+
+}  // namespace elman

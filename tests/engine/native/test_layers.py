@@ -1,0 +1,144 @@
+"""The native backend equals the reference: whole calls, awkward sizes, both dtypes, every instruction set."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tests.engine import calls
+from tests.engine.calls import differentiate, leaves, make_call
+from tests.tolerance import assert_close, assert_equal
+
+from elman.engine.native import Native
+from elman.engine.reference import Reference
+
+NATIVE, REFERENCE = Native(), Reference()
+LENGTHS = torch.tensor([3, 6, 0, 1])
+RESET = torch.rand(6, 4, generator=torch.Generator().manual_seed(3)) < 0.3
+OPTIONS = {
+    "plain": {},
+    "stacked": {"layers": 2, "directions": 2},
+    "without bias": {"bias": False},
+    "lengths": {"layers": 2, "directions": 2, "lengths": LENGTHS},
+    "resets": {"directions": 2, "reset": RESET},
+    "lengths and resets": {"layers": 2, "directions": 2, "lengths": LENGTHS, "reset": RESET},
+    "one row": {"batch": 1},
+    "one step": {"steps": 1, "directions": 2},
+    "many rows": {"batch": 40},
+}
+SIZES = [
+    (1, 1, 1, 3),
+    (3, 2, 5, 4),
+    (50, 7, 2, 4),
+    (100, 64, 13, 3),
+    (250, 33, 8, 3),
+    (257, 100, 17, 2),
+    (64, 64, 40, 3),
+]
+NAMES = ("lstm", "gru", "rnn", "rnn-relu")
+
+
+def assert_near(found, expected):
+    """Within 1e-5 of the largest value of each tensor, in float32; exactly as elsewhere in float64."""
+    if isinstance(expected, torch.Tensor) and expected.dtype == torch.float32:
+        scale = expected.abs().max().clamp(min=1e-3) if expected.numel() else torch.tensor(1.0)
+        torch.testing.assert_close(found / scale, expected / scale, rtol=0, atol=2e-5)
+    elif isinstance(expected, torch.Tensor):
+        assert_close(found, expected)
+    else:
+        for one, other in zip(found, expected, strict=True):
+            assert_near(one, other)
+
+
+def assert_same(call):
+    assert NATIVE.refuses(call) is None
+    assert_near(differentiate(call, NATIVE.run), differentiate(call, REFERENCE.run))
+    with torch.no_grad():
+        assert_near(NATIVE.run(call), REFERENCE.run(call))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("name", NAMES)
+def test_equals_the_reference(name, options, dtype):
+    assert_same(make_call(name, dtype=dtype, **OPTIONS[options]))
+
+
+def test_projection():
+    assert_same(make_call("lstm", projection=3, layers=2, directions=2, lengths=LENGTHS))
+
+
+def test_packed_data():
+    padded = make_call("gru", directions=2, batch=3, layers=2)
+    sizes = torch.tensor([3, 3, 2, 1])
+    data = torch.randn(9, calls.INPUT, dtype=torch.float64, requires_grad=True)
+    assert_same(replace(padded, input=data, batch_sizes=sizes))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_awkward_sizes(name, size, instruction_set, monkeypatch):
+    hidden, inputs, batch, steps = size
+    monkeypatch.setattr(calls, "HIDDEN", hidden)
+    monkeypatch.setattr(calls, "INPUT", inputs)
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(0, steps + 1, (batch,), generator=generator)
+    reset = torch.rand(steps, batch, generator=generator) < 0.2
+    for dtype in (torch.float64, torch.float32):
+        assert_same(make_call(name, directions=2, batch=batch, steps=steps, dtype=dtype))
+        assert_same(make_call(name, directions=2, batch=batch, steps=steps, dtype=dtype, lengths=lengths, reset=reset))
+
+
+@pytest.mark.parametrize("batch", range(1, 41))
+def test_every_number_of_rows(batch, monkeypatch):
+    monkeypatch.setattr(calls, "HIDDEN", 70)
+    assert_same(make_call("lstm", batch=batch, steps=3, dtype=torch.float32))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_backward_works_twice(name):
+    call = make_call(name, directions=2, lengths=LENGTHS)
+    output, _ = NATIVE.run(call)
+    first = torch.autograd.grad(output.sum(), leaves(call), retain_graph=True, materialize_grads=True)
+    assert_equal(torch.autograd.grad(output.sum(), leaves(call), materialize_grads=True), first)
+
+
+def test_a_row_does_not_depend_on_its_neighbours(instruction_set, monkeypatch):
+    monkeypatch.setattr(calls, "HIDDEN", 100)
+    call = make_call("lstm", batch=23, steps=4, dtype=torch.float32)
+    with torch.no_grad():
+        together, _ = NATIVE.run(call)
+        for rows in ([4], [7, 22, 3], list(range(9))):
+            part = replace(call, input=call.input[:, rows], state=tuple(tensor[:, rows] for tensor in call.state))
+            assert_equal(NATIVE.run(part)[0], together[:, rows])
+
+
+def test_results_are_the_same_every_time():
+    call = make_call("gru", batch=16, steps=20, directions=2)
+    first = differentiate(call, NATIVE.run)
+    for _ in range(5):
+        assert_equal(differentiate(call, NATIVE.run), first)
+
+
+def test_only_what_is_asked_for_gets_a_gradient():
+    call = make_call("lstm")
+    fixed = replace(
+        call,
+        input=call.input.detach(),
+        weights=tuple(
+            tuple(type(w)(*(t if t is None else t.detach() for t in w)) for w in layer) for layer in call.weights
+        ),
+    )
+    output, _ = NATIVE.run(fixed)
+    (found,) = torch.autograd.grad(output.sum(), [fixed.state[0]])
+    expected, _ = REFERENCE.run(fixed)
+    assert_close(found, torch.autograd.grad(expected.sum(), [fixed.state[0]])[0])
+
+
+def test_a_nan_is_seen():
+    call = make_call("lstm")
+    with torch.no_grad():
+        call.input[2, 1, 0] = torch.nan
+        output, _ = NATIVE.run(call)
+    assert not output[:2].isnan().any()
+    assert output[2:, 1].isnan().all()
+    assert not output[:, 0].isnan().any()
