@@ -39,7 +39,7 @@ def doctor(json: Json = False) -> None:
 
     facts: dict[str, Any] = {"elman": VERSION, **machine.facts()}
     facts["backends"] = {name: backend.means for name, backend in BACKENDS.items()}
-    facts["native_engine"] = "not in this version: layers run on the backends above"
+    facts["native_engine"] = _native_engine()
     facts["compiler"] = next((found for name in ("g++", "clang++", "c++") if (found := shutil.which(name))), None)
     facts["bfloat16_gain"] = round(_bfloat16_gain(), 1)
     if json:
@@ -65,6 +65,15 @@ def _said(value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{key}: {_said(item)}" for key, item in value.items())
     return {True: "yes", False: "no", None: "none"}.get(value, str(value)) if not isinstance(value, str) else value
+
+
+def _native_engine() -> str:
+    from elman.engine.native import library
+
+    runtime = library()
+    if runtime is None:
+        return "not built: no C++ compiler was found when Elman was installed; all runs on the backends above"
+    return f"built, runs with {runtime.instruction_set()}; under construction, so that no layer chooses it yet"
 
 
 def _bfloat16_gain() -> float:
