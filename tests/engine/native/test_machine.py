@@ -83,7 +83,7 @@ def test_an_instruction_set_can_be_forced():
         environment = {**os.environ, "ELMAN_ISA": name}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == name
-    with pytest.raises(ValueError, match="There are: .*baseline"):
+    with pytest.raises(ValueError, match=r"There are: .*baseline"):
         native.select_instruction_set("abacus")
 
 

@@ -8,7 +8,7 @@ from tests.tolerance import assert_close, assert_equal
 ROWS = (*range(1, 15), 31)
 
 
-def multiply(a, b, *, transposed=False, vectors=4, threads=2):
+def multiply(a, b, *, transposed=False, vectors=4, threads=1):
     out = torch.full((len(a), b.shape[1]), torch.nan, dtype=a.dtype)
     stored = b.t().contiguous() if transposed else b
     numbers = native.float32 if a.dtype == torch.float32 else native.float64
@@ -31,3 +31,9 @@ def test_every_shape(k, dtype, instruction_set):
             assert_close(found[0], expected)
             for other in found[1:]:
                 assert_equal(other, found[0])
+
+
+def test_threads_do_not_matter():
+    a, b = torch.randn(50, 70), torch.randn(70, 300)
+    for threads in (2, 3):
+        assert_equal(multiply(a, b, threads=threads), multiply(a, b))
