@@ -53,6 +53,7 @@ struct Block {
     i64 ld;
     i64 columns;
     std::vector<Target<T>> targets;
+    i64 panels;  // that it is multiplied with, all together
 };
 
 // `height` columns of a block, or what is left of them.
@@ -80,7 +81,7 @@ private:
     void run_strips(const std::vector<Strip>& mine) const;
     void pack(const std::vector<Strip>& mine, i64 step, i64 k, T* packed) const;
     void multiply(const std::vector<Strip>& mine, i64 step, i64 k, const T* packed, T* panel) const;
-    i64 panels() const;
+    void count_panels();
 
     i64 block_size(int parameter) const {
         const Parameter& it = job.program->parameters[size_t(parameter)];
@@ -107,6 +108,7 @@ ParameterGradients<T>::ParameterGradients(const Job<T>& job, const std::vector<T
     for (size_t p = 0; p < written.size(); ++p) written[p].resize(size_t(job.program->parameters[p].blocks));
     for (const WeightGradient& it : job.program->weight_gradients) add_products(it);
     order_products();
+    count_panels();
     add_vectors();
     clear_the_rest();
 }
@@ -147,7 +149,7 @@ Block<T>& ParameterGradients<T>::block_of(const Operand& first, i64 number) {
     for (Block<T>& it : blocks)
         if (same(it.operand, operand)) return it;
     const Site<T> site = job.site(operand, 0);
-    blocks.push_back({operand, site.base, site.row, job.size(operand.width), {}});
+    blocks.push_back({operand, site.base, site.row, job.size(operand.width), {}, 0});
     return blocks.back();
 }
 
@@ -175,25 +177,22 @@ void ParameterGradients<T>::order_products() {
                 }
 }
 
-// A thread's share. Where blocks meet, every thread takes the same columns of all of them, else neighbouring strips.
+// A thread's share: where blocks meet, the same columns of all of them, else neighbouring strips that cost as much as
+// anybody's.
 template <class T>
 std::vector<Strip> ParameterGradients<T>::strips_of(Member member) const {
-    std::vector<Strip> all;
-    const auto add = [&](size_t block, i64 begin, i64 end) {
-        for (i64 i = begin; i < end; ++i) {
-            const i64 first = i * kernel.height;
-            all.push_back({block, first, int(std::min<i64>(kernel.height, blocks[block].columns - first))});
-        }
-    };
-    i64 total = 0;
-    for (const Block<T>& it : blocks) total += (it.columns + kernel.height - 1) / kernel.height;
+    const auto strips = [&](const Block<T>& it) { return (it.columns + kernel.height - 1) / kernel.height; };
+    i64 total = 0, before = 0;
+    for (const Block<T>& it : blocks) total += strips(it) * it.panels;
     const i64 begin = total * member.index / member.count, end = total * (member.index + 1) / member.count;
-    i64 before = 0;
+    std::vector<Strip> all;
     for (size_t b = 0; b < blocks.size(); ++b) {
-        const i64 count = (blocks[b].columns + kernel.height - 1) / kernel.height;
-        if (meeting) add(b, count * member.index / member.count, count * (member.index + 1) / member.count);
-        else add(b, std::clamp<i64>(begin - before, 0, count), std::clamp<i64>(end - before, 0, count));
-        before += count;
+        const i64 count = strips(blocks[b]);
+        for (i64 i = 0; i < count; ++i, before += blocks[b].panels) {
+            const bool mine = meeting ? i * member.count / count == member.index : before >= begin && before < end;
+            const i64 first = i * kernel.height;
+            if (mine) all.push_back({b, first, int(std::min<i64>(kernel.height, blocks[b].columns - first))});
+        }
     }
     return all;
 }
@@ -227,15 +226,10 @@ void ParameterGradients<T>::clear_the_rest() {
 }
 
 template <class T>
-i64 ParameterGradients<T>::panels() const {
-    i64 most = 0;
-    for (const Block<T>& it : blocks) {
-        i64 sum = 0;
+void ParameterGradients<T>::count_panels() {
+    for (Block<T>& it : blocks)
         for (const Target<T>& target : it.targets)
-            sum += (values[target.value].width + kernel.width - 1) / kernel.width;
-        most = std::max(most, sum);
-    }
-    return most;
+            it.panels += (values[target.value].width + kernel.width - 1) / kernel.width;
 }
 
 template <class T>
@@ -249,9 +243,9 @@ void ParameterGradients<T>::multiply(const std::vector<Strip>& mine, i64 step, i
             for (size_t i = 0; i < mine.size(); ++i) {
                 const Strip& strip = mine[i];
                 const Block<T>& block = blocks[strip.block];
-                const T* a = packed != nullptr ? packed + i64(i) * kernel.height * k
-                                               : block.data + step * block.ld + strip.first;
-                const i64 lda = packed != nullptr ? kernel.height : block.ld;
+                const T* a = block.panels >= WORTH_PACKING ? packed + i64(i) * kernel.height * k
+                                                           : block.data + step * block.ld + strip.first;
+                const i64 lda = block.panels >= WORTH_PACKING ? kernel.height : block.ld;
                 for (const Target<T>& target : block.targets)
                     if (target.value == v)
                         kernel.multiply(a, lda, panel, k, strip.columns, columns,
@@ -271,8 +265,9 @@ void ParameterGradients<T>::pack(const std::vector<Strip>& mine, i64 step, i64 k
         size_t end = i;
         i64 columns = 0;
         for (; end < mine.size() && mine[end].block == first.block; ++end) columns += mine[end].columns;
-        kernel.pack(block.data + step * block.ld, block.ld, nullptr, k, first.first, columns, kernel.height,
-                    packed + i64(i) * kernel.height * k);
+        if (block.panels >= WORTH_PACKING)
+            kernel.pack(block.data + step * block.ld, block.ld, nullptr, k, first.first, columns, kernel.height,
+                        packed + i64(i) * kernel.height * k);
         i = end;
     }
 }
@@ -281,13 +276,13 @@ template <class T>
 void ParameterGradients<T>::run_strips(const std::vector<Strip>& mine) const {
     if (mine.empty()) return;
     const i64 steps = job.batch->real_steps(), depth = std::min(DEPTH, steps);
-    const i64 packed_columns = panels() < WORTH_PACKING ? 0 : i64(mine.size()) * kernel.height;
+    const i64 packed_columns = i64(mine.size()) * kernel.height;
     const Workspace memory(size_t(depth * (kernel.width + packed_columns)) * sizeof(T));
     T* panel = static_cast<T*>(memory.data());
-    T* packed = packed_columns == 0 ? nullptr : panel + depth * kernel.width;
+    T* packed = panel + depth * kernel.width;
     for (i64 step = 0; step < steps; step += depth) {
         const i64 k = std::min(depth, steps - step);
-        if (packed != nullptr) pack(mine, step, k, packed);
+        pack(mine, step, k, packed);
         multiply(mine, step, k, packed, panel);
     }
 }
