@@ -14,13 +14,14 @@ from torch import Tensor
 from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
+from elman.engine.native import Native
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
 from elman.errors import ElmanError, UsageError
 from elman.types import State
 
-BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Vendor(), Reference())}
+BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Native(), Vendor(), Reference())}
 """The fastest first; the last runs everything."""
 
 _forced_here: ContextVar[str | None] = ContextVar("elman_backend", default=None)

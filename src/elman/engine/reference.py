@@ -4,13 +4,12 @@ It runs any cell on any device in any dtype, differentiates twice, and knows not
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
-from elman.engine.packing import Packing
+from elman.engine.packing import dropout
 from elman.types import State
 
 
@@ -31,7 +30,7 @@ class Reference(Backend):
         final: list[State] = []
         for depth, directions in enumerate(call.weights):
             if depth > 0:
-                value = _dropout(value, call.active_dropout, packing)
+                value = dropout(value, call.active_dropout, packing)
             outputs: list[Tensor] = []
             for direction, weights in enumerate(directions):
                 initial = tuple(tensor[len(final)] for tensor in call.state)
@@ -117,11 +116,3 @@ def _fresh(reset: Tensor, real: Tensor | None, *, reverse: bool) -> Tensor:
         starts = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
     return starts
 
-
-def _dropout(value: Tensor, probability: float, packing: Packing | None) -> Tensor:
-    """Dropout on the real steps only, in packed order, as torch draws it."""
-    if probability == 0:
-        return value
-    if packing is None:
-        return F.dropout(value, probability)
-    return packing.unpack(F.dropout(packing.pack(value), probability))

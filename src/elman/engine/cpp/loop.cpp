@@ -24,15 +24,15 @@ void run_rows(const Job<T>& job, i64 part) {
         const i64 t = step_of(job, number);
         const Range rows{all.begin, std::min(all.end, job.batch->rows_at(t))};
         if (rows.size() <= 0) continue;
-        const bool fresh = job.batch->any_fresh(t, rows);
-        if (fresh) job.copy_fresh(t, rows);
-        runner.at_step(t, fresh);
+        const auto before = job.before(t, rows);
+        if (before == Job<T>::Before::copied) job.copy_before(t, rows);
+        runner.at_step(t, before);
         for (int s = 0; s < int(job.program->segments.size()); ++s) {
             if (!job.wanted(job.program->segments[size_t(s)])) continue;
             runner.row_operations(s, rows);
             runner.tiles(s, rows, {0, runner.tiles_of(s)});
         }
-        if (fresh && job.program->backward()) job.clear_carry(t, rows);
+        if (job.program->backward() && job.batch->any_fresh(t, rows)) job.clear_carry(t, rows);
     }
     job.finish_rows(all);
 }
@@ -49,17 +49,19 @@ void run_columns(Job<T>& job, Member member) {
         const i64 t = step_of(job, number);
         const Range rows{0, job.batch->rows_at(t)};
         if (rows.size() == 0) continue;
-        const bool fresh = job.batch->any_fresh(t, rows);
-        if (fresh && first) job.copy_fresh(t, rows);
-        if (fresh) job.barrier.wait(member.count);
-        runner.at_step(t, fresh);
+        const auto before = job.before(t, rows);
+        if (before == Job<T>::Before::copied) {
+            if (first) job.copy_before(t, rows);
+            job.barrier.wait(member.count);
+        }
+        runner.at_step(t, before);
         for (int s = 0; s < int(job.program->segments.size()); ++s) {
             if (!job.wanted(job.program->segments[size_t(s)])) continue;
             const i64 tiles = runner.tiles_of(s);
             runner.tiles(s, rows, {tiles * member.index / member.count, tiles * (member.index + 1) / member.count});
             job.barrier.wait(member.count);
         }
-        if (fresh && job.program->backward()) {
+        if (job.program->backward() && job.batch->any_fresh(t, rows)) {
             if (first) job.clear_carry(t, rows);
             job.barrier.wait(member.count);
         }

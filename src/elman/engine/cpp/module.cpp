@@ -71,8 +71,7 @@ void bind_program(nb::module_& m) {
             },
             "steps"_a, "rows"_a, "lengths"_a = 0, "fresh"_a = 0, "reverse"_a = false)
         .def_prop_ro("real_steps", &Batch::real_steps)
-        .def_prop_ro("places", &Batch::places)
-        .def("place", &Batch::place, "p"_a)
+        .def("start", &Batch::start, "t"_a)
         .def(
             "parts",
             [](const Batch& it, i64 count) {
@@ -136,9 +135,21 @@ void bind_numbers(nb::module_& parent, const char* name) {
                int threads) {
                 new (self) Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads);
             },
-            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, Unlocked());
+            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, Unlocked())
+        .def(
+            "made_of",
+            [](const Weights<T>& it, const Addresses& parameters) { return it.made_of(pointers<const T>(parameters)); },
+            "parameters"_a);
     nb::class_<Tape<T>>(m, "Tape")
-        .def(nb::init<const Program&, const Batch&>(), "program"_a, "batch"_a)
+        .def(
+            "__init__",
+            [](Tape<T>* self, const Program& program, const Batch& batch, Address memory) {
+                new (self) Tape<T>(program, batch, pointer<T>(memory));
+            },
+            "program"_a, "batch"_a, "memory"_a)
+        .def_static("size", &Tape<T>::size, "program"_a, "steps"_a)
+        .def("begin", &Tape<T>::begin)
+        .def_prop_ro("spent", &Tape<T>::spent)
         .def("prepare_backward", &Tape<T>::prepare_backward, "keep"_a);
     m.def(
         "plan",
@@ -184,6 +195,7 @@ void bind_machine(nb::module_& m) {
 }  // namespace elman
 
 NB_MODULE(_native, m) {
+    nb::set_leak_warnings(false);  // programs, packed weights and tensors' memory live until the process ends
     m.doc() = "The runtime of Elman's native engine; the contract is docs/engine.md.";
     elman::bind_machine(m);
     elman::bind_workspace(m);
