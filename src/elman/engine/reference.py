@@ -3,6 +3,8 @@
 It runs any cell on any device in any dtype, differentiates twice, and knows nothing of speed.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -16,11 +18,9 @@ from elman.types import State
 class Reference(Backend):
     name = "reference"
     means = "a Python loop over the cell's step"
+    slow = True
 
-    def knows(self, cell: Cell) -> bool:  # noqa: ARG002
-        return True
-
-    def refuses(self, call: Call) -> str | None:  # noqa: ARG002
+    def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:  # noqa: ARG002
         return None
 
     def run(self, call: Call) -> tuple[Tensor, State]:
@@ -115,4 +115,3 @@ def _fresh(reset: Tensor, real: Tensor | None, *, reverse: bool) -> Tensor:
     if reverse:
         starts = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
     return starts
-

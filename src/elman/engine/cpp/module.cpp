@@ -11,6 +11,7 @@
 #include "job.h"
 #include "probe.h"
 #include "program.h"
+#include "stepper.h"
 #include "team.h"
 #include "workspace.h"
 
@@ -114,6 +115,16 @@ void bind_job(nb::module_& m) {
             },
             "state"_a, "data"_a, "row"_a)
         .def_ro("plan", &Job::plan);
+    using Stepper = elman::Stepper<T>;
+    nb::class_<Stepper>(m, "Stepper")
+        .def(
+            "__init__",
+            [](Stepper* self, std::vector<std::shared_ptr<Job>> jobs, Address input, i64 size, int threads) {
+                new (self) Stepper(std::move(jobs), pointer<T>(input), size, threads);
+            },
+            "jobs"_a, "input"_a, "size"_a, "threads"_a)
+        .def(
+            "run", [](Stepper& it, Address from) { it.run(pointer<const T>(from)); }, "input"_a, Unlocked());
     m.def(
         "run", [](const std::vector<Job*>& jobs, int threads) { run<T>(jobs, threads); }, "jobs"_a, "threads"_a,
         Unlocked());
@@ -137,9 +148,24 @@ void bind_numbers(nb::module_& parent, const char* name) {
             },
             "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, Unlocked())
         .def(
-            "made_of",
-            [](const Weights<T>& it, const Addresses& parameters) { return it.made_of(pointers<const T>(parameters)); },
-            "parameters"_a);
+            "looks_like",
+            [](const Weights<T>& it, const Addresses& parameters) {
+                return it.looks_like(pointers<const T>(parameters));
+            },
+            "parameters"_a)
+        .def(
+            "take_hash",
+            [](Weights<T>& it, const Addresses& parameters, int threads) {
+                it.take_hash(pointers<const T>(parameters), threads);
+            },
+            "parameters"_a, "threads"_a, Unlocked())
+        .def_prop_ro("hashed", &Weights<T>::hashed)
+        .def(
+            "holds",
+            [](const Weights<T>& it, const Addresses& parameters, int threads) {
+                return it.holds(pointers<const T>(parameters), threads);
+            },
+            "parameters"_a, "threads"_a, Unlocked());
     nb::class_<Tape<T>>(m, "Tape")
         .def(
             "__init__",

@@ -17,8 +17,12 @@ public:
     // `parameters` in the order of the program's table; they are not kept.
     Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads);
 
-    // Whether these parameters still hold what was packed, as far as a look at a few places of each can tell.
-    bool made_of(const std::vector<const T*>& parameters) const;
+    // Whether parameters still hold what was packed, as far as a look at a few places of each can tell.
+    bool looks_like(const std::vector<const T*>& parameters) const;
+    // The same beyond doubt, by a hash of all bits, if it was taken when they were packed.
+    void take_hash(const std::vector<const T*>& parameters, int threads);
+    bool hashed() const { return !hashes.empty(); }
+    bool holds(const std::vector<const T*>& parameters, int threads) const;
 
     i64 inputs() const { return input_size; }
     i64 panel_columns() const { return panel_width; }
@@ -58,6 +62,9 @@ private:
         T value;
     };
     std::vector<Sample> samples;
+    std::vector<i64> sizes;  // of the parameters, in numbers
+    std::vector<uint64_t> hashes;  // of pieces of them
+    std::vector<uint64_t> hash(const std::vector<const T*>& parameters, int threads) const;
     std::unique_ptr<Workspace> memory;
 };
 

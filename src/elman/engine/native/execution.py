@@ -38,8 +38,12 @@ class Rows:
         if sizes is not None:
             packing = Packing.from_batch_sizes(sizes, input.device)
         elif lengths is not None:
+            if int(lengths.min()) < 0 or int(lengths.max()) > len(input):
+                raise ValueError(f"lengths must lie between 0 and T = {len(input)}, got {lengths.tolist()}")
             packing = Packing.from_lengths(lengths, len(input), input.device)
-        self.steps, self.count = (len(input), batch) if packing is None else (len(packing.batch_sizes), len(packing.rows))
+        self.steps, self.count = (
+            (len(input), batch) if packing is None else (len(packing.batch_sizes), len(packing.rows))
+        )
         self.real = self.steps * self.count if packing is None else len(packing.index)
         self.packing = packing if sizes is None else None
         self._lengths = None if packing is None else packing.lengths[packing.rows]
@@ -111,7 +115,9 @@ class Layer:
 
     def tape(self) -> Tensor:
         """Memory for what the forward pass leaves for the backward pass."""
-        return memory((tape_size(self.made, self.input.dtype, self.shape, self.directions, self.width, self.padded),), self.input)
+        return memory(
+            (tape_size(self.made, self.input.dtype, self.shape, self.directions, self.width, self.padded),), self.input
+        )
 
     @property
     def padded(self) -> bool:
@@ -137,7 +143,7 @@ class Layer:
         plan = self.numbers.plan(program, batch, self.inputs, self.threads)
         like = self.made.packed_for(program)
         kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads)
-        job = self.numbers.Job(program, kept, batch, tape, plan)
+        job = self.numbers.Job(program, kept.packed, batch, tape, plan)
         job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
         columns = direction * self.width * outputs.element_size()
         job.bind(Kind.NEXT, 0, outputs.data_ptr() + columns, outputs.shape[-1])

@@ -14,7 +14,7 @@ from torch import Tensor
 from elman.cells import CELLS, Cell, Weights
 from elman.engine.native.library import library, numbers
 from elman.engine.program import Compiled, UntraceableError, compile_cell
-from elman.engine.program.contract import Source
+from elman.engine.program.contract import Source, Width
 from elman.engine.program.encode import Program
 from elman.errors import UsageError
 
@@ -22,7 +22,7 @@ _cells: dict[str, Cell] = dict(CELLS)
 
 
 def handle(cell: Cell) -> str:
-    """The name of a cell for `cell_of`; the same for equal cells, and in every process for the cells of the registry."""
+    """The name of a cell for `cell_of`: one for all equal cells, and the same in every process for the registry's."""
     if _cells.get(cell.name) == cell:
         return cell.name
     for name, known in _cells.items():
@@ -42,7 +42,9 @@ def cell_of(name: str) -> Cell:
 
     """
     if name not in _cells:
-        raise UsageError(f"the cell {name!r} is not known here; import the module that defines it and use it once first")
+        raise UsageError(
+            f"the cell {name!r} is not known here; import the module that defines it and use it once first"
+        )
     return _cells[name]
 
 
@@ -70,7 +72,7 @@ class Programs:
     @property
     def output(self) -> int:
         """P, the number of features of the output."""
-        return self.compiled.tables.sizes[1]
+        return self.compiled.tables.sizes[Width.P]
 
     def packed_for(self, program: Any) -> Any:
         """The program whose packed weights this one uses: inference and training share them if their products agree."""
@@ -114,7 +116,7 @@ def programs(name: str, shapes: Shapes) -> Programs:
 
 def _made(name: str, shapes: Shapes) -> Programs | UntraceableError:
     library()
-    weights = Weights(*(None if shape is None else torch.empty(shape, device="meta") for shape in shapes))
+    weights = Weights._make(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
     try:
         compiled = compile_cell(cell_of(name), weights)
     except UntraceableError as error:
