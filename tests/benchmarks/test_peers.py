@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from elman.benchmarks import kink
 from elman.benchmarks.answers import deviation
 from elman.benchmarks.base import Shape
 from elman.benchmarks.peers import PEERS
@@ -59,3 +60,19 @@ def test_operations_are_those_of_the_matmuls():
     problem = Problem.make("gru", Shape(B=2, T=3, I=5, H=7))
     assert problem.operations(training=False) == 3 * 2 * (2 * 5 * 21 + 2 * 7 * 21)
     assert problem.operations(training=True) == 3 * problem.operations(training=False)
+
+
+def test_no_unit_of_a_relu_network_stands_at_the_kink(monkeypatch):
+    monkeypatch.setattr(kink, "MARGIN", 1e-2)  # so wide that rows must be drawn anew
+    problem = Problem.make("rnn-relu", Shape(4, 6, 3, 5), bidirectional=True, unequal=True)
+    w = problem.weights
+    for b, length in enumerate(problem.lengths.tolist()):
+        row = problem.x[:length, b]
+        states, _ = problem.layer(row)
+        for direction, end in enumerate(("l0", "l0_reverse")):
+            mine = states[:, direction * 5 : direction * 5 + 5]
+            before = torch.zeros(1, 5)
+            shifted = torch.cat([before, mine[:-1]]) if direction == 0 else torch.cat([mine[1:], before])
+            sums = row @ w[f"weight_ih_{end}"].T + shifted @ w[f"weight_hh_{end}"].T
+            sums += w[f"bias_ih_{end}"] + w[f"bias_hh_{end}"]
+            assert sums.abs().min() > 0.99e-2

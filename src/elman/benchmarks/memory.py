@@ -11,16 +11,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from elman.benchmarks import tables
 from elman.benchmarks.answers import deviation
 from elman.benchmarks.base import Benchmark, Row, Settings, Shape, Table
 from elman.benchmarks.means import by_kind, mean_and
+from elman.benchmarks.problem import Problem
 from elman.errors import ElmanError
 
 CONTENDERS = ("elman", "torch")
@@ -78,12 +78,15 @@ def _row(cell: str, shape: Shape, settings: Settings) -> Row:
     found: dict[str, list[Row]] = {who: [] for who in CONTENDERS}
     answers: dict[str, dict[str, Tensor]] = {}
     spent, done = 0.0, 0
-    while settings.budget.allows(done, spent):
-        for who in CONTENDERS:
-            measured, answers[who] = _in_a_fresh_process(who, cell, shape)
-            found[who].append(measured)
-            spent += measured["seconds"]
-        done += 1
+    with tempfile.TemporaryDirectory() as folder:
+        problem = Problem.make(cell, shape)
+        save_file({"x": problem.x, **problem.weights}, Path(folder) / "problem.safetensors")
+        while settings.budget.allows(done, spent):
+            for who in CONTENDERS:
+                measured, answers[who] = _in_a_fresh_process(who, problem, Path(folder))
+                found[who].append(measured)
+                spent += measured["seconds"]
+            done += 1
     off = deviation(answers["elman"], answers["torch"], who="elman", case=f"{cell} {shape} training")
     memory = {
         who: {name: median(each[name] for each in runs) for name in (*FIGURES, "before_mib")}
@@ -98,14 +101,13 @@ def _row(cell: str, shape: Shape, settings: Settings) -> Row:
     }
 
 
-def _in_a_fresh_process(who: str, cell: str, shape: Shape) -> tuple[Row, dict[str, Tensor]]:
-    with tempfile.TemporaryDirectory() as folder:
-        answers = Path(folder) / "answers.safetensors"
-        line = [sys.executable, "-m", "elman.benchmarks.memory_process", who, cell, str(shape)]
-        line += [str(torch.get_num_threads()), str(answers)]
-        done = subprocess.run(line, capture_output=True, text=True, check=False)  # noqa: S603  (our own module)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-            raise ElmanError(f"the process that measures {who} at {cell} {shape} failed: {last}")
-        measured: dict[str, Any] = json.loads(done.stdout)
-        return measured, load_file(answers)
+def _in_a_fresh_process(who: str, problem: Problem, folder: Path) -> tuple[Row, dict[str, Tensor]]:
+    line = [sys.executable, "-m", "elman.benchmarks.memory_process", who, problem.cell, str(problem.shape)]
+    line += [str(torch.get_num_threads()), str(folder)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)  # noqa: S603  (our own module)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise ElmanError(f"the process that measures {who} at {problem.cell} {problem.shape} failed: {last}")
+    measured: Row = json.loads(done.stdout)
+    answers = load_file(folder / "answers.safetensors")
+    return measured, {name: tensor.clone() for name, tensor in answers.items()}  # the next process writes the file anew

@@ -1,8 +1,9 @@
 """The process that `memory` starts: training steps of one contender, and the peak of memory that they took.
 
-    python -m elman.benchmarks.memory_process WHO CELL B,T,I,H THREADS ANSWERS
+    python -m elman.benchmarks.memory_process WHO CELL B,T,I,H THREADS FOLDER
 
-Prints one JSON line and writes output and gradients to ANSWERS. What it need not import, it does not.
+Reads weights and x from FOLDER/problem.safetensors, prints one JSON line, and writes output and gradients to
+FOLDER/answers.safetensors. What it need not import, it does not.
 """
 
 import json
@@ -12,36 +13,41 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from elman.benchmarks import modules
 from elman.benchmarks.base import Shape
-from elman.benchmarks.problem import Problem
+from elman.benchmarks.problem import LAYERS
 
 STEPS = 3
 """The first step leaves gradients and freed memory behind, which the next ones meet."""
 
 
-def main(who: str, cell: str, shape: str, threads: str, answers: str) -> None:
+def main(who: str, cell: str, shape: str, threads: str, folder: str) -> None:
     """Measure, write, print."""
     torch.set_num_threads(int(threads))
     start = time.perf_counter()
-    problem = Problem.make(cell, Shape.parse(shape))
-    layer: nn.Module = problem.layer
+    weights = load_file(Path(folder) / "problem.safetensors")
+    x, sizes = weights.pop("x").clone(), Shape.parse(shape)
+    layer: nn.Module = LAYERS[cell](sizes.I, sizes.H)
+    layer.load_state_dict(weights)
+    del weights
     backend = "torch.nn"
     if who == "elman":
         from elman.layers import convert, explain
 
         layer = convert(layer)
-        backend = explain(layer, problem.x).backend
-    work = modules.training(layer, lambda x: layer(x)[0], problem.x)
+        backend = explain(layer, x).backend
+    work = modules.training(layer, lambda x: layer(x)[0], x)
     before = _status("VmRSS")
     for _ in range(STEPS):
         output = work.run()
     peak = _status("VmHWM")
     found = {"peak_mib": peak, "before_mib": before, "above_mib": peak - before, "backend": backend}
-    save_file({name: tensor.contiguous() for name, tensor in work.read(output).items()}, answers)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in work.read(output).items()}, Path(folder) / "answers.safetensors"
+    )
     print(json.dumps(found | {"seconds": time.perf_counter() - start}))  # noqa: T201  (its parent reads it)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.benchmarks.base import Shape
+from elman.benchmarks.kink import off_the_kink
 from elman.cells import CELLS
 
 LAYERS: dict[str, Callable[..., nn.RNNBase]] = {
@@ -58,6 +59,8 @@ class Problem:
             x = torch.randn(shape.T, shape.B, shape.I)
             lengths = torch.randint(max(1, shape.T // 10), shape.T + 1, (shape.B,)) if unequal else None
             layer = LAYERS[cell](shape.I, shape.H, bidirectional=bidirectional)
+            if cell == "rnn-relu":
+                x = off_the_kink(layer, x, lengths)
         return cls(cell, shape, layer, x, lengths)
 
     @property
