@@ -81,7 +81,8 @@ def test_a_wrong_answer_is_an_error_and_not_a_row(bench, monkeypatch, tmp_path):
         return convert(layer)
 
     monkeypatch.setattr(layers, "convert", wrong)
-    status, out, err = bench("layers", "--cell", "gru", "--shape", SHAPE, "--rounds", "1", "--save", "kept", "--json")
+    line = ["layers", "--cell", "gru", "--shape", SHAPE, "--peer", "torch", "--rounds", "1", "--save", "kept", "--json"]
+    status, out, err = bench(*line)
     assert (status, out) == (1, "")
     assert re.fullmatch(r"elman: gru 3,6,4,5 training: .* of elman differs from torch.nn's by .*\n", err)
     assert list(tmp_path.iterdir()) == []
