@@ -149,7 +149,7 @@ class _Seen:
         self._states[direction].append(state)
         for k, tensor in enumerate(state):
             if tensor.requires_grad and not torch.compiler.is_compiling():  # a graph has nobody to tell
-                tensor.register_hook(partial(self._came, direction, number, k))
+                tensor.register_hook(partial(self._came, direction, number, k))  # type: ignore[no-untyped-call]
 
     def _came(self, direction: int, number: int, k: int, gradient: Tensor) -> None:
         self._gradients[direction, number, k] = gradient.detach()

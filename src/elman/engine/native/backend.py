@@ -107,7 +107,7 @@ def _tell(record: Record, depth: int, directions: int, gradients: Sequence[Tenso
 
 def _by_direction(tensor: Tensor, directions: int) -> Tensor:
     """(T, B, D * features) -> (D, T, B, features)."""
-    return tensor.unflatten(-1, (directions, -1)).permute(2, 0, 1, 3)
+    return tensor.view(*tensor.shape[:-1], directions, -1).permute(2, 0, 1, 3)
 
 
 def _autocast() -> bool:
