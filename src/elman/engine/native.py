@@ -19,23 +19,20 @@ from torch import Tensor
 from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
+from elman.engine.extension import missing
+from elman.engine.extension import native as _native
 from elman.engine.program import Compiled, UntraceableError, compile_cell
 from elman.engine.program.contract import Kind
 from elman.engine.reference import Reference
 from elman.errors import UsageError
 from elman.types import State
 
-try:
-    from elman.engine import _native
-except ImportError:  # installed without a compiler
-    _native = None  # type: ignore[assignment]
-
 _PACKED = -1
 """A time stride that says: rows follow one another as `Batch` counts them."""
 
 
 def library() -> Any:
-    """The runtime, made ready; None if it was not built."""
+    """The runtime, made ready; None if it is not there (`extension.missing` says why)."""
     if _native is not None:
         _prepare()
     return _native
@@ -299,7 +296,7 @@ class Native(Backend):
 
     def refuses(self, call: Call) -> str | None:
         if library() is None:
-            return "the native engine was not built when Elman was installed"
+            return f"the native engine {missing}"
         tensors = (call.input, *call.state, *call.flat_weights)
         if any(tensor.device.type != "cpu" for tensor in tensors):
             return "the native engine runs on the CPU only"
