@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import re
+import shutil
 import sys
 
 import pytest
@@ -31,6 +32,13 @@ def test_the_reason_is_told(file, tmp_path, monkeypatch):
         sys.modules.pop("package")
     assert found is None
     assert re.fullmatch(CASES[file], missing)
+
+
+def test_it_is_there_where_there_is_a_compiler():
+    """Else all tests of it would be skipped, and nobody would notice."""
+    if not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        pytest.skip("no C++ compiler is installed")
+    assert extension.missing is None
 
 
 def test_doctor_says_it(monkeypatch):
