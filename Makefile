@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format bench clean
 
 demo: $(VENV)/user.stamp  ## train on Tiny Shakespeare for two minutes and show what was learnt
 	$(BIN)/elman train language-modeling tinyshakespeare --minutes 2
@@ -23,6 +23,10 @@ format: $(VENV)/developer.stamp  ## let the formatter and the linter mend what t
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+bench: $(VENV)/bench.stamp  ## measure everything that the README's tables are made from
+	for name in layers lengths step memory; do $(BIN)/elman bench $$name --save benchmarks/results || exit 1; done
+	$(BIN)/python benchmarks/readme.py
+
 $(VENV)/user.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
@@ -32,6 +36,10 @@ $(VENV)/developer.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
 	touch $@ $(VENV)/user.stamp
+
+$(VENV)/bench.stamp: $(VENV)/developer.stamp
+	$(PIP) --editable '.[bench]'
+	touch $@
 
 clean:  ## remove what these commands made, runs excepted
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

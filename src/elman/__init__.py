@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elman.cells import Cell
-    from elman.engine import backend
+    from elman.engine import backend, clear_cache
     from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
     from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, convert, explain
     from elman.run import Run, load, train
 
 _HOME = {
     "elman.cells": ("Cell",),
-    "elman.engine": ("backend",),
+    "elman.engine": ("backend", "clear_cache"),
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
     "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "convert", "explain"),
     "elman.run": ("Run", "load", "train"),
@@ -38,6 +38,7 @@ __all__ = [
     "RunError",
     "UsageError",
     "backend",
+    "clear_cache",
     "convert",
     "explain",
     "load",

@@ -49,9 +49,16 @@ class Leaky(Cell):
         return (projected + state[0] / 2 + 0 * weights.recurrent(state[0]),)
 
 
-def own_call():
+class Cumulative(Leaky):
+    """A user's own cell with an operation that no program can contain."""
+
+    def step(self, projected, state, weights):
+        return super().step(torch.cumsum(projected, -1), state, weights)
+
+
+def own_call(cell=None):
     call = make_call("rnn")
-    return type(call)(Leaky(), call.weights, call.input, call.state)
+    return type(call)(cell or Leaky(), call.weights, call.input, call.state)
 
 
 def with_reset():
@@ -60,7 +67,9 @@ def with_reset():
 
 def test_the_fastest_that_can_is_taken(taken):
     run(make_call())
-    assert taken == ["torch"]
+    run(with_reset())
+    run(own_call())
+    assert taken == ["native"] * 3
 
 
 def test_a_with_block_forces_and_nests(taken):
@@ -70,7 +79,7 @@ def test_a_with_block_forces_and_nests(taken):
             run(make_call())
         run(make_call())
     run(make_call())
-    assert taken == ["reference", "torch", "reference", "torch"]
+    assert taken == ["reference", "torch", "reference", "native"]
 
 
 def test_the_environment_forces_and_a_with_block_precedes_it(taken, monkeypatch):
@@ -97,7 +106,7 @@ def test_forcing_holds_in_its_own_thread_only():
 
 
 def test_an_unknown_backend_is_named_with_the_known_ones(monkeypatch):
-    message = "unknown backend 'cuda'; choose one of torch, reference"
+    message = "unknown backend 'cuda'; choose one of native, torch, reference"
     with pytest.raises(UsageError, match=message), backend("cuda"):
         pass
     monkeypatch.setenv("ELMAN_BACKEND", "cuda")
@@ -113,14 +122,20 @@ def test_a_forced_backend_that_cannot_says_so():
             run(own_call())
 
 
-def test_leaving_the_fast_backend_warns_once_for_each_reason_at_the_users_line(taken):
-    with pytest.warns(FallbackWarning, match="cannot reset a state within a sequence; so a Python loop") as caught:
-        run(with_reset())
+def test_leaving_the_fast_backends_warns_once_for_each_reason_at_the_users_line(taken):
+    with pytest.warns(FallbackWarning, match=r"torch.cumsum \(test_choice.py, line \d+\).* so a Python loop") as caught:
+        run(own_call(Cumulative()))
     assert caught[0].filename == __file__
-    run(with_reset())  # warnings are errors here: a second one would fail the test
-    with pytest.warns(FallbackWarning, match="no kernel for the cell 'leaky'"):
-        run(own_call())
+    run(own_call(Cumulative()))  # warnings are errors here: a second one would fail the test
+    half = make_call("gru", dtype=torch.bfloat16, reset=torch.zeros(STEPS, BATCH, dtype=torch.bool))
+    with pytest.warns(FallbackWarning, match="computes in float32 or float64.*cannot reset a state within a sequence"):
+        run(half)
     assert taken == ["reference"] * 3
+
+
+def test_torchs_kernels_take_over_without_a_warning(taken):
+    run(make_call("gru", dtype=torch.bfloat16))
+    assert taken == ["torch"]
 
 
 def test_a_forced_backend_does_not_warn():
@@ -139,20 +154,26 @@ def test_a_users_cell_runs():
         assert_close(output[t], h)
 
 
+def refusal(cell):
+    return BACKENDS["torch"].refuses_step(cell, make_call("gru").weights[0][0], [])
+
+
 def test_a_variant_of_a_known_cell_does_not_get_the_known_kernel():
     class Doubled(type(CELLS["gru"])):
         """Not the GRU that torch has a kernel for."""
 
-    assert not BACKENDS["torch"].knows(Doubled())
-    assert BACKENDS["torch"].knows(type(CELLS["gru"])())
+    assert refusal(Doubled()) is not None
+    assert refusal(type(CELLS["gru"])()) is None
 
 
-def test_a_users_cell_need_not_be_hashable():
+def test_a_users_cell_need_not_be_hashable(taken):
     @dataclass
     class Leak(Leaky):
         rate: float = 0.5
 
-    assert not BACKENDS["torch"].knows(Leak())
+    assert refusal(Leak()) is not None
+    run(own_call(Leak()))
+    assert taken == ["native"]
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -163,7 +184,8 @@ def test_one_step_is_the_same_by_every_backend(name):
     for one in BACKENDS:
         with backend(one):
             results.append(step(call.cell, call.weights[0][0], rows, state))
-    assert_close(results[0], results[1])
+    for result in results[1:]:
+        assert_close(result, results[0])
     assert_equal(step(call.cell, call.weights[0][0], rows, state), results[0])
 
 
@@ -171,27 +193,30 @@ def test_one_step_of_a_users_cell():
     weights = Weights(torch.eye(2), torch.zeros(2, 2))
     (h,) = step(Leaky(), weights, torch.ones(1, 2), (torch.full((1, 2), 2.0),))
     assert_equal(h, torch.full((1, 2), 2.0))
-    with backend("torch"), pytest.raises(ElmanError, match="it does not know the cell 'leaky'"):
+    with backend("torch"), pytest.raises(ElmanError, match="torch has no kernel for the cell 'leaky'"):
         step(Leaky(), weights, torch.ones(1, 2), (h,))
 
 
 def test_an_explanation_names_backend_reason_refusals_and_sizes():
     explanation = explain(make_call("gru", 2, 2))
-    assert explanation.backend == "torch"
-    assert explanation.refusals == {"torch": None, "reference": None}
+    assert explanation.backend == "native"
+    assert explanation.refusals == {"native": None, "torch": None, "reference": None}
     assert explanation.sizes == {"T": 6, "B": 4, "I": 3, "H": 5, "L": 2, "D": 2}
     assert str(explanation) == (
-        "torch: the kernels behind torch.nn, the fastest way that can run this call\n"
+        "native: Elman's own engine, the fastest way that can run this call\n"
+        "    native     can run it\n"
         "    torch      can run it\n"
         "    reference  can run it\n"
         "    T=6, B=4, I=3, H=5, L=2, D=2"
     )
 
 
-def test_an_explanation_tells_why_the_fast_backend_is_left():
-    explanation = explain(with_reset())
+def test_an_explanation_tells_why_the_fast_backends_are_left():
+    explanation = explain(own_call(Cumulative()))
     assert explanation.backend == "reference"
-    assert explanation.refusals["torch"] == "torch's kernels cannot reset a state within a sequence"
+    assert "torch.cumsum (test_choice.py, line" in explanation.refusals["native"]
+    assert explanation.refusals["torch"] == "torch has no kernel for the cell 'cumulative'"
+    assert explain(with_reset()).refusals["torch"] == "torch's kernels cannot reset a state within a sequence"
 
 
 def test_an_explanation_of_a_forced_backend_neither_warns_nor_raises():

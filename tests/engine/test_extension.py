@@ -42,7 +42,7 @@ def test_it_is_there_where_there_is_a_compiler():
 
 
 def test_doctor_says_it(monkeypatch):
-    monkeypatch.setattr(native, "_native", None)
+    monkeypatch.setattr(native, "library", lambda: None)
     monkeypatch.setattr(extension, "missing", "was built, but does not load: undefined symbol: x")
-    assert listing._native_engine().startswith("was built, but does not load: undefined symbol: x. All runs on")
+    assert listing._native_engine().startswith("was built, but does not load: undefined symbol: x. All runs without it")
     assert "apt install g++" in listing._native_engine()

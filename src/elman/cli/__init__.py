@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from elman.cli import explain, listing, runs
+from elman.cli import bench, explain, listing, runs
 from elman.cli.training import TaskGroup
 from elman.errors import ElmanError, UsageError
 
@@ -21,6 +21,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     listing.tasks,
     listing.cells,
     listing.doctor,
+    bench.bench,
 )
 
 

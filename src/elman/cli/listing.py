@@ -50,8 +50,8 @@ def doctor(json: Json = False) -> None:
 
 SHOWN_SIZE = 128
 WITHOUT_ENGINE = (
-    "All runs on the backends above. To build it: have g++ (11 or later) or clang and Python's headers (on Debian and "
-    "Ubuntu: apt install g++ python3-dev), then install Elman again with pip's options --force-reinstall --no-deps "
+    "All runs without it, more slowly. To build it: have g++ (11 or later) or clang and Python's headers (on Debian "
+    "and Ubuntu: apt install g++ python3-dev), then install Elman again with pip's options --force-reinstall --no-deps "
     "--no-cache-dir --verbose; the last one shows what fails."
 )
 
@@ -79,7 +79,7 @@ def _native_engine() -> str:
     runtime = library()
     if runtime is None:
         return f"{missing}. {WITHOUT_ENGINE}"
-    return f"built, runs with {runtime.instruction_set()}; under construction, so that no layer chooses it yet"
+    return f"built, runs with {runtime.instruction_set()}"
 
 
 def _bfloat16_gain() -> float:

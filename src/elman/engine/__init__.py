@@ -5,6 +5,7 @@ This room does not know torch.nn's modules, parameters or argument conventions; 
 
 from elman.engine.base import Backend
 from elman.engine.call import Call
-from elman.engine.choice import BACKENDS, Explanation, backend, explain, run, step
+from elman.engine.choice import BACKENDS, Explanation, backend, explain, prepare, run, step
+from elman.engine.native import clear_cache
 
-__all__ = ["BACKENDS", "Backend", "Call", "Explanation", "backend", "explain", "run", "step"]
+__all__ = ["BACKENDS", "Backend", "Call", "Explanation", "backend", "clear_cache", "explain", "prepare", "run", "step"]

@@ -4,8 +4,10 @@ It does not know which backends there are, nor which is preferred.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
@@ -22,13 +24,23 @@ class Backend(ABC):
     means: ClassVar[str]
     """What it is, in a few words, for `explain`."""
 
-    @abstractmethod
-    def knows(self, cell: Cell) -> bool:
-        """Whether it can compute this cell at all."""
+    slow: ClassVar[bool] = False
+    """Whether a user should be told when it is taken."""
 
     @abstractmethod
+    def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:
+        """Why it cannot take a step of this cell on tensors like these, as a clause without sizes; None if it can.
+
+        Args:
+            cell: the time step.
+            weights: of one layer and direction.
+            tensors: input, state and all weights that take part.
+
+        """
+
     def refuses(self, call: Call) -> str | None:
         """Why it cannot run this call, as a clause without sizes; None if it can."""
+        return self.refuses_step(call.cell, call.weights[0][0], [call.input, *call.state, *call.flat_weights])
 
     @abstractmethod
     def run(self, call: Call) -> tuple[Tensor, State]:
@@ -43,3 +55,32 @@ class Backend(ABC):
     @abstractmethod
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         """One time step of one layer: input (B, I), state tensors (B, H)."""
+
+    def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:  # noqa: ARG002
+        """The same as `step`, if that was called before with these weights and the way is short now; else None."""
+        return None
+
+    def prepare(self, cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[Tensor], Tensor]:
+        """A function that takes steps of a stack of layers without gradients, one with each call.
+
+        Args:
+            cell: the time step.
+            weights: by layer.
+            state: tensors (L, B, ·), contiguous, which every step overwrites.
+
+        Returns:
+            From an input (B, I), contiguous, to the output of the last layer (B, P), which the next call overwrites.
+
+        """
+        output = torch.empty_like(state[0][-1])
+
+        def take(input: Tensor) -> Tensor:
+            value = input
+            for number, each in enumerate(weights):
+                after = self.step(cell, each, value, tuple(tensor[number] for tensor in state))
+                for tensor, new in zip(state, after, strict=True):
+                    tensor[number] = new
+                value = after[0]
+            return output.copy_(value)
+
+        return torch.no_grad()(take)

@@ -4,7 +4,7 @@ It knows the order of preference and nothing of how a backend works.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,21 +14,24 @@ from torch import Tensor
 from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
+from elman.engine.native import Native
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
 from elman.errors import ElmanError, UsageError
 from elman.types import State
 
-BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Vendor(), Reference())}
+BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Native(), Vendor(), Reference())}
 """The fastest first; the last runs everything."""
+
+FASTEST = next(iter(BACKENDS))
 
 _forced_here: ContextVar[str | None] = ContextVar("elman_backend", default=None)
 
 
 @contextmanager
 def backend(name: str) -> Iterator[None]:
-    """Force a backend, "torch" or "reference", inside a `with` block.
+    """Force a backend, "native", "torch" or "reference", inside a `with` block.
 
     It precedes the environment variable ELMAN_BACKEND, which does the same for a whole process. A function compiled
     by torch.compile keeps the backend that was chosen when it was compiled.
@@ -68,21 +71,48 @@ def run(call: Call) -> tuple[Tensor, State]:
         ElmanError: if a backend is forced that cannot run the call.
 
     """
-    return _choose(call).run(call)
+    return _choose(lambda candidate: candidate.refuses(call)).run(call)
 
 
-def _choose(call: Call) -> Backend:
+def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
+    """One time step of one layer: input (B, I), state tensors (B, ·).
+
+    Raises:
+        ElmanError: if a backend is forced that cannot take it.
+
+    """
+    name = forced()
+    done = BACKENDS[name or FASTEST].step_again(cell, weights, input, state)
+    if done is not None:
+        return done
+    tensors = [input, *state, *weights.flat()]
+    chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors))
+    return chosen.step(cell, weights, input, state)
+
+
+def prepare(cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[Tensor], Tensor]:
+    """A function that takes steps of a stack of layers, as `Backend.prepare` says.
+
+    Raises:
+        ElmanError: if a backend is forced that cannot take them.
+
+    """
+    tensors = [*state, *(tensor for each in weights for tensor in each.flat())]
+    return _choose(lambda candidate: candidate.refuses_step(cell, weights[0], tensors)).prepare(cell, weights, state)
+
+
+def _choose(refusal_of: Callable[[Backend], str | None]) -> Backend:
     name = forced()
     if name is not None:
-        refusal = BACKENDS[name].refuses(call)
+        refusal = refusal_of(BACKENDS[name])
         if refusal is not None:
             raise ElmanError(_refused(name, refusal))
         return BACKENDS[name]
     left: list[str] = []
     for candidate in BACKENDS.values():
-        refusal = candidate.refuses(call)
+        refusal = refusal_of(candidate)
         if refusal is None:
-            if left:
+            if candidate.slow and left:
                 warn_once(
                     f"{', and '.join(left)}; so {candidate.means} runs this call, which is slower. "
                     "elman.explain(layer, input) shows the choice."
@@ -94,15 +124,6 @@ def _choose(call: Call) -> Backend:
 
 def _refused(name: str, refusal: str) -> str:
     return f"the backend '{name}' is forced, but {refusal}; force another one, or none and let Elman choose"
-
-
-def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
-    """One time step of one layer by the first backend that knows the cell: input (B, I), state tensors (B, H)."""
-    name = forced()
-    for candidate in [BACKENDS[name]] if name else BACKENDS.values():
-        if candidate.knows(cell):
-            return candidate.step(cell, weights, input, state)
-    raise ElmanError(_refused(str(name), f"it does not know the cell '{cell.name}'"))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ It knows nothing of cells. Both backends use it, so that dropout draws the same 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -54,3 +55,12 @@ class Packing:
         steps, batch = self.shape
         zeros = packed.new_zeros(steps * batch, packed.shape[-1])
         return zeros.index_copy(0, self.index, packed).view(steps, batch, packed.shape[-1])
+
+
+def dropout(value: Tensor, probability: float, packing: Packing | None) -> Tensor:
+    """Dropout on the real steps only, in packed order, as torch draws it."""
+    if probability == 0:
+        return value
+    if packing is None:
+        return F.dropout(value, probability)
+    return packing.unpack(F.dropout(packing.pack(value), probability))

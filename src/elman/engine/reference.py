@@ -3,25 +3,24 @@
 It runs any cell on any device in any dtype, differentiates twice, and knows nothing of speed.
 """
 
+from collections.abc import Sequence
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
-from elman.engine.packing import Packing
+from elman.engine.packing import dropout
 from elman.types import State
 
 
 class Reference(Backend):
     name = "reference"
     means = "a Python loop over the cell's step"
+    slow = True
 
-    def knows(self, cell: Cell) -> bool:  # noqa: ARG002
-        return True
-
-    def refuses(self, call: Call) -> str | None:  # noqa: ARG002
+    def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:  # noqa: ARG002
         return None
 
     def run(self, call: Call) -> tuple[Tensor, State]:
@@ -31,7 +30,7 @@ class Reference(Backend):
         final: list[State] = []
         for depth, directions in enumerate(call.weights):
             if depth > 0:
-                value = _dropout(value, call.active_dropout, packing)
+                value = dropout(value, call.active_dropout, packing)
             outputs: list[Tensor] = []
             for direction, weights in enumerate(directions):
                 initial = tuple(tensor[len(final)] for tensor in call.state)
@@ -116,12 +115,3 @@ def _fresh(reset: Tensor, real: Tensor | None, *, reverse: bool) -> Tensor:
     if reverse:
         starts = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
     return starts
-
-
-def _dropout(value: Tensor, probability: float, packing: Packing | None) -> Tensor:
-    """Dropout on the real steps only, in packed order, as torch draws it."""
-    if probability == 0:
-        return value
-    if packing is None:
-        return F.dropout(value, probability)
-    return packing.unpack(F.dropout(packing.pack(value), probability))

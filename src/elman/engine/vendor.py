@@ -3,7 +3,7 @@
 It does not know resets, nor any cell that torch has no kernel for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import _VF, Tensor
@@ -30,15 +30,15 @@ class Vendor(Backend):
     name = "torch"
     means = "the kernels behind torch.nn"
 
-    def knows(self, cell: Cell) -> bool:
-        return any(cell == known for known in KERNELS)  # by comparison, as a user's cell need not be hashable
+    def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:  # noqa: ARG002
+        if not any(cell == known for known in KERNELS):  # by comparison, as a user's cell need not be hashable
+            return f"torch has no kernel for the cell '{cell.name}'"
+        return None
 
     def refuses(self, call: Call) -> str | None:
-        if not self.knows(call.cell):
-            return f"torch has no kernel for the cell '{call.cell.name}'"
         if call.reset is not None:
             return "torch's kernels cannot reset a state within a sequence"
-        return None
+        return super().refuses(call)
 
     def run(self, call: Call) -> tuple[Tensor, State]:
         packing = None if call.packed else call.packing()

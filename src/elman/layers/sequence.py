@@ -15,7 +15,9 @@ from elman import engine
 from elman.cells import CELLS, Cell, Weights
 from elman.engine import Call, Explanation
 from elman.engine.warning import warn
+from elman.errors import UsageError
 from elman.layers.arguments import Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset, torch_name
+from elman.layers.stepper import Stepper, checked_batch
 from elman.types import State
 
 _CELL_OF_MODE = {"RNN_TANH": "rnn", "RNN_RELU": "rnn-relu", "GRU": "gru", "LSTM": "lstm"}
@@ -151,6 +153,25 @@ class SequenceLayer(nn.RNNBase):
             self.check_hidden_size(tensor, expected, "Expected state size {}, got {}")
         known = {"lengths": checked_lengths(lengths, steps, batch), "reset": checked_reset(reset, input)}
         return engine.run(self._engine_call(input, state, **known))
+
+    def stepper(self, batch: int = 1) -> Stepper:
+        """A prepared step for streams: `y = stepper(x)`, with `stepper.state` to read and set.
+
+        Args:
+            batch: how many rows every step has.
+
+        Raises:
+            UsageError: if the layer is bidirectional: the reverse direction begins at a sequence's end.
+
+        """
+        if self.bidirectional:
+            raise UsageError(
+                "a bidirectional layer cannot be run step by step, as its reverse direction begins at the sequence's "
+                "end; use one without bidirectional=True"
+            )
+        weights = tuple(directions[0] for directions in self.weights)
+        sizes = self.cell.state_sizes(self.hidden_size, self.proj_size)
+        return Stepper(self.cell, weights, sizes, checked_batch(batch))
 
     def _call(
         self, input: Tensor | PackedSequence, hx: Hidden | None, lengths: Lengths | None, reset: Tensor | None

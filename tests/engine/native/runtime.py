@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
-from elman.engine import native
+from elman.engine.native import library
+from elman.engine.native.programs import _load
 from elman.engine.program.contract import Kind
 from elman.engine.program.emulate import Gradients
 
-lib = native.library()
+lib = library()
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Runtime:
     def __init__(self, compiled, weights, *, extras=None, dtype=torch.float64, cut=None):
         self.compiled, self.cut, self.dtype = compiled, cut or Cut(), dtype
         self.numbers = lib.float32 if dtype == torch.float32 else lib.float64
-        self.programs = [native._load(p) for p in (compiled.training, compiled.inference, compiled.backward)]
+        self.programs = [_load(p) for p in (compiled.training, compiled.inference, compiled.backward)]
         self.parameters = [getattr(weights, name).detach().to(dtype).contiguous() for name in compiled.parameters]
         self.extras = [(extras or {})[name].detach() for name in compiled.extras]
         self.inputs = weights.ih.shape[1]
@@ -40,6 +41,8 @@ class Runtime:
         job = self.numbers.Job(program, weights, self.batch, tape, plan)
         job.bind(Kind.INPUT, 0, self.x.data_ptr(), self.inputs)
         job.bind(Kind.NEXT, 0, self.history.data_ptr(), self.history.shape[1])
+        for k, tensor in enumerate(self.initial):
+            job.bind_initial(k, tensor.data_ptr(), tensor.shape[1])
         for index, extra in enumerate(self.kept_extras):
             job.bind(Kind.EXTRA, index, extra.data_ptr(), extra.shape[1], 0)
         return job
@@ -56,18 +59,19 @@ class Runtime:
         )
         self.x = self.packed(inputs)
         self.kept_extras = [self.sorted(extra) for extra in self.extras]
-        self.history = torch.full((self.batch.places, state[0].shape[1]), torch.nan, dtype=self.dtype)
-        initial = [self.sorted(tensor) for tensor in state]
-        final = [torch.full_like(tensor, torch.nan) for tensor in initial]
-        self.tape = self.numbers.Tape(self.programs[0], self.batch) if keep else None
+        self.history = torch.full((self.batch.real_steps, state[0].shape[1]), torch.nan, dtype=self.dtype)
+        self.initial = [self.sorted(tensor) for tensor in state]
+        final = [torch.full_like(tensor, torch.nan) for tensor in self.initial]
+        self.tape = None
+        if keep:
+            size = self.numbers.Tape.size(self.programs[0], self.batch.real_steps)
+            self.memory = torch.full((size,), torch.nan, dtype=self.dtype)
+            self.tape = self.numbers.Tape(self.programs[0], self.batch, self.memory.data_ptr())
         job = self.job(self.programs[0 if keep else 1], self.tape)
-        for k, (begin, end) in enumerate(zip(initial, final, strict=True)):
-            job.bind_initial(k, begin.data_ptr(), begin.shape[1])
+        for k, end in enumerate(final):
             job.bind_final(k, end.data_ptr(), end.shape[1])
         self.numbers.run([job], self.cut.threads)
-        places = torch.tensor([self.batch.place(t + (not reverse)) for t in range(self.steps)], dtype=torch.int64)
-        index = (places[:, None] + torch.arange(rows))[self.real]
-        return self.padded(self.history[index]), tuple(self.unsorted(tensor) for tensor in final)
+        return self.padded(self.history), tuple(self.unsorted(tensor) for tensor in final)
 
     def backward(self, d_outputs, d_state, *, d_states=None, overlay=True):
         self.tape.prepare_backward(not overlay)

@@ -14,6 +14,7 @@
 #include "dispatch.h"
 #include "float_environment.h"
 #include "job.h"
+#include "loop.h"
 #include "probe.h"
 #include "workspace.h"
 
@@ -205,22 +206,22 @@ public:
                                         it.fresh.empty() ? nullptr : it.fresh.data(), it.head[3] != 0)),
           parameters(as<T>(it.parameters)),
           extras(as<T>(it.extras)),
+          initial(as<T>(it.initial)),
           input(as<T>(it.input)) {}
 
     void forward(bool keep) {
         const std::shared_ptr<const Program> program = (keep ? it.training : it.inference).program();
-        if (keep) tape = std::make_shared<Tape<T>>(*program, *batch);
-        history.assign(size_t(batch->places() * program->output), T(NAN));
-        const std::unique_ptr<Job<T>> job = made(program, keep ? tape : nullptr);
-        std::vector<std::vector<T>> begin = as<T>(it.initial), end = begin;
-        for (int k = 0; k < int(begin.size()); ++k) {
-            const i64 columns = program->size(program->states[size_t(k)].width, 0);
-            job->bind_initial(k, {begin[size_t(k)].data(), columns});
-            job->bind_final(k, {end[size_t(k)].data(), columns});
+        if (keep) {
+            memory.assign(size_t(Tape<T>::size(*program, batch->real_steps())), T(NAN));
+            tape = std::make_shared<Tape<T>>(*program, *batch, memory.data());
         }
+        history.assign(size_t(batch->real_steps() * program->output), T(NAN));
+        const std::unique_ptr<Job<T>> job = made(program, keep ? tape : nullptr);
+        std::vector<std::vector<T>> end = initial;
+        for (int k = 0; k < int(end.size()); ++k) job->bind_final(k, {end[size_t(k)].data(), columns(*program, k)});
         elman::run<T>({job.get()}, 3);
         check("final state", end, it.final);
-        compare<T>(name + ", output", output_of(program->output), it.output);
+        compare<T>(name + ", output", history, it.output);
     }
 
     void backward(bool keep) {
@@ -231,7 +232,7 @@ public:
         std::vector<std::vector<T>> carry = as<T>(it.d_final), found = as<T>(it.parameters);
         job->bind(Kind::dstate, 0, {d_output.data(), program->output});
         for (int k = 0; k < int(carry.size()); ++k)
-            job->bind(Kind::carry, k, {carry[size_t(k)].data(), program->size(program->states[size_t(k)].width, 0)});
+            job->bind(Kind::carry, k, {carry[size_t(k)].data(), columns(*program, k)});
         job->bind(Kind::dinput, 0, {d_input.data(), i64(it.head[2])});
         elman::run<T>({job.get()}, 3);
         parameter_gradients<T>(*job, pointers(found), 3);
@@ -248,18 +249,15 @@ private:
         auto job = std::make_unique<Job<T>>(program, weights, batch, tape, plan);
         job->bind(Kind::input, 0, {input.data(), i64(it.head[2])});
         job->bind(Kind::next, 0, {history.data(), program->output});
+        for (int k = 0; k < int(initial.size()); ++k)
+            job->bind_initial(k, {initial[size_t(k)].data(), columns(*program, k)});
         for (int i = 0; i < int(extras.size()); ++i)
             job->bind(Kind::extra, i, {extras[size_t(i)].data(), i64(extras[size_t(i)].size()) / batch->rows(), 0});
         return job;
     }
 
-    std::vector<T> output_of(i64 columns) const {
-        std::vector<T> all;
-        for (i64 t = 0; t < batch->steps(); ++t) {
-            const auto at = history.begin() + batch->place(batch->place_after(t)) * columns;
-            all.insert(all.end(), at, at + batch->rows_at(t) * columns);
-        }
-        return all;
+    static i64 columns(const Program& program, int state) {
+        return program.size(program.states[size_t(state)].width, 0);
     }
 
     void check(const char* what, const std::vector<std::vector<T>>& found, const std::vector<Numbers>& expected) const {
@@ -271,8 +269,8 @@ private:
     const std::string name;
     const Plan plan;
     const std::shared_ptr<const Batch> batch;
-    std::vector<std::vector<T>> parameters, extras;
-    std::vector<T> input, history;
+    std::vector<std::vector<T>> parameters, extras, initial;
+    std::vector<T> input, memory, history;
     std::shared_ptr<Tape<T>> tape;
 };
 

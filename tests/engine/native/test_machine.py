@@ -80,7 +80,7 @@ def test_a_tensor_keeps_its_memory():
 
 def test_an_instruction_set_can_be_forced():
     for name in native.instruction_sets():
-        code = "from elman.engine import native; print(native.library().instruction_set())"
+        code = "from elman.engine.native import library; print(library().instruction_set())"
         environment = {**os.environ, "ELMAN_ISA": name}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == name

@@ -31,14 +31,14 @@ public:
 
     i64 rows_at(i64 t) const { return active[size_t(t)]; }  // the first so many rows have a step t
     i64 start(i64 t) const { return starts[size_t(t)]; }    // step t of row 0 among all real steps
-    i64 place(i64 p) const {                                // place p of row 0 in a history, see docs/engine.md
-        return p == 0 ? 0 : row_count + starts[size_t(p - 1)];
+
+    // In the order of reading: the step before t; how many of the rows of t have it (the others begin at t); and the
+    // last step of a row that has any.
+    i64 before(i64 t) const { return backwards ? t + 1 : t - 1; }
+    i64 rows_before(i64 t) const {
+        return backwards ? (t + 1 < steps() ? rows_at(t + 1) : 0) : (t > 0 ? rows_at(t) : 0);
     }
-    i64 places() const { return row_count + real_steps(); }  // rows of a history
-    i64 place_before(i64 t) const { return backwards ? t + 1 : t; }
-    i64 place_after(i64 t) const { return backwards ? t : t + 1; }
-    i64 first_place(i64 row) const { return backwards ? length(row) : 0; }
-    i64 last_place(i64 row) const { return backwards ? 0 : length(row); }
+    i64 last_step(i64 row) const { return backwards ? 0 : length(row) - 1; }
 
     bool fresh(i64 t, i64 row) const { return !fresh_steps.empty() && fresh_steps[size_t(t * row_count + row)] != 0; }
     bool any_fresh(i64 t, Range rows) const;

@@ -42,7 +42,7 @@ void Job<T>::lay_out() {
         const i64 numbers = rows * size(state.width);
         rings.push_back(program->backward() ? 0 : reserve(numbers * (state.in_place ? 1 : 2)));
         carries.push_back(program->backward() ? reserve(numbers) : 0);
-        copies.push_back(batch->resets() ? reserve(numbers) : 0);
+        copies.push_back(reserve(batch->resets() || !batch->dense() ? numbers : 0));
     }
     for (const VectorSum& vector : program->vectors) {
         sum_offsets.push_back(sums_size);
@@ -111,21 +111,31 @@ Strip<T> Job<T>::carry(int state) const {
 }
 
 template <class T>
-T* Job<T>::place(int state, i64 p, i64 row) const {
-    if (const Strip<T> kept = history(state)) return kept.data + (batch->place(p) + row) * kept.row;
+T* Job<T>::row_after(int state, i64 t, i64 row) const {
+    if (const Strip<T> kept = history(state)) return kept.data + (batch->start(t) + row) * kept.row;
     const i64 ring = program->states[size_t(state)].in_place ? 1 : 2;
-    return at(rings[size_t(state)]) + (p % ring * batch->rows() + row) * state_size(state);
+    return at(rings[size_t(state)]) + (t % ring * batch->rows() + row) * state_size(state);
+}
+
+template <class T>
+const T* Job<T>::row_before(int state, i64 t, i64 row) const {
+    if (batch->fresh(t, row)) return nullptr;
+    if (row < batch->rows_before(t)) return row_after(state, batch->before(t), row);
+    const Strip<const T>& from = initial[size_t(state)];
+    return from ? from.data + row * from.row : nullptr;
 }
 
 template <class T>
 Site<T> Job<T>::state_site(int state, bool after) const {
+    using When = typename Site<T>::When;
     Site<T> it;
-    it.when = after ? Site<T>::When::after : Site<T>::When::before;
     if (const Strip<T> kept = history(state)) {
+        it.when = after ? When::packed : When::before;
         it.base = kept.data;
         it.row = kept.row;
         return it;
     }
+    it.when = after ? When::ring : When::ring_before;
     it.base = at(rings[size_t(state)]);
     it.row = state_size(state);
     it.ring = program->states[size_t(state)].in_place ? 1 : 2;
@@ -224,21 +234,19 @@ void Job<T>::clear_input_gradient(Range rows) const {
 
 template <class T>
 void Job<T>::start_rows(Range rows) const {
-    if (program->backward()) clear_input_gradient(rows);
+    if (!program->backward()) return;
+    clear_input_gradient(rows);
     for (int k = 0; k < int(program->states.size()); ++k) {
-        const i64 columns = state_size(k);
-        for (i64 row = rows.begin; row < rows.end; ++row) {
-            if (program->backward()) {
-                const Strip<T> own = carry(k);
-                if (outside(Kind::carry, k).data == nullptr) std::fill_n(own.data + row * own.row, columns, T(0));
-                continue;
-            }
-            T* to = place(k, batch->first_place(row), row);
-            const Strip<const T> from = initial[size_t(k)];
-            if (from) std::copy_n(from.data + row * from.row, columns, to);
-            else std::fill_n(to, columns, T(0));
-        }
+        const Strip<T> own = carry(k);
+        if (outside(Kind::carry, k).data != nullptr) continue;
+        for (i64 row = rows.begin; row < rows.end; ++row) std::fill_n(own.data + row * own.row, state_size(k), T(0));
     }
+}
+
+template <class T>
+void copy_or_clear(const T* from, i64 count, T* to) {
+    if (from != nullptr) std::copy_n(from, count, to);
+    else std::fill_n(to, count, T(0));
 }
 
 template <class T>
@@ -246,22 +254,38 @@ void Job<T>::finish_rows(Range rows) const {
     if (program->backward()) return;
     for (int k = 0; k < int(program->states.size()); ++k) {
         const Strip<T> to = final[size_t(k)];
-        for (i64 row = rows.begin; to && row < rows.end; ++row)
-            std::copy_n(place(k, batch->last_place(row), row), state_size(k), to.data + row * to.row);
+        const Strip<const T> from = initial[size_t(k)];
+        for (i64 row = rows.begin; to && row < rows.end; ++row) {
+            const T* last = batch->length(row) > 0 ? row_after(k, batch->last_step(row), row)
+                            : from                 ? from.data + row * from.row
+                                                   : nullptr;
+            copy_or_clear(last, state_size(k), to.data + row * to.row);
+        }
     }
 }
 
 template <class T>
-void Job<T>::copy_fresh(i64 t, Range rows) const {
+typename Job<T>::Before Job<T>::before(i64 t, Range rows) const {
+    const i64 old = batch->rows_before(t);
+    if (batch->any_fresh(t, rows)) return Before::copied;
+    return rows.end <= old ? Before::usual : rows.begin >= old ? Before::initial : Before::copied;
+}
+
+template <class T>
+void Job<T>::copy_before(i64 t, Range rows) const {
     for (int k = 0; k < int(program->states.size()); ++k) {
         if (program->backward() && !history(k)) continue;  // then nothing reads it
-        const Strip<T> to = fresh_copy(k);
-        for (i64 row = rows.begin; row < rows.end; ++row) {
-            T* copy = to.data + row * to.row;
-            if (batch->fresh(t, row)) std::fill_n(copy, to.row, T(0));
-            else std::copy_n(place(k, batch->place_before(t), row), to.row, copy);
-        }
+        const Strip<T> to = strip_before(k, Before::copied);
+        for (i64 row = rows.begin; row < rows.end; ++row)
+            copy_or_clear(row_before(k, t, row), state_size(k), to.data + row * to.row);
     }
+}
+
+template <class T>
+Strip<T> Job<T>::strip_before(int state, Before where) const {
+    if (where == Before::copied) return {at(copies[size_t(state)]), state_size(state)};
+    const Strip<const T>& from = initial[size_t(state)];
+    return from ? Strip<T>{const_cast<T*>(from.data), from.row} : Strip<T>{at(zeros), 0};
 }
 
 template <class T>

@@ -28,7 +28,7 @@ struct External {
 // How an operand's address comes about: base, moved by time, row and column.
 template <class T>
 struct Site {
-    enum class When : uint8_t { fixed, packed, strided, before, after };
+    enum class When : uint8_t { fixed, packed, strided, before, ring, ring_before };
     enum class Rows : uint8_t { one, batch, super_block };
     enum class Columns : uint8_t { whole, tile, none };
     When when = When::fixed;
@@ -37,7 +37,7 @@ struct Site {
     T* base = nullptr;
     i64 row = 0;
     i64 time = 0;
-    i64 ring = 0;  // of a state without history: how many places are kept, all rows each
+    i64 ring = 0;  // of a state without history: of how many steps it is kept
 };
 
 template <class T>
@@ -46,7 +46,7 @@ public:
     Job(std::shared_ptr<const Program> program, std::shared_ptr<const Weights<T>> weights,
         std::shared_ptr<const Batch> batch, std::shared_ptr<Tape<T>> tape, Plan plan);
 
-    // The caller's arrays. Those of Kind::next are the places of a state's history, those of Kind::carry its rows.
+    // The caller's arrays. That of Kind::next is a state's history, those of Kind::carry have a row for each of the batch.
     void bind(Kind kind, int index, External<T> array);
     void bind_initial(int state, Strip<const T> rows) { initial[size_t(state)] = rows; }  // else zeros
     void bind_final(int state, Strip<T> rows) { final[size_t(state)] = rows; }
@@ -60,13 +60,17 @@ public:
         return segment.width != Width::input || bool(outside(Kind::dinput, 0).data);
     }
 
-    // The first places of states, gradients carried in; the last places, as the caller wants them.
+    // Gradients carried in; final states, as the caller wants them.
     void start_rows(Range rows) const;
     void finish_rows(Range rows) const;
 
-    // A copy of all states before step t, in which fresh rows are zero; and where it is.
-    void copy_fresh(i64 t, Range rows) const;
-    Strip<T> fresh_copy(int state) const { return {at(copies[size_t(state)]), state_size(state)}; }
+    // Where the states before step t are: after the step before it; or where the caller's initial states are, if all
+    // rows begin; or in a copy, if only some rows begin, or if some are fresh and so read zeros.
+    enum class Before : uint8_t { usual, initial, copied };
+    Before before(i64 t, Range rows) const;
+    void copy_before(i64 t, Range rows) const;
+    Strip<T> strip_before(int state, Before where) const;
+    const T* row_before(int state, i64 t, i64 row) const;  // null for zeros
     void clear_carry(i64 t, Range rows) const;
 
     // The sum over its rows that a unit has for a vector.
@@ -91,7 +95,7 @@ private:
     Site<T> tape_site(Strip<T> strip, i64 offset) const;
     Strip<T> history(int state) const;
     Strip<T> carry(int state) const;
-    T* place(int state, i64 p, i64 row) const;
+    T* row_after(int state, i64 t, i64 row) const;
     i64 state_size(int state) const { return size(program->states[size_t(state)].width); }
     T* at(i64 offset) const { return static_cast<T*>(memory->data()) + offset; }
     i64 reserve(i64 numbers);

@@ -52,9 +52,9 @@ struct Gradient {
     int width;   // columns j of a panel
 
     // Columns [first, first + count) of k rows in blocks of `block` columns, zeros past the last one; a block is
-    // [k][block], and follows the block before it. Row i begins at offsets[i], or at i * ld if there are none; a
-    // negative offset is a row of zeros.
-    void (*pack)(const T* data, i64 ld, const i64* offsets, i64 k, i64 first, i64 count, int block, T* packed);
+    // [k][block], and follows the block before it. Row i begins at rows[i], null for zeros; or without such a list at
+    // data + i * ld.
+    void (*pack)(const T* data, i64 ld, const T* const* rows, i64 k, i64 first, i64 count, int block, T* packed);
 
     // One block of `a` (`height` columns, rows `lda` apart) with a packed one of `b` (`columns`, rounded up to whole
     // vectors). Reads `height` columns of `a` even where only `rows` of them count.

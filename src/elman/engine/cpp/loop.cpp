@@ -1,9 +1,6 @@
-// The loop over time, on threads that share the rows of a batch, or the columns of a step.
-// Knows the order of steps and where threads wait for one another; a step itself is in runner.cpp.
+#include "loop.h"
 
 #include <algorithm>
-
-#include "runner.h"
 
 namespace elman {
 namespace {
@@ -14,33 +11,31 @@ i64 step_of(const Job<T>& job, i64 number) {
     return falling ? job.batch->steps() - 1 - number : number;
 }
 
-// All steps of some rows. Nobody waits: rows do not know each other.
+}  // namespace
+
 template <class T>
-void run_rows(const Job<T>& job, i64 part) {
+void run_rows(const Job<T>& job, Runner<T>& runner, i64 part) {
     const Range all = job.parts[size_t(part)];
-    Runner<T> runner(job, part);
     job.start_rows(all);
     for (i64 number = 0; number < job.batch->steps(); ++number) {
         const i64 t = step_of(job, number);
         const Range rows{all.begin, std::min(all.end, job.batch->rows_at(t))};
         if (rows.size() <= 0) continue;
-        const bool fresh = job.batch->any_fresh(t, rows);
-        if (fresh) job.copy_fresh(t, rows);
-        runner.at_step(t, fresh);
+        const auto before = job.before(t, rows);
+        if (before == Job<T>::Before::copied) job.copy_before(t, rows);
+        runner.at_step(t, before);
         for (int s = 0; s < int(job.program->segments.size()); ++s) {
             if (!job.wanted(job.program->segments[size_t(s)])) continue;
             runner.row_operations(s, rows);
             runner.tiles(s, rows, {0, runner.tiles_of(s)});
         }
-        if (fresh && job.program->backward()) job.clear_carry(t, rows);
+        if (job.program->backward() && job.batch->any_fresh(t, rows)) job.clear_carry(t, rows);
     }
     job.finish_rows(all);
 }
 
-// One thread's columns of all rows. A segment's rows are complete when all threads are done with it.
 template <class T>
-void run_columns(Job<T>& job, Member member) {
-    Runner<T> runner(job, member.index);
+void run_columns(Job<T>& job, Runner<T>& runner, Member member) {
     const Range all{0, job.batch->rows()};
     const bool first = member.index == 0;
     if (first) job.start_rows(all);
@@ -49,25 +44,25 @@ void run_columns(Job<T>& job, Member member) {
         const i64 t = step_of(job, number);
         const Range rows{0, job.batch->rows_at(t)};
         if (rows.size() == 0) continue;
-        const bool fresh = job.batch->any_fresh(t, rows);
-        if (fresh && first) job.copy_fresh(t, rows);
-        if (fresh) job.barrier.wait(member.count);
-        runner.at_step(t, fresh);
+        const auto before = job.before(t, rows);
+        if (before == Job<T>::Before::copied) {
+            if (first) job.copy_before(t, rows);
+            job.barrier.wait(member.count);
+        }
+        runner.at_step(t, before);
         for (int s = 0; s < int(job.program->segments.size()); ++s) {
             if (!job.wanted(job.program->segments[size_t(s)])) continue;
             const i64 tiles = runner.tiles_of(s);
             runner.tiles(s, rows, {tiles * member.index / member.count, tiles * (member.index + 1) / member.count});
             job.barrier.wait(member.count);
         }
-        if (fresh && job.program->backward()) {
+        if (job.program->backward() && job.batch->any_fresh(t, rows)) {
             if (first) job.clear_carry(t, rows);
             job.barrier.wait(member.count);
         }
     }
     if (first) job.finish_rows(all);
 }
-
-}  // namespace
 
 template <class T>
 void run(const std::vector<Job<T>*>& jobs, int threads) {
@@ -87,12 +82,22 @@ void run(const std::vector<Job<T>*>& jobs, int threads) {
         if (job->plan.columns) useful = std::min<i64>(useful, job->plan.threads);  // it has scratch for no more
     threads = int(std::min<i64>(threads, useful));
     team::run(threads, [&](Member member) {
-        for (size_t i = size_t(member.index); i < units.size(); i += size_t(member.count))
-            run_rows(*units[i].job, units[i].part);
-        for (Job<T>* job : jobs)
-            if (job->plan.columns) run_columns(*job, member);
+        for (size_t i = size_t(member.index); i < units.size(); i += size_t(member.count)) {
+            Runner<T> runner(*units[i].job, units[i].part);
+            run_rows(*units[i].job, runner, units[i].part);
+        }
+        for (Job<T>* job : jobs) {
+            if (!job->plan.columns) continue;
+            Runner<T> runner(*job, member.index);
+            run_columns(*job, runner, member);
+        }
     });
 }
+
+template void run_rows<float>(const Job<float>&, Runner<float>&, i64);
+template void run_rows<double>(const Job<double>&, Runner<double>&, i64);
+template void run_columns<float>(Job<float>&, Runner<float>&, Member);
+template void run_columns<double>(Job<double>&, Runner<double>&, Member);
 
 template void run<float>(const std::vector<Job<float>*>&, int);
 template void run<double>(const std::vector<Job<double>*>&, int);

@@ -12,6 +12,7 @@
 #include "job.h"
 #include "probe.h"
 #include "program.h"
+#include "stepper.h"
 #include "team.h"
 #include "workspace.h"
 
@@ -72,8 +73,7 @@ void bind_program(nb::module_& m) {
             },
             "steps"_a, "rows"_a, "lengths"_a = 0, "fresh"_a = 0, "reverse"_a = false)
         .def_prop_ro("real_steps", &Batch::real_steps)
-        .def_prop_ro("places", &Batch::places)
-        .def("place", &Batch::place, "p"_a)
+        .def("start", &Batch::start, "t"_a)
         .def(
             "parts",
             [](const Batch& it, i64 count) {
@@ -116,6 +116,16 @@ void bind_job(nb::module_& m) {
             },
             "state"_a, "data"_a, "row"_a)
         .def_ro("plan", &Job::plan);
+    using Stepper = elman::Stepper<T>;
+    nb::class_<Stepper>(m, "Stepper")
+        .def(
+            "__init__",
+            [](Stepper* self, std::vector<std::shared_ptr<Job>> jobs, Address input, i64 size, int threads) {
+                new (self) Stepper(std::move(jobs), pointer<T>(input), size, threads);
+            },
+            "jobs"_a, "input"_a, "size"_a, "threads"_a)
+        .def(
+            "run", [](Stepper& it, Address from) { it.run(pointer<const T>(from)); }, "input"_a, Unlocked());
     m.def(
         "run", [](const std::vector<Job*>& jobs, int threads) { run<T>(jobs, threads); }, "jobs"_a, "threads"_a,
         Unlocked());
@@ -137,9 +147,36 @@ void bind_numbers(nb::module_& parent, const char* name) {
                int threads) {
                 new (self) Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads);
             },
-            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, Unlocked());
+            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, Unlocked())
+        .def(
+            "looks_like",
+            [](const Weights<T>& it, const Addresses& parameters) {
+                return it.looks_like(pointers<const T>(parameters));
+            },
+            "parameters"_a)
+        .def(
+            "take_hash",
+            [](Weights<T>& it, const Addresses& parameters, int threads) {
+                it.take_hash(pointers<const T>(parameters), threads);
+            },
+            "parameters"_a, "threads"_a, Unlocked())
+        .def_prop_ro("hashed", &Weights<T>::hashed)
+        .def(
+            "holds",
+            [](const Weights<T>& it, const Addresses& parameters, int threads) {
+                return it.holds(pointers<const T>(parameters), threads);
+            },
+            "parameters"_a, "threads"_a, Unlocked());
     nb::class_<Tape<T>>(m, "Tape")
-        .def(nb::init<const Program&, const Batch&>(), "program"_a, "batch"_a)
+        .def(
+            "__init__",
+            [](Tape<T>* self, const Program& program, const Batch& batch, Address memory) {
+                new (self) Tape<T>(program, batch, pointer<T>(memory));
+            },
+            "program"_a, "batch"_a, "memory"_a)
+        .def_static("size", &Tape<T>::size, "program"_a, "steps"_a)
+        .def("begin", &Tape<T>::begin)
+        .def_prop_ro("spent", &Tape<T>::spent)
         .def("prepare_backward", &Tape<T>::prepare_backward, "keep"_a);
     m.def(
         "plan",
@@ -186,6 +223,7 @@ void bind_machine(nb::module_& m) {
 }  // namespace elman
 
 NB_MODULE(_native, m) {
+    nb::set_leak_warnings(false);  // programs, packed weights and tensors' memory live until the process ends
     m.doc() = "The runtime of Elman's native engine; the contract is docs/engine.md.";
     elman::bind_machine(m);
     elman::bind_workspace(m);

@@ -23,9 +23,8 @@ template <class T>
 struct Rows {
     const T* data;
     i64 ld;
-    std::vector<i64> offsets;  // if they are not simply `ld` apart; negative for a row of zeros
-    const i64* from(i64 row) const { return offsets.empty() ? nullptr : offsets.data() + row; }
-    const T* at(i64 row) const { return offsets.empty() ? data + row * ld : data; }
+    std::vector<const T*> list;  // if they are not simply `ld` apart; null for a row of zeros
+    const T* const* from(i64 row) const { return list.empty() ? nullptr : list.data() + row; }
 };
 
 // What rows of gradients are multiplied with, one column panel after the other.
@@ -116,19 +115,15 @@ ParameterGradients<T>::ParameterGradients(const Job<T>& job, const std::vector<T
 // Where the rows of all real steps are, in the order in which gradients of products lie.
 template <class T>
 Rows<T> ParameterGradients<T>::rows_of(const Operand& operand) const {
-    using When = typename Site<T>::When;
     const Site<T> site = job.site(operand, 0);
     const Batch& batch = *job.batch;
-    if (site.when == When::packed) return {site.base, site.row, {}};
-    const bool places = site.when == When::before || site.when == When::after;
-    const bool zero_fresh = operand.kind == Kind::previous && batch.resets();
     Rows<T> it{site.base, site.row, {}};
-    for (i64 t = 0; t < batch.steps(); ++t) {
-        const i64 p = site.when == When::before ? batch.place_before(t) : batch.place_after(t);
-        const i64 step = places ? batch.place(p) * site.row : t * site.time;
+    if (site.when == Site<T>::When::packed) return it;
+    it.list.reserve(size_t(batch.real_steps()));
+    for (i64 t = 0; t < batch.steps(); ++t)
         for (i64 row = 0; row < batch.rows_at(t); ++row)
-            it.offsets.push_back(zero_fresh && batch.fresh(t, row) ? -1 : step + row * site.row);
-    }
+            it.list.push_back(operand.kind == Kind::previous ? job.row_before(operand.index, t, row)
+                                                             : site.base + t * site.time + row * site.row);
     return it;
 }
 
@@ -239,7 +234,8 @@ void ParameterGradients<T>::multiply(const std::vector<Strip>& mine, i64 step, i
         for (i64 column = 0; column < value.width; column += kernel.width) {
             const int columns = int(std::min<i64>(kernel.width, value.width - column));
             const int round = (columns + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
-            kernel.pack(value.rows.at(step), value.rows.ld, value.rows.from(step), k, column, columns, round, panel);
+            kernel.pack(value.rows.data + step * value.rows.ld, value.rows.ld, value.rows.from(step), k, column, columns,
+                        round, panel);
             for (size_t i = 0; i < mine.size(); ++i) {
                 const Strip& strip = mine[i];
                 const Block<T>& block = blocks[strip.block];

@@ -24,7 +24,7 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
     const std::vector<Operand>& operands = job.program->operands;
     for (size_t i = 0; i < operands.size(); ++i) {
         sites.push_back(job.site(operands[i], unit));
-        if (operands[i].kind == Kind::previous) before.push_back(int(i));
+        if (operands[i].kind == Kind::previous) previous.push_back(int(i));
     }
     addresses.resize(operands.size());
     places.resize(operands.size());
@@ -69,20 +69,20 @@ i64 Runner<T>::moved(const Site<T>& site, i64 t) const {
         case When::fixed: return 0;
         case When::packed: return batch.start(t) * site.row;
         case When::strided: return t * site.time;
-        default: {
-            const i64 p = site.when == When::before ? batch.place_before(t) : batch.place_after(t);
-            return (site.ring == 0 ? batch.place(p) : p % site.ring * batch.rows()) * site.row;
-        }
+        case When::ring: return t % site.ring * batch.rows() * site.row;
+        case When::ring_before: return (batch.before(t) + site.ring) % site.ring * batch.rows() * site.row;
+        case When::before: return batch.rows_before(t) == 0 ? 0 : batch.start(batch.before(t)) * site.row;
     }
+    return 0;
 }
 
 template <class T>
-void Runner<T>::at_step(i64 t, bool fresh) {
+void Runner<T>::at_step(i64 t, typename Job<T>::Before before) {
     for (size_t i = 0; i < sites.size(); ++i) addresses[i] = {sites[i].base + moved(sites[i], t), sites[i].row};
-    if (!fresh) return;
-    for (int i : before) {
-        const Strip<T> copy = job.fresh_copy(job.program->operands[size_t(i)].index);
-        addresses[size_t(i)] = {copy.data, copy.row};
+    if (before == Job<T>::Before::usual) return;
+    for (int i : previous) {
+        const Strip<T> strip = job.strip_before(job.program->operands[size_t(i)].index, before);
+        addresses[size_t(i)] = {strip.data, strip.row};
     }
 }
 

@@ -13,8 +13,8 @@ class Runner {
 public:
     Runner(const Job<T>& job, i64 unit);
 
-    // Fixes all addresses for step t. `fresh`: states are read from their copies with fresh rows zeroed.
-    void at_step(i64 t, bool fresh);
+    // Fixes all addresses for step t.
+    void at_step(i64 t, typename Job<T>::Before before);
 
     void row_operations(int segment, Range rows);
     void tiles(int segment, Range rows, Range tiles);
@@ -61,7 +61,7 @@ private:
     const i64 tile;
     const i64 panel;
     std::vector<Site<T>> sites;
-    std::vector<int> before;  // operands that are states before the step
+    std::vector<int> previous;  // operands that are states before the step
     std::vector<Address> addresses;
     std::vector<Place<T>> places;
     std::vector<Source<T>> sources;

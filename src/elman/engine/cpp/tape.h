@@ -1,5 +1,5 @@
 // What a forward pass leaves for the backward pass: saved values, states of every step, then gradients of products.
-// Knows their places, not their meaning.
+// Knows places in memory that the caller gives, not their meaning.
 #pragma once
 
 #include <memory>
@@ -22,9 +22,17 @@ struct Strip {
 template <class T>
 class Tape {
 public:
-    // Of a layer's training program. States other than the first that the backward pass reads get their histories here.
-    Tape(const Program& program, const Batch& batch);
+    // The numbers of memory that a layer's training program needs for so many real steps of rows: a part for each
+    // step, and a fixed one.
+    static i64 size(const Program& program, i64 steps);
 
+    // On memory of at least that size. States other than the first that the backward pass reads have histories here.
+    Tape(const Program& program, const Batch& batch, T* memory);
+
+    // Before a forward pass writes it.
+    void begin() { *spent_mark = T(0); }
+    // Whether a backward pass has written gradients over it, so that the forward pass must be run again first.
+    bool spent() const { return *spent_mark != T(0); }
     // Memory for the gradients of products: over the saved values where the program allows it, unless they are to be
     // kept for another backward pass.
     void prepare_backward(bool keep);
@@ -33,12 +41,10 @@ public:
     std::vector<Strip<T>> histories;
 
 private:
-    Strip<T> strip(i64 rows, i64 blocks, i64 width);
-
     i64 steps, hidden, output;
-    int tape_blocks, grad_blocks, grad_output_blocks;
+    int grad_blocks, grad_output_blocks;
     bool overlay;
-    std::vector<std::unique_ptr<Workspace>> memory;
+    T* spent_mark;
     std::unique_ptr<Workspace> grads, grads_output;
 };
 

@@ -1,6 +1,7 @@
 #include "weights.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "dispatch.h"
 #include "team.h"
@@ -28,6 +29,7 @@ Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const 
     lanes = kernel.lanes;
     memory = std::make_unique<Workspace>(size_t(lay_out(program)) * sizeof(T));
     add_up(program, parameters);
+    take_samples(program, parameters);
 
     struct Unit {
         const ProductSource* source;
@@ -96,6 +98,75 @@ void Weights<T>::add_up(const Program& program, const std::vector<const T*>& par
             for (i64 i = 0; i < size; ++i) out[i] += from[i];
         }
     }
+}
+
+// Spread over all of a parameter's numbers, one in each of equal parts, and not all in one column.
+template <class T>
+void Weights<T>::take_samples(const Program& program, const std::vector<const T*>& parameters) {
+    constexpr i64 most = 32;
+    for (size_t p = 0; p < parameters.size(); ++p) {
+        const Parameter& it = program.parameters[p];
+        const i64 row = it.rank == 2 ? program.size(it.row, input_size) : 1;
+        const i64 numbers = i64(it.blocks) * program.size(it.block, input_size) * row;
+        const i64 part = std::max<i64>(1, numbers / most);
+        sizes.push_back(numbers);
+        for (i64 i = 0; i < std::min(most, numbers); ++i) {
+            const i64 at = i * part + i * 40503 % part;
+            samples.push_back({p, at, parameters[p][at]});
+        }
+    }
+}
+
+template <class T>
+bool Weights<T>::looks_like(const std::vector<const T*>& parameters) const {
+    // By their bits, as a NaN equals nothing; and all of them, as every line is on its way before the first has come.
+    bool same = true;
+    for (const Sample& it : samples) same &= std::memcmp(&it.value, &parameters[it.parameter][it.at], sizeof(T)) == 0;
+    return same;
+}
+
+// Every bit counts: each word is mixed in by a bijection of what was there before. Four chains hide the multiplication.
+uint64_t hash_of(const unsigned char* data, i64 bytes) {
+    constexpr uint64_t odd = 0x9e3779b97f4a7c15;
+    uint64_t chain[4] = {1, 2, 3, 4}, words[4] = {};
+    const auto mix = [&](const unsigned char* from, i64 count) {
+        std::memcpy(words, from, size_t(count));
+        for (int i = 0; i < 4; ++i) chain[i] = (chain[i] ^ words[i]) * odd;
+    };
+    i64 at = 0;
+    for (; at + 32 <= bytes; at += 32) mix(data + at, 32);
+    if (at < bytes) mix(data + at, bytes - at);
+    for (int i = 1; i < 4; ++i) chain[0] = (chain[0] ^ chain[i]) * odd;
+    return chain[0];
+}
+
+template <class T>
+std::vector<uint64_t> Weights<T>::hash(const std::vector<const T*>& parameters, int threads) const {
+    constexpr i64 piece = 16384;  // numbers
+    struct Piece {
+        const T* data;
+        i64 count;
+    };
+    std::vector<Piece> pieces;
+    for (size_t p = 0; p < parameters.size(); ++p)
+        for (i64 at = 0; at < sizes[p]; at += piece)
+            pieces.push_back({parameters[p] + at, std::min(piece, sizes[p] - at)});
+    std::vector<uint64_t> all(pieces.size());
+    team::run(pieces.size() < 8 ? 1 : threads, [&](Member member) {
+        for (size_t i = size_t(member.index); i < pieces.size(); i += size_t(member.count))
+            all[i] = hash_of(reinterpret_cast<const unsigned char*>(pieces[i].data), pieces[i].count * i64(sizeof(T)));
+    });
+    return all;
+}
+
+template <class T>
+void Weights<T>::take_hash(const std::vector<const T*>& parameters, int threads) {
+    hashes = hash(parameters, threads);
+}
+
+template <class T>
+bool Weights<T>::holds(const std::vector<const T*>& parameters, int threads) const {
+    return hashed() && hash(parameters, threads) == hashes;
 }
 
 template class Weights<float>;

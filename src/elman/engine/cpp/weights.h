@@ -14,8 +14,15 @@ namespace elman {
 template <class T>
 class Weights {
 public:
-    // `parameters` in the order of the program's table; they are not needed any more afterwards.
+    // `parameters` in the order of the program's table; they are not kept.
     Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads);
+
+    // Whether parameters still hold what was packed, as far as a look at a few places of each can tell.
+    bool looks_like(const std::vector<const T*>& parameters) const;
+    // The same beyond doubt, by a hash of all bits, if it was taken when they were packed.
+    void take_hash(const std::vector<const T*>& parameters, int threads);
+    bool hashed() const { return !hashes.empty(); }
+    bool holds(const std::vector<const T*>& parameters, int threads) const;
 
     i64 inputs() const { return input_size; }
     i64 panel_columns() const { return panel_width; }
@@ -42,12 +49,22 @@ private:
     i64 lay_out(const Program& program);
     void pack(const Program& program, const ProductSource& source, const T* matrix, i64 column) const;
     void add_up(const Program& program, const std::vector<const T*>& parameters) const;
+    void take_samples(const Program& program, const std::vector<const T*>& parameters);
 
     i64 input_size;
     i64 panel_width;
     i64 lanes;
     std::vector<Packed> packed;
     std::vector<i64> vectors;
+    struct Sample {
+        size_t parameter;
+        i64 at;
+        T value;
+    };
+    std::vector<Sample> samples;
+    std::vector<i64> sizes;  // of the parameters, in numbers
+    std::vector<uint64_t> hashes;  // of pieces of them
+    std::vector<uint64_t> hash(const std::vector<const T*>& parameters, int threads) const;
     std::unique_ptr<Workspace> memory;
 };
 

@@ -67,14 +67,14 @@ ELMAN_INLINE void copy(const T* from, i64 count, T* to, int block) {
 // 8 rows at a time: rows are often a multiple of 4 KiB apart and then share one set of the first-level cache, which
 // holds 8 lines or more; neighbouring blocks share lines.
 template <class T>
-void pack(const T* data, i64 ld, const i64* offsets, i64 k, i64 first, i64 count, int block, T* packed) {
+void pack(const T* data, i64 ld, const T* const* rows, i64 k, i64 first, i64 count, int block, T* packed) {
     constexpr i64 group = 8;
     for (i64 begin = 0; begin < k; begin += group) {
         const i64 end = begin + group < k ? begin + group : k;
         for (i64 column = 0, b = 0; column < count; column += block, ++b) {
             for (i64 i = begin; i < end; ++i) {
-                const i64 row = offsets == nullptr ? i * ld : offsets[i];
-                const T* from = row < 0 ? nullptr : data + row + first + column;
+                const T* row = rows == nullptr ? data + i * ld : rows[i];
+                const T* from = row == nullptr ? nullptr : row + first + column;
                 const i64 there = count - column < block ? count - column : block;
                 copy<T>(from, there, packed + (b * k + i) * block, block);
             }

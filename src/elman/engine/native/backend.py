@@ -1,0 +1,122 @@
+"""The native engine as one of the engine's backends.
+
+It knows which calls the engine can run; how is in `operator` and below.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from elman.cells import Cell, Weights
+from elman.engine.base import Backend
+from elman.engine.call import Call
+from elman.engine.extension import missing
+from elman.engine.native import steps
+from elman.engine.native.library import library
+from elman.engine.native.operator import differentiated, layer, traced
+from elman.engine.native.programs import Shapes, cell_of, handle, programs, shapes_of
+from elman.engine.packing import dropout
+from elman.engine.program import UntraceableError
+from elman.engine.reference import Reference
+from elman.engine.vendor import Vendor
+from elman.types import State
+
+
+class Native(Backend):
+    name = "native"
+    means = "Elman's own engine"
+
+    def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:
+        if not _built():
+            return f"the native engine {missing}"
+        if any([not tensor.is_cpu for tensor in tensors]):
+            return "the native engine runs on the CPU only"
+        dtypes = {tensor.dtype for tensor in (tensors if not _autocast() else weights.flat())}
+        if len(dtypes) > 1 or not dtypes <= _NUMBERS:
+            return "the native engine computes in float32 or float64, one of them for all tensors"
+        return _untraceable(handle(cell), shapes_of(weights))
+
+    def refuses(self, call: Call) -> str | None:
+        if _autocast() and _multiplies_bfloat16() and Vendor().refuses(call) is None:
+            return "this processor multiplies in bfloat16, as autocast asks, and the native engine does not"
+        return super().refuses(call)
+
+    def run(self, call: Call) -> tuple[Tensor, State]:
+        if call.input.numel() == 0:
+            return Reference().run(call)  # nothing to compute, but output and state stay part of the graph
+        if _autocast():
+            call = _in_one_type(call)
+        name, value, finals = handle(call.cell), call.input, []
+        packing = call.packing() if call.active_dropout and not call.packed else None
+        for depth, (begin, end) in enumerate(pairwise(range(0, call.directions * call.layers + 1, call.directions))):
+            if depth and call.active_dropout:
+                value = dropout(value, call.active_dropout, packing)
+            flat = [tensor for weights in call.weights[depth] for tensor in weights]
+            initial = [tensor[begin:end] for tensor in call.state]
+            value, final = layer(name, value, initial, flat, call.lengths, call.batch_sizes, call.reset)
+            finals.append(final)
+        if len(finals) == 1:
+            return value, tuple(finals[0])
+        return value, tuple(torch.cat(tensors) for tensors in zip(*finals, strict=True))
+
+    def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
+        if _autocast():
+            input, state = input.to(weights.ih.dtype), tuple(tensor.to(weights.ih.dtype) for tensor in state)
+        name, tensors = handle(cell), (input, *state, *weights.flat())
+        if input.numel() > 0 and not traced(input) and not differentiated(tensors):
+            return steps.one(name, cell, weights, input, state)
+        initial = [tensor.unsqueeze(0) for tensor in state]
+        _, final = layer(name, input.unsqueeze(0), initial, list(weights), None, None, None)
+        return tuple(tensor.squeeze(0) for tensor in final)
+
+    def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
+        if _autocast() or traced(input) or differentiated((input, *state, *weights)):
+            return None
+        return steps.again(cell, weights, input, state)
+
+    def prepare(self, cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[Tensor], Tensor]:
+        made = steps.over(handle(cell), weights, state)
+        run, output = made.run, made.output
+
+        def take(input: Tensor) -> Tensor:
+            run(input)
+            return output
+
+        return take
+
+
+_NUMBERS = {torch.float32, torch.float64}
+
+
+def _autocast() -> bool:
+    return torch.is_autocast_enabled("cpu")
+
+
+def _in_one_type(call: Call) -> Call:
+    """Under autocast, input and state may come in narrower types than the weights."""
+    dtype = call.flat_weights[0].dtype
+    return replace(call, input=call.input.to(dtype), state=tuple(tensor.to(dtype) for tensor in call.state))
+
+
+def _multiplies_bfloat16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+
+
+def _built() -> bool:
+    return library() is not None
+
+
+def _untraceable(name: str, shapes: Shapes) -> str | None:
+    try:
+        programs(name, shapes)
+    except UntraceableError as error:
+        return f"the step of the cell '{cell_of(name).name}' cannot be compiled: {error}"
+    return None
+
+
+# What a compiler need not trace: it takes the result as it is.
+for function in (_built, _multiplies_bfloat16, _untraceable, handle):
+    setattr(function, "_dynamo_marked_constant", True)  # noqa: B010

@@ -1,0 +1,293 @@
+"""One layer over one batch, forward and backward: from torch's tensors to the runtime's jobs.
+
+It knows where tensors lie and what the runtime must be told; nothing of autograd, nor of how a program is made or run.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.cells import Weights
+from elman.engine.native.library import library, memory, numbers
+from elman.engine.native.packed import packed
+from elman.engine.native.programs import Programs, programs, shapes_of
+from elman.engine.packing import Packing
+from elman.engine.program.contract import Kind
+
+Flat = Sequence[Tensor | None]
+"""Weights, all fields of all directions one after the other."""
+
+
+class Rows:
+    """Which steps there are, and where they lie in the caller's tensors.
+
+    Attributes:
+        steps: T.
+        count: rows, at least one step each.
+        real: how many steps there are in all.
+        packing: between the caller's padded rows and packed ones; None if all rows are full, or packed already.
+
+    """
+
+    def __init__(
+        self, input: Tensor, batch: int, lengths: Tensor | None, sizes: Tensor | None, reset: Tensor | None
+    ) -> None:
+        packing = None
+        if sizes is not None:
+            packing = Packing.from_batch_sizes(sizes, input.device)
+        elif lengths is not None:
+            if int(lengths.min()) < 0 or int(lengths.max()) > len(input):
+                raise ValueError(f"lengths must lie between 0 and T = {len(input)}, got {lengths.tolist()}")
+            packing = Packing.from_lengths(lengths, len(input), input.device)
+        self.steps, self.count = (
+            (len(input), batch) if packing is None else (len(packing.batch_sizes), len(packing.rows))
+        )
+        self.real = self.steps * self.count if packing is None else len(packing.index)
+        self.packing = packing if sizes is None else None
+        self._lengths = None if packing is None else packing.lengths[packing.rows]
+        self._fresh = None if reset is None else self._fresh_steps(reset, packing)
+
+    def batch(self, direction: int) -> Any:
+        """The same, for the runtime."""
+        fresh = 0 if self._fresh is None else self._fresh[direction].data_ptr()
+        lengths = 0 if self._lengths is None else self._lengths.data_ptr()
+        return library().Batch(self.steps, self.count, lengths, fresh, direction == 1)
+
+    def _fresh_steps(self, starts: Tensor, packing: Packing | None) -> tuple[Tensor, Tensor]:
+        """For each direction, before which steps the state is zeroed: (T, B) bool."""
+        if packing is not None:
+            real = torch.arange(packing.shape[0])[:, None] < packing.lengths
+            starts = (starts & real)[: self.steps, packing.rows]
+        later = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
+        return starts.contiguous(), later.contiguous()
+
+
+def steps_of(shape: Sequence[int]) -> int:
+    """T*B of padded input, N of packed: that many steps are real at most."""
+    return shape[0] * shape[1] if len(shape) == 3 else shape[0]
+
+
+def tape_size(
+    made: Programs, dtype: torch.dtype, shape: Sequence[int], directions: int, width: int, padded: bool
+) -> int:
+    """The size of a layer's tape, in numbers: what each direction saves and, of padded rows, the outputs packed.
+
+    It is that of all steps of the input; what lies beyond the real ones is never touched.
+    """
+    steps = steps_of(shape)
+    return directions * (made.tape_size(dtype, steps) + (steps * width if padded else 0))
+
+
+class Layer:
+    """One layer, all its directions, over one batch."""
+
+    def __init__(
+        self,
+        cell: str,
+        input: Tensor,
+        state: Sequence[Tensor],
+        weights: Flat,
+        lengths: Tensor | None,
+        sizes: Tensor | None,
+        reset: Tensor | None,
+    ) -> None:
+        fields = len(Weights._fields)
+        self.made: Programs = programs(cell, shapes_of(weights[:fields]))
+        self.directions = len(weights) // fields
+        self.weights = [
+            [weights[direction * fields + k].contiguous() for k in self.made.present]  # type: ignore[union-attr]
+            for direction in range(self.directions)
+        ]
+        self.rows = Rows(input, state[0].shape[1], lengths, sizes, reset)
+        packing = self.rows.packing
+        self.input = input.contiguous() if packing is None else packing.pack(input)
+        self.state = [
+            (tensor if packing is None else tensor.index_select(1, packing.rows)).contiguous() for tensor in state
+        ]
+        self.inputs = input.shape[-1]
+        self.width = state[0].shape[-1]
+        self.shape = input.shape
+        self.numbers = numbers(input.dtype)
+        self.threads = torch.get_num_threads()
+        self.batches = [self.rows.batch(direction) for direction in range(self.directions)]
+
+    def tape(self) -> Tensor:
+        """Memory for what the forward pass leaves for the backward pass."""
+        return memory(
+            (tape_size(self.made, self.input.dtype, self.shape, self.directions, self.width, self.padded),), self.input
+        )
+
+    @property
+    def padded(self) -> bool:
+        """Whether the caller's rows have steps that are not real."""
+        return self.rows.packing is not None
+
+    def outputs(self, tape: Tensor | None) -> Tensor:
+        """The outputs of real steps, (..., D*P): of padded rows packed, at the end of the tape if there is one."""
+        columns = self.directions * self.width
+        if not self.padded:
+            return memory((*self.shape[:-1], columns), self.input)
+        if tape is None:
+            return memory((self.rows.real, columns), self.input)
+        begin = len(tape) - steps_of(self.shape) * columns
+        return tape[begin : begin + self.rows.real * columns].view(self.rows.real, columns)
+
+    def _part(self, tensor: Tensor, direction: int) -> int:
+        """The address of a direction's part of a state, or of something like it: (D, B, P)."""
+        return tensor.data_ptr() + direction * tensor.stride(0) * tensor.element_size()
+
+    def _job(self, direction: int, program: Any, tape: Any, outputs: Tensor) -> Any:
+        batch = self.batches[direction]
+        plan = self.numbers.plan(program, batch, self.inputs, self.threads)
+        like = self.made.packed_for(program)
+        kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads)
+        job = self.numbers.Job(program, kept.packed, batch, tape, plan)
+        job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
+        columns = direction * self.width * outputs.element_size()
+        job.bind(Kind.NEXT, 0, outputs.data_ptr() + columns, outputs.shape[-1])
+        for k, tensor in enumerate(self.state):
+            job.bind_initial(k, self._part(tensor, direction), tensor.shape[-1])
+        return job
+
+    def _tape_of(self, direction: int, tape: Tensor) -> Any:
+        begin = direction * self.made.tape_size(tape.dtype, steps_of(self.shape))
+        address = tape.data_ptr() + begin * tape.element_size()
+        return self.numbers.Tape(self.made.training, self.batches[direction], address)
+
+    def forward(self, tape: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """The outputs of real steps and the final state; fills the tape."""
+        outputs = self.outputs(tape)
+        final = [torch.empty_like(tensor) for tensor in self.state]
+        jobs = []
+        for direction in range(self.directions):
+            kept = None if tape is None else self._tape_of(direction, tape)
+            if kept is not None:
+                kept.begin()
+            job = self._job(direction, self.made.inference if kept is None else self.made.training, kept, outputs)
+            for k, tensor in enumerate(final):
+                job.bind_final(k, self._part(tensor, direction), tensor.shape[-1])
+            jobs.append(job)
+        self.numbers.run(jobs, self.threads)
+        return outputs, final
+
+    def backward(
+        self, outputs: Tensor, tape: Tensor, d_outputs: Tensor | None, d_final: Sequence[Tensor], *, wants_input: bool
+    ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
+        """The gradients of the input's real steps, of the initial state (over `d_final`) and of the weights."""
+        tapes = [self._tape_of(direction, tape) for direction in range(self.directions)]
+        if tapes[0].spent:
+            self.forward(tape)  # the values are the same bit for bit
+        d_inputs = [memory(tuple(self.input.shape), self.input) for _ in tapes] if wants_input else []
+        jobs = []
+        for direction, kept in enumerate(tapes):
+            kept.prepare_backward(False)
+            job = self._job(direction, self.made.backward, kept, outputs)
+            if d_outputs is not None:
+                columns = direction * self.width * d_outputs.element_size()
+                job.bind(Kind.DSTATE, 0, d_outputs.data_ptr() + columns, d_outputs.shape[-1])
+            for k, tensor in enumerate(d_final):
+                job.bind(Kind.CARRY, k, self._part(tensor, direction), tensor.shape[-1])
+            if wants_input:
+                job.bind(Kind.DINPUT, 0, d_inputs[direction].data_ptr(), self.inputs)
+            jobs.append(job)
+        self.numbers.run(jobs, self.threads)
+        d_weights = []
+        for job, weights in zip(jobs, self.weights, strict=True):
+            gradients = [memory(tuple(tensor.shape), tensor) for tensor in weights]
+            self.numbers.parameter_gradients(job, [tensor.data_ptr() for tensor in gradients], self.threads)
+            d_weights += gradients
+        for other in d_inputs[1:]:
+            d_inputs[0].add_(other)
+        return (d_inputs[0] if wants_input else None), list(d_final), d_weights
+
+
+def forward(
+    cell: str,
+    input: Tensor,
+    state: Sequence[Tensor],
+    weights: Flat,
+    lengths: Tensor | None = None,
+    sizes: Tensor | None = None,
+    reset: Tensor | None = None,
+    keep: bool = False,
+) -> tuple[Tensor, list[Tensor], Tensor]:
+    """One layer forward.
+
+    Args:
+        cell: its handle.
+        input: (T, B, I), or packed (N, I).
+        state: initial, tensors (D, B, ·); of packed rows in their order.
+        weights: all fields of `Weights` for each direction.
+        lengths: (B,) int64 of padded rows, or None.
+        sizes: (T,) int64 of packed rows, or None.
+        reset: (T, B) bool: which steps begin a new segment; or None.
+        keep: whether backward will follow.
+
+    Returns:
+        The output, (T, B, D*P) or (N, D*P); the final state; the tape, without elements if nothing is kept.
+
+    """
+    layer = Layer(cell, input, state, weights, lengths, sizes, reset)
+    tape = layer.tape() if keep else None
+    nothing = input.new_empty(0) if tape is None else tape
+    if layer.rows.real == 0:
+        columns = layer.directions * layer.width
+        return input.new_zeros(*input.shape[:-1], columns), [tensor.clone() for tensor in state], nothing
+    outputs, final = layer.forward(tape)
+    packing = layer.rows.packing
+    if packing is None:
+        return outputs, final, nothing
+    whole = [old.index_copy(1, packing.rows, new) for old, new in zip(state, final, strict=True)]
+    return packing.unpack(outputs), whole, nothing
+
+
+def backward(
+    cell: str,
+    input: Tensor,
+    state: Sequence[Tensor],
+    weights: Flat,
+    lengths: Tensor | None,
+    sizes: Tensor | None,
+    reset: Tensor | None,
+    output: Tensor,
+    tape: Tensor,
+    d_output: Tensor | None,
+    d_final: Sequence[Tensor | None],
+    wants_input: bool,
+) -> list[Tensor]:
+    """The gradients of one layer.
+
+    Args:
+        cell: and all up to `reset`: as for `forward`.
+        output: what it returned.
+        tape: what it returned. Gradients are written over what is on it; that is made good if it is wanted again.
+        d_output: the gradient of the output, or None for zeros.
+        d_final: the gradients of the final state, each None for zeros.
+        wants_input: whether the gradient of the input is wanted; it is without elements if not.
+
+    Returns:
+        The gradients of the input, of each tensor of the state, and of each weight that there is.
+
+    """
+    layer = Layer(cell, input, state, weights, lengths, sizes, reset)
+    given = [torch.zeros_like(old) if new is None else new for old, new in zip(state, d_final, strict=True)]
+    packing = layer.rows.packing
+    if layer.rows.real == 0:
+        d_input = torch.zeros_like(input) if wants_input else input.new_empty(0)
+        return [d_input, *(d.clone() for d in given), *(torch.zeros_like(w) for w in weights if w is not None)]
+    carried = [
+        (tensor if packing is None else tensor.index_select(1, packing.rows)).clone(
+            memory_format=torch.contiguous_format
+        )
+        for tensor in given
+    ]
+    outputs = output if packing is None else layer.outputs(tape)
+    if d_output is not None:
+        d_output = d_output.contiguous() if packing is None else packing.pack(d_output)
+    found, d_state, d_weights = layer.backward(outputs, tape, d_output, carried, wants_input=wants_input)
+    if packing is not None:
+        d_state = [old.index_copy(1, packing.rows, new) for old, new in zip(given, d_state, strict=True)]
+        found = None if found is None else packing.unpack(found)
+    return [input.new_empty(0) if found is None else found, *d_state, *d_weights]

@@ -1,0 +1,68 @@
+"""The C++ runtime as a Python module, made ready: instruction set, torch's threads, memory.
+
+It does not know what the runtime runs.
+"""
+
+import ctypes
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.engine.extension import native as _native
+from elman.errors import UsageError
+
+
+def library() -> Any:
+    """The runtime, made ready; None if it is not there (`extension.missing` says why)."""
+    if _native is not None:
+        _prepare()
+    return _native
+
+
+@cache
+def _prepare() -> None:
+    forced = os.environ.get("ELMAN_ISA")
+    if forced:
+        try:
+            _native.select_instruction_set(forced)
+        except ValueError as error:
+            raise UsageError(f"ELMAN_ISA: {error}") from error
+    folder = Path(torch.__file__).parent
+    for found in [*folder.glob("lib/libgomp*"), *folder.parent.glob("torch.libs/libgomp*")]:
+        team = ctypes.CDLL(str(found))  # already loaded by torch: this only finds it
+        names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+        _native.use_team(*(ctypes.cast(getattr(team, name), ctypes.c_void_p).value or 0 for name in names))
+        return
+
+
+def numbers(dtype: torch.dtype) -> Any:
+    """What the runtime has for one type of number."""
+    return _native.float32 if dtype == torch.float32 else _native.float64
+
+
+def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """An uninitialised tensor on memory from the runtime's cache, which it goes back to when the last view ends."""
+    count = 1
+    for size in shape:
+        count *= size
+    if count == 0:
+        return like.new_empty(shape)
+    block = _native.Workspace(count * like.element_size())
+    return torch.frombuffer(block, dtype=like.dtype, count=count).view(shape)
+
+
+def clear_cache() -> None:
+    """Give back the memory that the native engine keeps for later calls: free workspaces and packed weights.
+
+    The engine keeps at most 1 GiB of free memory, and weights in the order in which it multiplies with them for as long
+    as the weights themselves live. Nothing is lost: later calls make both anew.
+    """
+    from elman.engine.native import packed
+
+    packed.clear()
+    if library() is not None:
+        _native.clear_workspace()

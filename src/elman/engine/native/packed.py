@@ -1,0 +1,85 @@
+"""Packed weights, kept for as long as the weights live and stay what they are.
+
+Packing costs about a percent of a training step, and more than everything else when there is one step of one row. What
+is kept is used again if the weights are the same tensors at the same place, of the same version, and hold the same
+numbers: writing through `tensor.data` or numpy counts no version. A hash of all bits tells; for single steps without
+gradients a look at 32 places of each must do, as reading all weights takes as long as the step.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from weakref import ref
+
+from torch import Tensor
+
+
+class Entry(NamedTuple):
+    """Packed weights, and what they were made from.
+
+    Attributes:
+        weights: the tensors.
+        versions: theirs when they were packed.
+        addresses: where their numbers were.
+        packed: as the runtime has them.
+
+    """
+
+    weights: tuple[ref[Tensor], ...]
+    versions: list[int]
+    addresses: list[int]
+    packed: Any
+
+
+_entries: dict[tuple[int, ...], Entry] = {}
+
+
+def packed(numbers: Any, program: Any, weights: Sequence[Tensor], inputs: int, vectors: int, threads: int) -> Entry:
+    """Weights as the runtime multiplies with them.
+
+    Args:
+        numbers: the runtime's part for their type of number.
+        program: that they are packed for.
+        weights: contiguous, in the order of the program's parameters.
+        inputs: I.
+        vectors: the width of a panel.
+        threads: that may take part.
+
+    """
+    key = (id(program), vectors, *map(id, weights))
+    entry, known = _entries.get(key), False
+    if entry is not None and _same(entry, weights):
+        if entry.packed.holds(entry.addresses, threads):
+            return entry
+        known = True
+    addresses = [tensor.data_ptr() for tensor in weights]
+    made = numbers.Weights(program, inputs, addresses, vectors, threads)
+    if known:  # for the second time in this version, so there may be a third; in training there is not
+        made.take_hash(addresses, threads)
+
+    def forget(_: ref[Tensor]) -> None:
+        _entries.pop(key, None)
+
+    own = tuple([ref(tensor, forget) for tensor in weights])
+    entry = _entries[key] = Entry(own, _versions(weights), addresses, made)
+    return entry
+
+
+def unchanged(entry: Entry) -> bool:
+    """Whether the weights are still what they were when they were packed, as far as a quick look can tell."""
+    weights = [reference() for reference in entry.weights]
+    if any([tensor is None for tensor in weights]):
+        return False
+    return _same(entry, weights) and entry.packed.looks_like(entry.addresses)  # type: ignore[arg-type]
+
+
+def _same(entry: Entry, weights: Sequence[Tensor]) -> bool:
+    return [tensor.data_ptr() for tensor in weights] == entry.addresses and _versions(weights) == entry.versions
+
+
+def _versions(weights: Sequence[Tensor]) -> list[int]:
+    return [-1 if tensor.is_inference() else tensor._version for tensor in weights]  # noqa: SLF001
+
+
+def clear() -> None:
+    """Forget them all."""
+    _entries.clear()

@@ -1,0 +1,133 @@
+"""Cells by name, and their programs: compiled once for each cell and shape of weights, kept as the runtime has them.
+
+A torch operator takes numbers, strings and tensors, so there a cell goes by its handle.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.cells import CELLS, Cell, Weights
+from elman.engine.native.library import library, numbers
+from elman.engine.program import Compiled, UntraceableError, compile_cell
+from elman.engine.program.contract import Source, Width
+from elman.engine.program.encode import Program
+from elman.errors import UsageError
+
+_cells: dict[str, Cell] = dict(CELLS)
+
+
+def handle(cell: Cell) -> str:
+    """The name of a cell for `cell_of`: one for all equal cells, and the same in every process for the registry's."""
+    if _cells.get(cell.name) == cell:
+        return cell.name
+    for name, known in _cells.items():
+        if known == cell:
+            return name
+    name = f"{type(cell).__module__}.{type(cell).__qualname__}"
+    unique = name if name not in _cells else f"{name}#{len(_cells)}"
+    _cells[unique] = cell
+    return unique
+
+
+def cell_of(name: str) -> Cell:
+    """The cell of a handle.
+
+    Raises:
+        UsageError: if no cell of that handle was seen in this process: an exported program came before its cell.
+
+    """
+    if name not in _cells:
+        raise UsageError(
+            f"the cell {name!r} is not known here; import the module that defines it and use it once first"
+        )
+    return _cells[name]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """A cell compiled for weights of given shapes, and its programs as the runtime keeps them."""
+
+    compiled: Compiled
+    training: Any
+    inference: Any
+    backward: Any
+
+    def tape_size(self, dtype: torch.dtype, steps: int) -> int:
+        """The size of the tape of one direction, in numbers; `steps` may be a symbol."""
+        fixed, one = self._tape_sizes[dtype]
+        return fixed + steps * (one - fixed)
+
+    @cached_property
+    def _tape_sizes(self) -> dict[torch.dtype, tuple[int, int]]:
+        return {
+            dtype: (numbers(dtype).Tape.size(self.training, 0), numbers(dtype).Tape.size(self.training, 1))
+            for dtype in (torch.float32, torch.float64)
+        }
+
+    @property
+    def output(self) -> int:
+        """P, the number of features of the output."""
+        return self.compiled.tables.sizes[Width.P]
+
+    def packed_for(self, program: Any) -> Any:
+        """The program whose packed weights this one uses: inference and training share them if their products agree."""
+        return self.training if program is self.inference and self._alike else program
+
+    @cached_property
+    def _alike(self) -> bool:
+        return _sources(self.compiled.training) == _sources(self.compiled.inference)
+
+    @cached_property
+    def present(self) -> tuple[int, ...]:
+        """Where the fields of `Weights` are that the cell has, in the order of the programs."""
+        return tuple(Weights._fields.index(name) for name in self.compiled.parameters)
+
+
+Shapes = tuple[tuple[int, ...] | None, ...]
+"""Of the fields of `Weights`."""
+
+_programs: dict[tuple[str, Shapes], Programs | UntraceableError] = {}
+
+
+def shapes_of(weights: Sequence[Tensor | None]) -> Shapes:
+    """The shapes of the weights of one direction."""
+    return tuple([None if tensor is None else tuple(tensor.shape) for tensor in weights])
+
+
+def programs(name: str, shapes: Shapes) -> Programs:
+    """The programs of the cell of a handle, made at the first call for weights of these shapes.
+
+    Raises:
+        UntraceableError: if the step does what no program can contain.
+
+    """
+    found = _programs.get((name, shapes))
+    if found is None:
+        found = _programs[name, shapes] = _made(name, shapes)
+    if isinstance(found, UntraceableError):
+        raise found
+    return found
+
+
+def _made(name: str, shapes: Shapes) -> Programs | UntraceableError:
+    library()
+    weights = Weights._make(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
+    try:
+        compiled = compile_cell(cell_of(name), weights)
+    except UntraceableError as error:
+        return error
+    return Programs(compiled, *map(_load, (compiled.training, compiled.inference, compiled.backward)))
+
+
+def _sources(program: Program) -> list[Source]:
+    return [source for each in program.passes for product in each.products for source, _ in product.sources]
+
+
+def _load(program: Program) -> Any:
+    ints, reals = program.ints, program.reals
+    return library().Program(ints.ctypes.data, len(ints), reals.ctypes.data, len(reals))

@@ -1,0 +1,152 @@
+"""Prepared steps: packed weights, buffers and jobs made once, so that taking a step is one call of the runtime.
+
+It knows single time steps without gradients; nothing of sequences.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from weakref import ref
+
+import torch
+from torch import Tensor
+
+from elman.cells import Cell, Weights
+from elman.engine.native.library import library, numbers
+from elman.engine.native.packed import Entry, packed, unchanged
+from elman.engine.native.programs import Programs, programs, shapes_of
+from elman.engine.program.contract import Kind
+from elman.types import State
+
+
+class Layer(NamedTuple):
+    """What a layer's step is made of: its programs, its packed weights, and how they are cut."""
+
+    made: Programs
+    entry: Entry
+    plan: Any
+    inputs: int
+
+
+def prepared(cell: str, weights: Weights, rows: Any, threads: int) -> Layer:
+    """A layer, ready to take steps of these rows."""
+    made = programs(cell, shapes_of(weights))
+    own = numbers(weights.ih.dtype)
+    given = [weights[k].contiguous() for k in made.present]  # type: ignore[union-attr]
+    inputs = weights.ih.shape[1]
+    plan = own.plan(made.inference, rows, inputs, threads)
+    return Layer(made, packed(own, made.packed_for(made.inference), given, inputs, plan.vectors, threads), plan, inputs)
+
+
+class Steps:
+    """One step of a stack of layers over B rows, as often as wanted.
+
+    Attributes:
+        output: (B, P) of the last layer, written by every run.
+
+    """
+
+    def __init__(self, layers: Sequence[Layer], rows: Any, batch: int, dtype: torch.dtype, threads: int) -> None:
+        own = numbers(dtype)
+        self._input = torch.empty(batch, layers[0].inputs, dtype=dtype)
+        self._outputs = [torch.empty(batch, layer.made.output, dtype=dtype) for layer in layers]
+        self.output = self._outputs[-1]
+        self._jobs = []
+        for layer, before, after in zip(layers, [self._input, *self._outputs], self._outputs, strict=False):
+            job = own.Job(layer.made.inference, layer.entry.packed, rows, None, layer.plan)
+            job.bind(Kind.INPUT, 0, before.data_ptr(), before.shape[1])
+            job.bind(Kind.NEXT, 0, after.data_ptr(), after.shape[1])
+            self._jobs.append(job)
+        self._run = own.Stepper(self._jobs, self._input.data_ptr(), self._input.numel(), threads).run
+
+    def bind(self, layer: int, before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
+        """Where a layer's state is read and written from now on, (B, ·) each, contiguous; both may be the same."""
+        job = self._jobs[layer]
+        for k, (old, new) in enumerate(zip(before, after, strict=True)):
+            job.bind_initial(k, old.data_ptr(), old.shape[1])
+            job.bind_final(k, new.data_ptr(), new.shape[1])
+
+    def run(self, input: Tensor) -> None:
+        """Take the step: input (B, I), contiguous."""
+        self._run(input.data_ptr())
+
+
+def over(cell: str, weights: Sequence[Weights], state: State) -> Steps:
+    """Steps of a stack of layers that begin and end in the same state, tensors (L, B, ·), contiguous."""
+    batch, threads = state[0].shape[1], torch.get_num_threads()
+    rows = library().Batch(1, batch)
+    layers = [prepared(cell, each, rows, threads) for each in weights]
+    steps = Steps(layers, rows, batch, state[0].dtype, threads)
+    for number in range(len(weights)):
+        own = [tensor[number] for tensor in state]
+        steps.bind(number, own, own)
+    return steps
+
+
+class Kept(NamedTuple):
+    """What taking one step left for the next one with the same weights.
+
+    Attributes:
+        cell: whose step it is.
+        weights: all fields; compared by identity.
+        layer: the layer, prepared for so many rows and threads.
+        batch: that many rows.
+        threads: that may take part.
+        free: prepared steps that no thread is using.
+
+    """
+
+    cell: Cell
+    weights: tuple[ref[Tensor] | None, ...]
+    layer: Layer
+    batch: int
+    threads: int
+    free: list[Steps]
+
+
+_kept: dict[int, Kept] = {}
+
+
+def again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
+    """One step like the one before, if there was one with the same weights and as many rows; else None.
+
+    Whatever could have changed is looked at, and nothing else, as this is most of what a small step costs.
+    """
+    kept = _kept.get(id(weights.hh))
+    if kept is None or kept.cell is not cell or len(input) != kept.batch or torch.get_num_threads() != kept.threads:
+        return None
+    dtype = weights.hh.dtype
+    for tensor in (input, *state):
+        if tensor.dtype is not dtype or not tensor.is_cpu:
+            return None
+    known = [None if reference is None else reference() for reference in kept.weights]
+    if any([one is not other for one, other in zip(known, weights, strict=True)]):
+        return None
+    if not unchanged(kept.layer.entry):
+        return None
+    return _taken(kept, input, state)
+
+
+def one(name: str, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
+    """One step of one layer into new tensors: input (B, I), state tensors (B, ·)."""
+    batch, threads = len(input), torch.get_num_threads()
+    layer = prepared(name, weights, library().Batch(1, batch), threads)
+    key = id(weights.hh)
+
+    def forget(_: ref[Tensor]) -> None:
+        _kept.pop(key, None)
+
+    own = tuple([None if tensor is None else ref(tensor, forget) for tensor in weights])
+    kept = _kept[key] = Kept(cell, own, layer, batch, threads, [])
+    return _taken(kept, input, state)
+
+
+def _taken(kept: Kept, input: Tensor, state: State) -> State:
+    try:
+        steps = kept.free.pop()
+    except IndexError:  # the first step, or another thread is taking one
+        steps = Steps([kept.layer], library().Batch(1, kept.batch), kept.batch, input.dtype, kept.threads)
+    after = tuple([torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in state])
+    steps.bind(0, [tensor.contiguous() for tensor in state], after)
+    steps.run(input.contiguous())
+    kept.free.append(steps)
+    return after

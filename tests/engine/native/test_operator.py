@@ -1,0 +1,215 @@
+"""The native engine under everything that traces, transforms or repeats: compilers, export, torch.func, threads."""
+
+import io
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from tests.engine.calls import differentiate, leaves, make_call
+from tests.engine.native.conftest import native
+from tests.tolerance import assert_close, assert_equal
+from torch.func import functional_call
+from torch.utils.data import DataLoader
+
+import elman
+from elman.engine.native import Native
+from elman.engine.reference import Reference
+
+LENGTHS = torch.tensor([3, 7, 0])
+RESET = torch.rand(7, 3, generator=torch.Generator().manual_seed(0)) < 0.3
+OPTIONS = {"plain": {}, "lengths": {"lengths": LENGTHS}, "reset": {"reset": RESET}}
+
+
+class Model(torch.nn.Module):
+    """A recurrent layer between others."""
+
+    def __init__(self, kind="LSTM", **options):
+        super().__init__()
+        self.layer = getattr(elman, kind)(4, 6, **options)
+        self.head = torch.nn.Linear(self.layer.output_size, 2)
+
+    def forward(self, x, **options):
+        output, state = self.layer(x, **options)
+        return self.head(output), state
+
+
+def results(model, x, options, function=None):
+    """Values and gradients."""
+    model.zero_grad()
+    x = x.detach().requires_grad_()
+    output, state = (model if function is None else function)(x, **options)
+    hidden = state if isinstance(state, tuple) else (state,)
+    (output.square().sum() + sum(tensor.sum() for tensor in hidden)).backward()
+    return [output, *hidden, x.grad, *(parameter.grad for parameter in model.parameters())]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_compiler():
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_it_compiles_into_one_graph_with_its_gradient(kind, options):
+    torch.manual_seed(0)
+    model = Model(kind, num_layers=2, bidirectional=True)
+    x = torch.randn(7, 3, 4)
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    assert_close(results(model, x, OPTIONS[options], compiled), results(model, x, OPTIONS[options]))
+
+
+def test_a_compiled_graph_serves_any_number_of_steps_and_rows():
+    model = Model("GRU")
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager", dynamic=True)
+    for shape in [(7, 3, 4), (5, 2, 4), (11, 8, 4)]:
+        x = torch.randn(shape)
+        assert_close(results(model, x, {}, compiled), results(model, x, {}))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_inductor_compiles_it():
+    model, x = Model(num_layers=2), torch.randn(7, 3, 4)
+    compiled = torch.compile(model, fullgraph=True)
+    assert_close(results(model, x, {}, compiled), results(model, x, {}))
+    with torch.no_grad():
+        assert_close(compiled(x), model(x))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_exported_program_holds_the_operator_and_runs_after_saving(strict):
+    model = Model("GRU", batch_first=True).eval()
+    x = torch.randn(3, 7, 4)
+    dims = {"x": {0: torch.export.Dim("rows", min=2, max=64), 1: torch.export.Dim("steps", min=2, max=512)}}
+    program = torch.export.export(model, (x,), dynamic_shapes=dims, strict=strict)
+    assert any("elman.layer" in str(node.target) for node in program.graph.nodes)
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    loaded = torch.export.load(file).module()
+    for given in (x, torch.randn(5, 20, 4)):
+        assert_equal(loaded(given), model(given))
+
+
+def test_the_operators_keep_torchs_rules():
+    call = make_call("lstm", directions=2, dtype=torch.float32)
+    flat = [tensor for weights in call.weights[0] for tensor in weights]
+    for extras in ((None, None, None), (torch.tensor([3, 6, 0, 1]), None, None)):
+        arguments = ("lstm", call.input, list(call.state), flat, *extras)
+        # Not test_aot_dispatch: it compares the tape too, of which only a part is ever written.
+        tests = ("test_schema", "test_faketensor", "test_autograd_registration")
+        torch.library.opcheck(torch.ops.elman.layer.default, arguments, test_utils=tests)
+
+
+def test_the_operator_refuses_lengths_beyond_the_input():
+    call = make_call("gru")
+    arguments = ("gru", call.input, list(call.state), list(call.weights[0][0]))
+    with pytest.raises(ValueError, match="lengths must lie between 0 and T = 6, got"):
+        torch.ops.elman.layer(*arguments, torch.tensor([3, 7, 1, 1]), None, None)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "rnn-relu"])
+def test_it_differentiates_twice(name):
+    call = make_call(name, steps=3, batch=2, directions=2, lengths=torch.tensor([3, 2]))
+
+    def run(*tensors):
+        size = len(call.state)
+        weights, at = [], 1 + size
+        for one in call.weights[0]:
+            weights.append(type(one)(*(None if t is None else tensors[at + k] for k, t in enumerate(one))))
+            at += len(one.flat())
+        made = type(call)(call.cell, (tuple(weights),), tensors[0], tensors[1 : 1 + size], lengths=call.lengths)
+        output, state = Native().run(made)
+        return output, *state
+
+    assert torch.autograd.gradcheck(run, leaves(call))
+    assert torch.autograd.gradgradcheck(run, leaves(call))
+
+
+def test_functional_call_uses_the_tensors_that_it_is_given():
+    model, x = Model(), torch.randn(5, 2, 4)
+    twice = {name: tensor.detach() * 2 for name, tensor in model.named_parameters()}
+    found, _ = functional_call(model, twice, (x,))
+    model.load_state_dict(twice)
+    assert_equal(found, model(x)[0])
+
+
+def test_torch_func_grad_equals_backward():
+    model, x = Model(), torch.randn(5, 2, 4)
+    table = {name: tensor.detach() for name, tensor in model.named_parameters()}
+    found = torch.func.grad(lambda table: functional_call(model, table, (x,))[0].sum())(table)
+    model(x)[0].sum().backward()
+    for name, parameter in model.named_parameters():
+        assert_close(found[name], parameter.grad)
+
+
+def test_python_threads_run_side_by_side():
+    call = make_call("lstm", batch=8, steps=30, directions=2)
+    expected = differentiate(call, Native().run)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: differentiate(call, Native().run), range(24)):
+            assert_equal(found, expected)
+
+
+class Sequences(torch.utils.data.Dataset):
+    """What a layer makes of constant input, computed where the data is loaded."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        with torch.no_grad():
+            return self.layer(torch.full((5, 1, 4), float(index)))[0]
+
+
+def test_workers_of_a_data_loader_run_it_after_a_fork():
+    layer = elman.GRU(4, 6)
+    with torch.no_grad():
+        expected = torch.stack([layer(torch.full((5, 1, 4), float(index)))[0] for index in range(4)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python's, of forking a process that has threads
+        loader = DataLoader(Sequences(layer), batch_size=4, num_workers=2, multiprocessing_context="fork")
+        (found,) = list(loader)
+    assert_close(found, expected)
+
+
+def test_autocast_gives_what_the_engine_computes_in_float32(monkeypatch):
+    monkeypatch.setattr("elman.engine.native.backend._multiplies_bfloat16", lambda: False)
+    model, x = Model(), torch.randn(5, 2, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        output, _ = model.layer(x.bfloat16())
+    assert_equal(output, model.layer(x.bfloat16().float())[0])
+
+
+def test_a_gradient_of_one_part_leaves_the_others_alone():
+    layer = elman.LSTM(4, 6)
+    layer.weight_hh_l0.requires_grad_(False)
+    x = torch.randn(5, 2, 4)
+    layer(x)[0].sum().backward()
+    assert layer.weight_hh_l0.grad is None
+    with elman.backend("reference"):
+        expected = torch.autograd.grad(layer(x)[0].sum(), [layer.weight_ih_l0])[0]
+    assert_close(layer.weight_ih_l0.grad, expected)
+
+
+def test_only_the_final_state_may_be_differentiated():
+    call = make_call("lstm", directions=2, layers=2)
+    found = torch.autograd.grad(Native().run(call)[1][1].sum(), leaves(call), materialize_grads=True)
+    assert_close(found, torch.autograd.grad(Reference().run(call)[1][1].sum(), leaves(call), materialize_grads=True))
+
+
+def test_the_library_serves_threads_that_come_and_go():
+    before = native.kept_workspace()
+    threads = [threading.Thread(target=lambda: Native().run(make_call("gru"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert native.kept_workspace() - before < 1 << 24

@@ -1,0 +1,136 @@
+"""A stepper takes the steps that the layer takes, one at a time and in place."""
+
+import threading
+
+import pytest
+import torch
+from tests.tolerance import assert_close, assert_equal
+
+import elman
+from elman.errors import UsageError
+
+KINDS = {
+    "lstm": lambda **options: elman.LSTM(3, 5, **options),
+    "projected lstm": lambda **options: elman.LSTM(3, 5, proj_size=2, **options),
+    "gru": lambda **options: elman.GRU(3, 5, **options),
+    "rnn": lambda **options: elman.RNN(3, 5, **options),
+    "relu": lambda **options: elman.RNN(3, 5, nonlinearity="relu", **options),
+}
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
+
+
+@pytest.fixture(params=["native", "torch", "reference"])
+def backend(request):
+    with elman.backend(request.param):
+        yield request.param
+
+
+def flat(state):
+    return state if isinstance(state, tuple) else (state,)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 50])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_equals_the_layer(kind, layers, batch, backend):
+    if backend == "torch" and kind == "projected lstm":
+        pytest.skip("torch has no kernel for one step of it")
+    layer = KINDS[kind](num_layers=layers)
+    x = torch.randn(6, batch, 3)
+    stepper = layer.stepper(batch)
+    with torch.no_grad():
+        output, state = layer(x)
+    assert_close(torch.stack([stepper(each).clone() for each in x]), output)
+    assert_close(flat(stepper.state), flat(state))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_state_can_be_saved_moved_and_reset(kind):
+    layer = KINDS[kind](num_layers=2)
+    x = torch.randn(8, 1, 3)
+    first, second = layer.stepper(), layer.stepper()
+    for each in x[:4]:
+        first(each)
+    saved = first.state
+    rest = [first(each).clone() for each in x[4:]]
+    second.state = saved
+    assert_equal([second(each).clone() for each in x[4:]], rest)
+    first.reset()
+    assert not any(tensor.any() for tensor in flat(first.state))
+    first.state = saved
+    assert_equal([first(each).clone() for each in x[4:]], rest)
+    with torch.no_grad():
+        _, state = layer(x[:4])
+    assert_close(flat(saved), flat(state))
+
+
+def test_it_begins_where_a_layer_ended():
+    layer, x = elman.LSTM(3, 5, 2), torch.randn(9, 4, 3)
+    with torch.no_grad():
+        whole, _ = layer(x)
+        _, state = layer(x[:5])
+    stepper = layer.stepper(4)
+    stepper.state = state
+    assert_close(torch.stack([stepper(each).clone() for each in x[5:]]), whole[5:])
+
+
+def test_it_writes_over_its_output_and_records_nothing():
+    layer = elman.GRU(3, 5)
+    stepper = layer.stepper()
+    x = torch.randn(1, 3, requires_grad=True)
+    first = stepper(x)
+    assert not first.requires_grad
+    assert stepper(x) is first
+    assert not stepper.state.requires_grad
+
+
+def test_any_memory_layout_is_taken():
+    x = torch.randn(3, 2)
+    layer = elman.GRU(3, 5)
+    stepper, other = layer.stepper(2), layer.stepper(2)
+    assert_equal(stepper(x.t()), other(x.t().contiguous()))
+
+
+def test_it_keeps_the_weights_of_its_making():
+    layer, x = elman.GRU(3, 5), torch.randn(1, 3)
+    stepper, untouched = layer.stepper(), layer.stepper()
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+    assert_equal(stepper(x), untouched(x))
+    assert stepper(x).any()
+
+
+def test_steppers_of_one_layer_serve_many_threads():
+    layer, x = elman.LSTM(3, 64), torch.randn(200, 1, 3)
+    alone = layer.stepper()
+    expected = torch.stack([alone(each).clone() for each in x])
+    found = [None] * 4
+
+    def serve(number):
+        stepper = layer.stepper()
+        found[number] = torch.stack([stepper(each).clone() for each in x])
+
+    threads = [threading.Thread(target=serve, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for each in found:
+        assert_equal(each, expected)
+
+
+def test_wrong_input_is_refused_in_one_sentence():
+    stepper = elman.LSTM(3, 5, 2).stepper(2)
+    for wrong in (torch.randn(1, 3), torch.randn(2, 4), torch.randn(3), torch.randn(2, 3, dtype=torch.float64)):
+        with pytest.raises(ValueError, match=r"takes a torch.float32 tensor of shape \(2, 3\) on cpu, got a"):
+            stepper(wrong)
+    with pytest.raises(
+        ValueError, match=r"has the shapes \[\(2, 2, 5\), \(2, 2, 5\)\] \(layers, rows, features\), got"
+    ):
+        stepper.state = (torch.zeros(1, 2, 5), torch.zeros(1, 2, 5))
+    with pytest.raises(UsageError, match="bidirectional layer cannot be run step by step"):
+        elman.GRU(3, 5, bidirectional=True).stepper()
+    for batch in (0, -1, 1.5):
+        with pytest.raises(UsageError, match="positive number of rows"):
+            elman.GRU(3, 5).stepper(batch)
