@@ -10,6 +10,7 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.packing import Packing
+from elman.engine.record import Record
 from elman.types import State
 
 
@@ -30,6 +31,7 @@ class Call:
             the step before it, in either direction.
         dropout: the probability with which an element of the output of every layer but the last is zeroed.
         training: whether dropout is applied.
+        record: where the states of every step are to be written down, or None; not for packed data.
 
     """
 
@@ -42,6 +44,7 @@ class Call:
     reset: Tensor | None = None
     dropout: float = 0.0
     training: bool = False
+    record: Record | None = None
 
     @property
     def packed(self) -> bool:

@@ -21,7 +21,9 @@ from elman.engine.warning import warn_once
 from elman.errors import ElmanError, UsageError
 from elman.types import State
 
-BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Native(), Vendor(), Reference())}
+NATIVE = Native()
+
+BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (NATIVE, Vendor(), Reference())}
 """The fastest first; the last runs everything."""
 
 FASTEST = next(iter(BACKENDS))
@@ -135,6 +137,8 @@ class Explanation:
         reason: why this one.
         refusals: for every backend, the fastest first, why it cannot run the call; None if it can.
         sizes: the call in numbers, by the legend of `elman.types`.
+        program: what the native engine made of the cell's step, forward and backward, in print; None if it was not
+            asked for, or if that engine does not run the call.
 
     """
 
@@ -142,17 +146,19 @@ class Explanation:
     reason: str
     refusals: dict[str, str | None]
     sizes: dict[str, int]
+    program: str | None = None
 
     def __str__(self) -> str:
         width = max(map(len, self.refusals), default=0)
         lines = [f"{name:<{width}}  {refusal or 'can run it'}" for name, refusal in self.refusals.items()]
         if self.sizes:
             lines.append(", ".join(f"{name}={size}" for name, size in self.sizes.items()))
-        return "\n    ".join([f"{self.backend}: {self.reason}", *lines])
+        said = "\n    ".join([f"{self.backend}: {self.reason}", *lines])
+        return said if self.program is None else f"{said}\n\n{self.program}"
 
 
-def explain(call: Call) -> Explanation:
-    """Which backend `run` takes for this call, and why; runs nothing."""
+def explain(call: Call, *, program: bool = False) -> Explanation:
+    """Which backend `run` takes for this call, and why; runs nothing. `program` asks for the compiled step too."""
     refusals = {name: candidate.refuses(call) for name, candidate in BACKENDS.items()}
     name = forced()
     if name is None:
@@ -162,4 +168,5 @@ def explain(call: Call) -> Explanation:
         reason = f"{BACKENDS[name].means}, forced by ELMAN_BACKEND or elman.backend"
     else:
         reason = f"forced by ELMAN_BACKEND or elman.backend, but the call will fail: {refusals[name]}"
-    return Explanation(name, reason, refusals, call.sizes())
+    listed = NATIVE.listing(call.cell, call.weights[0][0]) if program and name == NATIVE.name else None
+    return Explanation(name, reason, refusals, call.sizes(), listed)

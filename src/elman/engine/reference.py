@@ -3,7 +3,8 @@
 It runs any cell on any device in any dtype, differentiates twice, and knows nothing of speed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
 from elman.engine.packing import dropout
+from elman.engine.record import Record
 from elman.types import State
 
 
@@ -32,14 +34,25 @@ class Reference(Backend):
             if depth > 0:
                 value = dropout(value, call.active_dropout, packing)
             outputs: list[Tensor] = []
+            seen = None if call.record is None else _Seen(call.record, depth)
             for direction, weights in enumerate(directions):
                 initial = tuple(tensor[len(final)] for tensor in call.state)
+                see = None if seen is None else partial(seen.step, direction)
                 output, state = scan(
-                    call.cell, weights, value, initial, lengths=lengths, reset=call.reset, reverse=direction == 1
+                    call.cell,
+                    weights,
+                    value,
+                    initial,
+                    lengths=lengths,
+                    reset=call.reset,
+                    reverse=direction == 1,
+                    see=see,
                 )
                 outputs.append(output)
                 final.append(state)
             value = torch.cat(outputs, -1)
+            if seen is not None:
+                seen.end(lengths)
         output = packing.pack(value) if packing and call.packed else value
         return output, tuple(torch.stack(tensors) for tensors in zip(*final, strict=True))
 
@@ -56,6 +69,7 @@ def scan(
     lengths: Tensor | None = None,
     reset: Tensor | None = None,
     reverse: bool = False,
+    see: Callable[[State], None] | None = None,
 ) -> tuple[Tensor, State]:
     """Run one cell over time, in one direction.
 
@@ -67,6 +81,7 @@ def scan(
         lengths: (B,) int64; None for T everywhere.
         reset: (T, B) bool: which steps begin a new segment.
         reverse: read each row from its own end to its beginning.
+        see: is told the state after each step in the order of reading, also of rows that have ended.
 
     Returns:
         The outputs (T, B, P), aligned with the inputs, zero beyond each row's length; and the final state.
@@ -89,6 +104,8 @@ def scan(
         if fresh is not None:
             state = tuple(tensor.masked_fill(fresh[t], 0) for tensor in state)
         following = cell.step(projected[t], state, weights)
+        if see is not None:
+            see(following)
         output = following[0]
         if real is not None:
             output = output.masked_fill(~real[t], 0)
@@ -115,3 +132,50 @@ def _fresh(reset: Tensor, real: Tensor | None, *, reverse: bool) -> Tensor:
     if reverse:
         starts = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
     return starts
+
+
+class _Seen:
+    """What happens to the states of one layer, for a record."""
+
+    def __init__(self, record: Record, depth: int) -> None:
+        self._record, self._depth = record, depth
+        self._states: list[list[State]] = []  # by direction, in the order of reading
+        self._gradients: dict[tuple[int, int, int], Tensor] = {}
+
+    def step(self, direction: int, state: State) -> None:
+        if direction == len(self._states):
+            self._states.append([])
+        number = len(self._states[direction])
+        self._states[direction].append(state)
+        for k, tensor in enumerate(state):
+            if tensor.requires_grad and not torch.compiler.is_compiling():  # a graph has nobody to tell
+                tensor.register_hook(partial(self._came, direction, number, k))
+
+    def _came(self, direction: int, number: int, k: int, gradient: Tensor) -> None:
+        self._gradients[direction, number, k] = gradient.detach()
+        if number == 0:
+            self._record.gradients[self._depth] = self._stacked(
+                [
+                    [
+                        tuple(self._gradients.get((d, n, i), torch.zeros_like(s)) for i, s in enumerate(state))
+                        for n, state in enumerate(steps)
+                    ]
+                    for d, steps in enumerate(self._states)
+                ]
+            )
+
+    def end(self, lengths: Tensor | None) -> None:
+        values = self._stacked(self._states)
+        if lengths is not None:
+            real = _real(lengths, values[0][0])
+            values = tuple(tensor.masked_fill(~real, 0) for tensor in values)
+        self._record.add(values)
+
+    @staticmethod
+    def _stacked(states: list[list[State]]) -> State:
+        """Tensors (D, T, B, ·) by state."""
+        by_time = [steps if direction == 0 else steps[::-1] for direction, steps in enumerate(states)]
+        return tuple(
+            torch.stack([torch.stack([step[k] for step in steps]) for steps in by_time])
+            for k in range(len(states[0][0]))
+        )

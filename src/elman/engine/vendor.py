@@ -38,6 +38,8 @@ class Vendor(Backend):
     def refuses(self, call: Call) -> str | None:
         if call.reset is not None:
             return "torch's kernels cannot reset a state within a sequence"
+        if call.record is not None:
+            return "torch's kernels do not show the states of every step"
         return super().refuses(call)
 
     def run(self, call: Call) -> tuple[Tensor, State]:

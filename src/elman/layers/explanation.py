@@ -13,7 +13,9 @@ from elman.layers.sequence import SequenceLayer
 from elman.layers.step import StepLayer
 
 
-def explain(layer: nn.Module, input: Any, hx: Any = None, lengths: Any = None, reset: Any = None) -> Explanation:
+def explain(
+    layer: nn.Module, input: Any, hx: Any = None, lengths: Any = None, reset: Any = None, *, program: bool = False
+) -> Explanation:
     """Which backend runs a layer for these arguments, and why; runs nothing.
 
     Args:
@@ -22,6 +24,8 @@ def explain(layer: nn.Module, input: Any, hx: Any = None, lengths: Any = None, r
         hx: as its `forward` takes it.
         lengths: as its `forward` takes them; a cell takes none.
         reset: as its `forward` takes it; a cell takes none.
+        program: whether to show what the native engine made of the cell's step: its equations as they are computed,
+            forward and backward, and what is kept in between.
 
     Returns:
         An Explanation; print it to read it.
@@ -32,7 +36,8 @@ def explain(layer: nn.Module, input: Any, hx: Any = None, lengths: Any = None, r
     """
     if isinstance(layer, SequenceLayer | StepLayer):
         extras = {"lengths": lengths, "reset": reset}
-        return layer.explain(input, hx, **{name: value for name, value in extras.items() if value is not None})
+        given = {name: value for name, value in extras.items() if value is not None}
+        return layer.explain(input, hx, program=program, **given)
     kind = type(layer).__name__
     if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
         reason = f"torch runs its own {kind}, without Elman; elman.convert(model) makes it Elman's"

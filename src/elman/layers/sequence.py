@@ -6,7 +6,7 @@ and its siblings because torch.compile refuses those.
 """
 
 import numbers
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -14,14 +14,15 @@ from torch.nn.utils.rnn import PackedSequence
 from elman import engine
 from elman.cells import CELLS, Cell, Weights
 from elman.engine import Call, Explanation
+from elman.engine.record import Record
 from elman.engine.warning import warn
 from elman.errors import UsageError
 from elman.layers.arguments import Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset, torch_name
+from elman.layers.states import States
 from elman.layers.stepper import Stepper, checked_batch
 from elman.types import State
 
 _CELL_OF_MODE = {"RNN_TANH": "rnn", "RNN_RELU": "rnn-relu", "GRU": "gru", "LSTM": "lstm"}
-_PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
 class SequenceLayer(nn.RNNBase):
@@ -60,7 +61,14 @@ class SequenceLayer(nn.RNNBase):
         return tuple(tuple(self._weights_of(f"_l{k}{suffix}") for suffix in suffixes) for k in range(self.num_layers))
 
     def _weights_of(self, suffix: str) -> Weights:
-        return Weights._make(getattr(self, name + suffix, None) for name in _PARAMETERS)
+        bias = self.bias
+        return Weights(
+            getattr(self, "weight_ih" + suffix),
+            getattr(self, "weight_hh" + suffix),
+            getattr(self, "bias_ih" + suffix) if bias else None,
+            getattr(self, "bias_hh" + suffix) if bias else None,
+            getattr(self, "weight_hr" + suffix) if self.proj_size else None,
+        )
 
     @property
     def _flat_weights(self) -> list[Tensor | None]:
@@ -78,6 +86,17 @@ class SequenceLayer(nn.RNNBase):
     @overload
     def forward(self, input: PackedSequence, hx: Hidden | None = None) -> tuple[PackedSequence, Hidden]: ...
 
+    @overload
+    def forward(
+        self,
+        input: Tensor,
+        hx: Hidden | None = None,
+        *,
+        lengths: Lengths | None = None,
+        reset: Tensor | None = None,
+        states: Literal[True],
+    ) -> tuple[Tensor, Hidden, States]: ...
+
     def forward(
         self,
         input: Tensor | PackedSequence,
@@ -85,8 +104,9 @@ class SequenceLayer(nn.RNNBase):
         *,
         lengths: Lengths | None = None,
         reset: Tensor | None = None,
-    ) -> tuple[Tensor | PackedSequence, Hidden]:
-        """Run the layers as torch.nn does, with two additions.
+        states: bool = False,
+    ) -> tuple[Tensor | PackedSequence, Hidden] | tuple[Tensor, Hidden, States]:
+        """Run the layers as torch.nn does, with three additions.
 
         Args:
             input: (T, B, I), or (B, T, I) with batch_first, or (T, I) for one sequence without a batch, or a
@@ -97,15 +117,25 @@ class SequenceLayer(nn.RNNBase):
                 the row's own end.
             reset: bool, of the input's shape without features: True says that the step begins a new segment. No state
                 crosses from the step before it, in either direction.
+            states: whether the states of all steps are returned too.
 
         Returns:
-            The output, in the input's form with D*H features, and the final state, in the form of `hx`.
+            The output, in the input's form with D*H features, and the final state, in the form of `hx`; with `states`
+            also the `States` of all steps.
 
         Raises:
             ValueError, RuntimeError: wrong shapes and dtypes, with torch.nn's texts.
 
         """
-        output, state = engine.run(self._call(input, hx, lengths, reset))
+        record = Record() if states else None
+        output, state = engine.run(self._call(input, hx, lengths, reset, record))
+        if record is not None:
+            seen = States(record, self.cell, batch_first=self.batch_first, batched=input.dim() == 3)  # type: ignore[union-attr]
+            return *self._results(input, output, state), seen
+        return self._results(input, output, state)
+
+    def _results(self, input: Tensor | PackedSequence, output: Tensor, state: State) -> tuple[Any, Hidden]:
+        """Output and final state in the caller's form."""
         if isinstance(input, PackedSequence):
             packed = PackedSequence(output, input.batch_sizes, input.sorted_indices, input.unsorted_indices)
             return packed, self.permute_hidden(as_hidden(state), input.unsorted_indices)
@@ -120,9 +150,10 @@ class SequenceLayer(nn.RNNBase):
         *,
         lengths: Lengths | None = None,
         reset: Tensor | None = None,
+        program: bool = False,
     ) -> Explanation:
-        """Which backend `forward` takes for these arguments, and why; runs nothing."""
-        return engine.explain(self._call(input, hx, lengths, reset))
+        """Which backend `forward` takes for these arguments, and why; runs nothing. `program` as in elman.explain."""
+        return engine.explain(self._call(input, hx, lengths, reset), program=program)
 
     def scan(
         self, input: Tensor, state: State | None = None, lengths: Lengths | None = None, reset: Tensor | None = None
@@ -174,19 +205,31 @@ class SequenceLayer(nn.RNNBase):
         return Stepper(self.cell, weights, sizes, checked_batch(batch))
 
     def _call(
-        self, input: Tensor | PackedSequence, hx: Hidden | None, lengths: Lengths | None, reset: Tensor | None
+        self,
+        input: Tensor | PackedSequence,
+        hx: Hidden | None,
+        lengths: Lengths | None,
+        reset: Tensor | None,
+        record: Record | None = None,
     ) -> Call:
         """The arguments of `forward`, checked in torch's order and turned time first."""
         if isinstance(input, PackedSequence):
-            if lengths is not None or reset is not None:
+            if lengths is not None or reset is not None or record is not None:
                 raise ValueError(
-                    "lengths and reset go with padded input; a PackedSequence carries its own lengths. "
+                    "lengths, reset and states go with padded input; a PackedSequence carries its own lengths. "
                     "Leave them out, or pad the input with torch.nn.utils.rnn.pad_packed_sequence."
                 )
             return self._packed_call(input, hx)
-        return self._padded_call(input, hx, lengths, reset)
+        return self._padded_call(input, hx, lengths, reset, record)
 
-    def _padded_call(self, input: Tensor, hx: Hidden | None, lengths: Lengths | None, reset: Tensor | None) -> Call:
+    def _padded_call(
+        self,
+        input: Tensor,
+        hx: Hidden | None,
+        lengths: Lengths | None,
+        reset: Tensor | None,
+        record: Record | None,
+    ) -> Call:
         state = None if hx is None else as_state(hx, self.cell)
         self._check_dimensions(input, state)
         batched = input.dim() == 3
@@ -201,7 +244,7 @@ class SequenceLayer(nn.RNNBase):
         if known_reset is not None:
             known_reset = self._time_first(known_reset, batched=batched)
         known_lengths = checked_lengths(lengths, steps, batch)
-        return self._engine_call(inputs, state, lengths=known_lengths, reset=known_reset)
+        return self._engine_call(inputs, state, lengths=known_lengths, reset=known_reset, record=record)
 
     def _packed_call(self, input: PackedSequence, hx: Hidden | None) -> Call:
         data, batch_sizes = input.data, input.batch_sizes
@@ -212,7 +255,7 @@ class SequenceLayer(nn.RNNBase):
         self.check_forward_args(data, hx, batch_sizes)
         return self._engine_call(data, as_state(hx, self.cell), batch_sizes=batch_sizes)
 
-    def _engine_call(self, input: Tensor, state: State, **extras: Tensor | None) -> Call:
+    def _engine_call(self, input: Tensor, state: State, **extras: Any) -> Call:
         if input.is_cuda:
             self._update_flat_weights()  # cuDNN wants the weights side by side in memory
         return Call(self.cell, self.weights, input, state, dropout=self.dropout, training=self.training, **extras)

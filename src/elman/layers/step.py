@@ -45,11 +45,11 @@ class StepLayer(nn.RNNCellBase):
         state = engine.step(self.cell, self.weights, rows, state)
         return as_hidden(state if input.dim() == 2 else tuple(tensor.squeeze(0) for tensor in state))
 
-    def explain(self, input: Tensor, hx: Hidden | None = None) -> Explanation:
-        """Which backend `forward` takes for these arguments, and why; runs nothing."""
+    def explain(self, input: Tensor, hx: Hidden | None = None, *, program: bool = False) -> Explanation:
+        """Which backend `forward` takes for these arguments, and why; runs nothing. `program` as in elman.explain."""
         rows, state = self._arguments(input, hx)
         alone = tuple(tensor.unsqueeze(0) for tensor in state)
-        return engine.explain(Call(self.cell, ((self.weights,),), rows.unsqueeze(0), alone))
+        return engine.explain(Call(self.cell, ((self.weights,),), rows.unsqueeze(0), alone), program=program)
 
     def _arguments(self, input: Tensor, hx: Hidden | None) -> tuple[Tensor, State]:
         """Input (B, I) and state, checked as torch does it."""

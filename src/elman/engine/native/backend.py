@@ -5,6 +5,7 @@ It knows which calls the engine can run; how is in `operator` and below.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -20,6 +21,8 @@ from elman.engine.native.operator import differentiated, layer, traced
 from elman.engine.native.programs import Shapes, cell_of, handle, programs, shapes_of
 from elman.engine.packing import dropout
 from elman.engine.program import UntraceableError
+from elman.engine.program.listing import listing
+from elman.engine.record import Record
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.types import State
@@ -56,8 +59,12 @@ class Native(Backend):
                 value = dropout(value, call.active_dropout, packing)
             flat = [tensor for weights in call.weights[depth] for tensor in weights]
             initial = [tensor[begin:end] for tensor in call.state]
-            value, final = layer(name, value, initial, flat, call.lengths, call.batch_sizes, call.reset)
+            told = None if call.record is None else partial(_tell, call.record, depth, call.directions)
+            known = (call.lengths, call.batch_sizes, call.reset)
+            value, final, others = layer(name, value, initial, flat, *known, told)
             finals.append(final)
+            if call.record is not None:
+                call.record.add([_by_direction(tensor, call.directions) for tensor in (value, *others)])
         if len(finals) == 1:
             return value, tuple(finals[0])
         return value, tuple(torch.cat(tensors) for tensors in zip(*finals, strict=True))
@@ -69,7 +76,7 @@ class Native(Backend):
         if input.numel() > 0 and not traced(input) and not differentiated(tensors):
             return steps.one(name, cell, weights, input, state)
         initial = [tensor.unsqueeze(0) for tensor in state]
-        _, final = layer(name, input.unsqueeze(0), initial, list(weights), None, None, None)
+        _, final, _ = layer(name, input.unsqueeze(0), initial, list(weights), None, None, None)
         return tuple(tensor.squeeze(0) for tensor in final)
 
     def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
@@ -87,8 +94,21 @@ class Native(Backend):
 
         return take
 
+    def listing(self, cell: Cell, weights: Weights) -> str:
+        """The programs of a cell that can be compiled, in print."""
+        return listing(programs(handle(cell), shapes_of(weights)).compiled)
+
 
 _NUMBERS = {torch.float32, torch.float64}
+
+
+def _tell(record: Record, depth: int, directions: int, gradients: Sequence[Tensor]) -> None:
+    record.gradients[depth] = tuple(_by_direction(tensor, directions) for tensor in gradients)
+
+
+def _by_direction(tensor: Tensor, directions: int) -> Tensor:
+    """(T, B, D * features) -> (D, T, B, features)."""
+    return tensor.unflatten(-1, (directions, -1)).permute(2, 0, 1, 3)
 
 
 def _autocast() -> bool:

@@ -92,9 +92,11 @@ class Layer:
         lengths: Tensor | None,
         sizes: Tensor | None,
         reset: Tensor | None,
+        detail: bool,
     ) -> None:
         fields = len(Weights._fields)
-        self.made: Programs = programs(cell, shapes_of(weights[:fields]))
+        self.made: Programs = programs(cell, shapes_of(weights[:fields]), detail=detail)
+        self.detail = detail
         self.directions = len(weights) // fields
         self.weights = [
             [weights[direction * fields + k].contiguous() for k in self.made.present]  # type: ignore[union-attr]
@@ -124,29 +126,40 @@ class Layer:
         """Whether the caller's rows have steps that are not real."""
         return self.rows.packing is not None
 
-    def outputs(self, tape: Tensor | None) -> Tensor:
-        """The outputs of real steps, (..., D*P): of padded rows packed, at the end of the tape if there is one."""
+    def histories(self, tape: Tensor | None) -> list[Tensor]:
+        """Memory for the states of real steps, (..., D * features): with detail of all states, else of the first.
+
+        The outputs of padded rows lie packed at the end of the tape if there is one.
+        """
         columns = self.directions * self.width
-        if not self.padded:
-            return memory((*self.shape[:-1], columns), self.input)
-        if tape is None:
-            return memory((self.rows.real, columns), self.input)
-        begin = len(tape) - steps_of(self.shape) * columns
-        return tape[begin : begin + self.rows.real * columns].view(self.rows.real, columns)
+        first = None
+        if self.padded and tape is not None:
+            begin = len(tape) - steps_of(self.shape) * columns
+            first = tape[begin : begin + self.rows.real * columns].view(self.rows.real, columns)
+        shape = (self.rows.real,) if self.padded else self.shape[:-1]
+        others = self.state[1:] if self.detail else []
+        made = [memory((*shape, self.directions * tensor.shape[-1]), self.input) for tensor in others]
+        return [memory((*shape, columns), self.input) if first is None else first, *made]
 
     def _part(self, tensor: Tensor, direction: int) -> int:
         """The address of a direction's part of a state, or of something like it: (D, B, P)."""
         return tensor.data_ptr() + direction * tensor.stride(0) * tensor.element_size()
 
-    def _job(self, direction: int, program: Any, tape: Any, outputs: Tensor) -> Any:
+    def _bind(self, job: Any, kind: Kind, direction: int, arrays: Sequence[Tensor | None]) -> None:
+        """Arrays by state whose rows, real steps one after the other, hold all directions side by side."""
+        for k, (array, state) in enumerate(zip(arrays, self.state, strict=False)):
+            if array is not None:
+                columns = direction * state.shape[-1] * array.element_size()
+                job.bind(kind, k, array.data_ptr() + columns, array.shape[-1])
+
+    def _job(self, direction: int, program: Any, tape: Any, histories: Sequence[Tensor]) -> Any:
         batch = self.batches[direction]
         plan = self.numbers.plan(program, batch, self.inputs, self.threads)
         like = self.made.packed_for(program)
         kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads)
         job = self.numbers.Job(program, kept.packed, batch, tape, plan)
         job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
-        columns = direction * self.width * outputs.element_size()
-        job.bind(Kind.NEXT, 0, outputs.data_ptr() + columns, outputs.shape[-1])
+        self._bind(job, Kind.NEXT, direction, histories)
         for k, tensor in enumerate(self.state):
             job.bind_initial(k, self._part(tensor, direction), tensor.shape[-1])
         return job
@@ -156,37 +169,46 @@ class Layer:
         address = tape.data_ptr() + begin * tape.element_size()
         return self.numbers.Tape(self.made.training, self.batches[direction], address)
 
-    def forward(self, tape: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """The outputs of real steps and the final state; fills the tape."""
-        outputs = self.outputs(tape)
+    def forward(self, tape: Tensor | None) -> tuple[list[Tensor], list[Tensor]]:
+        """The states of real steps, as `histories` has them, and the final state; fills the tape."""
+        histories = self.histories(tape)
         final = [torch.empty_like(tensor) for tensor in self.state]
         jobs = []
         for direction in range(self.directions):
             kept = None if tape is None else self._tape_of(direction, tape)
             if kept is not None:
                 kept.begin()
-            job = self._job(direction, self.made.inference if kept is None else self.made.training, kept, outputs)
+            job = self._job(direction, self.made.inference if kept is None else self.made.training, kept, histories)
             for k, tensor in enumerate(final):
                 job.bind_final(k, self._part(tensor, direction), tensor.shape[-1])
             jobs.append(job)
         self.numbers.run(jobs, self.threads)
-        return outputs, final
+        return histories, final
 
     def backward(
-        self, outputs: Tensor, tape: Tensor, d_outputs: Tensor | None, d_final: Sequence[Tensor], *, wants_input: bool
+        self,
+        histories: Sequence[Tensor],
+        tape: Tensor,
+        d_histories: Sequence[Tensor | None],
+        d_final: Sequence[Tensor],
+        *,
+        wants_input: bool,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
-        """The gradients of the input's real steps, of the initial state (over `d_final`) and of the weights."""
+        """The gradients of the input's real steps, of the weights and, with detail, of all states of real steps.
+
+        That of the initial state is written over `d_final`.
+        """
         tapes = [self._tape_of(direction, tape) for direction in range(self.directions)]
         if tapes[0].spent:
             self.forward(tape)  # the values are the same bit for bit
         d_inputs = [memory(tuple(self.input.shape), self.input) for _ in tapes] if wants_input else []
+        whole = [memory(tuple(tensor.shape), tensor) for tensor in histories] if self.detail else []
         jobs = []
         for direction, kept in enumerate(tapes):
             kept.prepare_backward(False)
-            job = self._job(direction, self.made.backward, kept, outputs)
-            if d_outputs is not None:
-                columns = direction * self.width * d_outputs.element_size()
-                job.bind(Kind.DSTATE, 0, d_outputs.data_ptr() + columns, d_outputs.shape[-1])
+            job = self._job(direction, self.made.backward, kept, histories)
+            self._bind(job, Kind.DSTATE, direction, d_histories)
+            self._bind(job, Kind.ADJOINT, direction, whole)
             for k, tensor in enumerate(d_final):
                 job.bind(Kind.CARRY, k, self._part(tensor, direction), tensor.shape[-1])
             if wants_input:
@@ -200,7 +222,10 @@ class Layer:
             d_weights += gradients
         for other in d_inputs[1:]:
             d_inputs[0].add_(other)
-        return (d_inputs[0] if wants_input else None), list(d_final), d_weights
+        return (d_inputs[0] if wants_input else None), d_weights, whole
+
+
+Forward = tuple[Tensor, list[Tensor], Tensor, list[Tensor]]
 
 
 def forward(
@@ -212,7 +237,8 @@ def forward(
     sizes: Tensor | None = None,
     reset: Tensor | None = None,
     keep: bool = False,
-) -> tuple[Tensor, list[Tensor], Tensor]:
+    detail: bool = False,
+) -> Forward:
     """One layer forward.
 
     Args:
@@ -224,23 +250,25 @@ def forward(
         sizes: (T,) int64 of packed rows, or None.
         reset: (T, B) bool: which steps begin a new segment; or None.
         keep: whether backward will follow.
+        detail: whether the states of every step are wanted.
 
     Returns:
-        The output, (T, B, D*P) or (N, D*P); the final state; the tape, without elements if nothing is kept.
+        The output, (T, B, D*P) or (N, D*P); the final state; the tape, without elements if nothing is kept; with detail
+        the states but the first after every step, (T, B, D * features).
 
     """
-    layer = Layer(cell, input, state, weights, lengths, sizes, reset)
+    layer = Layer(cell, input, state, weights, lengths, sizes, reset, detail)
     tape = layer.tape() if keep else None
     nothing = input.new_empty(0) if tape is None else tape
     if layer.rows.real == 0:
-        columns = layer.directions * layer.width
-        return input.new_zeros(*input.shape[:-1], columns), [tensor.clone() for tensor in state], nothing
-    outputs, final = layer.forward(tape)
+        outputs, *others = [input.new_zeros(*input.shape[:-1], len(t) * t.shape[-1]) for t in state]
+        return outputs, [tensor.clone() for tensor in state], nothing, others if detail else []
+    (outputs, *others), final = layer.forward(tape)
     packing = layer.rows.packing
     if packing is None:
-        return outputs, final, nothing
+        return outputs, final, nothing, others
     whole = [old.index_copy(1, packing.rows, new) for old, new in zip(state, final, strict=True)]
-    return packing.unpack(outputs), whole, nothing
+    return packing.unpack(outputs), whole, nothing, [packing.unpack(tensor) for tensor in others]
 
 
 def backward(
@@ -253,9 +281,12 @@ def backward(
     reset: Tensor | None,
     output: Tensor,
     tape: Tensor,
+    others: Sequence[Tensor],
     d_output: Tensor | None,
+    d_others: Sequence[Tensor | None],
     d_final: Sequence[Tensor | None],
     wants_input: bool,
+    detail: bool = False,
 ) -> list[Tensor]:
     """The gradients of one layer.
 
@@ -263,31 +294,39 @@ def backward(
         cell: and all up to `reset`: as for `forward`.
         output: what it returned.
         tape: what it returned. Gradients are written over what is on it; that is made good if it is wanted again.
+        others: the other states of every step, if it returned any.
         d_output: the gradient of the output, or None for zeros.
+        d_others: the gradients of `others`, each None for zeros.
         d_final: the gradients of the final state, each None for zeros.
         wants_input: whether the gradient of the input is wanted; it is without elements if not.
+        detail: as for `forward`.
 
     Returns:
-        The gradients of the input, of each tensor of the state, and of each weight that there is.
+        The gradients of the input, of each tensor of the state, and of each weight that there is; with detail also the
+        whole gradients of all states after every step.
 
     """
-    layer = Layer(cell, input, state, weights, lengths, sizes, reset)
+    layer = Layer(cell, input, state, weights, lengths, sizes, reset, detail)
     given = [torch.zeros_like(old) if new is None else new for old, new in zip(state, d_final, strict=True)]
     packing = layer.rows.packing
     if layer.rows.real == 0:
         d_input = torch.zeros_like(input) if wants_input else input.new_empty(0)
-        return [d_input, *(d.clone() for d in given), *(torch.zeros_like(w) for w in weights if w is not None)]
-    carried = [
-        (tensor if packing is None else tensor.index_select(1, packing.rows)).clone(
-            memory_format=torch.contiguous_format
-        )
-        for tensor in given
-    ]
-    outputs = output if packing is None else layer.outputs(tape)
-    if d_output is not None:
-        d_output = d_output.contiguous() if packing is None else packing.pack(d_output)
-    found, d_state, d_weights = layer.backward(outputs, tape, d_output, carried, wants_input=wants_input)
+        zeros = [torch.zeros_like(tensor) for tensor in (*[w for w in weights if w is not None], output, *others)]
+        return [d_input, *(d.clone() for d in given), *(zeros if detail else zeros[: -1 - len(others)])]
+    d_state = [_own(tensor if packing is None else tensor.index_select(1, packing.rows)) for tensor in given]
+    histories = [output, *others]
+    arriving: list[Tensor | None] = [None if d is None else d.contiguous() for d in (d_output, *d_others)]
+    if packing is not None:
+        histories = [layer.histories(tape)[0], *(packing.pack(tensor) for tensor in others)]
+        arriving = [None if tensor is None else packing.pack(tensor) for tensor in arriving]
+    found, d_weights, whole = layer.backward(histories, tape, arriving, d_state, wants_input=wants_input)
     if packing is not None:
         d_state = [old.index_copy(1, packing.rows, new) for old, new in zip(given, d_state, strict=True)]
         found = None if found is None else packing.unpack(found)
-    return [input.new_empty(0) if found is None else found, *d_state, *d_weights]
+        whole = [packing.unpack(tensor) for tensor in whole]
+    return [input.new_empty(0) if found is None else found, *d_state, *d_weights, *whole]
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A copy to be written over."""
+    return tensor.clone(memory_format=torch.contiguous_format)

@@ -3,8 +3,8 @@
 It does not know what computes forward and backward: `run` is `execution`, or the same two functions as operators.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,29 +12,45 @@ from torch import Tensor
 from elman.cells import Weights
 from elman.engine.call import Call
 from elman.engine.native.programs import cell_of
+from elman.engine.record import Record
 from elman.engine.reference import Reference
 
+Told = Callable[[Sequence[Tensor]], None]
+"""Is called in a backward pass with the whole gradients of all states after every step."""
 
-def _forward(
-    run: Any,
-    cell: str,
-    lengths: Tensor | None,
-    sizes: Tensor | None,
-    reset: Tensor | None,
-    states: int,
-    input: Tensor,
-    *tensors: Any,
-) -> Any:
-    state, weights = list(tensors[:states]), list(tensors[states:])
-    output, final, tape = run.forward(cell, input, state, weights, lengths, sizes, reset, True)
-    return output, tape, *final
+
+class Where(NamedTuple):
+    """What a layer is told besides tensors that have gradients; the order of the arguments of `Layer`."""
+
+    run: Any
+    cell: str
+    lengths: Tensor | None
+    sizes: Tensor | None
+    reset: Tensor | None
+    states: int
+    told: Told | None
+
+
+COUNT = len(Where._fields)
+
+
+def _forward(*inputs: Any) -> Any:
+    """Then input, state and weights -> output, tape, final state and, if `told`, the other states of every step."""
+    where, (input, *tensors) = Where(*inputs[:COUNT]), inputs[COUNT:]
+    state, weights = tensors[: where.states], tensors[where.states :]
+    known = (where.lengths, where.sizes, where.reset)
+    arguments = (where.cell, input, state, weights, *known, True, where.told is not None)
+    output, final, tape, others = where.run.forward(*arguments)
+    return output, tape, *final, *others
 
 
 def _keep(ctx: Any, inputs: Any, outputs: Any) -> None:
-    run, cell, lengths, sizes, reset, states, *tensors = inputs
-    output, tape, *_ = outputs
-    ctx.run, ctx.cell, ctx.states = run, cell, states
-    ctx.save_for_backward(lengths, sizes, reset, output, tape, *tensors)
+    where, tensors = Where(*inputs[:COUNT]), inputs[COUNT:]
+    output, tape, *rest = outputs
+    ctx.where = where._replace(lengths=None, sizes=None, reset=None)
+    ctx.others = len(rest) - where.states
+    known = (where.lengths, where.sizes, where.reset)
+    ctx.save_for_backward(*known, output, tape, *rest[where.states :], *tensors)
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
 
@@ -49,15 +65,19 @@ class Layer(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, d_output: Tensor | None, _: Any, *d_final: Tensor | None) -> Any:
-        lengths, sizes, reset, output, tape, *tensors = ctx.saved_tensors
-        if d_output is None and all(tensor is None for tensor in d_final):
-            return (None,) * (6 + len(tensors))
-        where = (ctx.run, ctx.cell, lengths, sizes, reset, ctx.states)
-        needed = ctx.needs_input_grad[6:]
-        arguments = (*where, needed[0], len(d_final), output, tape, d_output, *d_final, *tensors)
-        found = Gradients.apply(*arguments) if torch.is_grad_enabled() else _gradients(*arguments)  # type: ignore[no-untyped-call]
-        return (None,) * 6 + tuple(gradient if need else None for need, gradient in zip(needed, found, strict=True))
+    def backward(ctx: Any, d_output: Tensor | None, _: Any, *given: Tensor | None) -> Any:
+        lengths, sizes, reset, output, tape, *rest = ctx.saved_tensors
+        others, tensors = rest[: ctx.others], rest[ctx.others :]
+        nothing = (None,) * COUNT
+        if d_output is None and all(tensor is None for tensor in given):
+            return nothing + (None,) * len(tensors)
+        where: Where = ctx.where._replace(lengths=lengths, sizes=sizes, reset=reset)
+        needed = ctx.needs_input_grad[COUNT:]
+        arriving = (d_output, *given)  # at the output, the final state, the other states of every step
+        arguments = (*where, needed[0], len(arriving), output, tape, *others, *arriving, *tensors)
+        differentiate: Any = Gradients.apply if torch.is_grad_enabled() else _gradients
+        found = differentiate(*arguments)
+        return nothing + tuple(gradient if need else None for need, gradient in zip(needed, found, strict=True))
 
 
 class TransformedLayer(Layer):
@@ -67,26 +87,22 @@ class TransformedLayer(Layer):
     setup_context = staticmethod(_keep)  # type: ignore[assignment]
 
 
-def _gradients(
-    run: Any,
-    cell: str,
-    lengths: Tensor | None,
-    sizes: Tensor | None,
-    reset: Tensor | None,
-    states: int,
-    wants_input: bool,
-    finals: int,
-    output: Tensor,
-    tape: Tensor,
-    d_output: Tensor | None,
-    *tensors: Any,
-) -> tuple[Tensor | None, ...]:
-    d_final, input, state, weights = (
-        tensors[:finals], tensors[finals], tensors[finals + 1 : finals + 1 + states], tensors[finals + 1 + states :]
-    )  # fmt: skip
-    where = (cell, input, list(state), list(weights), lengths, sizes, reset)
-    found = iter(run.backward(*where, output, tape, d_output, list(d_final), wants_input))
-    return tuple(None if tensor is None else next(found) for tensor in (input, *state, *weights))
+def _gradients(*inputs: Any) -> tuple[Tensor | None, ...]:
+    """Of input, state and weights. After `Where`: wants_input, how many gradients arrive, and what `Layer` kept."""
+    where, (wants_input, count, output, tape, *rest) = Where(*inputs[:COUNT]), inputs[COUNT:]
+    others = rest[: count - 1 - where.states]
+    d_output, *arriving = rest[len(others) : len(others) + count]
+    input, *tensors = rest[len(others) + count :]
+    state, weights = tensors[: where.states], tensors[where.states :]
+    d_final, d_others = arriving[: where.states], arriving[where.states :]
+    known = (where.cell, input, state, weights, where.lengths, where.sizes, where.reset)
+    detail = where.told is not None
+    found = where.run.backward(*known, output, tape, others, d_output, d_others, d_final, wants_input, detail)
+    present = [tensor is not None for tensor in (input, *tensors)]
+    if where.told is not None:
+        where.told(found[sum(present) :])
+    values = iter(found)
+    return tuple(next(values) if there else None for there in present)
 
 
 class Gradients(torch.autograd.Function):
@@ -96,19 +112,20 @@ class Gradients(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, outputs: Any) -> None:  # noqa: ARG004
-        _, cell, lengths, sizes, reset, states, _, finals, _, _, *tensors = inputs
-        ctx.cell, ctx.states, ctx.finals = cell, states, finals
-        ctx.save_for_backward(lengths, sizes, reset, *tensors)
+        where, (_, count, _, _, *rest) = Where(*inputs[:COUNT]), inputs[COUNT:]
+        ctx.where, ctx.count = where._replace(lengths=None, sizes=None, reset=None), count
+        ctx.others = count - 1 - where.states
+        ctx.save_for_backward(where.lengths, where.sizes, where.reset, *rest[ctx.others :])
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
         lengths, sizes, reset, *tensors = ctx.saved_tensors
-        first = 1 + ctx.finals  # gradients of the output and of the final state come before the layer's own tensors
+        where = ctx.where._replace(lengths=lengths, sizes=sizes, reset=reset)
         with torch.enable_grad():
             own = [tensor if tensor is None or tensor.requires_grad else tensor.detach().requires_grad_()
                    for tensor in tensors]  # fmt: skip
-            found = _by_reference(ctx.cell, lengths, sizes, reset, ctx.states, own[:first], own[first:])
+            found = _by_reference(where, own[: ctx.count], own[ctx.count :])
         pairs = [(y, d) for y, d in zip(found, given, strict=True) if y is not None and d is not None]
         wanted = [tensor for tensor in own if tensor is not None]
         second = iter(
@@ -120,25 +137,24 @@ class Gradients(torch.autograd.Function):
                 allow_unused=True,
             )
         )
-        return (None,) * 10 + tuple(None if tensor is None else next(second) for tensor in own)
+        before = (None,) * (COUNT + 4 + ctx.others)
+        return before + tuple(None if tensor is None else next(second) for tensor in own)
 
 
-def _by_reference(
-    cell: str,
-    lengths: Tensor | None,
-    sizes: Tensor | None,
-    reset: Tensor | None,
-    states: int,
-    arriving: Sequence[Tensor | None],
-    tensors: Sequence[Any],
-) -> list[Tensor | None]:
+def _by_reference(where: Where, arriving: Sequence[Tensor | None], tensors: Sequence[Any]) -> list[Tensor | None]:
     """The gradients of a layer's input, state and weights, as a graph."""
-    input, state, weights = tensors[0], tensors[1 : 1 + states], tensors[1 + states :]
+    input, *rest = tensors
+    state, weights = rest[: where.states], rest[where.states :]
     size = len(Weights._fields)
     directions = tuple(Weights(*weights[at : at + size]) for at in range(0, len(weights), size))
-    call = Call(cell_of(cell), (directions,), input, tuple(state), sizes, lengths, reset)
+    known = (where.sizes, where.lengths, where.reset)
+    record = None if where.told is None else Record()
+    call = Call(cell_of(where.cell), (directions,), input, tuple(state), *known, record=record)
     output, final = Reference().run(call)
-    pairs = [(y, d) for y, d in zip((output, *final), arriving, strict=True) if d is not None]
+    values = [output, *final]
+    if record is not None:
+        values += [tensor.permute(1, 2, 0, 3).flatten(2) for tensor in record.values[0][1:]]
+    pairs = [(y, d) for y, d in zip(values, arriving, strict=True) if d is not None]
     wanted = [tensor for tensor in tensors if tensor is not None]
     outputs, gradients = [y for y, _ in pairs], [d for _, d in pairs]
     found = iter(torch.autograd.grad(outputs, wanted, gradients, create_graph=True, materialize_grads=True))

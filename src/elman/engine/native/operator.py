@@ -14,15 +14,16 @@ from torch import Tensor
 from elman.cells import Weights
 from elman.engine.native import execution
 from elman.engine.native.execution import Flat, tape_size
-from elman.engine.native.gradient import Layer, TransformedLayer
+from elman.engine.native.gradient import Layer, Told, TransformedLayer
 from elman.engine.native.programs import programs, shapes_of
 
 ARGUMENTS = "str cell, Tensor input, Tensor[] state, Tensor?[] weights, Tensor? lengths, Tensor? sizes, Tensor? reset"
-SAVED = "Tensor output, Tensor tape, Tensor? d_output, Tensor?[] d_final, bool wants_input"
+SAVED = "Tensor output, Tensor tape, Tensor[] others, Tensor? d_output, Tensor?[] d_others, Tensor?[] d_final"
+RESULTS = "Tensor output, Tensor[] final, Tensor tape, Tensor[] others"
 
 _library: Any = torch.library.Library("elman", "DEF")  # type: ignore[no-untyped-call]
-_library.define(f"layer({ARGUMENTS}, bool keep=False) -> (Tensor output, Tensor[] final, Tensor tape)")
-_library.define(f"layer_backward({ARGUMENTS}, {SAVED}) -> Tensor[]")
+_library.define(f"layer({ARGUMENTS}, bool keep=False, bool detail=False) -> ({RESULTS})")
+_library.define(f"layer_backward({ARGUMENTS}, {SAVED}, bool wants_input, bool detail=False) -> Tensor[]")
 _library.impl("layer", execution.forward, "CPU")
 _library.impl("layer_backward", execution.backward, "CPU")
 
@@ -35,20 +36,28 @@ def layer(
     lengths: Tensor | None,
     sizes: Tensor | None,
     reset: Tensor | None,
-) -> tuple[Tensor, list[Tensor]]:
-    """One layer in all its directions; arguments and results as of `execution.forward`, differentiable."""
+    told: Told | None = None,
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """One layer in all its directions, differentiable: output, final state, and the other states of every step.
+
+    Arguments and results are those of `execution.forward`. `told` asks for the states of every step, and is called in
+    every backward pass with the whole gradients of all of them.
+    """
+    where = (cell, lengths, sizes, reset, len(state))
     if torch._C._are_functorch_transforms_active() and not torch.compiler.is_compiling():  # noqa: SLF001
-        function: Any = TransformedLayer
-    elif traced(input):
-        output, final, _ = torch.ops.elman.layer.default(cell, input, state, weights, lengths, sizes, reset)
-        return output, final
+        return _results(TransformedLayer.apply(execution, *where, told, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
+    arguments = (cell, input, state, weights, lengths, sizes, reset, False, told is not None)
+    if traced(input):
+        output, final, _, others = torch.ops.elman.layer.default(*arguments)
     elif differentiated((input, *state, *weights)):
-        function = Layer
+        return _results(Layer.apply(execution, *where, told, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
     else:
-        output, final, _ = execution.forward(cell, input, state, weights, lengths, sizes, reset)
-        return output, final
-    output, _, *final = function.apply(execution, cell, lengths, sizes, reset, len(state), input, *state, *weights)
-    return output, final
+        output, final, _, others = execution.forward(*arguments)
+    return output, final, others
+
+
+def _results(flat: Sequence[Tensor], states: int) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    return flat[0], list(flat[2 : 2 + states]), list(flat[2 + states :])
 
 
 def traced(input: Tensor) -> bool:
@@ -87,13 +96,19 @@ def _autograd(
     sizes: Tensor | None,
     reset: Tensor | None,
     keep: bool = False,
-) -> tuple[Tensor, list[Tensor], Tensor]:
+    detail: bool = False,
+) -> execution.Forward:
     if differentiated((input, *state, *weights)):
-        output, tape, *final = Layer.apply(  # type: ignore[no-untyped-call]
-            _Operators, cell, lengths, sizes, reset, len(state), input, *state, *weights
-        )
-        return output, final, tape
-    return _Operators.forward(cell, input, state, weights, lengths, sizes, reset, keep)  # type: ignore[no-any-return]
+        told = _unheard if detail else None
+        where = (cell, lengths, sizes, reset, len(state), told)
+        flat = Layer.apply(_Operators, *where, input, *state, *weights)  # type: ignore[no-untyped-call]
+        output, final, others = _results(flat, len(state))
+        return output, final, flat[1], others
+    return _Operators.forward(cell, input, state, weights, lengths, sizes, reset, keep, detail)  # type: ignore[no-any-return]
+
+
+def _unheard(_: Sequence[Tensor]) -> None:
+    """A graph has nobody to tell."""
 
 
 _library.impl("layer", _autograd, "Autograd")
@@ -108,16 +123,18 @@ def _fake_forward(
     sizes: Tensor | None,  # noqa: ARG001
     reset: Tensor | None,  # noqa: ARG001
     keep: bool = False,
-) -> tuple[Tensor, list[Tensor], Tensor]:
-    directions, width = state[0].shape[0], state[0].shape[-1]
-    output = input.new_empty(*input.shape[:-1], directions * width)
+    detail: bool = False,
+) -> execution.Forward:
+    output, *others = [input.new_empty(*input.shape[:-1], len(t) * t.shape[-1]) for t in state]
     final = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in state]
-    if not keep:
-        return output, final, input.new_empty(0)
-    own = shapes_of(weights[: len(Weights._fields)])
-    made = programs(cell, tuple(None if shape is None else tuple(map(int, shape)) for shape in own))
-    size = tape_size(made, input.dtype, input.shape, directions, width, padded=lengths is not None)
-    return output, final, input.new_empty(size)
+    size = 0
+    if keep:
+        shapes = shapes_of(weights[: len(Weights._fields)])
+        # A compiler may have symbols for the sizes of weights; the programs are made for numbers.
+        known = tuple(None if shape is None else tuple(map(int, shape)) for shape in shapes)
+        made = programs(cell, known, detail=detail)
+        size = tape_size(made, input.dtype, input.shape, len(state[0]), state[0].shape[-1], padded=lengths is not None)
+    return output, final, input.new_empty(size), others if detail else []
 
 
 def _fake_backward(
@@ -128,13 +145,17 @@ def _fake_backward(
     lengths: Tensor | None,  # noqa: ARG001
     sizes: Tensor | None,  # noqa: ARG001
     reset: Tensor | None,  # noqa: ARG001
-    output: Tensor,  # noqa: ARG001
+    output: Tensor,
     tape: Tensor,  # noqa: ARG001
+    others: Sequence[Tensor],
     d_output: Tensor | None,  # noqa: ARG001
+    d_others: Sequence[Tensor | None],  # noqa: ARG001
     d_final: Sequence[Tensor | None],  # noqa: ARG001
     wants_input: bool,
+    detail: bool = False,
 ) -> list[Tensor]:
     tensors = [*state, *[tensor for tensor in weights if tensor is not None]]
+    tensors += [output, *others] if detail else []
     d_input = torch.empty_like(input, memory_format=torch.contiguous_format) if wants_input else input.new_empty(0)
     return [d_input, *(torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in tensors)]
 

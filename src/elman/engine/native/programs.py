@@ -91,7 +91,7 @@ class Programs:
 Shapes = tuple[tuple[int, ...] | None, ...]
 """Of the fields of `Weights`."""
 
-_programs: dict[tuple[str, Shapes], Programs | UntraceableError] = {}
+_programs: dict[tuple[str, Shapes, bool], Programs | UntraceableError] = {}
 
 
 def shapes_of(weights: Sequence[Tensor | None]) -> Shapes:
@@ -99,26 +99,28 @@ def shapes_of(weights: Sequence[Tensor | None]) -> Shapes:
     return tuple([None if tensor is None else tuple(tensor.shape) for tensor in weights])
 
 
-def programs(name: str, shapes: Shapes) -> Programs:
+def programs(name: str, shapes: Shapes, *, detail: bool = False) -> Programs:
     """The programs of the cell of a handle, made at the first call for weights of these shapes.
+
+    With `detail`, gradients arrive at every state of every step, and backward tells the whole gradient of each.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
 
     """
-    found = _programs.get((name, shapes))
+    found = _programs.get((name, shapes, detail))
     if found is None:
-        found = _programs[name, shapes] = _made(name, shapes)
+        found = _programs[name, shapes, detail] = _made(name, shapes, detail=detail)
     if isinstance(found, UntraceableError):
         raise found
     return found
 
 
-def _made(name: str, shapes: Shapes) -> Programs | UntraceableError:
+def _made(name: str, shapes: Shapes, *, detail: bool) -> Programs | UntraceableError:
     library()
     weights = Weights._make(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
     try:
-        compiled = compile_cell(cell_of(name), weights)
+        compiled = compile_cell(cell_of(name), weights, every_state=detail, adjoints=detail)
     except UntraceableError as error:
         return error
     return Programs(compiled, *map(_load, (compiled.training, compiled.inference, compiled.backward)))

@@ -1,0 +1,57 @@
+"""The states of all steps of a call, as `layer(x, states=True)` returns them, and their gradients after backward.
+
+It does not know who computed them.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from elman.cells import Cell
+from elman.engine.record import Record
+
+
+class States(Mapping[str, Tensor]):
+    """By the state's name, such as "h" and "c": a tensor whose first dimension is layers * directions, like h_n's.
+
+    The others are the input's own, with the state's features in place of the input's. Beyond a row's length there are
+    zeros. The tensors can be differentiated through. After a backward pass, `gradient` has the whole gradient of the
+    loss by each state after each step, by way of later steps and layers too.
+    """
+
+    def __init__(self, record: Record, cell: Cell, *, batch_first: bool, batched: bool) -> None:
+        self._record, self._cell = record, cell
+        self._batch_first, self._batched = batch_first, batched
+        self._values = {name: self._joined(record.values, k) for k, name in enumerate(cell.states)}
+
+    def gradient(self, name: str) -> Tensor | None:
+        """The whole gradient by a state, of the state's shape; None if no backward pass has come through the layers.
+
+        With several backward passes, that of the last one.
+
+        Raises:
+            KeyError: if the cell has no state of that name.
+
+        """
+        if name not in self._values:
+            raise KeyError(f"{self._cell.name} has no state {name!r}; it has: {', '.join(self._values)}")
+        gradients = self._record.gradients
+        if len(gradients) < len(self._record.values):
+            return None
+        return self._joined([gradients[depth] for depth in sorted(gradients)], self._cell.states.index(name))
+
+    def _joined(self, layers: list[tuple[Tensor, ...]], k: int) -> Tensor:
+        tensor = torch.cat([layer[k] for layer in layers])
+        if not self._batched:
+            return tensor.squeeze(2)
+        return tensor.transpose(1, 2) if self._batch_first else tensor
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)

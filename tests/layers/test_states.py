@@ -1,0 +1,94 @@
+"""`states=True`: the states of all steps, and after backward the whole gradient at each of them."""
+
+import pytest
+import torch
+from tests.tolerance import assert_close
+from torch.nn.utils.rnn import pack_sequence
+
+import elman
+
+LENGTHS = [6, 2, 0]
+RESET = torch.rand(6, 3, generator=torch.Generator().manual_seed(2)) < 0.3
+EXTRAS = {"plain": {}, "lengths": {"lengths": LENGTHS}, "reset": {"reset": RESET}}
+KINDS = {"LSTM": ("h", "c"), "GRU": ("h",), "RNN": ("h",)}
+
+
+@pytest.fixture(params=["native", "reference"])
+def backend(request):
+    with elman.backend(request.param):
+        yield request.param
+
+
+def made(kind, **options):
+    torch.manual_seed(0)
+    return getattr(elman, kind)(4, 5, dtype=torch.float64, **options), torch.randn(6, 3, 4, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_they_are_the_outputs_and_final_states_of_every_step(kind, backend):
+    layer, x = made(kind, num_layers=2)
+    output, hidden, states = layer(x, states=True)
+    assert tuple(states) == KINDS[kind]
+    assert_close(states["h"][1], output)
+    hidden = hidden if isinstance(hidden, tuple) else (hidden,)
+    assert_close([tensor[:, -1] for tensor in states.values()], list(hidden))
+    for t in range(6):
+        _, before = layer(x[: t + 1])
+        before = before if isinstance(before, tuple) else (before,)
+        assert_close([tensor[:, t] for tensor in states.values()], list(before))
+
+
+@pytest.mark.parametrize("extras", EXTRAS)
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_backends_tell_the_same_states_and_whole_gradients(kind, directions, extras):
+    layer, x = made(kind, num_layers=2, bidirectional=directions == 2)
+    found = []
+    for name in ("native", "reference"):
+        with elman.backend(name):
+            output, _, states = layer(x, states=True, **EXTRAS[extras])
+            assert states.gradient("h") is None
+            layer.zero_grad()
+            loss = output[:, 1:].square().sum() + sum(tensor.sin().sum() for tensor in states.values())
+            loss.backward()
+            gradients = [states.gradient(state) for state in states]
+            found.append((list(states.values()), gradients, [p.grad.clone() for p in layer.parameters()]))
+    assert_close(found[0], found[1])
+
+
+def test_the_whole_gradient_comes_by_way_of_later_steps(backend):
+    layer, x = made("LSTM")
+    output, _, states = layer(x, states=True)
+    output[-1].sum().backward()
+    for t in range(6):
+        _, (h, c) = layer(x[: t + 1])
+        h, c = h.detach().requires_grad_(), c.detach().requires_grad_()
+        last = layer(x[t + 1 :], (h, c))[0][-1] if t < 5 else h[0]
+        (expected,) = torch.autograd.grad(last.sum(), [h])
+        assert_close(states.gradient("h")[:, t], expected)
+
+
+def test_they_take_the_inputs_form(backend):
+    layer, x = made("LSTM", batch_first=True, bidirectional=True)
+    _, _, states = layer(x.transpose(0, 1), states=True)
+    assert states["c"].shape == (2, 3, 6, 5)
+    layer, x = made("GRU", num_layers=3)
+    _, _, states = layer(x[:, 0], states=True)
+    assert states["h"].shape == (3, 6, 5)
+
+
+def test_torchs_kernels_cannot_and_packed_input_does_not():
+    layer, x = made("GRU")
+    with elman.backend("torch"), pytest.raises(elman.ElmanError, match="do not show the states of every step"):
+        layer(x, states=True)
+    with pytest.raises(ValueError, match="lengths, reset and states go with padded input"):
+        layer(pack_sequence([x[:, 0]]), states=True)
+    with pytest.raises(KeyError, match="gru has no state 'c'; it has: h"):
+        layer(x, states=True)[2].gradient("c")
+
+
+def test_they_compile(backend):
+    layer, x = made("LSTM")
+    torch.compiler.reset()
+    compiled = torch.compile(lambda x: layer(x, states=True)[2]["c"], fullgraph=True, backend="aot_eager")
+    assert_close(compiled(x), layer(x, states=True)[2]["c"])
