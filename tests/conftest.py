@@ -4,8 +4,23 @@ import random
 
 import pytest
 
+from elman.engine.extension import missing
+
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "dog", "ran", "to", "sun", "while", "we", "saw", "how", "it")
 TINY = {"hidden": 24, "embedding": 8, "lanes": 8, "window": 16, "steps": 40, "precision": "float32"}
+
+
+def pytest_configure(config):
+    if missing:
+        config.addinivalue_line("filterwarnings", "ignore:the native engine was:elman.errors.FallbackWarning")
+
+
+def pytest_collection_modifyitems(items):
+    """Without the native engine, tests marked `native` and tests of the backend of that name are skipped."""
+    for item in items if missing else ():
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if item.get_closest_marker("native") or any(isinstance(value, str) and value == "native" for value in values):
+            item.add_marker(pytest.mark.skip(reason=f"the native engine {missing}"))
 
 
 def make_text(characters: int = 20_000, seed: int = 0) -> str:

@@ -65,6 +65,7 @@ def with_reset():
     return make_call("gru", reset=torch.zeros(STEPS, BATCH, dtype=torch.bool))
 
 
+@pytest.mark.native
 def test_the_fastest_that_can_is_taken(taken):
     run(make_call())
     run(with_reset())
@@ -72,6 +73,7 @@ def test_the_fastest_that_can_is_taken(taken):
     assert taken == ["native"] * 3
 
 
+@pytest.mark.native
 def test_a_with_block_forces_and_nests(taken):
     with backend("reference"):
         run(make_call())
@@ -122,6 +124,7 @@ def test_a_forced_backend_that_cannot_says_so():
             run(own_call())
 
 
+@pytest.mark.native
 def test_leaving_the_fast_backends_warns_once_for_each_reason_at_the_users_line(taken):
     with pytest.warns(FallbackWarning, match=r"torch.cumsum \(test_choice.py, line \d+\).* so a Python loop") as caught:
         run(own_call(Cumulative()))
@@ -166,6 +169,7 @@ def test_a_variant_of_a_known_cell_does_not_get_the_known_kernel():
     assert refusal(type(CELLS["gru"])()) is None
 
 
+@pytest.mark.native
 def test_a_users_cell_need_not_be_hashable(taken):
     @dataclass
     class Leak(Leaky):
@@ -177,6 +181,7 @@ def test_a_users_cell_need_not_be_hashable(taken):
 
 
 @pytest.mark.parametrize("name", CELLS)
+@pytest.mark.native
 def test_one_step_is_the_same_by_every_backend(name):
     call = make_call(name, steps=1)
     rows, state = call.input[0], tuple(tensor[0] for tensor in call.state)
@@ -197,6 +202,7 @@ def test_one_step_of_a_users_cell():
         step(Leaky(), weights, torch.ones(1, 2), (h,))
 
 
+@pytest.mark.native
 def test_an_explanation_names_backend_reason_refusals_and_sizes():
     explanation = explain(make_call("gru", 2, 2))
     assert explanation.backend == "native"
@@ -211,6 +217,7 @@ def test_an_explanation_names_backend_reason_refusals_and_sizes():
     )
 
 
+@pytest.mark.native
 def test_an_explanation_tells_why_the_fast_backends_are_left():
     explanation = explain(own_call(Cumulative()))
     assert explanation.backend == "reference"

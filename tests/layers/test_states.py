@@ -41,6 +41,7 @@ def test_they_are_the_outputs_and_final_states_of_every_step(kind, backend):
 @pytest.mark.parametrize("extras", EXTRAS)
 @pytest.mark.parametrize("directions", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.native
 def test_both_backends_tell_the_same_states_and_whole_gradients(kind, directions, extras):
     layer, x = made(kind, num_layers=2, bidirectional=directions == 2)
     found = []

@@ -7,7 +7,7 @@ import torch
 from tests.tolerance import assert_close, assert_equal
 
 import elman
-from elman.errors import UsageError
+from elman.errors import ElmanError, UsageError
 
 KINDS = {
     "lstm": lambda **options: elman.LSTM(3, 5, **options),
@@ -42,6 +42,11 @@ def test_it_equals_the_layer(kind, layers, batch, backend):
         output, state = layer(x)
     assert_close(torch.stack([stepper(each).clone() for each in x]), output)
     assert_close(flat(stepper.state), flat(state))
+
+
+def test_torch_refuses_one_step_with_a_projection():
+    with elman.backend("torch"), pytest.raises(ElmanError, match="no kernel for a single step with a projection"):
+        KINDS["projected lstm"]().stepper()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,7 +96,7 @@ def test_any_memory_layout_is_taken():
     assert_equal(stepper(x.t()), other(x.t().contiguous()))
 
 
-def test_it_keeps_the_weights_of_its_making():
+def test_it_keeps_the_weights_of_its_making(backend):
     layer, x = elman.GRU(3, 5), torch.randn(1, 3)
     stepper, untouched = layer.stepper(), layer.stepper()
     with torch.no_grad():

@@ -49,6 +49,11 @@ def doctor(json: Json = False) -> None:
 
 
 SHOWN_SIZE = 128
+WITHOUT_ENGINE = (
+    "All runs without it, more slowly. To build it: have g++ (11 or later) or clang and Python's headers (on Debian "
+    "and Ubuntu: apt install g++ python3-dev), then install Elman again with pip's options --force-reinstall --no-deps "
+    "--no-cache-dir --verbose; the last one shows what fails."
+)
 
 
 def _cell(cell: Any) -> dict[str, Any]:
@@ -68,12 +73,13 @@ def _said(value: Any) -> str:
 
 
 def _native_engine() -> str:
+    from elman.engine.extension import missing
     from elman.engine.native import library
 
     runtime = library()
     if runtime is None:
-        return "not built: no C++ compiler was found when Elman was installed; all runs on the backends above"
-    return f"built, runs with {runtime.instruction_set()}; under construction, so that no layer chooses it yet"
+        return f"{missing}. {WITHOUT_ENGINE}"
+    return f"built, runs with {runtime.instruction_set()}"
 
 
 def _bfloat16_gain() -> float:

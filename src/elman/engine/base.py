@@ -65,7 +65,7 @@ class Backend(ABC):
 
         Args:
             cell: the time step.
-            weights: by layer.
+            weights: by layer; as they are now, whatever becomes of them.
             state: tensors (L, B, ·), contiguous, which every step overwrites.
 
         Returns:
@@ -73,10 +73,11 @@ class Backend(ABC):
 
         """
         output = torch.empty_like(state[0][-1])
+        kept = [type(each)(*(t if t is None else t.detach().clone() for t in each)) for each in weights]  # type: ignore[arg-type]
 
         def take(input: Tensor) -> Tensor:
             value = input
-            for number, each in enumerate(weights):
+            for number, each in enumerate(kept):
                 after = self.step(cell, each, value, tuple(tensor[number] for tensor in state))
                 for tensor, new in zip(state, after, strict=True):
                     tensor[number] = new

@@ -31,16 +31,16 @@ class Vendor(Backend):
     means = "the kernels behind torch.nn"
 
     def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:  # noqa: ARG002
-        if not any(cell == known for known in KERNELS):  # by comparison, as a user's cell need not be hashable
-            return f"torch has no kernel for the cell '{cell.name}'"
-        return None
+        if weights.hr is not None:
+            return "torch has no kernel for a single step with a projection"
+        return _refuses(cell)
 
     def refuses(self, call: Call) -> str | None:
         if call.reset is not None:
             return "torch's kernels cannot reset a state within a sequence"
         if call.record is not None:
             return "torch's kernels do not show the states of every step"
-        return super().refuses(call)
+        return _refuses(call.cell)
 
     def run(self, call: Call) -> tuple[Tensor, State]:
         packing = None if call.packed else call.packing()
@@ -52,6 +52,12 @@ class Vendor(Backend):
         _, one_step = KERNELS[cell]
         result = one_step(input, _hidden(state), weights.ih, weights.hh, weights.bias_ih, weights.bias_hh)
         return result if isinstance(result, tuple) else (result,)
+
+
+def _refuses(cell: Cell) -> str | None:
+    if not any(cell == known for known in KERNELS):  # by comparison, as a user's cell need not be hashable
+        return f"torch has no kernel for the cell '{cell.name}'"
+    return None
 
 
 def _run_padded(call: Call, packing: Packing) -> tuple[Tensor, State]:

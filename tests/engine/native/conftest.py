@@ -2,6 +2,7 @@
 
 import pytest
 
+from elman.engine.extension import missing
 from elman.engine.native import library
 
 native = library()
@@ -11,7 +12,7 @@ SETS = native.instruction_sets() if native else []
 @pytest.fixture(autouse=True)
 def _built():
     if native is None:
-        pytest.skip("the native engine was not built")
+        pytest.skip(f"the native engine {missing}")
 
 
 @pytest.fixture(params=SETS)

@@ -15,18 +15,19 @@ from tests.engine.native.conftest import native
 from elman.engine.native import Native
 
 ROOT = Path(__file__).parents[3]
-FLUSH = 0x8040
 
 
 def test_denormals_are_off_inside_and_as_before_outside():
+    off = native.DENORMALS_OFF
     for threads in (1, 2):
-        outside, *inside = native.float_states(threads)
-        assert all(state[0] & FLUSH == FLUSH for state in inside)
-        assert outside[0] & FLUSH == 0
+        before, *inside, after = native.float_states(threads)
+        assert all(state & off == off for state in inside)
+        assert before & off == 0
+        assert after == before
     torch.set_flush_denormal(True)
     try:
-        outside, *_ = native.float_states(2)
-        assert outside[0] & FLUSH == FLUSH
+        before, *_, after = native.float_states(2)
+        assert before & after & off == off
     finally:
         torch.set_flush_denormal(False)
     tiny = torch.full((1 << 16,), 1e-39)

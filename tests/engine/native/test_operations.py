@@ -20,29 +20,38 @@ POSITIVE = {"log", "sqrt", "rsqrt", "reciprocal", "div"}
 TOLERANCE = {torch.float32: (2e-6, 2e-6), torch.float64: (1e-13, 1e-13)}
 
 
+SHAPES = [(1, 1), (3, 7), (12, 64), (5, 50), (2, 33), (12, 48)]
+
+
+def tile(name, dtype, rows, columns):
+    """Operands of an operation on a tile, its immediates, what its output holds before, and what it must hold then."""
+    operation = OPERATIONS[name]
+    generator = torch.Generator().manual_seed(operation.code)
+    args = [torch.randn(rows, columns, generator=generator, dtype=dtype) for _ in range(operation.arity)]
+    for i in ROW_OPERANDS.get(name, ()):
+        args[i] = torch.randn(rows, 1, generator=generator, dtype=dtype)
+    if name in POSITIVE:
+        args = [arg.abs() + 0.1 for arg in args]
+    if name in {"select", "above", "equal", "greater", "greater_equal"}:
+        args[0] = torch.where(args[0] > 0.5, args[-1], args[0] * (args[0] > 0))
+    reduced = {1: columns} if name in ACCUMULATIONS else {0: rows} if name in REDUCTIONS else None
+    shape = (rows, columns) if reduced is None else tuple(reduced.values())
+    out = torch.zeros(shape, dtype=dtype) if reduced else torch.full(shape, torch.nan, dtype=dtype)
+    immediates = IMMEDIATES.get(name, ())
+    expected = operation.evaluate(*(arg.double() for arg in args), *immediates)
+    return args, immediates, out, torch.broadcast_to(expected, out.shape)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_on_tiles_of_every_width(name, dtype, instruction_set):
-    operation = OPERATIONS[name]
     numbers = native.float32 if dtype == torch.float32 else native.float64
-    generator = torch.Generator().manual_seed(operation.code)
-    for rows, columns in [(1, 1), (3, 7), (12, 64), (5, 50), (2, 33), (12, 48)]:
-        args = [torch.randn(rows, columns, generator=generator, dtype=dtype) for _ in range(operation.arity)]
-        for i in ROW_OPERANDS.get(name, ()):
-            args[i] = torch.randn(rows, 1, generator=generator, dtype=dtype)
-        if name in POSITIVE:
-            args = [arg.abs() + 0.1 for arg in args]
-        if name in {"select", "above", "equal", "greater", "greater_equal"}:
-            args[0] = torch.where(args[0] > 0.5, args[-1], args[0] * (args[0] > 0))
-        reduced = {1: columns} if name in ACCUMULATIONS else {0: rows} if name in REDUCTIONS else None
-        shape = (rows, columns) if reduced is None else tuple(reduced.values())
-        out = torch.zeros(shape, dtype=dtype) if reduced else torch.full(shape, torch.nan, dtype=dtype)
-        immediates = IMMEDIATES.get(name, ())
+    for rows, columns in SHAPES:
+        args, immediates, out, expected = tile(name, dtype, rows, columns)
         k0, k1 = (*immediates, 0.0, 0.0)[:2]
-        numbers.apply(operation.code, [out.data_ptr(), *(arg.data_ptr() for arg in args)], k0, k1, rows, columns)
-        expected = operation.evaluate(*(arg.double() for arg in args), *immediates)
+        operands = [out.data_ptr(), *(arg.data_ptr() for arg in args)]
+        numbers.apply(OPERATIONS[name].code, operands, k0, k1, rows, columns)
         rtol, atol = TOLERANCE[dtype]
-        expected = torch.broadcast_to(expected, out.shape)
         torch.testing.assert_close(out.double(), expected, rtol=rtol, atol=atol * max(rows, columns) ** 0.5)
 
 

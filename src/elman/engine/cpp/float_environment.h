@@ -17,24 +17,37 @@ public:
     NoDenormals(const NoDenormals&) = delete;
     NoDenormals& operator=(const NoDenormals&) = delete;
 
-private:
-#if defined(__x86_64__)
-    static constexpr uint64_t off = 0x8040;  // flush to zero, denormals are zero
-    static uint64_t read() { return _mm_getcsr(); }
-    static void write(uint64_t state) { _mm_setcsr(unsigned(state)); }
-#elif defined(__aarch64__)
-    static constexpr uint64_t off = 1u << 24;
+    // The control bits of this thread's floating-point unit.
     static uint64_t read() {
+#if defined(__x86_64__)
+        return _mm_getcsr();
+#elif defined(__aarch64__)
         uint64_t state;
         asm volatile("mrs %0, fpcr" : "=r"(state));
         return state;
+#else
+        return 0;
+#endif
     }
-    static void write(uint64_t state) { asm volatile("msr fpcr, %0" ::"r"(state)); }
+
+    // Those that turn denormals off.
+#if defined(__x86_64__)
+    static constexpr uint64_t off = 0x8040;  // flush to zero, denormals are zero
+#elif defined(__aarch64__)
+    static constexpr uint64_t off = 1u << 24;
 #else
     static constexpr uint64_t off = 0;
-    static uint64_t read() { return 0; }
-    static void write(uint64_t) {}
 #endif
+
+private:
+    static void write([[maybe_unused]] uint64_t state) {
+#if defined(__x86_64__)
+        _mm_setcsr(unsigned(state));
+#elif defined(__aarch64__)
+        asm volatile("msr fpcr, %0" ::"r"(state));
+#endif
+    }
+
     uint64_t host;
 };
 

@@ -8,6 +8,7 @@
 
 #include "batch.h"
 #include "dispatch.h"
+#include "float_environment.h"
 #include "job.h"
 #include "probe.h"
 #include "program.h"
@@ -214,6 +215,7 @@ void bind_machine(nb::module_& m) {
         },
         "parallel"_a, "thread_number"_a, "thread_count"_a);
     m.def("team_available", &team::available);
+    m.attr("DENORMALS_OFF") = NoDenormals::off;
     m.def("float_states", &probe::float_states, "threads"_a, Unlocked());
 }
 

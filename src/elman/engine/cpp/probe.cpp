@@ -3,23 +3,12 @@
 #include <algorithm>
 
 #include "dispatch.h"
+#include "float_environment.h"
 #include "team.h"
 #include "workspace.h"
 
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
 namespace elman::probe {
 namespace {
-
-unsigned float_state() {
-#if defined(__x86_64__)
-    return _mm_getcsr();
-#else
-    return 0;
-#endif
-}
 
 // Which operands of an operation are one number per row.
 bool is_row(int code, int operand) {
@@ -68,12 +57,11 @@ void apply(int code, const std::vector<T*>& operands, double k0, double k1, i64 
     op.run(op, places, rows, columns);
 }
 
-std::vector<std::vector<unsigned>> float_states(int threads) {
-    std::vector<std::vector<unsigned>> inside(size_t(threads), std::vector<unsigned>(1));
-    team::run(threads, [&](Member member) { inside[size_t(member.index)][0] = float_state(); });
-    std::vector<std::vector<unsigned>> all{{float_state()}};
-    all.insert(all.end(), inside.begin(), inside.end());
-    return all;
+std::vector<uint64_t> float_states(int threads) {
+    std::vector<uint64_t> states(size_t(threads) + 2, NoDenormals::read());
+    team::run(threads, [&](Member member) { states[size_t(member.index) + 1] = NoDenormals::read(); });
+    states.back() = NoDenormals::read();
+    return states;
 }
 
 template void matmul<float>(const Matrix<float>&, const float*, i64, float*, int, int);

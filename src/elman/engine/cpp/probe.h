@@ -16,7 +16,7 @@ void matmul(const Matrix<T>& b, const T* a, i64 rows, T* out, int vectors, int t
 template <class T>
 void apply(int code, const std::vector<T*>& operands, double k0, double k1, i64 rows, i64 columns);
 
-// For every thread of a team: the control bits of its floating-point unit before, inside and after a job.
-std::vector<std::vector<unsigned>> float_states(int threads);
+// The control bits of the floating-point unit: before a job, inside of it on every thread of a team, and after it.
+std::vector<uint64_t> float_states(int threads);
 
 }  // namespace elman::probe

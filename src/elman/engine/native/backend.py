@@ -14,6 +14,7 @@ from torch import Tensor
 from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
+from elman.engine.extension import missing
 from elman.engine.native import steps
 from elman.engine.native.library import library
 from elman.engine.native.operator import differentiated, layer, traced
@@ -33,7 +34,7 @@ class Native(Backend):
 
     def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:
         if not _built():
-            return "the native engine was not built when Elman was installed"
+            return f"the native engine {missing}"
         if any([not tensor.is_cpu for tensor in tensors]):
             return "the native engine runs on the CPU only"
         dtypes = {tensor.dtype for tensor in (tensors if not _autocast() else weights.flat())}

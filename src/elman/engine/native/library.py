@@ -12,16 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman.engine.extension import native as _native
 from elman.errors import UsageError
-
-try:
-    from elman.engine import _native
-except ImportError:  # installed without a compiler
-    _native = None  # type: ignore[assignment]
 
 
 def library() -> Any:
-    """The runtime, made ready; None if it was not built."""
+    """The runtime, made ready; None if it is not there (`extension.missing` says why)."""
     if _native is not None:
         _prepare()
     return _native

@@ -34,8 +34,9 @@ struct Block {
         for (int i = 0; i < ROWS; ++i) {
             ELMAN_UNROLL
             for (int v = 0; v < VECTORS; ++v) {
-                const T* p = init + i * ldi + v * S::W;
-                sum[i][v] = init == nullptr ? S::set(0) : last(v) ? S::load(p, mask) : S::load(p);
+                if (init == nullptr) sum[i][v] = S::set(0);
+                else if (last(v)) sum[i][v] = S::load(init + i * ldi + v * S::W, mask);
+                else sum[i][v] = S::load(init + i * ldi + v * S::W);
             }
         }
     }

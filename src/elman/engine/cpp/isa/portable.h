@@ -18,8 +18,10 @@
 #define ELMAN_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define ELMAN_UNROLL _Pragma("unroll")
+#define ELMAN_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
 #define ELMAN_UNROLL _Pragma("GCC unroll 32")
+#define ELMAN_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, I{__VA_ARGS__})  // g++ has clang's from version 12 on
 #endif
 
 namespace elman {
@@ -122,16 +124,16 @@ struct Portable : Bits<T> {
 
     // a0 b0 a1 b1 ... of the lower and of the upper halves.
     ELMAN_INLINE V zip_low(V a, V b) {
-        if constexpr (W == 2) return __builtin_shufflevector(a, b, 0, 2);
-        else if constexpr (W == 4) return __builtin_shufflevector(a, b, 0, 4, 1, 5);
-        else if constexpr (W == 8) return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-        else return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        if constexpr (W == 2) return ELMAN_SHUFFLE(a, b, 0, 2);
+        else if constexpr (W == 4) return ELMAN_SHUFFLE(a, b, 0, 4, 1, 5);
+        else if constexpr (W == 8) return ELMAN_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+        else return ELMAN_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     }
     ELMAN_INLINE V zip_high(V a, V b) {
-        if constexpr (W == 2) return __builtin_shufflevector(a, b, 1, 3);
-        else if constexpr (W == 4) return __builtin_shufflevector(a, b, 2, 6, 3, 7);
-        else if constexpr (W == 8) return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-        else return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        if constexpr (W == 2) return ELMAN_SHUFFLE(a, b, 1, 3);
+        else if constexpr (W == 4) return ELMAN_SHUFFLE(a, b, 2, 6, 3, 7);
+        else if constexpr (W == 8) return ELMAN_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+        else return ELMAN_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     }
 };
 
