@@ -21,20 +21,28 @@ public:
     i64 tiles_of(int segment) const { return (work[size_t(segment)].columns + tile - 1) / tile; }
 
 private:
+    // What a product multiplies: columns of operand `a` from `first` on, with k rows of packed weights.
     struct Term {
         int a;
-        int source;
+        i64 first;
+        const T* panel;
         i64 k;
+        const T* next;  // what is multiplied with after this
     };
-    struct Sum {
+    // A slice of a product's terms on the columns of one panel.
+    struct Piece {
         int out;
-        int init;
-        std::vector<Term> terms;
-        i64 slices;  // of k, one after the other
+        int init;  // or -1
+        i64 column;
+        int columns;
+        size_t term;  // the first
+        size_t terms;
     };
     struct Work {
         i64 columns;
-        std::vector<Sum> products;
+        std::vector<Piece> pieces;
+        std::vector<Term> terms;
+        std::vector<size_t> tiles;  // where each tile's pieces begin
         std::vector<Operation<T>> row_operations;
         std::vector<Operation<T>> operations;
         std::vector<int> operands;
@@ -48,10 +56,9 @@ private:
     i64 moved(const Site<T>& site, i64 t) const;
     Work prepare(const Segment& segment) const;
     std::vector<Operation<T>> prepare(const std::vector<Instruction>& list) const;
+    void add_tile(const Segment& segment, Range columns, Work& work) const;
     Place<T> place(int operand, i64 row, i64 super_begin, i64 column, i64 tile_begin) const;
-    void products(const Work& it, Range rows, Range columns);
-    void slice(const Sum& product, i64 number, i64 row, i64 column);
-    const Term& term_after(const Work& it, size_t product, size_t term, i64& column, Range columns) const;
+    void products(const Work& it, size_t tile, Range rows, i64 tile_begin);
     void operations(const Work& it, Range super, Range columns);
 
     const Job<T>& job;
@@ -59,6 +66,7 @@ private:
     const Weights<T>& weights;
     const Matmul<T>& matmul;
     const i64 tile;
+    const i64 slice_rows;
     const i64 panel;
     std::vector<Site<T>> sites;
     std::vector<int> previous;  // operands that are states before the step

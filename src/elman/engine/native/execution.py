@@ -315,7 +315,7 @@ def backward(
         return [d_input, *(d.clone() for d in given), *(zeros if detail else zeros[: -1 - len(others)])]
     d_state = [_own(tensor if packing is None else tensor.index_select(1, packing.rows)) for tensor in given]
     histories = [output, *others]
-    arriving: list[Tensor | None] = [None if d is None else d.contiguous() for d in (d_output, *d_others)]
+    arriving: list[Tensor | None] = [None if d is None else _dense(d) for d in (d_output, *d_others)]
     if packing is not None:
         histories = [layer.histories(tape)[0], *(packing.pack(tensor) for tensor in others)]
         arriving = [None if tensor is None else packing.pack(tensor) for tensor in arriving]
@@ -325,6 +325,11 @@ def backward(
         found = None if found is None else packing.unpack(found)
         whole = [packing.unpack(tensor) for tensor in whole]
     return [input.new_empty(0) if found is None else found, *d_state, *d_weights, *whole]
+
+
+def _dense(tensor: Tensor) -> Tensor:
+    """The tensor itself if it is contiguous, else a copy; that of a sum's gradient is as large as the output."""
+    return tensor if tensor.is_contiguous() else memory(tuple(tensor.shape), tensor).copy_(tensor)
 
 
 def _own(tensor: Tensor) -> Tensor:

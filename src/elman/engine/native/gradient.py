@@ -20,7 +20,7 @@ Told = Callable[[Sequence[Tensor]], None]
 
 
 class Where(NamedTuple):
-    """What a layer is told besides tensors that have gradients; the order of the arguments of `Layer`."""
+    """What a layer is told besides tensors that have gradients."""
 
     run: Any
     cell: str
@@ -31,12 +31,8 @@ class Where(NamedTuple):
     told: Told | None
 
 
-COUNT = len(Where._fields)
-
-
-def _forward(*inputs: Any) -> Any:
-    """Then input, state and weights -> output, tape, final state and, if `told`, the other states of every step."""
-    where, (input, *tensors) = Where(*inputs[:COUNT]), inputs[COUNT:]
+def _forward(where: Where, input: Tensor, *tensors: Any) -> Any:
+    """Input, state and weights -> output, tape, final state and, if `told`, the other states of every step."""
     state, weights = tensors[: where.states], tensors[where.states :]
     known = (where.lengths, where.sizes, where.reset)
     arguments = (where.cell, input, state, weights, *known, True, where.told is not None)
@@ -45,12 +41,10 @@ def _forward(*inputs: Any) -> Any:
 
 
 def _keep(ctx: Any, inputs: Any, outputs: Any) -> None:
-    where, tensors = Where(*inputs[:COUNT]), inputs[COUNT:]
+    where, *tensors = inputs
     output, tape, *rest = outputs
-    ctx.where = where._replace(lengths=None, sizes=None, reset=None)
-    ctx.others = len(rest) - where.states
-    known = (where.lengths, where.sizes, where.reset)
-    ctx.save_for_backward(*known, output, tape, *rest[where.states :], *tensors)
+    ctx.where, ctx.others = where, len(rest) - where.states
+    ctx.save_for_backward(output, tape, *rest[where.states :], *tensors)
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
 
@@ -66,18 +60,16 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor | None, _: Any, *given: Tensor | None) -> Any:
-        lengths, sizes, reset, output, tape, *rest = ctx.saved_tensors
+        output, tape, *rest = ctx.saved_tensors
         others, tensors = rest[: ctx.others], rest[ctx.others :]
-        nothing = (None,) * COUNT
         if d_output is None and all(tensor is None for tensor in given):
-            return nothing + (None,) * len(tensors)
-        where: Where = ctx.where._replace(lengths=lengths, sizes=sizes, reset=reset)
-        needed = ctx.needs_input_grad[COUNT:]
+            return (None,) * (1 + len(tensors))
+        needed = ctx.needs_input_grad[1:]
         arriving = (d_output, *given)  # at the output, the final state, the other states of every step
-        arguments = (*where, needed[0], len(arriving), output, tape, *others, *arriving, *tensors)
+        arguments = (ctx.where, needed[0], len(arriving), output, tape, *others, *arriving, *tensors)
         differentiate: Any = Gradients.apply if torch.is_grad_enabled() else _gradients
         found = differentiate(*arguments)
-        return nothing + tuple(gradient if need else None for need, gradient in zip(needed, found, strict=True))
+        return None, *[gradient if need else None for need, gradient in zip(needed, found, strict=True)]
 
 
 class TransformedLayer(Layer):
@@ -87,9 +79,8 @@ class TransformedLayer(Layer):
     setup_context = staticmethod(_keep)  # type: ignore[assignment]
 
 
-def _gradients(*inputs: Any) -> tuple[Tensor | None, ...]:
-    """Of input, state and weights. After `Where`: wants_input, how many gradients arrive, and what `Layer` kept."""
-    where, (wants_input, count, output, tape, *rest) = Where(*inputs[:COUNT]), inputs[COUNT:]
+def _gradients(where: Where, wants_input: bool, count: int, output: Tensor, tape: Tensor, *rest: Any) -> Any:
+    """Of input, state and weights. `count` gradients arrive; `rest` is other states, these gradients, own tensors."""
     others = rest[: count - 1 - where.states]
     d_output, *arriving = rest[len(others) : len(others) + count]
     input, *tensors = rest[len(others) + count :]
@@ -112,20 +103,18 @@ class Gradients(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, outputs: Any) -> None:  # noqa: ARG004
-        where, (_, count, _, _, *rest) = Where(*inputs[:COUNT]), inputs[COUNT:]
-        ctx.where, ctx.count = where._replace(lengths=None, sizes=None, reset=None), count
-        ctx.others = count - 1 - where.states
-        ctx.save_for_backward(where.lengths, where.sizes, where.reset, *rest[ctx.others :])
+        where, _, count, _, _, *rest = inputs
+        ctx.where, ctx.count, ctx.others = where, count, count - 1 - where.states
+        ctx.save_for_backward(*rest[ctx.others :])
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
-        lengths, sizes, reset, *tensors = ctx.saved_tensors
-        where = ctx.where._replace(lengths=lengths, sizes=sizes, reset=reset)
+        tensors = ctx.saved_tensors
         with torch.enable_grad():
             own = [tensor if tensor is None or tensor.requires_grad else tensor.detach().requires_grad_()
                    for tensor in tensors]  # fmt: skip
-            found = _by_reference(where, own[: ctx.count], own[ctx.count :])
+            found = _by_reference(ctx.where, own[: ctx.count], own[ctx.count :])
         pairs = [(y, d) for y, d in zip(found, given, strict=True) if y is not None and d is not None]
         wanted = [tensor for tensor in own if tensor is not None]
         second = iter(
@@ -137,7 +126,7 @@ class Gradients(torch.autograd.Function):
                 allow_unused=True,
             )
         )
-        before = (None,) * (COUNT + 4 + ctx.others)
+        before = (None,) * (5 + ctx.others)
         return before + tuple(None if tensor is None else next(second) for tensor in own)
 
 
