@@ -13,6 +13,7 @@ namespace elman {
     extern const Gradient<double> gradient_double;                               \
     extern const decltype(Operation<float>::run) operations_float[OPERATIONS];   \
     extern const decltype(Operation<double>::run) operations_double[OPERATIONS]; \
+    extern const Hash hash_bytes;                                                \
     }
 
 #if defined(ELMAN_HAS_AVX512)
@@ -37,7 +38,8 @@ Kernels<T> gather(const Matmul<T>& matmul, const Gradient<T>& gradient, const de
     [] {                                                                                        \
         static const InstructionSet it = {                                                      \
             #isa, gather<float>(isa::matmul_float, isa::gradient_float, isa::operations_float), \
-            gather<double>(isa::matmul_double, isa::gradient_double, isa::operations_double)};  \
+            gather<double>(isa::matmul_double, isa::gradient_double, isa::operations_double),   \
+            isa::hash_bytes};                                                                   \
         return &it;                                                                             \
     }()
 

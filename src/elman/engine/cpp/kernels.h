@@ -86,10 +86,14 @@ struct Kernels {
     decltype(Operation<T>::run) operations[OPERATIONS];
 };
 
+// Of all bits of some memory; by another instruction set it is another.
+using Hash = uint64_t (*)(const void* data, i64 bytes);
+
 struct InstructionSet {
     const char* name;
     Kernels<float> float32;
     Kernels<double> float64;
+    Hash hash;
 };
 
 }  // namespace elman

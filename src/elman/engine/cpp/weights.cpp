@@ -23,7 +23,7 @@ void each_source(const Program& program, const F& f) {
 template <class T>
 Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors_of_panel,
                     int threads)
-    : input_size(inputs) {
+    : made_for(&instruction_set()), input_size(inputs) {
     const Matmul<T>& kernel = kernels<T>().matmul;
     panel_width = i64(std::clamp(vectors_of_panel, 1, kernel.widest)) * kernel.lanes;
     lanes = kernel.lanes;
@@ -120,24 +120,9 @@ void Weights<T>::take_samples(const Program& program, const std::vector<const T*
 template <class T>
 bool Weights<T>::looks_like(const std::vector<const T*>& parameters) const {
     // By their bits, as a NaN equals nothing; and all of them, as every line is on its way before the first has come.
-    bool same = true;
+    bool same = made_for == &instruction_set();
     for (const Sample& it : samples) same &= std::memcmp(&it.value, &parameters[it.parameter][it.at], sizeof(T)) == 0;
     return same;
-}
-
-// Every bit counts: each word is mixed in by a bijection of what was there before. Four chains hide the multiplication.
-uint64_t hash_of(const unsigned char* data, i64 bytes) {
-    constexpr uint64_t odd = 0x9e3779b97f4a7c15;
-    uint64_t chain[4] = {1, 2, 3, 4}, words[4] = {};
-    const auto mix = [&](const unsigned char* from, i64 count) {
-        std::memcpy(words, from, size_t(count));
-        for (int i = 0; i < 4; ++i) chain[i] = (chain[i] ^ words[i]) * odd;
-    };
-    i64 at = 0;
-    for (; at + 32 <= bytes; at += 32) mix(data + at, 32);
-    if (at < bytes) mix(data + at, bytes - at);
-    for (int i = 1; i < 4; ++i) chain[0] = (chain[0] ^ chain[i]) * odd;
-    return chain[0];
 }
 
 template <class T>
@@ -154,7 +139,7 @@ std::vector<uint64_t> Weights<T>::hash(const std::vector<const T*>& parameters, 
     std::vector<uint64_t> all(pieces.size());
     team::run(pieces.size() < 8 ? 1 : threads, [&](Member member) {
         for (size_t i = size_t(member.index); i < pieces.size(); i += size_t(member.count))
-            all[i] = hash_of(reinterpret_cast<const unsigned char*>(pieces[i].data), pieces[i].count * i64(sizeof(T)));
+            all[i] = instruction_set().hash(pieces[i].data, pieces[i].count * i64(sizeof(T)));
     });
     return all;
 }
@@ -166,7 +151,7 @@ void Weights<T>::take_hash(const std::vector<const T*>& parameters, int threads)
 
 template <class T>
 bool Weights<T>::holds(const std::vector<const T*>& parameters, int threads) const {
-    return hashed() && hash(parameters, threads) == hashes;
+    return hashed() && made_for == &instruction_set() && hash(parameters, threads) == hashes;
 }
 
 template class Weights<float>;

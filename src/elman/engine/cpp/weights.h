@@ -51,6 +51,7 @@ private:
     void add_up(const Program& program, const std::vector<const T*>& parameters) const;
     void take_samples(const Program& program, const std::vector<const T*>& parameters);
 
+    const InstructionSet* made_for;
     i64 input_size;
     i64 panel_width;
     i64 lanes;
