@@ -1,5 +1,7 @@
 """A bad call fails with the type and the words that torch.nn fails with; torch itself is asked which those are."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from tests.layers.pairs import CELL_LAYERS, LAYERS, pair
@@ -57,9 +59,10 @@ CASES = [
 def assert_same_failure(ours, theirs, arguments):
     with pytest.raises(Exception) as expected:
         theirs(*arguments)
-    with pytest.raises(expected.type) as actual, backend("torch"):
-        ours(*arguments)
-    assert str(actual.value) == str(expected.value)
+    for way in (backend("torch"), nullcontext(), torch.no_grad()):
+        with pytest.raises(expected.type) as actual, way:
+            ours(*arguments)
+        assert str(actual.value) == str(expected.value)
 
 
 @pytest.mark.parametrize("batch_first", [False, True], ids=["time first", "batch first"])

@@ -5,7 +5,19 @@ This room does not know torch.nn's modules, parameters or argument conventions; 
 
 from elman.engine.base import Backend
 from elman.engine.call import Call
-from elman.engine.choice import BACKENDS, Explanation, backend, explain, prepare, run, step
+from elman.engine.choice import BACKENDS, Explanation, backend, explain, prepare, run, step, step_again
 from elman.engine.native import clear_cache
 
-__all__ = ["BACKENDS", "Backend", "Call", "Explanation", "backend", "clear_cache", "explain", "prepare", "run", "step"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Call",
+    "Explanation",
+    "backend",
+    "clear_cache",
+    "explain",
+    "prepare",
+    "run",
+    "step",
+    "step_again",
+]

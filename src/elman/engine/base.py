@@ -56,10 +56,6 @@ class Backend(ABC):
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         """One time step of one layer: input (B, I), state tensors (B, H)."""
 
-    def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:  # noqa: ARG002
-        """The same as `step`, if that was called before with these weights and the way is short now; else None."""
-        return None
-
     def prepare(self, cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[Tensor], Tensor]:
         """A function that takes steps of a stack of layers without gradients, one with each call.
 

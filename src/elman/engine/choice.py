@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
@@ -26,7 +27,8 @@ NATIVE = Native()
 BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (NATIVE, Vendor(), Reference())}
 """The fastest first; the last runs everything."""
 
-FASTEST = next(iter(BACKENDS))
+WITH_GRADIENTS = (BACKENDS["torch"], NATIVE, BACKENDS["reference"])
+"""The fastest first, for single steps that are differentiated."""
 
 _forced_here: ContextVar[str | None] = ContextVar("elman_backend", default=None)
 
@@ -79,17 +81,24 @@ def run(call: Call) -> tuple[Tensor, State]:
 def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
     """One time step of one layer: input (B, I), state tensors (B, ·).
 
+    With gradients torch's kernels come first: they take a step and its gradient in 0.6 to 0.9 of the native engine's
+    time, which is made for many steps at once.
+
     Raises:
         ElmanError: if a backend is forced that cannot take it.
 
     """
-    name = forced()
-    done = BACKENDS[name or FASTEST].step_again(cell, weights, input, state)
-    if done is not None:
-        return done
     tensors = [input, *state, *weights.flat()]
-    chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors))
-    return chosen.step(cell, weights, input, state)
+    recorded = torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors])
+    order = WITH_GRADIENTS if recorded else tuple(BACKENDS.values())
+    return _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order).step(
+        cell, weights, input, state
+    )
+
+
+def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
+    """The same as `step`, if that was called before with these weights and the way is short now; else None."""
+    return NATIVE.step_again(cell, weights, input, state) if forced() in {None, NATIVE.name} else None
 
 
 def prepare(cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[Tensor], Tensor]:
@@ -103,7 +112,7 @@ def prepare(cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[T
     return _choose(lambda candidate: candidate.refuses_step(cell, weights[0], tensors)).prepare(cell, weights, state)
 
 
-def _choose(refusal_of: Callable[[Backend], str | None]) -> Backend:
+def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend] | None = None) -> Backend:
     name = forced()
     if name is not None:
         refusal = refusal_of(BACKENDS[name])
@@ -111,7 +120,7 @@ def _choose(refusal_of: Callable[[Backend], str | None]) -> Backend:
             raise ElmanError(_refused(name, refusal))
         return BACKENDS[name]
     left: list[str] = []
-    for candidate in BACKENDS.values():
+    for candidate in order or BACKENDS.values():
         refusal = refusal_of(candidate)
         if refusal is None:
             if candidate.slow and left:

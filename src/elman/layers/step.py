@@ -25,6 +25,9 @@ class StepLayer(nn.RNNCellBase):
     @property
     def weights(self) -> Weights:
         """The weights, read from the named attributes each time."""
+        found = self._parameters
+        if len(found) == 4:  # a tenth of what getattr takes, which finds those that are computed
+            return Weights(found["weight_ih"], found["weight_hh"], found["bias_ih"], found["bias_hh"])  # type: ignore[arg-type]
         return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def forward(self, input: Tensor, hx: Hidden | None = None) -> Hidden:
@@ -41,6 +44,10 @@ class StepLayer(nn.RNNCellBase):
             ValueError, RuntimeError: wrong shapes and dtypes, with torch.nn's texts.
 
         """
+        if hx is not None:
+            done = engine.step_again(self.cell, self.weights, input, hx if isinstance(hx, tuple) else (hx,))
+            if done is not None:
+                return as_hidden(done)
         rows, state = self._arguments(input, hx)
         state = engine.step(self.cell, self.weights, rows, state)
         return as_hidden(state if input.dim() == 2 else tuple(tensor.squeeze(0) for tensor in state))
@@ -57,8 +64,24 @@ class StepLayer(nn.RNNCellBase):
         self._check_dimensions(input, state)
         rows = input if input.dim() == 2 else input.unsqueeze(0)
         if state is None:
-            return rows, tuple(rows.new_zeros(len(rows), size) for size in self.cell.state_sizes(self.hidden_size))
-        return rows, state if input.dim() == 2 else tuple(tensor.unsqueeze(0) for tensor in state)
+            state = tuple(rows.new_zeros(len(rows), size) for size in self.cell.state_sizes(self.hidden_size))
+        elif input.dim() == 1:
+            state = tuple(tensor.unsqueeze(0) for tensor in state)
+        self._check_sizes(rows, state)
+        return rows, state
+
+    def _check_sizes(self, rows: Tensor, state: State) -> None:
+        if rows.shape[1] != self.input_size:
+            raise RuntimeError(f"input has inconsistent input_size: got {rows.shape[1]} expected {self.input_size}")
+        for position, tensor in enumerate(state):
+            if len(tensor) != len(rows):
+                raise RuntimeError(
+                    f"Input batch size {len(rows)} doesn't match hidden{position} batch size {len(tensor)}"
+                )
+            if tensor.shape[1] != self.hidden_size:
+                raise RuntimeError(
+                    f"hidden{position} has inconsistent hidden_size: got {tensor.shape[1]}, expected {self.hidden_size}"
+                )
 
     def _check_dimensions(self, input: Tensor, state: State | None) -> None:
         name = f"{torch_name(self.cell)}Cell"

@@ -101,3 +101,12 @@ def test_clear_cache_gives_memory_back():
     assert not packed._entries
     with torch.no_grad():
         assert_close(layer(x)[0], expected(layer, x))
+
+
+def test_two_cells_may_share_their_weights():
+    tanh, relu = elman.RNNCell(8, 32), elman.RNNCell(8, 32, nonlinearity="relu")
+    relu.weight_ih, relu.weight_hh, relu.bias_ih, relu.bias_hh = tanh.parameters()
+    x, h = torch.randn(3, 8), torch.randn(3, 32)
+    with torch.no_grad():
+        for cell in (tanh, relu, tanh):
+            assert_close(cell(x, h), expected(cell, x, h))

@@ -80,7 +80,7 @@ class Native(Backend):
         return tuple(tensor.squeeze(0) for tensor in final)
 
     def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
-        if _autocast() or traced(input) or differentiated((input, *state, *weights)):
+        if torch.is_grad_enabled() or traced(input) or _autocast():
             return None
         return steps.again(cell, weights, input, state)
 

@@ -47,7 +47,7 @@ def packed(numbers: Any, program: Any, weights: Sequence[Tensor], inputs: int, v
     """
     key = (id(program), vectors, *map(id, weights))
     entry, known = _entries.get(key), False
-    if entry is not None and _same(entry, weights):
+    if entry is not None and same(entry, weights):
         if entry.packed.holds(entry.addresses, threads):
             return entry
         known = True
@@ -64,15 +64,8 @@ def packed(numbers: Any, program: Any, weights: Sequence[Tensor], inputs: int, v
     return entry
 
 
-def unchanged(entry: Entry) -> bool:
-    """Whether the weights are still what they were when they were packed, as far as a quick look can tell."""
-    weights = [reference() for reference in entry.weights]
-    if any([tensor is None for tensor in weights]):
-        return False
-    return _same(entry, weights) and entry.packed.looks_like(entry.addresses)  # type: ignore[arg-type]
-
-
-def _same(entry: Entry, weights: Sequence[Tensor]) -> bool:
+def same(entry: Entry, weights: Sequence[Tensor]) -> bool:
+    """Whether weights are at the same place and of the same version as when they were packed."""
     return [tensor.data_ptr() for tensor in weights] == entry.addresses and _versions(weights) == entry.versions
 
 

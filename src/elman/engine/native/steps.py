@@ -12,7 +12,7 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.native.library import library, numbers
-from elman.engine.native.packed import Entry, packed, unchanged
+from elman.engine.native.packed import Entry, packed, same
 from elman.engine.native.programs import Programs, programs, shapes_of
 from elman.engine.program.contract import Kind
 from elman.types import State
@@ -83,22 +83,22 @@ def over(cell: str, weights: Sequence[Weights], state: State) -> Steps:
 
 
 class Kept(NamedTuple):
-    """What taking one step left for the next one with the same weights.
+    """What taking one step left for the next one like it.
 
     Attributes:
         cell: whose step it is.
-        weights: all fields; compared by identity.
+        weights: the weights that there are.
+        given: the shapes of the input and of the state.
         layer: the layer, prepared for so many rows and threads.
-        batch: that many rows.
         threads: that may take part.
         free: prepared steps that no thread is using.
 
     """
 
     cell: Cell
-    weights: tuple[ref[Tensor] | None, ...]
+    weights: list[ref[Tensor]]
+    given: list[torch.Size]
     layer: Layer
-    batch: int
     threads: int
     free: list[Steps]
 
@@ -107,23 +107,25 @@ _kept: dict[int, Kept] = {}
 
 
 def again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
-    """One step like the one before, if there was one with the same weights and as many rows; else None.
+    """One step like the one before, if there was one with the same weights and shapes; else None.
 
-    Whatever could have changed is looked at, and nothing else, as this is most of what a small step costs.
+    Whatever could have changed is looked at, and nothing else: after a step the weights have driven everything else out
+    of the caches, so that this takes longer than it seems.
     """
     kept = _kept.get(id(weights.hh))
-    if kept is None or kept.cell is not cell or len(input) != kept.batch or torch.get_num_threads() != kept.threads:
+    if kept is None or kept.cell is not cell or torch.get_num_threads() != kept.threads:
         return None
     dtype = weights.hh.dtype
-    for tensor in (input, *state):
-        if tensor.dtype is not dtype or not tensor.is_cpu:
-            return None
-    known = [None if reference is None else reference() for reference in kept.weights]
-    if any([one is not other for one, other in zip(known, weights, strict=True)]):
+    given = (input, *state)
+    if [tensor.shape for tensor in given] != kept.given:
         return None
-    if not unchanged(kept.layer.entry):
+    if any([tensor.dtype is not dtype or not tensor.is_cpu for tensor in given]):
         return None
-    return _taken(kept, input, state)
+    entry = kept.layer.entry
+    own = [tensor for tensor in weights if tensor is not None]
+    if len(own) != len(kept.weights) or any([known() is not one for known, one in zip(kept.weights, own, strict=True)]):
+        return None
+    return _taken(kept, input, state) if same(entry, own) and entry.packed.looks_like(entry.addresses) else None
 
 
 def one(name: str, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
@@ -135,8 +137,9 @@ def one(name: str, cell: Cell, weights: Weights, input: Tensor, state: State) ->
     def forget(_: ref[Tensor]) -> None:
         _kept.pop(key, None)
 
-    own = tuple([None if tensor is None else ref(tensor, forget) for tensor in weights])
-    kept = _kept[key] = Kept(cell, own, layer, batch, threads, [])
+    own = [ref(tensor, forget) for tensor in weights if tensor is not None]
+    given = [tensor.shape for tensor in (input, *state)]
+    kept = _kept[key] = Kept(cell, own, given, layer, threads, [])
     return _taken(kept, input, state)
 
 
@@ -144,8 +147,9 @@ def _taken(kept: Kept, input: Tensor, state: State) -> State:
     try:
         steps = kept.free.pop()
     except IndexError:  # the first step, or another thread is taking one
-        steps = Steps([kept.layer], library().Batch(1, kept.batch), kept.batch, input.dtype, kept.threads)
-    after = tuple([torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in state])
+        batch = len(input)
+        steps = Steps([kept.layer], library().Batch(1, batch), batch, input.dtype, kept.threads)
+    after = tuple([torch.empty(tensor.shape, dtype=tensor.dtype) for tensor in state])
     steps.bind(0, [tensor.contiguous() for tensor in state], after)
     steps.run(input.contiguous())
     kept.free.append(steps)
