@@ -72,7 +72,7 @@ class SequenceLayer(nn.RNNBase):
 
     def _weight(self, name: str) -> Tensor:
         found = self._parameters.get(name)  # a tenth of what getattr takes, which finds those that are computed
-        return getattr(self, name) if found is None else found  # type: ignore[no-any-return]
+        return getattr(self, name) if found is None else found
 
     @property
     def _flat_weights(self) -> list[Tensor | None]:
