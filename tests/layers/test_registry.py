@@ -52,6 +52,27 @@ def test_explain_answers_for_a_cell():
     assert explanation.sizes == {"T": 1, "B": 3, "I": 4, "H": 6, "L": 1, "D": 1}
 
 
+@pytest.mark.native
+def test_explain_tells_that_single_steps_with_gradients_are_torchs():
+    cell, x = LSTMCell(4, 6), torch.zeros(3, 4)
+    assert explain(cell, x).backend == "torch"
+    assert "one step with its gradient" in explain(cell, x).reason
+    with torch.no_grad():
+        assert explain(cell, x).backend == "native"
+
+
+@pytest.mark.native
+def test_explain_shows_the_compiled_step_to_those_who_ask():
+    layer, value = LSTM(4, 6), torch.zeros(5, 3, 4)
+    assert explain(layer, value).program is None
+    said = str(explain(layer, value, program=True))
+    assert "forward, each step" in said
+    assert "slot1  = bias_ih[f] + bias_hh[f] + W_ih[f] x + W_hh[f] h" in said
+    assert "dW_hh[i f g o] += Σ steps [δi δf δg δo] hᵀ" in said
+    with backend("torch"):
+        assert explain(layer, value, program=True).program is None
+
+
 def test_explain_tells_what_to_do_about_torchs_own():
     said = str(explain(nn.GRU(4, 6), torch.zeros(5, 4)))
     assert said == "torch.nn: torch runs its own GRU, without Elman; elman.convert(model) makes it Elman's"

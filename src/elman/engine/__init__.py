@@ -5,7 +5,7 @@ This room does not know torch.nn's modules, parameters or argument conventions; 
 
 from elman.engine.base import Backend
 from elman.engine.call import Call
-from elman.engine.choice import BACKENDS, Explanation, backend, explain, prepare, run, step, step_again
+from elman.engine.choice import BACKENDS, Explanation, backend, explain, explain_step, prepare, run, step, step_again
 from elman.engine.native import clear_cache
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "backend",
     "clear_cache",
     "explain",
+    "explain_step",
     "prepare",
     "run",
     "step",

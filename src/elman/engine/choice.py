@@ -169,10 +169,26 @@ class Explanation:
 def explain(call: Call, *, program: bool = False) -> Explanation:
     """Which backend `run` takes for this call, and why; runs nothing. `program` asks for the compiled step too."""
     refusals = {name: candidate.refuses(call) for name, candidate in BACKENDS.items()}
+    return _explained(call, refusals, tuple(BACKENDS.values()), "the fastest way that can run this call", program)
+
+
+def explain_step(call: Call, *, program: bool = False) -> Explanation:
+    """The same for `step`, of a call of one layer and one time step."""
+    weights = call.weights[0][0]
+    tensors = [call.input, *call.state, *weights.flat()]
+    refusals = {name: candidate.refuses_step(call.cell, weights, tensors) for name, candidate in BACKENDS.items()}
+    if call.needs_gradient():
+        return _explained(call, refusals, WITH_GRADIENTS, "the fastest way to take one step with its gradient", program)
+    return _explained(call, refusals, tuple(BACKENDS.values()), "the fastest way that can take this step", program)
+
+
+def _explained(
+    call: Call, refusals: dict[str, str | None], order: Sequence[Backend], why: str, program: bool
+) -> Explanation:
     name = forced()
     if name is None:
-        name = next(name for name, refusal in refusals.items() if refusal is None)
-        reason = f"{BACKENDS[name].means}, the fastest way that can run this call"
+        name = next(candidate.name for candidate in order if refusals[candidate.name] is None)
+        reason = f"{BACKENDS[name].means}, {why}"
     elif refusals[name] is None:
         reason = f"{BACKENDS[name].means}, forced by ELMAN_BACKEND or elman.backend"
     else:

@@ -142,3 +142,11 @@ def test_a_nan_is_seen():
     assert not output[:2].isnan().any()
     assert output[2:, 1].isnan().all()
     assert not output[:, 0].isnan().any()
+
+
+@pytest.mark.parametrize("options", ["plain", "stacked", "lengths", "one row", "one step"])
+def test_gradients_of_a_sum_have_one_row_for_all(options):
+    call = make_call("gru", **OPTIONS[options])
+    found = torch.autograd.grad(NATIVE.run(call)[0].sum(), leaves(call), materialize_grads=True)
+    expected = torch.autograd.grad(REFERENCE.run(call)[0].sum(), leaves(call), materialize_grads=True)
+    assert_close(found, expected)

@@ -9,11 +9,11 @@
 namespace elman {
 namespace {
 
-// Steps in one go: with 128 a panel takes 32 KiB of the first-level cache. Large gradients are written less often with
-// more: B, T, I, H = 20, 35, 640, 640 went from 245 to 262 GFLOP/s (GRU; 512 lose on the other shapes).
+// Steps in one go: with 128 a panel takes 32 KiB of the first-level cache, and packed gradients leave room in the second.
+// Large gradients are written less often with more: B, T, I, H = 20, 35, 640, 640 went from 245 to 262 GFLOP/s (GRU; 512
+// lose on the other shapes).
 constexpr i64 DEPTH = 128;
 constexpr i64 DEPTH_IF_LARGE = 224;
-constexpr i64 LARGE = 512 << 10;  // bytes
 
 // Gradients are packed when so many panels or more are multiplied with them; else they are read where they lie, one
 // line for each step and block, which is slower to multiply with but costs nothing before. Measured: without, H = 64
@@ -112,7 +112,8 @@ private:
     std::vector<Block<T>> blocks;
     bool meeting = false;  // whether several blocks add to the same place
     i64 numbers = 0;       // of all blocks of gradients
-    i64 depth() const { return numbers * i64(sizeof(T)) > LARGE ? DEPTH_IF_LARGE : DEPTH; }
+    bool small() const { return numbers * i64(sizeof(T)) <= SMALL; }
+    i64 depth() const { return small() ? DEPTH : DEPTH_IF_LARGE; }
 };
 
 template <class T>
@@ -319,7 +320,7 @@ void ParameterGradients<T>::run(int threads) {
     const i64 steps = job.batch->real_steps();
     if (steps == 0) return;
     threads = int(std::min<i64>(threads, (steps + depth() - 1) / depth()));
-    if (threads == 1 || numbers * i64(sizeof(T)) > SMALL) {
+    if (threads == 1 || !small()) {
         team::run(threads, [&](Member member) { run_strips(strips_of(member), {0, steps}, nullptr); });
         return;
     }

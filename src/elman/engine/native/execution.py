@@ -146,11 +146,11 @@ class Layer:
         return tensor.data_ptr() + direction * tensor.stride(0) * tensor.element_size()
 
     def _bind(self, job: Any, kind: Kind, direction: int, arrays: Sequence[Tensor | None]) -> None:
-        """Arrays by state whose rows, real steps one after the other, hold all directions side by side."""
+        """Arrays by state: rows of all directions side by side, one for each real step, or one for all of them."""
         for k, (array, state) in enumerate(zip(arrays, self.state, strict=False)):
             if array is not None:
-                columns = direction * state.shape[-1] * array.element_size()
-                job.bind(kind, k, array.data_ptr() + columns, array.shape[-1])
+                address = array.data_ptr() + direction * state.shape[-1] * array.element_size()
+                job.bind(kind, k, address, *((array.shape[-1],) if any(array.stride()[:-1]) else (0, 0)))
 
     def _job(self, direction: int, program: Any, tape: Any, histories: Sequence[Tensor]) -> Any:
         batch = self.batches[direction]
@@ -328,8 +328,13 @@ def backward(
 
 
 def _dense(tensor: Tensor) -> Tensor:
-    """The tensor itself if it is contiguous, else a copy; that of a sum's gradient is as large as the output."""
-    return tensor if tensor.is_contiguous() else memory(tuple(tensor.shape), tensor).copy_(tensor)
+    """The tensor if it is contiguous, else a copy; where all rows are one, as in a sum's gradient, a copy of that."""
+    if tensor.is_contiguous():
+        return tensor
+    if not any(tensor.stride()[:-1]):
+        zeros = (0,) * (tensor.dim() - 1)
+        return tensor[zeros].contiguous().as_strided(tensor.shape, (*zeros, 1))
+    return memory(tuple(tensor.shape), tensor).copy_(tensor)
 
 
 def _own(tensor: Tensor) -> Tensor:
