@@ -113,6 +113,9 @@ class Layer:
         self.shape = input.shape
         self.numbers = numbers(input.dtype)
         self.threads = torch.get_num_threads()
+        # Directions do not wait for each other: where each can have threads of its own, it does not share them.
+        even = self.threads % self.directions == 0
+        self._threads_each = self.threads // self.directions if even else self.threads
         self.batches = [self.rows.batch(direction) for direction in range(self.directions)]
 
     def tape(self) -> Tensor:
@@ -154,7 +157,7 @@ class Layer:
 
     def _job(self, direction: int, program: Any, tape: Any, histories: Sequence[Tensor]) -> Any:
         batch = self.batches[direction]
-        plan = self.numbers.plan(program, batch, self.inputs, self.threads)
+        plan = self.numbers.plan(program, batch, self.inputs, self._threads_each)
         like = self.made.packed_for(program)
         kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads)
         job = self.numbers.Job(program, kept.packed, batch, tape, plan)

@@ -19,12 +19,13 @@ from elman.engine.program.encode import Program
 from elman.errors import UsageError
 
 _cells: dict[str, Cell] = dict(CELLS)
+_OF_THE_REGISTRY = {id(cell): name for name, cell in CELLS.items()}  # found at once; they live as long as the process
 
 
 def handle(cell: Cell) -> str:
     """The name of a cell for `cell_of`: one for all equal cells, and the same in every process for the registry's."""
-    if _cells.get(cell.name) == cell:
-        return cell.name
+    if id(cell) in _OF_THE_REGISTRY:
+        return _OF_THE_REGISTRY[id(cell)]
     for name, known in _cells.items():
         if known == cell:
             return name
