@@ -34,13 +34,12 @@ Kernels<T> gather(const Matmul<T>& matmul, const Gradient<T>& gradient, const de
     return all;
 }
 
-#define ELMAN_GATHER(isa)                                                                       \
-    [] {                                                                                        \
-        static const InstructionSet it = {                                                      \
-            #isa, gather<float>(isa::matmul_float, isa::gradient_float, isa::operations_float), \
-            gather<double>(isa::matmul_double, isa::gradient_double, isa::operations_double),   \
-            isa::hash_bytes};                                                                   \
-        return &it;                                                                             \
+#define ELMAN_GATHER(isa)                                                                                       \
+    [] {                                                                                                        \
+        static const InstructionSet it = {                                                                      \
+            #isa, gather<float>(isa::matmul_float, isa::gradient_float, isa::operations_float),                 \
+            gather<double>(isa::matmul_double, isa::gradient_double, isa::operations_double), isa::hash_bytes}; \
+        return &it;                                                                                             \
     }()
 
 std::atomic<const InstructionSet*> in_use{nullptr};

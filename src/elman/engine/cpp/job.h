@@ -46,7 +46,8 @@ public:
     Job(std::shared_ptr<const Program> program, std::shared_ptr<const Weights<T>> weights,
         std::shared_ptr<const Batch> batch, std::shared_ptr<Tape<T>> tape, Plan plan);
 
-    // The caller's arrays. That of Kind::next is a state's history, those of Kind::carry have a row for each of the batch.
+    // The caller's arrays. That of Kind::next is a state's history, those of Kind::carry have a row for each of the
+    // batch.
     void bind(Kind kind, int index, External<T> array);
     void bind_initial(int state, Strip<const T> rows) { initial[size_t(state)] = rows; }  // else zeros
     void bind_final(int state, Strip<T> rows) { final[size_t(state)] = rows; }

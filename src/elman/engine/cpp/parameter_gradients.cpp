@@ -9,9 +9,9 @@
 namespace elman {
 namespace {
 
-// Steps in one go: with 128 a panel takes 32 KiB of the first-level cache, and packed gradients leave room in the second.
-// Large gradients are written less often with more: B, T, I, H = 20, 35, 640, 640 went from 245 to 262 GFLOP/s (GRU; 512
-// lose on the other shapes).
+// Steps in one go: with 128 a panel takes 32 KiB of the first-level cache, and packed gradients leave room in the
+// second. Large gradients are written less often with more: B, T, I, H = 20, 35, 640, 640 went from 245 to 262 GFLOP/s
+// (GRU; 512 lose on the other shapes).
 constexpr i64 DEPTH = 128;
 constexpr i64 DEPTH_IF_LARGE = 224;
 
@@ -22,8 +22,9 @@ constexpr i64 DEPTH_IF_LARGE = 224;
 constexpr i64 WORTH_PACKING = 5;
 
 // Up to this size of all gradients, threads share the steps and add up what each has; beyond it they share the blocks,
-// and each packs all values. Measured on 2 cores (2 MiB of second-level cache each), GFLOP/s with shared blocks and with
-// shared steps: GRU of 64 units 214, 257; of 128 220, 267; of 256 241, 267; of 512 267, 264; RNN of 64 units 158, 228.
+// and each packs all values. Measured on 2 cores (2 MiB of second-level cache each), GFLOP/s with shared blocks and
+// with shared steps: GRU of 64 units 214, 257; of 128 220, 267; of 256 241, 267; of 512 267, 264; RNN of 64 units 158,
+// 228.
 constexpr i64 SMALL = 2 << 20;  // bytes
 
 // Rows of a matrix to be read one after the other, wherever they are.
@@ -254,8 +255,8 @@ void ParameterGradients<T>::multiply(const std::vector<Strip>& mine, i64 step, i
         for (i64 column = 0; column < value.width; column += kernel.width) {
             const int columns = int(std::min<i64>(kernel.width, value.width - column));
             const int round = (columns + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
-            kernel.pack(value.rows.data + step * value.rows.ld, value.rows.ld, value.rows.from(step), k, column, columns,
-                        round, panel);
+            kernel.pack(value.rows.data + step * value.rows.ld, value.rows.ld, value.rows.from(step), k, column,
+                        columns, round, panel);
             for (size_t i = 0; i < mine.size(); ++i) {
                 const Strip& strip = mine[i];
                 const Block<T>& block = blocks[strip.block];

@@ -9,8 +9,8 @@ namespace {
 
 // Rows of a panel to be multiplied with in one go: with 64 columns they take 192 KiB of the second-level cache, and so
 // does the next slice that is fetched meanwhile. Where a thread has few rows and its columns' weights do not fit into
-// that cache, fetching is most of the work, and short slices spread it best: B, T, I, H = 20, 35, 640, 640 went from 263
-// to 290 GFLOP/s forward (GRU; backward from 266 to 270), while 64, 50, 256, 512 with 32 rows loses 3 % by them.
+// that cache, fetching is most of the work, and short slices spread it best: B, T, I, H = 20, 35, 640, 640 went from
+// 263 to 290 GFLOP/s forward (GRU; backward from 266 to 270), while 64, 50, 256, 512 with 32 rows loses 3 % by them.
 constexpr i64 DEEPEST = 768;
 constexpr i64 SHORT = 64;
 constexpr i64 FITS = 2 << 20;  // bytes
@@ -79,7 +79,8 @@ void Runner<T>::add_tile(const Segment& segment, Range columns, Work& work) cons
                 const int wide = int(std::min(panel, columns.end - column));
                 work.pieces.push_back({product.out, init, column, wide, work.terms.size(), product.sources.size()});
                 for (const ProductSource& source : product.sources) {
-                    const i64 k = weights.k(source.number), begin = k * number / slices, end = k * (number + 1) / slices;
+                    const i64 k = weights.k(source.number), begin = k * number / slices,
+                              end = k * (number + 1) / slices;
                     const T* rows = weights.panel(source.number, column) + begin * weights.width(source.number, column);
                     work.terms.push_back({source.a, begin, rows, end - begin, nullptr});
                 }

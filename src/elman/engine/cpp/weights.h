@@ -63,7 +63,7 @@ private:
         T value;
     };
     std::vector<Sample> samples;
-    std::vector<i64> sizes;  // of the parameters, in numbers
+    std::vector<i64> sizes;        // of the parameters, in numbers
     std::vector<uint64_t> hashes;  // of pieces of them
     std::vector<uint64_t> hash(const std::vector<const T*>& parameters, int threads) const;
     std::unique_ptr<Workspace> memory;
