@@ -49,7 +49,7 @@ def _keep(ctx: Any, inputs: Any, outputs: Any) -> None:
     ctx.set_materialize_grads(False)
 
 
-class Layer(torch.autograd.Function):
+class LayerFunction(torch.autograd.Function):
     """The operator and its gradient, on `execution` or on whatever stands in for it."""
 
     @staticmethod
@@ -72,7 +72,7 @@ class Layer(torch.autograd.Function):
         return None, *[gradient if need else None for need, gradient in zip(needed, found, strict=True)]
 
 
-class TransformedLayer(Layer):
+class TransformedFunction(LayerFunction):
     """The same in the form that the transformations of torch.func want, which costs 20 us more."""
 
     forward = staticmethod(_forward)  # type: ignore[assignment]

@@ -14,7 +14,7 @@ from torch import Tensor
 from elman.cells import Weights
 from elman.engine.native import execution
 from elman.engine.native.execution import Flat, tape_size
-from elman.engine.native.gradient import Layer, Told, TransformedLayer, Where
+from elman.engine.native.gradient import LayerFunction, Told, TransformedFunction, Where
 from elman.engine.native.programs import programs, shapes_of
 
 ARGUMENTS = "str cell, Tensor input, Tensor[] state, Tensor?[] weights, Tensor? lengths, Tensor? sizes, Tensor? reset"
@@ -45,13 +45,13 @@ def layer(
     """
     if torch._C._are_functorch_transforms_active() and not torch.compiler.is_compiling():  # noqa: SLF001
         where = Where(execution, cell, lengths, sizes, reset, len(state), told)
-        return _results(TransformedLayer.apply(where, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
+        return _results(TransformedFunction.apply(where, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
     arguments = (cell, input, state, weights, lengths, sizes, reset, False, told is not None)
     if traced(input):
         output, final, _, others = torch.ops.elman.layer.default(*arguments)
     elif differentiated((input, *state, *weights)):
         where = Where(execution, cell, lengths, sizes, reset, len(state), told)
-        return _results(Layer.apply(where, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
+        return _results(LayerFunction.apply(where, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
     else:
         output, final, _, others = execution.forward(*arguments)
     return output, final, others
@@ -102,7 +102,7 @@ def _autograd(
     if differentiated((input, *state, *weights)):
         told = _unheard if detail else None
         where = Where(_Operators, cell, lengths, sizes, reset, len(state), told)
-        flat = Layer.apply(where, input, *state, *weights)  # type: ignore[no-untyped-call]
+        flat = LayerFunction.apply(where, input, *state, *weights)  # type: ignore[no-untyped-call]
         output, final, others = _results(flat, len(state))
         return output, final, flat[1], others
     return _Operators.forward(cell, input, state, weights, lengths, sizes, reset, keep, detail)  # type: ignore[no-any-return]

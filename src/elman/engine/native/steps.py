@@ -18,7 +18,7 @@ from elman.engine.program.contract import Kind
 from elman.types import State
 
 
-class Layer(NamedTuple):
+class Prepared(NamedTuple):
     """What a layer's step is made of: its programs, its packed weights, and how they are cut."""
 
     made: Programs
@@ -27,14 +27,16 @@ class Layer(NamedTuple):
     inputs: int
 
 
-def prepared(cell: str, weights: Weights, rows: Any, threads: int) -> Layer:
+def prepared(cell: str, weights: Weights, rows: Any, threads: int) -> Prepared:
     """A layer, ready to take steps of these rows."""
     made = programs(cell, shapes_of(weights))
     own = numbers(weights.ih.dtype)
     given = [weights[k].contiguous() for k in made.present]  # type: ignore[union-attr]
     inputs = weights.ih.shape[1]
     plan = own.plan(made.inference, rows, inputs, threads)
-    return Layer(made, packed(own, made.packed_for(made.inference), given, inputs, plan.vectors, threads), plan, inputs)
+    return Prepared(
+        made, packed(own, made.packed_for(made.inference), given, inputs, plan.vectors, threads), plan, inputs
+    )
 
 
 class Steps:
@@ -45,7 +47,7 @@ class Steps:
 
     """
 
-    def __init__(self, layers: Sequence[Layer], rows: Any, batch: int, dtype: torch.dtype, threads: int) -> None:
+    def __init__(self, layers: Sequence[Prepared], rows: Any, batch: int, dtype: torch.dtype, threads: int) -> None:
         own = numbers(dtype)
         self._input = torch.empty(batch, layers[0].inputs, dtype=dtype)
         self._outputs = [torch.empty(batch, layer.made.output, dtype=dtype) for layer in layers]
@@ -98,7 +100,7 @@ class Kept(NamedTuple):
     cell: Cell
     weights: list[ref[Tensor]]
     given: list[torch.Size]
-    layer: Layer
+    layer: Prepared
     threads: int
     free: list[Steps]
 
