@@ -53,6 +53,19 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def check_folder(folder: Path) -> None:
+    """Raise what `make_folder` would, as far as it can be told without making anything.
+
+    Raises:
+        RunError: if the nearest thing that exists is no folder, or cannot be written to.
+
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "permission denied" if there.is_dir() else f"{there} is a file"
+        raise RunError(f"cannot make the folder {folder}: {why}; choose another one")
+
+
 def reason(error: OSError) -> str:
     """Return the system's own words for an error, in lower case: "no space left on device"."""
     return (error.strerror or str(error)).lower()

@@ -93,6 +93,13 @@ def test_what_is_saved_is_what_is_printed(measured, tmp_path):
     assert json.loads((tmp_path / "kept" / "lengths.json").read_text()) == result
 
 
+def test_a_folder_that_cannot_be_is_told_before_anything_is_measured(bench, tmp_path):
+    (tmp_path / "file").write_text("")
+    status, out, err = bench("layers", "--cell", "rnn", "--shape", SHAPE, "--save", "file/results")
+    assert (status, out) == (1, "")
+    assert re.fullmatch(r"elman: cannot make the folder file/results: .*file is a file; choose another one\n", err)
+
+
 def test_a_missing_peer_is_named_once_and_left_out(bench, monkeypatch):
     for name in ("jax", "onnxruntime"):
         monkeypatch.setattr(type(PEERS[name]), "installed", lambda _: False)

@@ -27,6 +27,7 @@ def run(
     rounds: int | None = None,
     seconds: float | None = None,
     peers: list[str] | None = None,
+    save: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Measure.
@@ -38,7 +39,8 @@ def run(
         rounds: of each row.
         seconds: of each row, instead of rounds.
         peers: names (default: all). torch.nn is always among them.
-        tell: is told of missing peers and of each row as it is done.
+        save: the folder where NAME.json is kept; that it can be is seen to before anything is measured.
+        tell: is told of missing peers, of each row as it is done, and of the file.
 
     Raises:
         UsageError: if any of these makes no sense.
@@ -56,11 +58,13 @@ def run(
         budget=_budget(rounds, seconds, benchmark.rounds),
         peers=tuple(present),
     )
+    if save is not None:
+        files.check_folder(save)
     rows = []
     for row in benchmark.rows(settings):
         rows.append(row)
         tell(benchmark.said(row))
-    return {
+    result = {
         "benchmark": name,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "elman": VERSION,
@@ -69,6 +73,9 @@ def run(
         "rows": rows,
         "means": benchmark.means(rows),
     }
+    if save is not None:
+        tell(f"wrote {files.write_json(files.make_folder(save) / f'{name}.json', result)}")
+    return result
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
@@ -84,11 +91,6 @@ def headline(result: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {peer['version']} (threads: {peer['threads']})" for name, peer in peers)
     threads = f"{facts['cores']} cores, {facts['threads']} threads"
     return f"{facts['cpu']}, {threads}; elman {result['elman']}, {versions}; {result['date'][:10]}"
-
-
-def save(result: dict[str, Any], folder: Path) -> Path:
-    """Write FOLDER/NAME.json."""
-    return files.write_json(files.make_folder(folder) / f"{result['benchmark']}.json", result)
 
 
 def _peers(name: str, known: tuple[str, ...], asked: list[str] | None) -> list[Peer]:

@@ -32,9 +32,8 @@ def bench(
         return
     from elman.benchmarks import suite
 
-    result = suite.run(name, cells=cell, shapes=shape, rounds=rounds, seconds=seconds, peers=peer, tell=output.note)
-    if save is not None:
-        output.note(f"wrote {suite.save(result, save)}")
+    chosen = {"cells": cell, "shapes": shape, "peers": peer}
+    result = suite.run(name, **chosen, rounds=rounds, seconds=seconds, save=save, tell=output.note)
     if json:
         output.print_json(result)
         return
