@@ -20,6 +20,7 @@ from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
 from elman.errors import ElmanError, UsageError
+from elman.machine import multiplies_bfloat16
 from elman.types import State
 
 NATIVE = Native()
@@ -27,8 +28,7 @@ NATIVE = Native()
 BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (NATIVE, Vendor(), Reference())}
 """The fastest first; the last runs everything."""
 
-WITH_GRADIENTS = (BACKENDS["torch"], NATIVE, BACKENDS["reference"])
-"""The fastest first, for single steps that are differentiated."""
+TORCH_FIRST = (BACKENDS["torch"], NATIVE, BACKENDS["reference"])
 
 _forced_here: ContextVar[str | None] = ContextVar("elman_backend", default=None)
 
@@ -59,7 +59,8 @@ def forced() -> str | None:
 
 # torch.compile cannot trace a ContextVar. The mark is what torch.compiler.assume_constant_result sets, without the
 # second that importing torch._dynamo takes.
-forced._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001
+for function in (forced, multiplies_bfloat16):
+    setattr(function, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 def _known(name: str) -> str:
@@ -75,25 +76,42 @@ def run(call: Call) -> tuple[Tensor, State]:
         ElmanError: if a backend is forced that cannot run the call.
 
     """
-    return _choose(lambda candidate: candidate.refuses(call)).run(call)
+    order, _ = _order()
+    return _choose(lambda candidate: candidate.refuses(call), order).run(call)
 
 
 def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
     """One time step of one layer: input (B, I), state tensors (B, ·).
-
-    With gradients torch's kernels come first: they take a step and its gradient in 0.6 to 0.9 of the native engine's
-    time, which is made for many steps at once.
 
     Raises:
         ElmanError: if a backend is forced that cannot take it.
 
     """
     tensors = [input, *state, *weights.flat()]
-    recorded = torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors])
-    order = WITH_GRADIENTS if recorded else tuple(BACKENDS.values())
-    return _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order).step(
-        cell, weights, input, state
-    )
+    order, _ = _order_of_steps(tensors)
+    chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order)
+    return chosen.step(cell, weights, input, state)
+
+
+def _order() -> tuple[Sequence[Backend], str]:
+    """The backends, the fastest first, and what makes them the fastest.
+
+    Where autocast asks for bfloat16 and the processor has units for it, torch's kernels use them.
+    """
+    if torch.is_autocast_enabled("cpu") and multiplies_bfloat16():
+        return TORCH_FIRST, "the fastest way in autocast's bfloat16 on this processor"
+    return tuple(BACKENDS.values()), "the fastest way that can run this call"
+
+
+def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
+    """The same for single steps from these tensors.
+
+    With gradients, torch's kernels take a step and its gradient in 0.6 to 0.9 of the native engine's time, which is
+    made for many steps at once.
+    """
+    if torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors]):
+        return TORCH_FIRST, "the fastest way to take one step with its gradient"
+    return _order()
 
 
 def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
@@ -109,10 +127,12 @@ def prepare(cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[T
 
     """
     tensors = [*state, *(tensor for each in weights for tensor in each.flat())]
-    return _choose(lambda candidate: candidate.refuses_step(cell, weights[0], tensors)).prepare(cell, weights, state)
+    order, _ = _order()
+    chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights[0], tensors), order)
+    return chosen.prepare(cell, weights, state)
 
 
-def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend] | None = None) -> Backend:
+def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend]) -> Backend:
     name = forced()
     if name is not None:
         refusal = refusal_of(BACKENDS[name])
@@ -120,7 +140,7 @@ def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend
             raise ElmanError(_refused(name, refusal))
         return BACKENDS[name]
     left: list[str] = []
-    for candidate in order or BACKENDS.values():
+    for candidate in order:
         refusal = refusal_of(candidate)
         if refusal is None:
             if candidate.slow and left:
@@ -169,7 +189,7 @@ class Explanation:
 def explain(call: Call, *, program: bool = False) -> Explanation:
     """Which backend `run` takes for this call, and why; runs nothing. `program` asks for the compiled step too."""
     refusals = {name: candidate.refuses(call) for name, candidate in BACKENDS.items()}
-    return _explained(call, refusals, tuple(BACKENDS.values()), "the fastest way that can run this call", program)
+    return _explained(call, refusals, *_order(), program)
 
 
 def explain_step(call: Call, *, program: bool = False) -> Explanation:
@@ -177,9 +197,7 @@ def explain_step(call: Call, *, program: bool = False) -> Explanation:
     weights = call.weights[0][0]
     tensors = [call.input, *call.state, *weights.flat()]
     refusals = {name: candidate.refuses_step(call.cell, weights, tensors) for name, candidate in BACKENDS.items()}
-    if call.needs_gradient():
-        return _explained(call, refusals, WITH_GRADIENTS, "the fastest way to take one step with its gradient", program)
-    return _explained(call, refusals, tuple(BACKENDS.values()), "the fastest way that can take this step", program)
+    return _explained(call, refusals, *_order_of_steps(tensors), program)
 
 
 def _explained(

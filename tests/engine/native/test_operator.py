@@ -180,12 +180,24 @@ def test_workers_of_a_data_loader_run_it_after_a_fork():
     assert_close(found, expected)
 
 
-def test_autocast_gives_what_the_engine_computes_in_float32(monkeypatch):
-    monkeypatch.setattr("elman.engine.native.backend._multiplies_bfloat16", lambda: False)
-    model, x = Model(), torch.randn(5, 2, 4)
-    with torch.autocast("cpu", torch.bfloat16):
-        output, _ = model.layer(x.bfloat16())
-    assert_equal(output, model.layer(x.bfloat16().float())[0])
+@pytest.mark.parametrize("kind", ["LSTM", "GRUCell"])
+def test_autocast_gives_what_the_engine_computes_in_float32(kind):
+    module, x = getattr(elman, kind)(4, 6), torch.randn(5, 4)
+    with elman.backend("native"):
+        with torch.autocast("cpu", torch.bfloat16):
+            found = module(x.bfloat16())[0]
+        assert_equal(found, module(x.bfloat16().float())[0])
+
+
+def test_autocast_goes_to_torchs_kernels_where_there_are_units_for_bfloat16(monkeypatch):
+    layer, x = elman.LSTM(4, 6), torch.randn(5, 2, 4)
+    reset = torch.zeros(5, 2, dtype=torch.bool)
+    for there in (False, True):
+        monkeypatch.setattr("elman.engine.choice.multiplies_bfloat16", lambda there=there: there)
+        assert elman.explain(layer, x).backend == "native"
+        with torch.autocast("cpu", torch.bfloat16):
+            assert elman.explain(layer, x).backend == ("torch" if there else "native")
+            assert elman.explain(layer, x, reset=reset).backend == "native"
 
 
 def test_a_gradient_of_one_part_leaves_the_others_alone():

@@ -24,7 +24,6 @@ from elman.engine.program import UntraceableError
 from elman.engine.program.listing import listing
 from elman.engine.record import Record
 from elman.engine.reference import Reference
-from elman.engine.vendor import Vendor
 from elman.types import State
 
 
@@ -41,11 +40,6 @@ class Native(Backend):
         if len(dtypes) > 1 or not dtypes <= _NUMBERS:
             return "the native engine computes in float32 or float64, one of them for all tensors"
         return _untraceable(handle(cell), shapes_of(weights))
-
-    def refuses(self, call: Call) -> str | None:
-        if _autocast() and _multiplies_bfloat16() and Vendor().refuses(call) is None:
-            return "this processor multiplies in bfloat16, as autocast asks, and the native engine does not"
-        return super().refuses(call)
 
     def run(self, call: Call) -> tuple[Tensor, State]:
         if call.input.numel() == 0:
@@ -121,10 +115,6 @@ def _in_one_type(call: Call) -> Call:
     return replace(call, input=call.input.to(dtype), state=tuple(tensor.to(dtype) for tensor in call.state))
 
 
-def _multiplies_bfloat16() -> bool:
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
-
-
 def _built() -> bool:
     return library() is not None
 
@@ -138,5 +128,5 @@ def _untraceable(name: str, shapes: Shapes) -> str | None:
 
 
 # What a compiler need not trace: it takes the result as it is.
-for function in (_built, _multiplies_bfloat16, _untraceable, handle):
+for function in (_built, _untraceable, handle):
     setattr(function, "_dynamo_marked_constant", True)  # noqa: B010
