@@ -95,7 +95,7 @@ def test_what_is_saved_is_what_is_printed(measured, tmp_path):
 
 def test_a_folder_that_cannot_be_is_told_before_anything_is_measured(bench, tmp_path):
     (tmp_path / "file").write_text("")
-    status, out, err = bench("layers", "--cell", "rnn", "--shape", SHAPE, "--save", "file/results")
+    status, out, err = bench("layers", "--cell", "rnn", "--shape", SHAPE, "--peer", "torch", "--save", "file/results")
     assert (status, out) == (1, "")
     assert re.fullmatch(r"elman: cannot make the folder file/results: .*file is a file; choose another one\n", err)
 
