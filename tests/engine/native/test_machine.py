@@ -1,5 +1,6 @@
 """What surrounds the arithmetic: the host's floating-point state, threads, forks, memory, symbols."""
 
+import ast
 import os
 import re
 import shutil
@@ -120,3 +121,22 @@ def test_instruction_sets_share_no_symbols(compiler, level, tmp_path):
                     assert ALLOWED.fullmatch(symbol), line
                 else:
                     assert "_GLOBAL__sub_I" not in symbol, "nothing may run when the library is loaded"
+
+
+def members(node):
+    """The public names that a class of the stub declares."""
+    found = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    found |= {each.target.id for each in node.body if isinstance(each, ast.AnnAssign)}
+    found |= {target.id for each in node.body if isinstance(each, ast.Assign) for target in each.targets}
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_the_stub_declares_what_the_extension_has():
+    tree = ast.parse((ROOT / "src/elman/engine/_native.pyi").read_text())
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert members(classes.pop("_Numbers")) == {name for name in dir(native.float32) if not name.startswith("_")}
+    for name, node in classes.items():
+        real = getattr(native.float32, name[1:]) if name.startswith("_") else getattr(native, name)
+        assert members(node) == {each for each in dir(real) if not each.startswith("_")}, name
+    declared = members(tree) | {name for name in classes if not name.startswith("_")}
+    assert declared == {name for name in dir(native) if not name.startswith("_")}

@@ -1,14 +1,12 @@
 """The native engine under everything that traces, transforms or repeats: compilers, export, torch.func, threads."""
 
 import io
-import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from tests.engine.calls import differentiate, leaves, make_call
-from tests.engine.native.conftest import native
 from tests.tolerance import assert_close, assert_equal
 from torch.func import functional_call
 from torch.utils.data import DataLoader
@@ -215,13 +213,3 @@ def test_only_the_final_state_may_be_differentiated():
     call = make_call("lstm", directions=2, layers=2)
     found = torch.autograd.grad(Native().run(call)[1][1].sum(), leaves(call), materialize_grads=True)
     assert_close(found, torch.autograd.grad(Reference().run(call)[1][1].sum(), leaves(call), materialize_grads=True))
-
-
-def test_the_library_serves_threads_that_come_and_go():
-    before = native.kept_workspace()
-    threads = [threading.Thread(target=lambda: Native().run(make_call("gru"))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert native.kept_workspace() - before < 1 << 24

@@ -73,7 +73,6 @@ void bind_program(nb::module_& m) {
             },
             "steps"_a, "rows"_a, "lengths"_a = 0, "fresh"_a = 0, "reverse"_a = false)
         .def_prop_ro("real_steps", &Batch::real_steps)
-        .def("start", &Batch::start, "t"_a)
         .def(
             "parts",
             [](const Batch& it, i64 count) {
@@ -160,7 +159,6 @@ void bind_numbers(nb::module_& parent, const char* name) {
                 it.take_hash(pointers<const T>(parameters), threads);
             },
             "parameters"_a, "threads"_a, Unlocked())
-        .def_prop_ro("hashed", &Weights<T>::hashed)
         .def(
             "holds",
             [](const Weights<T>& it, const Addresses& parameters, int threads) {
