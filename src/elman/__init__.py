@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from elman.cells import Cell
     from elman.engine import backend, clear_cache
     from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
-    from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, convert, explain
+    from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, convert, explain
     from elman.run import Run, load, train
 
 _HOME = {
     "elman.cells": ("Cell",),
     "elman.engine": ("backend", "clear_cache"),
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
-    "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "convert", "explain"),
+    "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "convert", "explain"),
     "elman.run": ("Run", "load", "train"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
@@ -34,6 +34,7 @@ __all__ = [
     "LSTMCell",
     "NonFiniteError",
     "RNNCell",
+    "Recurrent",
     "Run",
     "RunError",
     "UsageError",

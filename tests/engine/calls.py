@@ -5,50 +5,74 @@ from itertools import pairwise
 
 import torch
 
-from elman.cells import CELLS, Weights
+from elman.cells import CELLS
+from elman.cells.modified import LayerNorm, RecurrentDropout, Zoneout
 from elman.engine import Call
 
 STEPS, BATCH, INPUT, HIDDEN = 6, 4, 3, 5
 
+MODIFIED = {
+    "normalized-lstm": LayerNorm(CELLS["lstm"]),
+    "normalized-gru": LayerNorm(CELLS["gru-reset-before"]),
+    "dropping-gru": RecurrentDropout(CELLS["gru"], 0.4),
+    "zoneout-lstm": Zoneout(CELLS["lstm"], (0.2, 0.5), True),
+    "zoneout-gru": Zoneout(CELLS["gru"], (0.3,), False),
+    "all-at-once": Zoneout(RecurrentDropout(LayerNorm(CELLS["peephole-lstm"]), 0.3), (0.0, 0.5), True),
+}
+"""Cells as the layers' options make them."""
 
-def make_weights(cell, layers=1, directions=1, *, bias=True, projection=0, dtype=torch.float64, requires_grad=False):
-    """Random weights of a stack, as `Call` takes them."""
-    rows, output = len(cell.gates) * HIDDEN, projection or HIDDEN
-
-    def random(*shape):
-        return (torch.randn(*shape, dtype=torch.float64) / shape[-1] ** 0.5).to(dtype).requires_grad_(requires_grad)
-
-    def one(size):
-        return Weights(
-            random(rows, size),
-            random(rows, output),
-            random(rows) if bias else None,
-            random(rows) if bias else None,
-            random(projection, HIDDEN) if projection else None,
-        )
-
-    sizes = [INPUT] + [output * directions] * (layers - 1)
-    return tuple(tuple(one(size) for _ in range(directions)) for size in sizes)
+ALL = CELLS | MODIFIED
 
 
-def make_call(name="lstm", layers=1, directions=1, *, steps=STEPS, batch=BATCH, projection=0, seed=0, **options):
+def make_weights(cell, directions=1, *, bias=True, projection=0, dtype=torch.float64, requires_grad=False, extent=None):
+    """Random weights of a layer, as `Call` takes them; masks for (steps, batch)."""
+    steps, batch = extent or (STEPS, BATCH)
+    sizes = cell.state_sizes(HIDDEN, projection)
+
+    def random(shape):
+        if shape is None:
+            return None
+        values = torch.randn(*shape, dtype=torch.float64) / shape[-1] ** 0.5
+        return values.to(dtype).requires_grad_(requires_grad)
+
+    def one():
+        made = [random(shape) for shape in cell.shapes(INPUT, HIDDEN, bias=bias, projection=projection).values()]
+        for mask in cell.masks:
+            shape = (steps, batch, sizes[mask.state]) if mask.each_step else (batch, sizes[mask.state])
+            made.append((torch.rand(shape) > mask.rate).to(dtype))
+        return cell.bundle(made)
+
+    return tuple(one() for _ in range(directions))
+
+
+def make_call(name="lstm", directions=1, *, steps=STEPS, batch=BATCH, projection=0, seed=0, **options):
     """A call of random weights, input and state, all of which take part in differentiation."""
     torch.manual_seed(seed)
-    cell, dtype = CELLS[name], options.pop("dtype", torch.float64)
-    weights = make_weights(
-        cell, layers, directions, bias=options.pop("bias", True), projection=projection, dtype=dtype, requires_grad=True
-    )
+    cell, dtype = ALL[name], options.pop("dtype", torch.float64)
+    kind = {"bias": options.pop("bias", True), "projection": projection, "dtype": dtype, "requires_grad": True}
+    weights = make_weights(cell, directions, extent=(steps, batch), **kind)
     inputs = torch.randn(steps, batch, INPUT, dtype=dtype, requires_grad=True)
     state = tuple(
-        torch.randn(layers * directions, batch, size, dtype=dtype, requires_grad=True)
+        (torch.rand(directions, batch, size, dtype=dtype) + 0.1).requires_grad_()  # as a normaliser is: positive
         for size in cell.state_sizes(HIDDEN, projection)
     )
     return Call(cell, weights, inputs, state, **options)
 
 
+def part(call, steps=slice(None), rows=slice(None), **changes):
+    """The call for some of its steps and rows only, masks included."""
+    weights = []
+    for each in call.weights:
+        masks = {mask.name: getattr(each, mask.name) for mask in call.cell.masks}
+        cut = {name: mask[steps][:, rows] if mask.dim() == 3 else mask[rows] for name, mask in masks.items()}
+        weights.append(each._replace(**cut))
+    state = tuple(tensor[:, rows] for tensor in call.state)
+    return replace(call, **({"weights": tuple(weights), "input": call.input[steps][:, rows], "state": state} | changes))
+
+
 def leaves(call):
     """The tensors that a call can be differentiated by."""
-    return [call.input, *call.state, *call.flat_weights]
+    return [tensor for tensor in (call.input, *call.state, *call.flat_weights) if tensor.requires_grad]
 
 
 def differentiate(call, run):
@@ -83,15 +107,14 @@ def one_by_one(call, run):
 
 def _one_row(call, run, row, length, starts):
     given = tuple(tensor[:, row : row + 1] for tensor in call.state)
-    forward = torch.tensor([k % call.directions == 0 for k in range(len(given[0]))])[:, None, None]
-    width = sum(weights.hh.shape[1] for weights in call.weights[-1])
-    outputs, final = [call.input.new_zeros(0, width)], given
+    forward = torch.tensor([k == 0 for k in range(call.directions)])[:, None, None]
+    outputs, final = [call.input.new_zeros(0, call.directions * given[0].shape[-1])], given
     for begin, end in pairwise(sorted({0, *starts, length})):
         first, last = begin == 0, end == length
         kept_forward, kept_reverse = first and 0 not in starts, last
         initial = tuple(torch.where(forward, tensor * kept_forward, tensor * kept_reverse) for tensor in given)
-        segment = replace(call, input=call.input[begin:end, row : row + 1], state=initial, lengths=None, reset=None)
-        output, ended = run(segment)
+        alone = {"state": initial, "lengths": None, "reset": None}
+        output, ended = run(part(call, slice(begin, end), slice(row, row + 1), **alone))
         outputs.append(output[:, 0])
         final = tuple(
             torch.where(forward, new if last else old, new if first else old)

@@ -153,12 +153,12 @@ def test_a_users_cell_runs():
         output, _ = run(call)
     h = call.state[0][0]
     for t in range(STEPS):
-        h = call.weights[0][0].project(call.input[t]) + h / 2
+        h = call.weights[0].project(call.input[t]) + h / 2
         assert_close(output[t], h)
 
 
 def refusal(cell):
-    return BACKENDS["torch"].refuses_step(cell, make_call("gru").weights[0][0], [])
+    return BACKENDS["torch"].refuses_step(cell, make_call("gru").weights[0], [])
 
 
 def test_a_variant_of_a_known_cell_does_not_get_the_known_kernel():
@@ -180,11 +180,11 @@ def test_a_users_cell_need_not_be_hashable(taken):
     assert taken == ["native"]
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", ["rnn", "rnn-relu", "gru", "lstm"])
 @pytest.mark.native
 def test_one_step_is_the_same_by_every_backend(name):
     call = make_call(name, steps=1)
-    arguments = (call.cell, call.weights[0][0], call.input[0], tuple(tensor[0] for tensor in call.state))
+    arguments = (call.cell, call.weights[0], call.input[0], tuple(tensor[0] for tensor in call.state))
     results = {}
     for one in BACKENDS:
         with backend(one):
@@ -206,16 +206,16 @@ def test_one_step_of_a_users_cell():
 
 @pytest.mark.native
 def test_an_explanation_names_backend_reason_refusals_and_sizes():
-    explanation = explain(make_call("gru", 2, 2))
+    explanation = explain(make_call("gru", 2))
     assert explanation.backend == "native"
     assert explanation.refusals == {"native": None, "torch": None, "reference": None}
-    assert explanation.sizes == {"T": 6, "B": 4, "I": 3, "H": 5, "L": 2, "D": 2}
+    assert explanation.sizes == {"T": 6, "B": 4, "I": 3, "H": 5, "D": 2}
     assert str(explanation) == (
         "native: Elman's own engine, the fastest way that can run this call\n"
         "    native     can run it\n"
         "    torch      can run it\n"
         "    reference  can run it\n"
-        "    T=6, B=4, I=3, H=5, L=2, D=2"
+        "    T=6, B=4, I=3, H=5, D=2"
     )
 
 

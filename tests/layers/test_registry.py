@@ -28,8 +28,8 @@ def test_build_leaves_dropout_out_where_there_is_nothing_between_layers():
 
 
 def test_build_names_the_known_cells():
-    with pytest.raises(UsageError, match="unknown cell 'gur'; did you mean 'gru'"):
-        build("gur", 3, 5)
+    with pytest.raises(UsageError, match="unknown cell 'lstmm'; did you mean 'lstm'"):
+        build("lstmm", 3, 5)
 
 
 def test_the_output_size_counts_projection_and_directions():
@@ -49,7 +49,7 @@ def test_explain_answers_for_a_layer_in_the_callers_own_arguments():
 
 def test_explain_answers_for_a_cell():
     explanation = explain(LSTMCell(4, 6), torch.zeros(3, 4))
-    assert explanation.sizes == {"T": 1, "B": 3, "I": 4, "H": 6, "L": 1, "D": 1}
+    assert explanation.sizes == {"T": 1, "B": 3, "I": 4, "H": 6, "D": 1}
 
 
 @pytest.mark.native

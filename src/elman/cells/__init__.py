@@ -5,15 +5,37 @@ This room does not know how a cell is run over a sequence.
 
 from difflib import get_close_matches
 
-from elman.cells.base import Cell, Weights
+from elman.cells.base import Cell, Mask
+from elman.cells.coupled_lstm import CoupledLSTM
 from elman.cells.elman import Elman
 from elman.cells.gru import GRU
+from elman.cells.gru_reset_before import GRUResetBefore
+from elman.cells.indrnn import IndRNN
+from elman.cells.lru import LRU
 from elman.cells.lstm import LSTM
+from elman.cells.mgu import MGU
+from elman.cells.mingru import MinGRU
+from elman.cells.minlstm import MinLSTM
+from elman.cells.peephole_lstm import PeepholeLSTM
+from elman.cells.rglru import RGLRU
+from elman.cells.slstm import SLSTM
+from elman.cells.sru import SRU
+from elman.cells.weights import Weights
 from elman.errors import UsageError
 
-__all__ = ["CELLS", "GRU", "LSTM", "Cell", "Elman", "Weights", "find"]
+__all__ = ["CELLS", "Cell", "Mask", "Weights", "find"]
 
-CELLS: dict[str, Cell] = {cell.name: cell for cell in (Elman("tanh"), Elman("relu"), GRU(), LSTM())}
+CELLS: dict[str, Cell] = {
+    cell.name: cell
+    for cell in (
+        *(Elman("tanh"), Elman("relu"), IndRNN()),
+        *(GRU(), GRUResetBefore(), MGU()),
+        *(LSTM(), PeepholeLSTM(), CoupledLSTM(), SLSTM()),
+        *(SRU(), MinGRU(), MinLSTM(), LRU(), RGLRU()),
+    )
+}
+for cell in CELLS.values():
+    cell.bundle_type()  # made now, and not while torch.compile looks on
 
 
 def find(name: str) -> Cell:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from elman.cells.base import Cell, Weights
+from elman.cells.base import Cell
+from elman.cells.weights import Weights
 from elman.errors import UsageError
 from elman.types import State
 

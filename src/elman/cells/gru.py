@@ -1,14 +1,15 @@
 """The gated recurrent unit.
 
-It does not know its other variant, in which the reset gate is applied before the recurrent matmul (Keras with
-reset_after=False): weights are not interchangeable between the two.
+Its other variant, in which the reset gate is applied before the recurrent matmul (Keras with reset_after=False), is
+`gru_reset_before.py`: weights are not interchangeable between the two.
 """
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from elman.cells.base import Cell, Weights
+from elman.cells.base import Cell
+from elman.cells.weights import Weights
 from elman.types import State
 
 
@@ -26,6 +27,7 @@ class GRU(Cell):
     """
 
     gates = ("r", "z", "n")
+    keep_gate = "z"
     states = ("h",)
 
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:

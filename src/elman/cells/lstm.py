@@ -1,13 +1,14 @@
 """Long short-term memory.
 
-It does not know peepholes or coupled gates: those would be cells of their own.
+It does not know peepholes or coupled gates: those are cells of their own.
 """
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from elman.cells.base import Cell, Weights
+from elman.cells.base import Cell
+from elman.cells.weights import Weights
 from elman.types import State
 
 
@@ -28,10 +29,13 @@ class LSTM(Cell):
     """
 
     gates = ("i", "f", "g", "o")
+    keep_gate = "f"
     states = ("h", "c")
+    memory = "c"
+    projects = True
 
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         h, c = state
         i, f, g, o = (projected + weights.recurrent(h)).chunk(4, -1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return weights.output(o.sigmoid() * c.tanh()), c
+        return weights.output(o.sigmoid() * weights.inner(c).tanh()), c

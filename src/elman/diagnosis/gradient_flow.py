@@ -1,6 +1,6 @@
 """How far back the gradient reaches: |dL/dh_t| for every layer and every time step of a window.
 
-It measures on the reference backend with a probe around the cell, and leaves the network's gradients as they were.
+It leaves the network's gradients as they were.
 """
 
 import math
@@ -9,31 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.cells import Cell, Weights
-from elman.engine import Call
-from elman.engine.reference import Reference
 from elman.topologies.synced import SyncedManyToMany
-from elman.types import State
-
-
-class Probe(Cell):
-    """A cell that adds zero to its hidden state; the gradient of that zero is the whole of dL/dh_t.
-
-    Whole: what comes from the output at t and what comes back through all later steps.
-    """
-
-    gates = ()
-    states = ()
-
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
-        self.zeros: list[Tensor] = []
-
-    def step(self, projected: Tensor, state: State, weights: Weights) -> State:
-        """Do the cell's step, and leave a zero in it."""
-        hidden, *rest = self.cell.step(projected, state, weights)
-        self.zeros.append(torch.zeros_like(hidden, requires_grad=True))
-        return (hidden + self.zeros[-1], *rest)
 
 
 def gradient_flow(network: SyncedManyToMany, inputs: Tensor, targets: Tensor) -> dict[str, Any]:
@@ -78,14 +54,10 @@ def verdict(norms: list[float]) -> str:
 
 
 def _norms(network: SyncedManyToMany, inputs: Tensor, targets: Tensor, scored: Tensor) -> list[list[float]]:
-    layer, rows = network.recurrence, targets.shape[1]
-    probe = Probe(layer.cell)
     with torch.enable_grad():
-        read = network.reader(inputs)
-        sizes = layer.cell.state_sizes(layer.hidden_size, layer.proj_size)
-        state = tuple(read.new_zeros(layer.num_layers, rows, size) for size in sizes)
-        features, _ = Reference().run(Call(probe, layer.weights, read, state))
+        read = network.reader(inputs).detach().requires_grad_()
+        features, _, states = network.recurrence(read, states=True)
         loss = network.head.loss(network.head(features), targets, scored) * scored.sum()
-        gradients = torch.autograd.grad(loss, probe.zeros)
-    norms = [float(gradient.norm(dim=1).sum()) / rows for gradient in gradients]
-    return [norms[k : k + len(inputs)] for k in range(0, len(norms), len(inputs))]
+        torch.autograd.grad(loss, [read])
+    whole = states.gradient(network.recurrence.cell.states[0])
+    return [[float(step.norm(dim=1).sum()) / targets.shape[1] for step in layer] for layer in whole]

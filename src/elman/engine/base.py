@@ -40,15 +40,15 @@ class Backend(ABC):
 
     def refuses(self, call: Call) -> str | None:
         """Why it cannot run this call, as a clause without sizes; None if it can."""
-        return self.refuses_step(call.cell, call.weights[0][0], [call.input, *call.state, *call.flat_weights])
+        return self.refuses_step(call.cell, call.weights[0], [call.input, *call.state, *call.flat_weights])
 
     @abstractmethod
     def run(self, call: Call) -> tuple[Tensor, State]:
-        """The output of the last layer and the final state.
+        """The output and the final state.
 
         Returns:
             output: (T, B, D*P), or (real steps, D*P) of a packed call, directions side by side.
-            state: tensors (D*L, B, H).
+            state: tensors (D, B, ·).
 
         """
 
@@ -56,27 +56,27 @@ class Backend(ABC):
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         """One time step of one layer: input (B, I), state tensors (B, H)."""
 
-    def prepare(self, cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[Tensor], Tensor]:
+    def prepare(self, cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> Callable[[Tensor], Tensor]:
         """A function that takes steps of a stack of layers without gradients, one with each call.
 
         Args:
             cell: the time step.
             weights: by layer; as they are now, whatever becomes of them.
-            state: tensors (L, B, ·), contiguous, which every step overwrites.
+            state: by layer, tensors (B, ·), contiguous, which every step overwrites.
 
         Returns:
             From an input (B, I), contiguous, to the output of the last layer (B, P), which the next call overwrites.
 
         """
-        output = torch.empty_like(state[0][-1])
-        kept = [type(each)(*(t if t is None else t.detach().clone() for t in each)) for each in weights]  # type: ignore[arg-type]
+        output = torch.empty_like(state[-1][0])
+        kept = [cell.bundle(None if t is None else t.detach().clone() for t in each) for each in weights]
 
         def take(input: Tensor) -> Tensor:
             value = input
-            for number, each in enumerate(kept):
-                after = self.step(cell, each, value, tuple(tensor[number] for tensor in state))
-                for tensor, new in zip(state, after, strict=True):
-                    tensor[number] = new
+            for each, before in zip(kept, state, strict=True):
+                after = self.step(cell, each, value, before)
+                for tensor, new in zip(before, after, strict=True):
+                    tensor.copy_(new)
                 value = after[0]
             return output.copy_(value)
 

@@ -1,4 +1,4 @@
-"""One call of the engine: a stack of layers of one cell over a batch of sequences, as a value.
+"""One call of the engine: one layer, in one or both directions, over a batch of sequences, as a value.
 
 It does not know who will run it.
 """
@@ -20,30 +20,26 @@ class Call:
 
     Attributes:
         cell: the time step.
-        weights: by layer, then by direction (forward, reverse).
+        weights: by direction (forward, reverse), masks among them: (B, ·) for all steps, or (T, B, ·), padded.
         input: (T, B, I), padded; or packed data (real steps, I) if `batch_sizes` is given.
-        state: initial state, tensors (D*L, B, H); of packed data in the order of the packed rows.
+        state: initial state, tensors (D, B, ·); of packed data in the order of the packed rows.
         batch_sizes: of packed data, as in torch's PackedSequence: (T,) int64 on the CPU, else None.
         lengths: of padded rows: (B,) int64 on the CPU, 0 to T, else None for full length. What lies beyond a row's
             length is not read; its outputs are zero; the reverse direction starts at the row's own end; a row of
             length 0 ends in its initial state.
         reset: (T, B) bool on the input's device: True says that the step begins a new segment; no state crosses from
             the step before it, in either direction.
-        dropout: the probability with which an element of the output of every layer but the last is zeroed.
-        training: whether dropout is applied.
         record: where the states of every step are to be written down, or None; not for packed data.
 
     """
 
     cell: Cell
-    weights: tuple[tuple[Weights, ...], ...]
+    weights: tuple[Weights, ...]
     input: Tensor
     state: State
     batch_sizes: Tensor | None = None
     lengths: Tensor | None = None
     reset: Tensor | None = None
-    dropout: float = 0.0
-    training: bool = False
     record: Record | None = None
 
     @property
@@ -51,17 +47,13 @@ class Call:
         return self.batch_sizes is not None
 
     @property
-    def layers(self) -> int:
+    def directions(self) -> int:
         return len(self.weights)
 
     @property
-    def directions(self) -> int:
-        return len(self.weights[0])
-
-    @property
     def flat_weights(self) -> list[Tensor]:
-        """All weights, layer outside and direction inside, as torch's kernels take them."""
-        return [tensor for layer in self.weights for weights in layer for tensor in weights.flat()]
+        """All weights, one direction after the other, as torch's kernels take them."""
+        return [tensor for weights in self.weights for tensor in weights.flat()]
 
     @property
     def steps(self) -> int:
@@ -71,11 +63,6 @@ class Call:
     @property
     def batch(self) -> int:
         return self.state[0].shape[1]
-
-    @property
-    def active_dropout(self) -> float:
-        """The probability of dropout in this call: zero when not training."""
-        return self.dropout if self.training else 0.0
 
     def packing(self) -> Packing | None:
         """Which steps are real, made anew each time; None if all of them are."""
@@ -92,7 +79,6 @@ class Call:
 
     def sizes(self) -> dict[str, int]:
         """The call in numbers, by the legend of `elman.types`."""
-        first = self.weights[0][0]
-        hidden = first.ih.shape[0] // len(self.cell.gates)
-        sizes = {"T": self.steps, "B": self.batch, "I": first.ih.shape[1], "H": hidden}
-        return sizes | {"L": self.layers, "D": self.directions}
+        first = self.weights[0].ih
+        hidden = first.shape[0] // len(self.cell.gates)
+        return {"T": self.steps, "B": self.batch, "I": first.shape[1], "H": hidden, "D": self.directions}

@@ -119,14 +119,14 @@ def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> Sta
     return NATIVE.step_again(cell, weights, input, state) if forced() in {None, NATIVE.name} else None
 
 
-def prepare(cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[Tensor], Tensor]:
+def prepare(cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> Callable[[Tensor], Tensor]:
     """A function that takes steps of a stack of layers, as `Backend.prepare` says.
 
     Raises:
         ElmanError: if a backend is forced that cannot take them.
 
     """
-    tensors = [*state, *(tensor for each in weights for tensor in each.flat())]
+    tensors = [tensor for each in (*state, *(own.flat() for own in weights)) for tensor in each]
     order, _ = _order()
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights[0], tensors), order)
     return chosen.prepare(cell, weights, state)
@@ -193,8 +193,8 @@ def explain(call: Call, *, program: bool = False) -> Explanation:
 
 
 def explain_step(call: Call, *, program: bool = False) -> Explanation:
-    """The same for `step`, of a call of one layer and one time step."""
-    weights = call.weights[0][0]
+    """The same for `step`, of a call of one time step."""
+    weights = call.weights[0]
     tensors = [call.input, *call.state, *weights.flat()]
     refusals = {name: candidate.refuses_step(call.cell, weights, tensors) for name, candidate in BACKENDS.items()}
     return _explained(call, refusals, *_order_of_steps(tensors), program)
@@ -211,5 +211,5 @@ def _explained(
         reason = f"{BACKENDS[name].means}, forced by ELMAN_BACKEND or elman.backend"
     else:
         reason = f"forced by ELMAN_BACKEND or elman.backend, but the call will fail: {refusals[name]}"
-    listed = NATIVE.listing(call.cell, call.weights[0][0]) if program and name == NATIVE.name else None
+    listed = NATIVE.listing(call.cell, call.weights[0]) if program and name == NATIVE.name else None
     return Explanation(name, reason, refusals, call.sizes(), listed)

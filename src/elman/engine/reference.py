@@ -12,7 +12,6 @@ from torch import Tensor
 from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
-from elman.engine.packing import dropout
 from elman.engine.record import Record
 from elman.types import State
 
@@ -28,36 +27,31 @@ class Reference(Backend):
     def run(self, call: Call) -> tuple[Tensor, State]:
         packing = call.packing()
         lengths = packing.lengths if packing else None
-        value = packing.unpack(call.input) if packing and call.packed else call.input
+        inputs = packing.unpack(call.input) if packing and call.packed else call.input
+        outputs: list[Tensor] = []
         final: list[State] = []
-        for depth, directions in enumerate(call.weights):
-            if depth > 0:
-                value = dropout(value, call.active_dropout, packing)
-            outputs: list[Tensor] = []
-            seen = None if call.record is None else _Seen(call.record, depth)
-            for direction, weights in enumerate(directions):
-                initial = tuple(tensor[len(final)] for tensor in call.state)
-                see = None if seen is None else partial(seen.step, direction)
-                output, state = scan(
-                    call.cell,
-                    weights,
-                    value,
-                    initial,
-                    lengths=lengths,
-                    reset=call.reset,
-                    reverse=direction == 1,
-                    see=see,
-                )
-                outputs.append(output)
-                final.append(state)
-            value = torch.cat(outputs, -1)
-            if seen is not None:
-                seen.end(lengths)
+        seen = None if call.record is None else _Seen(call.record)
+        for direction, weights in enumerate(call.weights):
+            output, state = scan(
+                call.cell,
+                weights,
+                inputs,
+                tuple(tensor[direction] for tensor in call.state),
+                lengths=lengths,
+                reset=call.reset,
+                reverse=direction == 1,
+                see=None if seen is None else partial(seen.step, direction),
+            )
+            outputs.append(output)
+            final.append(state)
+        if seen is not None:
+            seen.end(lengths)
+        value = torch.cat(outputs, -1)
         output = packing.pack(value) if packing and call.packed else value
         return output, tuple(torch.stack(tensors) for tensors in zip(*final, strict=True))
 
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
-        return cell.step(weights.project(input), state, weights)
+        return cell.step(cell.project(input, weights), state, weights)
 
 
 def scan(
@@ -75,7 +69,7 @@ def scan(
 
     Args:
         cell: the time step.
-        weights: of this layer and direction.
+        weights: of this layer and direction; masks (B, ·), or (T, B, ·).
         inputs: (T, B, I), padded.
         state: initial state, tensors (B, H).
         lengths: (B,) int64; None for T everywhere.
@@ -98,12 +92,13 @@ def scan(
     if real is not None:
         # Whatever the padding holds, NaN included, reaches neither a value nor a gradient.
         inputs = inputs.masked_fill(~real, 0)
-    projected = weights.project(inputs).unbind()
+    projected = cell.project(inputs, weights).unbind()
+    masked = bool(cell.masks)
     outputs: list[Tensor] = []
     for t in reversed(range(steps)) if reverse else range(steps):
         if fresh is not None:
             state = tuple(tensor.masked_fill(fresh[t], 0) for tensor in state)
-        following = cell.step(projected[t], state, weights)
+        following = cell.step(projected[t], state, weights.at(t) if masked else weights)
         if see is not None:
             see(following)
         output = following[0]
@@ -137,8 +132,8 @@ def _fresh(reset: Tensor, real: Tensor | None, *, reverse: bool) -> Tensor:
 class _Seen:
     """What happens to the states of one layer, for a record."""
 
-    def __init__(self, record: Record, depth: int) -> None:
-        self._record, self._depth = record, depth
+    def __init__(self, record: Record) -> None:
+        self._record = record
         self._states: list[list[State]] = []  # by direction, in the order of reading
         self._gradients: dict[tuple[int, int, int], Tensor] = {}
 
@@ -154,7 +149,7 @@ class _Seen:
     def _came(self, direction: int, number: int, k: int, gradient: Tensor) -> None:
         self._gradients[direction, number, k] = gradient.detach()
         if number == 0:
-            self._record.gradients[self._depth] = self._stacked(
+            self._record.gradients = self._stacked(
                 [
                     [
                         tuple(self._gradients.get((d, n, i), torch.zeros_like(s)) for i, s in enumerate(state))
@@ -169,7 +164,7 @@ class _Seen:
         if lengths is not None:
             real = _real(lengths, values[0][0])
             values = tuple(tensor.masked_fill(~real, 0) for tensor in values)
-        self._record.add(values)
+        self._record.values = values
 
     @staticmethod
     def _stacked(states: list[list[State]]) -> State:

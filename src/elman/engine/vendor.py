@@ -72,10 +72,9 @@ def _run_padded(call: Call, packing: Packing) -> tuple[Tensor, State]:
 
 def _kernel(call: Call, input: Tensor, batch_sizes: Tensor | None, state: State) -> tuple[Tensor, State]:
     over_time, _ = KERNELS[call.cell]
-    # cuDNN keeps what the backward pass needs only in training mode; with dropout off, both modes compute the same.
-    train = call.training or (input.is_cuda and call.needs_gradient())
-    biased = call.weights[0][0].bias_ih is not None
-    settings = (call.flat_weights, biased, call.layers, call.active_dropout, train, call.directions == 2)
+    biased = call.weights[0].bias_ih is not None
+    # cuDNN keeps what the backward pass needs only in training mode; without dropout, both modes compute the same.
+    settings = (call.flat_weights, biased, 1, 0.0, call.needs_gradient(), call.directions == 2)
     if batch_sizes is None:
         output, *final = over_time(input, _hidden(state), *settings, False)
     else:

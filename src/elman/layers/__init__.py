@@ -1,19 +1,21 @@
-"""torch.nn's recurrent layers and cells, with the same constructors and weights, computed by Elman's engine.
+"""Recurrent layers: torch.nn's, with the same constructors and weights, and those of any other cell.
 
 This room does not know tasks, topologies or training.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from elman.cells import find
+from elman.cells import CELLS, find
 from elman.layers.conversion import convert
 from elman.layers.dropout import LockedDropout
 from elman.layers.explanation import explain
 from elman.layers.gru import GRU, GRUCell
 from elman.layers.lstm import LSTM, LSTMCell
+from elman.layers.recurrent import Recurrent
 from elman.layers.rnn import RNN, RNNCell
-from elman.layers.sequence import SequenceLayer
+from elman.layers.stack import Stack
 from elman.layers.step import StepLayer
 
 __all__ = [
@@ -25,14 +27,15 @@ __all__ = [
     "LSTMCell",
     "LockedDropout",
     "RNNCell",
-    "SequenceLayer",
+    "Recurrent",
+    "Stack",
     "StepLayer",
     "build",
     "convert",
     "explain",
 ]
 
-LAYERS: dict[str, Callable[..., SequenceLayer]] = {
+LAYERS: dict[str, Callable[..., Stack]] = {name: partial(Recurrent, name) for name in CELLS} | {
     "rnn": RNN,
     "rnn-relu": partial(RNN, nonlinearity="relu"),
     "gru": GRU,
@@ -49,7 +52,8 @@ def build(
     *,
     dropout: float = 0.0,
     bidirectional: bool = False,
-) -> SequenceLayer:
+    **options: Any,
+) -> Stack:
     """A stack of layers of the named cell, for a model that does not care which one it is.
 
     Args:
@@ -59,6 +63,7 @@ def build(
         num_layers: L.
         dropout: between layers; a single layer has none, so there it is ignored.
         bidirectional: whether there is a second direction.
+        options: `elman.layers.options.Options`.
 
     Raises:
         UsageError: if there is no cell of that name.
@@ -71,4 +76,5 @@ def build(
         num_layers,
         dropout=dropout if num_layers > 1 else 0.0,
         bidirectional=bidirectional,
+        **options,
     )

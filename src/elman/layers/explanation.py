@@ -9,7 +9,7 @@ from torch import nn
 
 from elman.engine import Explanation
 from elman.errors import UsageError
-from elman.layers.sequence import SequenceLayer
+from elman.layers.stack import Stack
 from elman.layers.step import StepLayer
 
 
@@ -34,7 +34,7 @@ def explain(
         UsageError: if the module is no recurrent layer.
 
     """
-    if isinstance(layer, SequenceLayer | StepLayer):
+    if isinstance(layer, Stack | StepLayer):
         extras = {"lengths": lengths, "reset": reset}
         given = {name: value for name, value in extras.items() if value is not None}
         return layer.explain(input, hx, program=program, **given)

@@ -3,18 +3,19 @@
 They add torch.nn's constructors to their shared bases, and nothing else.
 """
 
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch.types import Device
 
 from elman.cells import CELLS, Cell
+from elman.layers.options import OptionArguments
 from elman.layers.sequence import SequenceLayer, refuse_projection
 from elman.layers.step import StepLayer
 
 
 class GRU(SequenceLayer):
-    """Layers of gated recurrent units: torch.nn.GRU, with `lengths` and `reset` in `forward`.
+    """Layers of gated recurrent units: torch.nn.GRU, with `lengths`, `reset` and `states` in `forward`.
 
     Args:
         input_size: I, the number of features of the input.
@@ -26,7 +27,7 @@ class GRU(SequenceLayer):
         bidirectional: a second direction reads each row from its end; the outputs of both stand side by side.
         device: of the weights.
         dtype: of the weights.
-        other: nothing; torch.nn refuses `proj_size` here by a text of its own.
+        options: what torch.nn does not have (`elman.layers.options.Options`).
 
     Raises:
         ValueError, TypeError: sizes and options that make no sense, with torch.nn's texts.
@@ -50,9 +51,8 @@ class GRU(SequenceLayer):
         *,
         device: Device = None,
         dtype: torch.dtype | None = None,
-        **other: Any,
+        **options: Unpack[OptionArguments],
     ) -> None:
-        refuse_projection(other)
         super().__init__(
             "GRU",
             input_size,
@@ -64,7 +64,7 @@ class GRU(SequenceLayer):
             bidirectional=bidirectional,
             device=device,
             dtype=dtype,
-            **other,
+            options=refuse_projection(options),
         )
 
 

@@ -3,17 +3,20 @@
 They add torch.nn's constructors to their shared bases, and torch.nn's checks of a state of two tensors.
 """
 
+from typing import Unpack
+
 import torch
 from torch import nn
 from torch.types import Device
 
 from elman.cells import CELLS, Cell
+from elman.layers.options import OptionArguments
 from elman.layers.sequence import SequenceLayer
 from elman.layers.step import StepLayer
 
 
 class LSTM(SequenceLayer):
-    """Layers of long short-term memory: torch.nn.LSTM, with `lengths` and `reset` in `forward`.
+    """Layers of long short-term memory: torch.nn.LSTM, with `lengths`, `reset` and `states` in `forward`.
 
     Args:
         input_size: I, the number of features of the input.
@@ -26,6 +29,7 @@ class LSTM(SequenceLayer):
         proj_size: P, the number of features to which h is projected, less than H; 0 for no projection.
         device: of the weights.
         dtype: of the weights.
+        options: what torch.nn does not have (`elman.layers.options.Options`).
 
     Raises:
         ValueError, TypeError: sizes and options that make no sense, with torch.nn's texts.
@@ -50,6 +54,7 @@ class LSTM(SequenceLayer):
         proj_size: int = 0,
         device: Device = None,
         dtype: torch.dtype | None = None,
+        **options: Unpack[OptionArguments],
     ) -> None:
         super().__init__(
             "LSTM",
@@ -63,6 +68,7 @@ class LSTM(SequenceLayer):
             proj_size=proj_size,
             device=device,
             dtype=dtype,
+            options=options,
         )
 
     # torch's own methods, which take a state of two tensors.

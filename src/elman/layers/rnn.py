@@ -3,18 +3,19 @@
 They add torch.nn's constructors to their shared bases, and nothing else.
 """
 
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch.types import Device
 
 from elman.cells import CELLS, Cell
+from elman.layers.options import OptionArguments
 from elman.layers.sequence import SequenceLayer, refuse_projection
 from elman.layers.step import StepLayer
 
 
 class RNN(SequenceLayer):
-    """Simple recurrent layers: torch.nn.RNN, with `lengths` and `reset` in `forward`.
+    """Simple recurrent layers: torch.nn.RNN, with `lengths`, `reset` and `states` in `forward`.
 
     Args:
         input_size: I, the number of features of the input.
@@ -27,7 +28,7 @@ class RNN(SequenceLayer):
         bidirectional: a second direction reads each row from its end; the outputs of both stand side by side.
         device: of the weights.
         dtype: of the weights.
-        other: nothing; torch.nn refuses `proj_size` here by a text of its own.
+        options: what torch.nn does not have (`elman.layers.options.Options`).
 
     Raises:
         ValueError, TypeError: sizes and options that make no sense, with torch.nn's texts.
@@ -52,9 +53,8 @@ class RNN(SequenceLayer):
         *,
         device: Device = None,
         dtype: torch.dtype | None = None,
-        **other: Any,
+        **options: Unpack[OptionArguments],
     ) -> None:
-        refuse_projection(other)
         if nonlinearity not in {"tanh", "relu"}:
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
         super().__init__(
@@ -68,7 +68,7 @@ class RNN(SequenceLayer):
             bidirectional=bidirectional,
             device=device,
             dtype=dtype,
-            **other,
+            options=refuse_projection(options),
         )
         self.nonlinearity = nonlinearity
 

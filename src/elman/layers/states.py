@@ -3,13 +3,14 @@
 It does not know who computed them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from elman.cells import Cell
 from elman.engine.record import Record
+from elman.types import State
 
 
 class States(Mapping[str, Tensor]):
@@ -20,10 +21,10 @@ class States(Mapping[str, Tensor]):
     loss by each state after each step, by way of later steps and layers too.
     """
 
-    def __init__(self, record: Record, cell: Cell, *, batch_first: bool, batched: bool) -> None:
-        self._record, self._cell = record, cell
+    def __init__(self, records: list[Record], cell: Cell, *, batch_first: bool, batched: bool) -> None:
+        self._records, self._cell = records, cell
         self._batch_first, self._batched = batch_first, batched
-        self._values = {name: self._joined(record.values, k) for k, name in enumerate(cell.states)}
+        self._values = {name: self._joined([r.values for r in records], k) for k, name in enumerate(cell.states)}
 
     def gradient(self, name: str) -> Tensor | None:
         """The whole gradient by a state, of the state's shape; None if no backward pass has come through the layers.
@@ -36,12 +37,11 @@ class States(Mapping[str, Tensor]):
         """
         if name not in self._values:
             raise KeyError(f"{self._cell.name} has no state {name!r}; it has: {', '.join(self._values)}")
-        gradients = self._record.gradients
-        if len(gradients) < len(self._record.values):
-            return None
-        return self._joined([gradients[depth] for depth in sorted(gradients)], self._cell.states.index(name))
+        gradients = [record.gradients for record in self._records]
+        known = [each for each in gradients if each is not None]
+        return self._joined(known, self._cell.states.index(name)) if len(known) == len(gradients) else None
 
-    def _joined(self, layers: list[tuple[Tensor, ...]], k: int) -> Tensor:
+    def _joined(self, layers: Sequence[State], k: int) -> Tensor:
         tensor = torch.cat([layer[k] for layer in layers])
         if not self._batched:
             return tensor.squeeze(2)

@@ -56,7 +56,7 @@ class StepLayer(nn.RNNCellBase):
         """Which backend `forward` takes for these arguments, and why; runs nothing. `program` as in elman.explain."""
         rows, state = self._arguments(input, hx)
         alone = tuple(tensor.unsqueeze(0) for tensor in state)
-        return engine.explain_step(Call(self.cell, ((self.weights,),), rows.unsqueeze(0), alone), program=program)
+        return engine.explain_step(Call(self.cell, (self.weights,), rows.unsqueeze(0), alone), program=program)
 
     def _arguments(self, input: Tensor, hx: Hidden | None) -> tuple[Tensor, State]:
         """Input (B, I) and state, checked as torch does it."""

@@ -3,13 +3,16 @@
 It does not know which backend takes the steps.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from elman import engine
 from elman.cells import Cell, Weights
 from elman.errors import UsageError
-from elman.layers.arguments import Hidden, as_hidden, as_state
+from elman.layers.arguments import Hidden
+from elman.types import State
 
 
 class Stepper:
@@ -23,15 +26,39 @@ class Stepper:
     allocates nothing. One stepper serves one thread.
     """
 
-    def __init__(self, cell: Cell, weights: tuple[Weights, ...], state_sizes: tuple[int, ...], batch: int) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        weights: tuple[Weights, ...],
+        initial: list[State],
+        *,
+        form: Callable[[list[State]], Hidden],
+        parse: Callable[[Hidden], list[State]],
+        residual: bool = False,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            cell: the time step.
+            weights: by layer.
+            initial: by layer, the state to begin with, tensors (1, B, ·).
+            form: from a state by layer to what the caller has, and
+            parse: back.
+            residual: whether every layer but the first adds its input to its output.
+
+        """
         first = weights[0].ih
-        self._cell = cell
-        self._shape = torch.Size((batch, first.shape[1]))
+        self._form, self._parse = form, parse
+        self._shape = torch.Size((initial[0][0].shape[1], first.shape[1]))
         self._dtype = first.dtype
         self._device = first.device
-        depth = len(weights)
-        self._state = tuple(first.new_zeros(depth, batch, size, requires_grad=False) for size in state_sizes)
-        self._take = engine.prepare(cell, weights, self._state)
+        self._initial = [tuple(tensor.detach().clone() for tensor in each) for each in initial]
+        self._state = [tuple(tensor.clone() for tensor in each) for each in self._initial]
+        own = [tuple(tensor[0] for tensor in each) for each in self._state]
+        if residual:
+            self._take = _adding([engine.prepare(cell, [w], [s]) for w, s in zip(weights, own, strict=True)])
+        else:
+            self._take = engine.prepare(cell, weights, own)
 
     def __call__(self, input: Tensor) -> Tensor:
         """Take one step.
@@ -56,25 +83,45 @@ class Stepper:
 
     @property
     def state(self) -> Hidden:
-        """A copy of the state in torch.nn's form, (L, B, ·) each; setting it copies what it is set to."""
-        return as_hidden(tuple(tensor.clone() for tensor in self._state))
+        """A copy of the state in the form that the layer returns it; setting it copies what it is set to."""
+        return self._form([tuple(tensor.clone() for tensor in each) for each in self._state])
 
     @state.setter
     def state(self, hx: Hidden) -> None:
-        given = as_state(hx, self._cell)
-        shapes = [tuple(tensor.shape) for tensor in self._state]
+        given = _tensors(hx)
+        kept = _tensors(self._form(self._state))
+        shapes = [tuple(tensor.shape) for tensor in kept]
         if [tuple(tensor.shape) for tensor in given] != shapes:
             raise ValueError(
                 f"the state of this stepper has the shapes {shapes} (layers, rows, features), got "
                 f"{[tuple(tensor.shape) for tensor in given]}; it is what a layer returns for {shapes[0][1]} rows"
             )
-        for tensor, new in zip(self._state, given, strict=True):
-            tensor.copy_(new.detach())
+        for own, new in zip(self._state, self._parse(hx), strict=True):
+            for tensor, value in zip(own, new, strict=True):
+                tensor.copy_(value.detach())
 
     def reset(self) -> None:
-        """Set the state to zeros, as at the beginning of a sequence."""
-        for tensor in self._state:
-            tensor.zero_()
+        """Go back to the state that a sequence begins with: zeros, or what was learnt."""
+        for each, initial in zip(self._state, self._initial, strict=True):
+            for tensor, first in zip(each, initial, strict=True):
+                tensor.copy_(first)
+
+
+def _adding(takes: list[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tensor]:
+    """One step of layers that add their input to their output, but for the first."""
+
+    def take(input: Tensor) -> Tensor:
+        value = takes[0](input)
+        for each in takes[1:]:
+            value = each(value) + value
+        return value
+
+    return take
+
+
+def _tensors(hx: Hidden) -> list[Tensor]:
+    """The tensors of a state in the caller's form, in order."""
+    return [hx] if isinstance(hx, Tensor) else [tensor for part in hx for tensor in _tensors(part)]
 
 
 def checked_batch(batch: int) -> int:

@@ -5,7 +5,7 @@ It knows neither what it reads nor what it predicts; a causal one runs forever, 
 
 from torch import Tensor, nn
 
-from elman.layers import LockedDropout, SequenceLayer
+from elman.layers import LockedDropout, Stack
 from elman.modalities.base import Head
 from elman.types import State
 
@@ -20,7 +20,7 @@ class SyncedManyToMany(nn.Module):
         dropout: probability with which a feature is zeroed before the head, at all time steps alike, while training.
     """
 
-    def __init__(self, reader: nn.Module, recurrence: SequenceLayer, head: Head, dropout: float = 0.0) -> None:
+    def __init__(self, reader: nn.Module, recurrence: Stack, head: Head, dropout: float = 0.0) -> None:
         super().__init__()
         self.reader = reader
         self.recurrence = recurrence

@@ -55,7 +55,7 @@ def test_backward_works_twice_if_gradients_get_memory_of_their_own(name):
     assert_equal(run.backward(runtime, overlay=True), first)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "Stabilised"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "slstm"])
 def test_gradients_may_arrive_at_every_state_and_be_told_for_every_state(name):
     run = Run(name)
     compiled = run.compile(every_state=True, adjoints=True)

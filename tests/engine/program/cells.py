@@ -1,90 +1,21 @@
 """Cells that Elman does not ship, to show that the compiler knows none in particular."""
 
 import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
-from elman.cells import CELLS, Cell, Weights
+from elman.cells import CELLS, Cell, Mask
 
 HIDDEN, INPUT = 8, 3
 
 
-class ResetBefore(Cell):
-    """The gated recurrent unit of Cho et al. and of Keras: the reset gate is applied before the matmul."""
-
-    gates = ("r", "z", "n")
-    states = ("h",)
-
-    def step(self, projected, state, weights):
-        (h,) = state
-        x_r, x_z, x_n = projected.chunk(3, -1)
-        h_r, h_z, _ = weights.recurrent(h).chunk(3, -1)
-        r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-        n = torch.tanh(x_n + weights.recurrent(r * h)[:, 2 * h.shape[-1] :])
-        return ((1 - z) * n + z * h,)
-
-
-class MinimalGated(Cell):
-    """G.-B. Zhou et al. (2016): one gate, and the candidate's matmul written with slices of the matrix."""
-
-    gates = ("f", "h")
-    states = ("h",)
-
-    def step(self, projected, state, weights):
-        (h,) = state
-        size = h.shape[-1]
-        x_f, x_h = projected[:, :size], projected[..., size:]
-        f = (x_f + F.linear(h, weights.hh[:size], weights.bias_hh[:size])).sigmoid()
-        candidate = (x_h + F.linear(f * h, weights.hh[size:], weights.bias_hh[size:])).tanh()
-        return (torch.lerp(h, candidate, f),)
-
-
-class PeepholeWeights(NamedTuple):
-    ih: Tensor
-    hh: Tensor
-    bias_ih: Tensor | None
-    bias_hh: Tensor | None
-    hr: Tensor | None
-    peephole: Tensor
-
-    project, recurrent, output, flat = Weights.project, Weights.recurrent, Weights.output, Weights.flat
-
-
-class Peephole(Cell):
-    """Long short-term memory whose gates see the cell: F. A. Gers and J. Schmidhuber (2000)."""
-
-    gates = ("i", "f", "g", "o")
-    states = ("h", "c")
-
-    def step(self, projected, state, weights):
-        h, c = state
-        p_i, p_f, p_o = weights.peephole.chunk(3)
-        i, f, g, o = (projected + weights.recurrent(h)).chunk(4, -1)
-        c = (f + p_f * c).sigmoid() * c + (i + p_i * c).sigmoid() * g.tanh()
-        return weights.output((o + p_o * c).sigmoid() * c.tanh()), c
-
-
-class NormWeights(NamedTuple):
-    ih: Tensor
-    hh: Tensor
-    bias_ih: Tensor | None
-    bias_hh: Tensor | None
-    hr: Tensor | None
-    gain: Tensor
-    cell_gain: Tensor
-    cell_bias: Tensor
-
-    project, recurrent, output, flat = Weights.project, Weights.recurrent, Weights.output, Weights.flat
-
-
 class LayerNormLSTM(Cell):
-    """Long short-term memory with layer normalisation: J. L. Ba et al. (2016)."""
+    """Long short-term memory with layer normalisation of the recurrent share and of the memory."""
 
     gates = ("i", "f", "g", "o")
     states = ("h", "c")
+    parameters = {"gain": ("4H",), "cell_gain": ("H",), "cell_bias": ("H",)}  # noqa: RUF012
 
     def step(self, projected, state, weights):
         h, c = state
@@ -178,67 +109,29 @@ class Deep(Cell):
         return ((inner + c.sigmoid() * d).tanh() + inner @ weights.hh[HIDDEN:].T,)
 
 
-class Stabilised(Cell):
-    """An exponential gate with a stabiliser and a normaliser, as in xLSTM: M. Beck et al. (2024)."""
-
-    gates = ("z", "i", "f", "o")
-    states = ("h", "c", "n", "m")
-
-    def step(self, projected, state, weights):
-        h, c, n, m = state
-        z, i, f, o = (projected + weights.recurrent(h)).chunk(4, -1)
-        forget = F.logsigmoid(f) + m
-        new = torch.maximum(forget, i)
-        i, f = (i - new).exp(), (forget - new).exp()
-        c, n = f * c + i * z.tanh(), f * n + i
-        return o.sigmoid() * c / (n.abs() + 1), c, n, new
-
-
-class MaskedWeights(NamedTuple):
-    ih: Tensor
-    hh: Tensor
-    bias_ih: Tensor | None
-    bias_hh: Tensor | None
-    hr: Tensor | None
-    mask: Tensor
-
-    project, recurrent, output, flat = Weights.project, Weights.recurrent, Weights.output, Weights.flat
-
-
-class Zoneout(Cell):
+class Kept(Cell):
     """A GRU some of whose units keep their value, by a mask for the whole sequence."""
 
     gates = ("r", "z", "n")
     states = ("h",)
+    masks = (Mask("mask", 0, 0.7, scaled=False, each_step=False),)
 
     def step(self, projected, state, weights):
-        (new,) = CELLS["gru"].step(projected, state, Weights(*weights[:5]))
+        (new,) = CELLS["gru"].step(projected, state, weights)
         return (torch.where(weights.mask > 0, state[0], new),)
 
 
-CELLS_HERE = {
-    cell.__name__: cell()
-    for cell in (
-        *(ResetBefore, MinimalGated, Peephole, LayerNormLSTM, OwnNorm, RootMeanSquare, Zoo, Swap, Linear, Deep),
-        *(Stabilised, Zoneout),
-    )
-}
+CELLS_HERE = {cell.__name__: cell() for cell in (LayerNormLSTM, OwnNorm, RootMeanSquare, Zoo, Swap, Linear, Deep, Kept)}
 ALL = CELLS | CELLS_HERE
-MORE = {"Peephole": (PeepholeWeights, (3,)), "LayerNormLSTM": (NormWeights, (4, 1, 1))}
 
 
 def make_weights(name, projection=0, *, bias=True, batch=4):
     """Random weights of a cell, in float64; a mask has a row for each row of the batch."""
     cell = ALL[name]
-    rows, output = len(cell.gates) * HIDDEN, projection or HIDDEN
 
-    def random(*shape):
+    def random(shape):
         return (torch.randn(*shape, dtype=torch.float64) / math.sqrt(shape[-1])).requires_grad_()
 
-    plain = [random(rows, INPUT), random(rows, output)]
-    plain += [random(rows), random(rows)] if bias else [None, None]
-    plain += [random(projection, HIDDEN) if projection else None]
-    if name == "Zoneout":
-        return MaskedWeights(*plain, (torch.rand(batch, HIDDEN) < 0.3).double())
-    kind, more = MORE.get(name, (Weights, ()))
-    return kind(*plain, *(random(count * HIDDEN) for count in more))
+    shapes = cell.shapes(INPUT, HIDDEN, bias=bias, projection=projection).values()
+    made = [None if shape is None else random(shape) for shape in shapes]
+    return cell.bundle([*made, *((torch.rand(batch, HIDDEN) > mask.rate).double() for mask in cell.masks)])

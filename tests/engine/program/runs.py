@@ -18,7 +18,7 @@ class Run:
         torch.manual_seed(seed)
         self.cell, self.reverse, self.lengths = ALL[name], reverse, lengths
         self.weights = make_weights(name, projection, bias=bias, batch=BATCH)
-        self.extras = {"mask": self.weights.mask} if name == "Zoneout" else {}
+        self.extras = {mask.name: getattr(self.weights, mask.name) for mask in self.cell.masks}
         self.inputs = torch.randn(STEPS, BATCH, INPUT, dtype=torch.float64, requires_grad=True)
         sizes = self.cell.state_sizes(HIDDEN, projection)
         self.state = tuple(torch.randn(BATCH, n, dtype=torch.float64, requires_grad=True) for n in sizes)

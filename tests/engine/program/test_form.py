@@ -22,16 +22,16 @@ FORM = {
     "rnn-relu": (1, 2, 4, 1, 3),
     "gru": (6, 10, 20, 1, 3),
     "lstm": (8, 14, 24, 1, 3),
-    "ResetBefore": (6, 10, 20, 2, 4),
-    "MinimalGated": (5, 9, 16, 2, 4),
-    "Peephole": (11, 17, 24, 1, 3),
+    "gru-reset-before": (6, 10, 20, 2, 4),
+    "mgu": (5, 9, 16, 2, 4),
+    "peephole-lstm": (11, 17, 24, 1, 3),
     "LayerNormLSTM": (28, 36, 40 + 4 * 3 / HIDDEN, 5, 5),
-    "Zoneout": (9, 15, 20, 1, 3),
+    "Kept": (9, 15, 20, 1, 3),
 }
 
 
 def compile_named(name, projection=0, **options):
-    extras = ("mask",) if name == "Zoneout" else ()
+    extras = ("mask",) if name == "Kept" else ()
     return compile_cell(ALL[name], make_weights(name, projection), extras=extras, **options)
 
 
@@ -59,7 +59,7 @@ def test_inference_keeps_nothing(name):
 def test_a_state_is_updated_in_place_only_if_no_matmul_of_its_segment_reads_it():
     assert [state.in_place for state in compile_named("lstm").states] == [False, True]
     assert [state.in_place for state in compile_named("gru").states] == [False]
-    assert [state.in_place for state in compile_named("MinimalGated").states] == [True]
+    assert [state.in_place for state in compile_named("mgu").states] == [True]
 
 
 def test_the_gradients_of_a_matrix_are_one_matmul():

@@ -6,7 +6,7 @@ from tests.engine.program.cells import ALL
 from tests.engine.program.runs import LENGTHS, Run
 from tests.tolerance import assert_close, assert_equal
 
-PROJECTED = ("lstm", "rnn", "Peephole", "LayerNormLSTM")
+PROJECTED = ("lstm", "rnn", "peephole-lstm", "LayerNormLSTM")
 CASES = [*((name, 0) for name in ALL), *((name, 5) for name in PROJECTED)]
 
 
@@ -31,7 +31,7 @@ def test_backward_works_twice_if_gradients_get_memory_of_their_own(name):
     assert_equal(run.backward(emulator, overlay=True), first)
 
 
-@pytest.mark.parametrize("name", ["lstm", "LayerNormLSTM", "ResetBefore"])
+@pytest.mark.parametrize("name", ["lstm", "LayerNormLSTM", "gru-reset-before"])
 def test_the_width_of_tiles_does_not_matter(name):
     run = Run(name)
     for tile in (1, 8, 64):
@@ -40,15 +40,15 @@ def test_the_width_of_tiles_does_not_matter(name):
         assert_close(run.backward(emulator), run.expected())
 
 
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "ResetBefore", "LayerNormLSTM"])
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "gru-reset-before", "LayerNormLSTM"])
 def test_without_biases(name):
-    run = Run(name, bias=False) if name != "MinimalGated" else None
+    run = Run(name, bias=False) if name != "mgu" else None
     emulator = run.emulator()
     assert_close(run.forward(emulator), (run.output, run.final))
     assert_close(run.backward(emulator), run.expected())
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "Stabilised"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "slstm"])
 def test_gradients_may_arrive_at_every_state_and_be_told_for_every_state(name):
     """Against the reference with the states of every step as leaves of their own."""
     run = Run(name)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from tests.engine.program import cells, runs
 from tests.tolerance import assert_close
 
-from elman.cells import Cell, Weights
+from elman.cells import Cell
 
 UNARY = (
     torch.tanh,
@@ -68,7 +68,6 @@ def test_a_random_step_equals_the_reference(seed, monkeypatch):
     monkeypatch.setitem(cells.ALL, "Drawn", Drawn(seed))
     irregular = seed % 2 == 1
     run = runs.Run("Drawn", lengths=runs.LENGTHS if irregular else None, reset=irregular, reverse=irregular, seed=seed)
-    assert isinstance(run.weights, Weights)
     emulator = run.emulator()
     assert_close(run.forward(emulator, keep=False), (run.output, run.final))
     assert_close(run.forward(emulator), (run.output, run.final))

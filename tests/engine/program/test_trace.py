@@ -115,7 +115,7 @@ def test_what_nothing_needs_is_not_computed():
 
 @pytest.mark.parametrize("name", ALL)
 def test_compiling_is_deterministic(name):
-    extras = ("mask",) if name == "Zoneout" else ()
+    extras = ("mask",) if name == "Kept" else ()
     one, other = (compile_cell(ALL[name], make_weights(name), extras=extras) for _ in range(2))
     for kind in ("training", "inference", "backward"):
         assert getattr(one, kind).ints.tolist() == getattr(other, kind).ints.tolist()

@@ -6,7 +6,6 @@ It knows which calls the engine can run; how is in `operator` and below.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -19,7 +18,6 @@ from elman.engine.native import steps
 from elman.engine.native.library import library
 from elman.engine.native.operator import differentiated, layer, traced
 from elman.engine.native.programs import Shapes, cell_of, handle, programs, shapes_of
-from elman.engine.packing import dropout
 from elman.engine.program import UntraceableError
 from elman.engine.program.listing import listing
 from elman.engine.record import Record
@@ -39,38 +37,29 @@ class Native(Backend):
         dtypes = {tensor.dtype for tensor in (tensors if not _autocast() else weights.flat())}
         if len(dtypes) > 1 or not dtypes <= _NUMBERS:
             return "the native engine computes in float32 or float64, one of them for all tensors"
-        return _untraceable(handle(cell), shapes_of(weights))
+        return _untraceable(handle(cell), shapes_of(cell, weights))
 
     def run(self, call: Call) -> tuple[Tensor, State]:
         if call.input.numel() == 0:
             return Reference().run(call)  # nothing to compute, but output and state stay part of the graph
         if _autocast():
             call = _in_one_type(call)
-        name, value, finals = handle(call.cell), call.input, []
-        packing = call.packing() if call.active_dropout and not call.packed else None
-        for depth, (begin, end) in enumerate(pairwise(range(0, call.directions * call.layers + 1, call.directions))):
-            if depth and call.active_dropout:
-                value = dropout(value, call.active_dropout, packing)
-            flat = [tensor for weights in call.weights[depth] for tensor in weights]
-            initial = [tensor[begin:end] for tensor in call.state]
-            told = None if call.record is None else partial(_tell, call.record, depth, call.directions)
-            known = (call.lengths, call.batch_sizes, call.reset)
-            value, final, others = layer(name, value, initial, flat, *known, told)
-            finals.append(final)
-            if call.record is not None:
-                call.record.add([_by_direction(tensor, call.directions) for tensor in (value, *others)])
-        if len(finals) == 1:
-            return value, tuple(finals[0])
-        return value, tuple(torch.cat(tensors) for tensors in zip(*finals, strict=True))
+        flat = [tensor for weights in call.weights for tensor in weights]
+        told = None if call.record is None else partial(_tell, call.record, call.directions)
+        known = (call.lengths, call.batch_sizes, call.reset)
+        output, final, others = layer(handle(call.cell), call.input, call.state, flat, *known, told)
+        if call.record is not None:
+            call.record.values = tuple(_by_direction(tensor, call.directions) for tensor in (output, *others))
+        return output, tuple(final)
 
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         if _autocast():
             input, state = input.to(weights.ih.dtype), tuple(tensor.to(weights.ih.dtype) for tensor in state)
-        name, tensors = handle(cell), (input, *state, *weights.flat())
+        tensors = (input, *state, *weights.flat())
         if input.numel() > 0 and not traced(input) and not differentiated(tensors):
-            return steps.one(name, cell, weights, input, state)
+            return steps.one(cell, weights, input, state)
         initial = [tensor.unsqueeze(0) for tensor in state]
-        _, final, _ = layer(name, input.unsqueeze(0), initial, list(weights), None, None, None)
+        _, final, _ = layer(handle(cell), input.unsqueeze(0), initial, list(weights), None, None, None)
         return tuple(tensor.squeeze(0) for tensor in final)
 
     def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
@@ -78,8 +67,8 @@ class Native(Backend):
             return None
         return steps.again(cell, weights, input, state)
 
-    def prepare(self, cell: Cell, weights: Sequence[Weights], state: State) -> Callable[[Tensor], Tensor]:
-        made = steps.over(handle(cell), weights, state)
+    def prepare(self, cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> Callable[[Tensor], Tensor]:
+        made = steps.over(cell, weights, state)
         run, output = made.run, made.output
 
         def take(input: Tensor) -> Tensor:
@@ -90,14 +79,14 @@ class Native(Backend):
 
     def listing(self, cell: Cell, weights: Weights) -> str:
         """The programs of a cell that can be compiled, in print."""
-        return listing(programs(handle(cell), shapes_of(weights)).compiled)
+        return listing(programs(handle(cell), shapes_of(cell, weights)).compiled)
 
 
 _NUMBERS = {torch.float32, torch.float64}
 
 
-def _tell(record: Record, depth: int, directions: int, gradients: Sequence[Tensor]) -> None:
-    record.gradients[depth] = tuple(_by_direction(tensor, directions) for tensor in gradients)
+def _tell(record: Record, directions: int, gradients: Sequence[Tensor]) -> None:
+    record.gradients = tuple(_by_direction(tensor, directions) for tensor in gradients)
 
 
 def _by_direction(tensor: Tensor, directions: int) -> Tensor:

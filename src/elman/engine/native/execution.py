@@ -9,15 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.cells import Weights
 from elman.engine.native.library import library, memory, numbers
 from elman.engine.native.packed import packed
-from elman.engine.native.programs import Programs, programs, shapes_of
+from elman.engine.native.programs import Programs, cell_of, programs, shapes_of
 from elman.engine.packing import Packing
 from elman.engine.program.contract import Kind
 
 Flat = Sequence[Tensor | None]
-"""Weights, all fields of all directions one after the other."""
+"""Weights, all fields of the cell for all directions one after the other."""
 
 
 class Rows:
@@ -46,6 +45,7 @@ class Rows:
         )
         self.real = self.steps * self.count if packing is None else len(packing.index)
         self.packing = packing if sizes is None else None
+        self._order = packing
         self._lengths = None if packing is None else packing.lengths[packing.rows]
         self._fresh = None if reset is None else self._fresh_steps(reset, packing)
 
@@ -54,6 +54,13 @@ class Rows:
         fresh = 0 if self._fresh is None else self._fresh[direction].data_ptr()
         lengths = 0 if self._lengths is None else self._lengths.data_ptr()
         return library().Batch(self.steps, self.count, lengths, fresh, direction == 1)
+
+    def masked(self, mask: Tensor) -> Tensor:
+        """A mask as the runtime reads it: (B, ·) with rows in its order, or (T, B, ·) with real steps only."""
+        order = self._order
+        if order is None:
+            return mask.contiguous()
+        return order.pack(mask) if mask.dim() == 3 else mask.index_select(0, order.rows)
 
     def _fresh_steps(self, starts: Tensor, packing: Packing | None) -> tuple[Tensor, Tensor]:
         """For each direction, before which steps the state is zeroed: (T, B) bool."""
@@ -94,15 +101,20 @@ class Layer:
         reset: Tensor | None,
         detail: bool,
     ) -> None:
-        fields = len(Weights._fields)
-        self.made: Programs = programs(cell, shapes_of(weights[:fields]), detail=detail)
+        known = cell_of(cell)
+        self.directions = len(state[0])
+        fields = len(weights) // self.directions
+        self.made: Programs = programs(cell, shapes_of(known, weights[:fields]), detail=detail)
         self.detail = detail
-        self.directions = len(weights) // fields
         self.weights = [
             [weights[direction * fields + k].contiguous() for k in self.made.present]  # type: ignore[union-attr]
             for direction in range(self.directions)
         ]
         self.rows = Rows(input, state[0].shape[1], lengths, sizes, reset)
+        self.masks = [
+            [self.rows.masked(weights[direction * fields + k]) for k in self.made.extras]  # type: ignore[arg-type]
+            for direction in range(self.directions)
+        ]
         packing = self.rows.packing
         self.input = input.contiguous() if packing is None else packing.pack(input)
         self.state = [
@@ -163,6 +175,8 @@ class Layer:
         job = self.numbers.Job(program, kept.packed, batch, tape, plan)
         job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
         self._bind(job, Kind.NEXT, direction, histories)
+        for k, (kind, mask) in enumerate(zip(self.made.compiled.cell.masks, self.masks[direction], strict=True)):
+            job.bind(Kind.EXTRA, k, mask.data_ptr(), mask.shape[-1], *(() if kind.each_step else (0,)))
         for k, tensor in enumerate(self.state):
             job.bind_initial(k, self._part(tensor, direction), tensor.shape[-1])
         return job
@@ -248,7 +262,7 @@ def forward(
         cell: its handle.
         input: (T, B, I), or packed (N, I).
         state: initial, tensors (D, B, ·); of packed rows in their order.
-        weights: all fields of `Weights` for each direction.
+        weights: all fields of the cell for each direction; masks (B, ·), or (T, B, ·) for one in each step.
         lengths: (B,) int64 of padded rows, or None.
         sizes: (T,) int64 of packed rows, or None.
         reset: (T, B) bool: which steps begin a new segment; or None.
@@ -314,7 +328,8 @@ def backward(
     packing = layer.rows.packing
     if layer.rows.real == 0:
         d_input = torch.zeros_like(input) if wants_input else input.new_empty(0)
-        zeros = [torch.zeros_like(tensor) for tensor in (*[w for w in weights if w is not None], output, *others)]
+        own = [tensor for tensors in layer.weights for tensor in tensors]
+        zeros = [torch.zeros_like(tensor) for tensor in (*own, output, *others)]
         return [d_input, *(d.clone() for d in given), *(zeros if detail else zeros[: -1 - len(others)])]
     d_state = [_own(tensor if packing is None else tensor.index_select(1, packing.rows)) for tensor in given]
     histories = [output, *others]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from elman.cells import Weights
+from elman.cells import Cell
 from elman.engine.call import Call
 from elman.engine.native.programs import cell_of
 from elman.engine.record import Record
@@ -47,6 +47,12 @@ def _keep(ctx: Any, inputs: Any, outputs: Any) -> None:
     ctx.save_for_backward(output, tape, *rest[where.states :], *tensors)
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
+
+
+def parameters(cell: Cell, weights: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """A layer's tensors, all fields of the cell for each direction, with None in place of masks."""
+    size, masks = len(cell.fields), len(cell.masks)
+    return [tensor if k % size < size - masks else None for k, tensor in enumerate(weights)]
 
 
 class LayerFunction(torch.autograd.Function):
@@ -89,7 +95,7 @@ def _gradients(where: Where, wants_input: bool, count: int, output: Tensor, tape
     known = (where.cell, input, state, weights, where.lengths, where.sizes, where.reset)
     detail = where.told is not None
     found = where.run.backward(*known, output, tape, others, d_output, d_others, d_final, wants_input, detail)
-    present = [tensor is not None for tensor in (input, *tensors)]
+    present = [tensor is not None for tensor in (input, *state, *parameters(cell_of(where.cell), weights))]
     if where.told is not None:
         where.told(found[sum(present) :])
     values = iter(found)
@@ -134,16 +140,17 @@ def _by_reference(where: Where, arriving: Sequence[Tensor | None], tensors: Sequ
     """The gradients of a layer's input, state and weights, as a graph."""
     input, *rest = tensors
     state, weights = rest[: where.states], rest[where.states :]
-    size = len(Weights._fields)
-    directions = tuple(Weights(*weights[at : at + size]) for at in range(0, len(weights), size))
+    cell = cell_of(where.cell)
+    size = len(cell.fields)
+    directions = tuple(cell.bundle(weights[at : at + size]) for at in range(0, len(weights), size))
     known = (where.sizes, where.lengths, where.reset)
     record = None if where.told is None else Record()
-    call = Call(cell_of(where.cell), (directions,), input, tuple(state), *known, record=record)
-    output, final = Reference().run(call)
+    output, final = Reference().run(Call(cell, directions, input, tuple(state), *known, record=record))
     values = [output, *final]
     if record is not None:
-        values += [tensor.permute(1, 2, 0, 3).flatten(2) for tensor in record.values[0][1:]]
+        values += [tensor.permute(1, 2, 0, 3).flatten(2) for tensor in record.values[1:]]
     pairs = [(y, d) for y, d in zip(values, arriving, strict=True) if d is not None]
+    tensors = [input, *state, *parameters(cell, weights)]
     wanted = [tensor for tensor in tensors if tensor is not None]
     outputs, gradients = [y for y, _ in pairs], [d for _, d in pairs]
     found = iter(torch.autograd.grad(outputs, wanted, gradients, create_graph=True, materialize_grads=True))

@@ -11,11 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.cells import Weights
 from elman.engine.native import execution
 from elman.engine.native.execution import Flat, tape_size
-from elman.engine.native.gradient import LayerFunction, Told, TransformedFunction, Where
-from elman.engine.native.programs import programs, shapes_of
+from elman.engine.native.gradient import LayerFunction, Told, TransformedFunction, Where, parameters
+from elman.engine.native.programs import cell_of, programs, shapes_of
 
 ARGUMENTS = "str cell, Tensor input, Tensor[] state, Tensor?[] weights, Tensor? lengths, Tensor? sizes, Tensor? reset"
 SAVED = "Tensor output, Tensor tape, Tensor[] others, Tensor? d_output, Tensor?[] d_others, Tensor?[] d_final"
@@ -130,7 +129,7 @@ def _fake_forward(
     final = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in state]
     size = 0
     if keep:
-        shapes = shapes_of(weights[: len(Weights._fields)])
+        shapes = shapes_of(cell_of(cell), weights[: len(weights) // len(state[0])])
         # A compiler may have symbols for the sizes of weights; the programs are made for numbers.
         known = tuple(None if shape is None else tuple(map(int, shape)) for shape in shapes)
         made = programs(cell, known, detail=detail)
@@ -139,7 +138,7 @@ def _fake_forward(
 
 
 def _fake_backward(
-    cell: str,  # noqa: ARG001
+    cell: str,
     input: Tensor,
     state: Sequence[Tensor],
     weights: Flat,
@@ -155,7 +154,8 @@ def _fake_backward(
     wants_input: bool,
     detail: bool = False,
 ) -> list[Tensor]:
-    tensors = [*state, *[tensor for tensor in weights if tensor is not None]]
+    own = parameters(cell_of(cell), weights)
+    tensors = [*state, *[tensor for tensor in own if tensor is not None]]
     tensors += [output, *others] if detail else []
     d_input = torch.empty_like(input, memory_format=torch.contiguous_format) if wants_input else input.new_empty(0)
     return [d_input, *(torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in tensors)]

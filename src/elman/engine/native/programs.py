@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.cells import CELLS, Cell, Weights
+from elman.cells import CELLS, Cell
 from elman.engine.native.library import library, numbers
 from elman.engine.program import Compiled, UntraceableError, compile_cell
 from elman.engine.program.contract import Source, Width
@@ -85,19 +85,28 @@ class Programs:
 
     @cached_property
     def present(self) -> tuple[int, ...]:
-        """Where the fields of `Weights` are that the cell has, in the order of the programs."""
-        return tuple(Weights._fields.index(name) for name in self.compiled.parameters)
+        """Where the parameters are among the cell's fields, in the order of the programs."""
+        return tuple(self.compiled.cell.fields.index(name) for name in self.compiled.parameters)
+
+    @cached_property
+    def extras(self) -> tuple[int, ...]:
+        """The same of masks."""
+        return tuple(self.compiled.cell.fields.index(name) for name in self.compiled.extras)
 
 
 Shapes = tuple[tuple[int, ...] | None, ...]
-"""Of the fields of `Weights`."""
+"""Of a cell's fields; of a mask as if it had one row."""
 
 _programs: dict[tuple[str, Shapes, bool], Programs | UntraceableError] = {}
 
 
-def shapes_of(weights: Sequence[Tensor | None]) -> Shapes:
+def shapes_of(cell: Cell, weights: Sequence[Tensor | None]) -> Shapes:
     """The shapes of the weights of one direction."""
-    return tuple([None if tensor is None else tuple(tensor.shape) for tensor in weights])
+    masks = len(cell.masks)
+    found: list[tuple[int, ...] | None] = [None if tensor is None else tuple(tensor.shape) for tensor in weights]
+    for k in range(len(found) - masks, len(found)):
+        found[k] = (1, found[k][-1])  # type: ignore[index]
+    return tuple(found)
 
 
 def programs(name: str, shapes: Shapes, *, detail: bool = False) -> Programs:
@@ -119,9 +128,11 @@ def programs(name: str, shapes: Shapes, *, detail: bool = False) -> Programs:
 
 def _made(name: str, shapes: Shapes, *, detail: bool) -> Programs | UntraceableError:
     library()
-    weights = Weights._make(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
+    cell = cell_of(name)
+    weights = cell.bundle(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
+    masks = tuple(mask.name for mask in cell.masks)
     try:
-        compiled = compile_cell(cell_of(name), weights, every_state=detail, adjoints=detail)
+        compiled = compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail)
     except UntraceableError as error:
         return error
     return Programs(compiled, *map(_load, (compiled.training, compiled.inference, compiled.backward)))

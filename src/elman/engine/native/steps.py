@@ -13,7 +13,7 @@ from torch import Tensor
 from elman.cells import Cell, Weights
 from elman.engine.native.library import library, numbers
 from elman.engine.native.packed import Entry, packed, same
-from elman.engine.native.programs import Programs, programs, shapes_of
+from elman.engine.native.programs import Programs, handle, programs, shapes_of
 from elman.engine.program.contract import Kind
 from elman.types import State
 
@@ -27,9 +27,9 @@ class Prepared(NamedTuple):
     inputs: int
 
 
-def prepared(cell: str, weights: Weights, rows: Any, threads: int) -> Prepared:
+def prepared(cell: Cell, weights: Weights, rows: Any, threads: int) -> Prepared:
     """A layer, ready to take steps of these rows."""
-    made = programs(cell, shapes_of(weights))
+    made = programs(handle(cell), shapes_of(cell, weights))
     own = numbers(weights.ih.dtype)
     given = [weights[k].contiguous() for k in made.present]  # type: ignore[union-attr]
     inputs = weights.ih.shape[1]
@@ -72,14 +72,13 @@ class Steps:
         self._run(input.data_ptr())
 
 
-def over(cell: str, weights: Sequence[Weights], state: State) -> Steps:
-    """Steps of a stack of layers that begin and end in the same state, tensors (L, B, ·), contiguous."""
-    batch, threads = state[0].shape[1], torch.get_num_threads()
+def over(cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> Steps:
+    """Steps of a stack of layers that begin and end in the same state, by layer tensors (B, ·), contiguous."""
+    batch, threads = len(state[0][0]), torch.get_num_threads()
     rows = library().Batch(1, batch)
     layers = [prepared(cell, each, rows, threads) for each in weights]
-    steps = Steps(layers, rows, batch, state[0].dtype, threads)
-    for number in range(len(weights)):
-        own = [tensor[number] for tensor in state]
+    steps = Steps(layers, rows, batch, state[0][0].dtype, threads)
+    for number, own in enumerate(state):
         steps.bind(number, own, own)
     return steps
 
@@ -114,10 +113,10 @@ def again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | 
     Whatever could have changed is looked at, and nothing else: after a step the weights have driven everything else out
     of the caches, so that this takes longer than it seems.
     """
-    kept = _kept.get(id(weights.hh))
+    kept = _kept.get(id(weights.ih))
     if kept is None or kept.cell is not cell or torch.get_num_threads() != kept.threads:
         return None
-    dtype = weights.hh.dtype
+    dtype = weights.ih.dtype
     given = (input, *state)
     if [tensor.shape for tensor in given] != kept.given:
         return None
@@ -130,11 +129,11 @@ def again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | 
     return _taken(kept, input, state) if same(entry, own) and entry.packed.looks_like(entry.addresses) else None
 
 
-def one(name: str, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
+def one(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
     """One step of one layer into new tensors: input (B, I), state tensors (B, ·)."""
     batch, threads = len(input), torch.get_num_threads()
-    layer = prepared(name, weights, library().Batch(1, batch), threads)
-    key = id(weights.hh)
+    layer = prepared(cell, weights, library().Batch(1, batch), threads)
+    key = id(weights.ih)
 
     def forget(_: ref[Tensor]) -> None:
         _kept.pop(key, None)

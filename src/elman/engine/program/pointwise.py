@@ -77,7 +77,9 @@ def _clamp(a: Value, min: Value = None, max: Value = None) -> Symbol:
     if isinstance(min, Symbol) or isinstance(max, Symbol):
         a = a if min is None else pointwise("maximum", a, min)
         return a if max is None else pointwise("minimum", a, max)
-    return pointwise("clamp", a, data=(-math.inf if min is None else min, math.inf if max is None else max))
+    return pointwise(
+        "clamp", a, data=(-math.inf if min is None else float(min), math.inf if max is None else float(max))
+    )
 
 
 def _hardtanh(a: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Symbol:

@@ -78,7 +78,7 @@ def _run(cell: Cell, weights: Weights, graph: Algebra, sizes: Sizes, before: tup
         return cast("Tensor", Symbol(graph, sizes, (node,)))
 
     try:
-        projected = weights.project(symbol(graph.leaf("input", 0, Width.I)))
+        projected = cell.project(symbol(graph.leaf("input", 0, Width.I)), weights)
         result = cell.step(projected, tuple(symbol(node) for node in before), weights)
     except UntraceableError:
         raise

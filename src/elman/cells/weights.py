@@ -1,0 +1,110 @@
+"""The tensors that a cell's step is given, by name: what every cell may have, and what a cell adds to that.
+
+It does not know how a cell uses them.
+"""
+
+from collections import namedtuple
+from typing import NamedTuple, Self
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Weights(NamedTuple):
+    """The tensors of one layer in one direction.
+
+    With G gates, hidden size H and a projection to P features (P = H without one):
+        ih        (G*H, I)   input to gates
+        hh        (G*H, P)   recurrent output to gates, or None if the cell has no such matmul
+        bias_ih   (G*H,)     or None
+        bias_hh   (G*H,)     or None
+        hr        (P, H)     hidden state to recurrent output, or None for no projection
+
+    A cell with parameters or masks of its own gets a type that has them as further fields (`weights_type`).
+    """
+
+    ih: Tensor
+    hh: Tensor | None = None
+    bias_ih: Tensor | None = None
+    bias_hh: Tensor | None = None
+    hr: Tensor | None = None
+
+    def __getattr__(self, name: str) -> Tensor:
+        """Say which fields there are."""
+        raise AttributeError(f"the weights of this cell have no {name!r}; they have: {', '.join(self._fields)}")
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """The input's share of the gates, (..., I) -> (..., G*H): all time steps in one matmul."""
+        return F.linear(inputs, self.ih, self.bias_ih)
+
+    def recurrent(self, value: Tensor, *gates: str) -> Tensor:
+        """The share of the gates that comes of a value, usually the previous output: (B, P) -> (B, G*H).
+
+        With the names of gates, neighbours in the cell's order, only the share of these.
+        """
+        assert self.hh is not None
+        if not gates:
+            return F.linear(value, self.hh, self.bias_hh)
+        rows = self.rows(gates)
+        return F.linear(value, self.hh[rows], None if self.bias_hh is None else self.bias_hh[rows])
+
+    def multiply(self, value: Tensor, *gates: str) -> Tensor:
+        """The same without the bias."""
+        assert self.hh is not None
+        return F.linear(value, self.hh[self.rows(gates)] if gates else self.hh)
+
+    def rows(self, gates: tuple[str, ...]) -> slice:
+        """The rows of `hh` that belong to gates, neighbours in the cell's order; all if there are no names."""
+        assert self.hh is not None
+        if not gates:
+            return slice(None)
+        known: tuple[str, ...] = getattr(type(self), "recurrent_gates")  # noqa: B009 - that of `weights_type`
+        size, first = self.hh.shape[0] // len(known), known.index(gates[0])
+        return slice(first * size, (first + len(gates)) * size)
+
+    def inner(self, value: Tensor) -> Tensor:
+        """A memory as the output sees it: the value itself. Layer normalisation puts its own in place of this."""
+        return value
+
+    def output(self, hidden: Tensor) -> Tensor:
+        """What the cell shows outside, (B, H) -> (B, P): the projected hidden state, or the hidden state itself."""
+        return hidden if self.hr is None else F.linear(hidden, self.hr)
+
+    def flat(self) -> list[Tensor]:
+        """The tensors that there are."""
+        return [tensor for tensor in self if tensor is not None]
+
+    def at(self, t: int) -> Self:
+        """The same with the masks of time step t in place of those of all steps, (T, B, ·)."""
+        now = [mask[t] if mask is not None and mask.dim() == 3 else mask for mask in self]
+        return type(self)._make(now)
+
+    def replaced(self, **tensors: Tensor) -> Self:
+        """The same with other tensors in some fields."""
+        return self._replace(**tensors)
+
+
+_METHODS = ("project", "recurrent", "multiply", "rows", "inner", "output", "flat", "at", "replaced", "__getattr__")
+
+
+_types: dict[tuple[tuple[str, ...], tuple[str, ...]], type[Weights]] = {}
+
+
+def weights_type(recurrent_gates: tuple[str, ...], own: tuple[str, ...]) -> type[Weights]:
+    """`Weights` with further fields. torch.compile can trace this only where the type is known already.
+
+    Args:
+        recurrent_gates: the names of the blocks of rows of `hh`.
+        own: the names of the further fields, in order.
+
+    """
+    known = _types.get((recurrent_gates, own))
+    if known is not None:
+        return known
+    # A named tuple itself and no class derived from one: torch.compile knows its kind.
+    made = namedtuple("Weights", Weights._fields + own, defaults=(None,) * (len(own) + 4))  # type: ignore[misc] # noqa: PYI024
+    for name in _METHODS:
+        setattr(made, name, getattr(Weights, name))
+    made.recurrent_gates = recurrent_gates  # type: ignore[attr-defined]
+    _types[recurrent_gates, own] = made  # type: ignore[assignment]
+    return made  # type: ignore[return-value]

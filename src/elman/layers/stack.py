@@ -1,0 +1,419 @@
+"""What all layers share: a stack of recurrent layers over a batch of sequences, computed by Elman's engine.
+
+It does not know which backend runs it, nor the mathematics of a cell, nor how a class of layers is constructed: what a
+deriving class brings is listed at the top of `Stack`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, overload
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from elman import engine
+from elman.cells import Cell, Weights
+from elman.engine import Call, Explanation
+from elman.engine.packing import Packing, dropout
+from elman.engine.record import Record
+from elman.errors import UsageError
+from elman.layers import masks
+from elman.layers.arguments import Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset
+from elman.layers.initialization import initialize
+from elman.layers.options import USUAL, Options
+from elman.layers.states import States
+from elman.layers.stepper import Stepper, checked_batch
+from elman.types import State
+
+NAMES = {"ih": "weight_ih", "hh": "weight_hh", "hr": "weight_hr"}
+"""torch.nn's names of the fields of `Weights`; all others are named as they are."""
+
+
+class Given(NamedTuple):
+    """The arguments of a call, checked, time first, with the state by layer.
+
+    Attributes:
+        input: (T, B, I), or packed (N, I).
+        state: for each layer, tensors (D, B, ·).
+        batch_sizes: of packed input, else None.
+        lengths: of padded rows, or None.
+        reset: (T, B), or None.
+
+    """
+
+    input: Tensor
+    state: list[State]
+    batch_sizes: Tensor | None = None
+    lengths: Tensor | None = None
+    reset: Tensor | None = None
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.input) if self.batch_sizes is None else len(self.batch_sizes)
+
+    def packing(self) -> Packing | None:
+        """Which steps are real; None if all are."""
+        if self.batch_sizes is not None:
+            return Packing.from_batch_sizes(self.batch_sizes, self.input.device)
+        if self.lengths is not None:
+            return Packing.from_lengths(self.lengths, self.steps, self.input.device)
+        return None
+
+
+class Stack(nn.Module):
+    """A stack of recurrent layers over a batch of sequences."""
+
+    input_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+    proj_size: int
+    plain_cell: Cell
+    """The time step without options."""
+    options: Options = USUAL
+    _cells: dict[bool, Cell] | None = None
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        """H of each layer."""
+        raise NotImplementedError
+
+    def _given(
+        self, input: Tensor | PackedSequence, hx: Hidden | None, lengths: Any, reset: Any, states: bool
+    ) -> Given:
+        """The arguments of `forward`, checked and turned time first."""
+        raise NotImplementedError
+
+    @property
+    def cell(self) -> Cell:
+        """The time step, as mathematics, with the options, in the mode that the layer is in."""
+        return self.plain_cell if self._cells is None else self._cells[self.training]
+
+    @property
+    def output_size(self) -> int:
+        """The number of features of the output, of all directions together."""
+        return len(self._suffixes) * (self.proj_size or self.hidden_sizes[-1])
+
+    @property
+    def _suffixes(self) -> tuple[str, ...]:
+        """What the names of a direction's weights end with."""
+        return ("", "_reverse") if self.bidirectional else ("",)
+
+    def _input_size(self, depth: int) -> int:
+        """The number of features that a layer reads."""
+        return self.input_size if depth == 0 else len(self._suffixes) * (self.proj_size or self.hidden_sizes[depth - 1])
+
+    def _state_sizes(self, depth: int) -> tuple[int, ...]:
+        return self.cell.state_sizes(self.hidden_sizes[depth], self.proj_size)
+
+    # ------------------------------------------------------------------ parameters
+
+    @property
+    def weights(self) -> tuple[tuple[Weights, ...], ...]:
+        """The weights by layer, then by direction, masks left out.
+
+        Read from the named attributes each time, so that parametrizations, weight norm and functional_call hold.
+        """
+        cell = self.cell
+        blank: list[Tensor | None] = [None] * len(cell.masks)
+        return tuple(
+            tuple(cell.bundle(self._parameters_of(cell, f"_l{depth}{suffix}") + blank) for suffix in self._suffixes)
+            for depth in range(self.num_layers)
+        )
+
+    def _parameters_of(self, cell: Cell, suffix: str) -> list[Tensor | None]:
+        recurrent = bool(cell.recurrent_gates)
+        get, bias = self._weight, self.bias
+        found = [
+            get("weight_ih" + suffix),
+            get("weight_hh" + suffix) if recurrent else None,
+            get("bias_ih" + suffix) if bias else None,
+            get("bias_hh" + suffix) if bias and recurrent else None,
+            get("weight_hr" + suffix) if self.proj_size else None,
+        ]
+        return found + [get(name + suffix) for name in cell.parameters]
+
+    def _weight(self, name: str) -> Tensor:
+        found = self._parameters.get(name)  # a tenth of what getattr takes, which finds those that are computed
+        return getattr(self, name) if found is None else found
+
+    def _add_parameters(self, **factory: Any) -> None:
+        """Register what is not there yet of the cell's parameters and, if it is learnt, the initial state."""
+        self._cells = {mode: self.options.modified(self.plain_cell, training=mode) for mode in (False, True)}
+        for cell in self._cells.values():
+            cell.bundle_type()  # made now, and not while torch.compile looks on
+        for depth in range(self.num_layers):
+            for suffix in (f"_l{depth}{each}" for each in self._suffixes):
+                for name, shape in self._shapes(depth).items():
+                    if shape is not None and name + suffix not in self._parameters:
+                        self.register_parameter(name + suffix, nn.Parameter(torch.empty(shape, **factory)))
+
+    def _shapes(self, depth: int) -> dict[str, tuple[int, ...] | None]:
+        """The shapes of the parameters of one direction of a layer, by their names without suffix."""
+        sizes = (self._input_size(depth), self.hidden_sizes[depth])
+        found = self.cell.shapes(*sizes, bias=self.bias, projection=self.proj_size)
+        named = {NAMES.get(name, name): shape for name, shape in found.items()}
+        if self.options.learn_state:
+            own = zip(self.cell.states, self._state_sizes(depth), strict=True)
+            named |= {f"initial_{state}": (size,) for state, size in own}
+        return named
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew, as the option `init` says."""
+        cell = self.cell
+        for depth, hidden in enumerate(self.hidden_sizes):
+            for suffix in (f"_l{depth}{each}" for each in self._suffixes):
+                weights = cell.bundle([*self._parameters_of(cell, suffix), *[None] * len(cell.masks)])
+                initialize(self.options.start, cell, weights, hidden)
+                for state in cell.states if self.options.learn_state else ():
+                    nn.init.zeros_(self._weight(f"initial_{state}{suffix}"))
+
+    # ------------------------------------------------------------------ running
+
+    @overload
+    def forward(
+        self, input: Tensor, hx: Hidden | None = None, *, lengths: Lengths | None = None, reset: Tensor | None = None
+    ) -> tuple[Tensor, Hidden]: ...
+
+    @overload
+    def forward(self, input: PackedSequence, hx: Hidden | None = None) -> tuple[PackedSequence, Hidden]: ...
+
+    @overload
+    def forward(
+        self,
+        input: Tensor,
+        hx: Hidden | None = None,
+        *,
+        lengths: Lengths | None = None,
+        reset: Tensor | None = None,
+        states: Literal[True],
+    ) -> tuple[Tensor, Hidden, States]: ...
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Hidden | None = None,
+        *,
+        lengths: Lengths | None = None,
+        reset: Tensor | None = None,
+        states: bool = False,
+    ) -> tuple[Tensor | PackedSequence, Hidden] | tuple[Tensor, Hidden, States]:
+        """Run the layers as torch.nn does, with three additions.
+
+        Args:
+            input: (T, B, I), or (B, T, I) with batch_first, or (T, I) for one sequence without a batch, or a
+                PackedSequence.
+            hx: the initial state, in torch.nn's form, (D*L, B, H) each; zeros, or what was learnt, if absent. Of layers
+                of different sizes, a list with the state of each layer, (D, B, H) each.
+            lengths: of the rows, B integers from 0 to T in any order. What lies beyond a row's length is not read, and
+                its outputs are zero; a row's final state is that of its last step; the reverse direction starts at
+                the row's own end.
+            reset: bool, of the input's shape without features: True says that the step begins a new segment. No state
+                crosses from the step before it, in either direction.
+            states: whether the states of all steps are returned too.
+
+        Returns:
+            The output, in the input's form with D*H features, and the final state, in the form of `hx`; with `states`
+            also the `States` of all steps.
+
+        Raises:
+            ValueError, RuntimeError: wrong shapes and dtypes, with torch.nn's texts.
+
+        """
+        given = self._given(input, hx, lengths, reset, states)
+        records = [Record() for _ in self.hidden_sizes] if states else None
+        output, state = self._run(given, records)
+        result = self._results(input, output, state)
+        if records is None:
+            return result
+        seen = States(records, self.cell, batch_first=self.batch_first, batched=input.dim() == 3)  # type: ignore[union-attr]
+        return *result, seen
+
+    def _run(self, given: Given, records: list[Record] | None = None) -> tuple[Tensor, list[State]]:
+        """Output and, for each layer, the final state."""
+        final: list[State] = []
+        value = given.input
+        packing = given.packing() if self.training and (self.dropout or self.options.locked_dropout) else None
+        for depth, call in enumerate(self._calls(given)):
+            record = None if records is None else records[depth]
+            output, state = engine.run(replace(call, input=value, record=record))
+            final.append(state)
+            last = depth == self.num_layers - 1
+            passed = output if last else self._dropped(output, packing, given)
+            value = passed + value if self.options.residual and depth > 0 else passed
+        return value, final
+
+    def _calls(self, given: Given) -> Iterator[Call]:
+        """The call of each layer, of which all but the first do not know their input yet."""
+        cell = self.cell
+        for depth, directions in enumerate(self.weights):
+            weights = tuple(self._drawn(cell, each, depth, given) for each in directions)
+            yield Call(cell, weights, given.input, given.state[depth], given.batch_sizes, given.lengths, given.reset)
+
+    def _drawn(self, cell: Cell, weights: Weights, depth: int, given: Given) -> Weights:
+        """Weights as a call takes them: derived from the parameters, with random masks and dropped weights."""
+        rate = self.options.weight_dropout
+        if rate and self.training and weights.hh is not None:
+            mask = masks.keep(tuple(weights.hh.shape), rate, weights.hh, scaled=True)
+            weights = weights.replaced(hh=weights.hh * mask)
+        if cell.masks:
+            sizes, batch = self._state_sizes(depth), given.state[depth][0].shape[1]
+            drawn = {m.name: masks.draw(m, given.steps, batch, sizes[m.state], weights.ih) for m in cell.masks}
+            weights = weights.replaced(**drawn)
+        return cell.derive(weights)
+
+    def _dropped(self, output: Tensor, packing: Packing | None, given: Given) -> Tensor:
+        """What the next layer reads of an output."""
+        if not self.training:
+            return output
+        if self.options.locked_dropout:
+            shape = (given.state[0][0].shape[1], output.shape[-1])
+            mask = masks.keep(shape, self.options.locked_dropout, output, scaled=True)
+            if given.batch_sizes is not None and packing is not None:
+                mask = mask.index_select(0, packing.index % shape[0])
+            output = output * mask
+        packed = given.batch_sizes is not None
+        return dropout(output, self.dropout, None if packed else packing)
+
+    def _results(self, input: Tensor | PackedSequence, output: Tensor, state: list[State]) -> tuple[Any, Hidden]:
+        """Output and final state in the caller's form."""
+        if isinstance(input, PackedSequence):
+            packed = PackedSequence(output, input.batch_sizes, input.sorted_indices, input.unsorted_indices)
+            return packed, self._hidden(selected(state, input.unsorted_indices))
+        if input.dim() == 2:
+            return output.squeeze(1), self._hidden([tuple(tensor.squeeze(1) for tensor in each) for each in state])
+        return output.transpose(0, 1) if self.batch_first else output, self._hidden(state)
+
+    def _hidden(self, state: list[State]) -> Hidden:
+        """The state of all layers as the caller has it."""
+        if len(set(self.hidden_sizes)) > 1:
+            return [as_hidden(each) for each in state]
+        return as_hidden(self._stacked(state))
+
+    def _stacked(self, state: list[State]) -> State:
+        """The state of layers of one size: tensors (D*L, B, ·)."""
+        return state[0] if len(state) == 1 else tuple(torch.cat(tensors) for tensors in zip(*state, strict=True))
+
+    def _by_layer(self, hx: Hidden) -> list[State]:
+        """The caller's state by layer: tensors (D, B, ·)."""
+        if len(set(self.hidden_sizes)) > 1:
+            return [as_state(each, self.cell) for each in hx]
+        count = len(self._suffixes)
+        stacked = as_state(hx, self.cell)
+        if self.num_layers == 1:
+            return [stacked]
+        return [tuple(tensor[k * count : (k + 1) * count] for tensor in stacked) for k in range(self.num_layers)]
+
+    def _initial(self, input: Tensor, batch: int) -> list[State]:
+        """The state of every layer that a sequence begins with."""
+        return [self._initial_of(depth, input, batch) for depth in range(self.num_layers)]
+
+    def _initial_of(self, depth: int, input: Tensor, batch: int) -> State:
+        sizes, count = self._state_sizes(depth), len(self._suffixes)
+        if not self.options.learn_state:
+            return tuple([input.new_zeros(count, batch, size) for size in sizes])
+        learnt = (
+            torch.stack([self._weight(f"initial_{name}_l{depth}{suffix}") for suffix in self._suffixes])
+            for name in self.cell.states
+        )
+        return tuple(tensor.unsqueeze(1).expand(-1, batch, -1) for tensor in learnt)
+
+    def _time_first(self, value: Tensor, *, batched: bool) -> Tensor:
+        """(T, B, ...), from the caller's (T, B, ...), (B, T, ...) or (T, ...)."""
+        if not batched:
+            return value.unsqueeze(1)
+        return value.transpose(0, 1) if self.batch_first else value
+
+    def _extent(self, input: Tensor, lengths: Lengths | None, reset: Tensor | None) -> dict[str, Tensor | None]:
+        """`lengths` and `reset` of padded input in the caller's form, checked."""
+        batched = input.dim() == 3
+        known = checked_reset(reset, input)
+        if known is not None:
+            known = self._time_first(known, batched=batched)
+        first = self._time_first(input, batched=batched)
+        return {"lengths": checked_lengths(lengths, first.shape[0], first.shape[1]), "reset": known}
+
+    def scan(
+        self, input: Tensor, state: State | None = None, lengths: Lengths | None = None, reset: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Run the layers over a padded batch, time first whatever `batch_first` says, with the state as a tuple.
+
+        Hooks are run by calling the layer, not by this.
+
+        Args:
+            input: (T, B, I).
+            state: tensors (D*L, B, H); zeros if absent.
+            lengths: as in `forward`.
+            reset: as in `forward`, (T, B).
+
+        Returns:
+            The output (T, B, D*H) and the final state.
+
+        """
+        self._check_scan(input, state)
+        steps, batch, _ = input.shape
+        known = {"lengths": checked_lengths(lengths, steps, batch), "reset": checked_reset(reset, input)}
+        before = self._initial(input, batch) if state is None else self._by_layer(as_hidden(state))
+        output, after = self._run(Given(input, before, **known))
+        return output, self._stacked(after)
+
+    def _check_scan(self, input: Tensor, state: State | None) -> None:
+        """The arguments of `scan`.
+
+        Raises:
+            RuntimeError, UsageError: if their shapes are wrong.
+
+        """
+        raise NotImplementedError
+
+    def stepper(self, batch: int = 1) -> Stepper:
+        """A prepared step for streams: `y = stepper(x)`, with `stepper.state` to read and set.
+
+        It computes what the layer does in evaluation mode, whatever mode that is in.
+
+        Args:
+            batch: how many rows every step has.
+
+        Raises:
+            UsageError: if the layer is bidirectional: the reverse direction begins at a sequence's end.
+
+        """
+        if self.bidirectional:
+            raise UsageError(
+                "a bidirectional layer cannot be run step by step, as its reverse direction begins at the sequence's "
+                "end; use one without bidirectional=True"
+            )
+        training = self.training
+        try:
+            self.training = False
+            weights = tuple(self.cell.derive(directions[0]) for directions in self.weights)
+            initial = self._initial(weights[0].ih.detach(), checked_batch(batch))
+            forms = {"form": self._hidden, "parse": self._by_layer}
+            return Stepper(self.cell, weights, initial, **forms, residual=self.options.residual)
+        finally:
+            self.training = training
+
+    def explain(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Hidden | None = None,
+        *,
+        lengths: Lengths | None = None,
+        reset: Tensor | None = None,
+        program: bool = False,
+    ) -> Explanation:
+        """Which backend `forward` takes for these arguments, and why; runs nothing. `program` as in elman.explain."""
+        given = self._given(input, hx, lengths, reset, states=False)
+        found = engine.explain(next(self._calls(given)), program=program)
+        return replace(found, sizes=found.sizes | {"L": self.num_layers})
+
+
+def selected(state: list[State], rows: Tensor | None) -> list[State]:
+    """The state with its rows in another order."""
+    if rows is None:
+        return state
+    return [tuple(tensor.index_select(1, rows) for tensor in each) for each in state]
