@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elman.cells import Cell
-    from elman.engine import backend, clear_cache
+    from elman.engine import backend, clear_cache, linear_scan
     from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
     from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, convert, explain
     from elman.run import Run, load, train
 
 _HOME = {
     "elman.cells": ("Cell",),
-    "elman.engine": ("backend", "clear_cache"),
+    "elman.engine": ("backend", "clear_cache", "linear_scan"),
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
     "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "convert", "explain"),
     "elman.run": ("Run", "load", "train"),
@@ -42,6 +42,7 @@ __all__ = [
     "clear_cache",
     "convert",
     "explain",
+    "linear_scan",
     "load",
     "train",
 ]

@@ -6,6 +6,7 @@ This room does not know torch.nn's modules, parameters or argument conventions; 
 from elman.engine.base import Backend
 from elman.engine.call import Call
 from elman.engine.choice import BACKENDS, Explanation, backend, explain, explain_step, prepare, run, step, step_again
+from elman.engine.linear import linear_scan
 from elman.engine.native import clear_cache
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "clear_cache",
     "explain",
     "explain_step",
+    "linear_scan",
     "prepare",
     "run",
     "step",

@@ -33,6 +33,7 @@ enum class Kind : int {
     row,
     extra,
     adjoint,
+    dextra,
     count
 };
 

@@ -55,6 +55,20 @@ def parameters(cell: Cell, weights: Sequence[Tensor | None]) -> list[Tensor | No
     return [tensor if k % size < size - masks else None for k, tensor in enumerate(weights)]
 
 
+def mapped(function: Any, info: Any, in_dims: Any, *arguments: Any) -> Any:
+    """What torch.vmap makes of a function of tensors and of what comes first and has no tensors to map over.
+
+    Each element by itself, one after the other: weights and their gradients may differ from one to the next.
+    """
+    first, *tensors = arguments
+    found = [
+        function(first, *[t if d is None else t.select(d, k) for t, d in zip(tensors, in_dims[1:], strict=True)])
+        for k in range(info.batch_size)
+    ]
+    stacked = tuple(None if each[0] is None else torch.stack(each) for each in zip(*found, strict=True))
+    return stacked, tuple(None if tensor is None else 0 for tensor in stacked)
+
+
 class LayerFunction(torch.autograd.Function):
     """The operator and its gradient, on `execution` or on whatever stands in for it."""
 
@@ -84,6 +98,10 @@ class TransformedFunction(LayerFunction):
     forward = staticmethod(_forward)  # type: ignore[assignment]
     setup_context = staticmethod(_keep)  # type: ignore[assignment]
 
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *arguments: Any) -> Any:
+        return mapped(TransformedFunction.apply, info, in_dims, *arguments)
+
 
 def _gradients(where: Where, wants_input: bool, count: int, output: Tensor, tape: Tensor, *rest: Any) -> Any:
     """Of input, state and weights. `count` gradients arrive; `rest` is other states, these gradients, own tensors."""
@@ -106,6 +124,13 @@ class Gradients(torch.autograd.Function):
     """The gradient of a layer as a function that can be differentiated again, by the reference."""
 
     forward = staticmethod(_gradients)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, where: Where, wants_input: bool, count: int, *tensors: Any) -> Any:
+        def apply(_: Any, *own: Any) -> Any:
+            return Gradients.apply(where, wants_input, count, *own)  # type: ignore[no-untyped-call]
+
+        return mapped(apply, info, (None, *in_dims[3:]), None, *tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, outputs: Any) -> None:  # noqa: ARG004

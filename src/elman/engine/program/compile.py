@@ -60,7 +60,13 @@ class Compiled:
 
 
 def compile_cell(
-    cell: Cell, weights: Weights, *, extras: Collection[str] = (), every_state: bool = False, adjoints: bool = False
+    cell: Cell,
+    weights: Weights,
+    *,
+    extras: Collection[str] = (),
+    every_state: bool = False,
+    adjoints: bool = False,
+    arrays: bool = False,
 ) -> Compiled:
     """The programs of a cell's step.
 
@@ -70,6 +76,7 @@ def compile_cell(
         extras: the fields of `weights` that are not weights but arrays with a value for each row, (B, H) or (B, P).
         every_state: whether gradients arrive from outside at all states of every step, not only at the output.
         adjoints: whether backward writes the gradient of every state after every step.
+        arrays: whether backward writes the gradients of the caller's arrays.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
@@ -80,7 +87,7 @@ def compile_cell(
     step = reachable(after)
     vectors = sorted({(terms_of(node), node.width) for node in step if node.op == "vector"})
     terms = [each for each, _ in vectors]
-    backward, segments = _backward(traced, after, terms, every_state=every_state, adjoints=adjoints)
+    backward, segments = _backward(traced, after, terms, every_state=every_state, adjoints=adjoints, arrays=arrays)
     tape = backward.layout.tape
     training = _forward(Purpose.TRAINING, traced, after, tape, terms)
     inference = _forward(Purpose.INFERENCE, traced, after, {}, terms)
@@ -108,16 +115,22 @@ def compile_cell(
 
 
 def _backward(
-    traced: Trace, after: tuple[Node, ...], vectors: list[Terms], *, every_state: bool, adjoints: bool
+    traced: Trace,
+    after: tuple[Node, ...],
+    vectors: list[Terms],
+    *,
+    every_state: bool,
+    adjoints: bool,
+    arrays: bool,
 ) -> tuple[Backward, list[Segment]]:
     arriving = frozenset(range(len(after)) if every_state else (0,))
     adjoint = differentiate(traced, after, arriving)
     factors = {entry.value for entry in adjoint.weights}
-    roots = adjoint.roots() + (adjoint.totals if adjoints else [])
+    roots = adjoint.roots() + (adjoint.totals if adjoints else []) + (adjoint.extras if arrays else [])
     kept = choose_saved(reachable(after), after, roots, factors)
 
     def attempt(*, copies: bool) -> tuple[Backward, list[Segment]]:
-        made = draft_backward(traced, after, adjoint, kept, vectors, totals=adjoints, copies=copies)
+        made = draft_backward(traced, after, adjoint, kept, vectors, totals=adjoints, arrays=arrays, copies=copies)
         return made, schedule(made.draft)
 
     try:

@@ -49,6 +49,7 @@ class Kind(IntEnum):
     ROW = 16
     EXTRA = 17
     ADJOINT = 18
+    DEXTRA = 19
 
 
 class Place(NamedTuple):

@@ -21,12 +21,13 @@ from elman.types import State
 
 @dataclass(frozen=True)
 class Gradients:
-    """What backward gives: of the input, the initial state, each weight by name, and each state of every step."""
+    """What backward gives: of the input, the initial state, each weight and array by name, each state of every step."""
 
     input: Tensor
     state: State
     weights: dict[str, Tensor]
     adjoints: dict[int, Tensor]
+    extras: dict[str, Tensor]
 
 
 class Emulator:
@@ -75,7 +76,10 @@ class Emulator:
         program = self.training if keep else self.inference
         memory.timed[Kind.INPUT, 0] = inputs[:, self.order]
         for index, extra in enumerate(self.extras):
-            memory.lasting[Kind.EXTRA, index] = extra[self.order]
+            if extra.dim() == 3:
+                memory.timed[Kind.EXTRA, index] = extra[:, self.order]
+            else:
+                memory.lasting[Kind.EXTRA, index] = extra[self.order]
         vectors(memory, program, self.parameters)
         tape(memory, program, steps if keep else 0, batch)
         for k, tensor in enumerate(state):
@@ -139,6 +143,8 @@ class Emulator:
         for k, tensor in enumerate(d_state):
             memory.lasting[Kind.CARRY, k] = tensor[self.order].clone()
             memory.timed[Kind.ADJOINT, k] = torch.zeros(steps, batch, tensor.shape[1], dtype=torch.float64)
+        for index, extra in enumerate(self.extras):
+            memory.timed[Kind.DEXTRA, index] = torch.zeros(steps, batch, extra.shape[-1], dtype=torch.float64)
         memory.timed[Kind.DINPUT, 0] = torch.zeros_like(memory.timed[Kind.INPUT, 0])
         for time in self._times(steps, reverse=not memory.reverse):
             self._step(program, time)
@@ -150,6 +156,7 @@ class Emulator:
             tuple(self._unsorted(memory.lasting[Kind.CARRY, k]) for k in range(len(d_state))),
             self._weight_gradients(program, steps),
             {k: self._unsorted(memory.timed[Kind.ADJOINT, k], 1) for k in range(len(d_state))},
+            {name: self._unsorted(memory.timed[Kind.DEXTRA, k], 1) for k, name in enumerate(self.compiled.extras)},
         )
 
     def _weight_gradients(self, program: Decoded, steps: int) -> dict[str, Tensor]:

@@ -88,8 +88,8 @@ def _name(compiled: Compiled, place: Place) -> str:
         return vector if kind is Kind.VECTOR else f"d({vector})"
     if place in compiled.names:
         return compiled.names[place]
-    if kind is Kind.EXTRA:
-        return compiled.extras[index]
+    if kind in {Kind.EXTRA, Kind.DEXTRA}:
+        return compiled.extras[index] if kind is Kind.EXTRA else f"d{compiled.extras[index]}"
     state = compiled.cell.states[index] if index < len(compiled.cell.states) else ""
     return {
         Kind.INPUT: "x",

@@ -27,6 +27,7 @@ class Trace:
         parameters: the weights that there are, in the order of the cell's weights.
         extras: the names of the caller's arrays, in order.
         states: the width of each state.
+        arrays: the leaf of each of them.
         before: the leaf of each state before the step.
         after: the node of each state after it.
 
@@ -37,6 +38,7 @@ class Trace:
     parameters: tuple[Parameter, ...]
     extras: tuple[str, ...]
     states: tuple[Width, ...]
+    arrays: tuple[Node, ...]
     before: tuple[Node, ...]
     after: tuple[Node, ...]
 
@@ -59,18 +61,22 @@ def trace(cell: Cell, weights: Weights, extras: Collection[str] = ()) -> Trace:
     graph = Algebra()
     parameters: list[Parameter] = []
     symbols: list[Any] = []
+    arrays: dict[str, Node] = {}
     for name, tensor in zip(weights._fields, weights, strict=True):
         if tensor is None:
             symbols.append(None)
         elif name in extras:
-            symbols.append(Symbol(graph, sizes, (graph.leaf("extra", name, _width(sizes, tensor.shape[-1], name)),)))
+            arrays[name] = graph.leaf("extra", name, _width(sizes, tensor.shape[-1], name))
+            symbols.append(Symbol(graph, sizes, (arrays[name],)))
         else:
             parameters.append(_parameter(sizes, name, tensor))
             symbols.append(_symbol(graph, sizes, len(parameters) - 1, parameters[-1]))
     states = tuple(_width(sizes, size, f"state {name}") for name, size in zip(cell.states, state_sizes, strict=True))
     before = tuple(graph.leaf("prev", k, width) for k, width in enumerate(states))
     after = _run(cell, type(weights)._make(symbols), graph, sizes, before)
-    return Trace(graph, sizes, tuple(parameters), tuple(extras), states, before, after)
+    return Trace(
+        graph, sizes, tuple(parameters), tuple(extras), states, tuple(arrays[name] for name in extras), before, after
+    )
 
 
 def _run(cell: Cell, weights: Weights, graph: Algebra, sizes: Sizes, before: tuple[Node, ...]) -> tuple[Node, ...]:
