@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from elman.engine.native import library
-from elman.engine.native.programs import _load
+from elman.engine.native.programs import load
 from elman.engine.program.contract import Kind
 from elman.engine.program.emulate import Gradients
 
@@ -27,7 +27,7 @@ class Runtime:
     def __init__(self, compiled, weights, *, extras=None, dtype=torch.float64, cut=None):
         self.compiled, self.cut, self.dtype = compiled, cut or Cut(), dtype
         self.numbers = lib.float32 if dtype == torch.float32 else lib.float64
-        self.programs = [_load(p) for p in (compiled.training, compiled.inference, compiled.backward)]
+        self.programs = [load(p) for p in (compiled.training, compiled.inference, compiled.backward)]
         self.parameters = [getattr(weights, name).detach().to(dtype).contiguous() for name in compiled.parameters]
         self.extras = [(extras or {})[name].detach() for name in compiled.extras]
         self.inputs = weights.ih.shape[1]

@@ -6,6 +6,9 @@ from tests.engine.program.cells import ALL
 from tests.engine.program.runs import LENGTHS, Run
 from tests.tolerance import assert_close, assert_equal
 
+from elman.engine.program.compile import compile_cell
+from elman.engine.program.emulate import Emulator
+
 PROJECTED = ("lstm", "rnn", "peephole-lstm", "LayerNormLSTM")
 CASES = [*((name, 0) for name in ALL), *((name, 5) for name in PROJECTED)]
 
@@ -80,3 +83,29 @@ def test_all_rows_may_be_empty():
     assert_equal(output, torch.zeros_like(run.output))
     assert_equal(final, tuple(tensor.detach() for tensor in run.state))
     assert_equal(run.backward(emulator)[1:3], list(run.d_final))
+
+
+@pytest.mark.parametrize("name", ["mingru", "sru", "lru", "lstm"])
+def test_gates_may_be_given_instead_of_the_input(name):
+    run = Run(name, lengths=LENGTHS, reset=True)
+    weights = run.cell.bundle([None, run.weights.hh, None, *run.weights[3:]])
+    projected = run.cell.project(run.inputs, run.weights).detach().requires_grad_()
+    parts = projected.detach().chunk(len(run.cell.gates), -1)
+    extras = {f"gate {gate}": part for gate, part in zip(run.cell.gates, parts, strict=True)}
+    compiled = compile_cell(run.cell, weights, given=8)
+    detached = run.cell.bundle([None if t is None else t.detach() for t in weights])
+    emulator = Emulator(compiled, detached, tile=3, extras=extras)
+    assert_close(run.forward(emulator), (run.output, run.final))
+    found = emulator.backward(run.d_output, run.d_final)
+    steps = [run.cell.bundle([w if k not in {0, 2} else None for k, w in enumerate(run.weights)])]
+    state, outputs = run.state, []
+    real = torch.arange(5)[:, None, None] < LENGTHS[:, None]
+    for t in range(5):
+        state = tuple(torch.where(run.fresh[t][:, None], torch.zeros_like(s), s) for s in state)
+        after = run.cell.step(projected[t], state, steps[0])
+        outputs.append(torch.where(real[t], after[0], 0))
+        state = tuple(torch.where(real[t], new, old) for new, old in zip(after, state, strict=True))
+    pairs = zip((torch.stack(outputs), *state), (run.d_output, *run.d_final), strict=True)
+    sum((value * d).sum() for value, d in pairs).backward()
+    gates = torch.cat([found.gates[f"gate {gate}"] for gate in run.cell.gates], -1)
+    assert_close(gates.masked_fill(~real, 0), projected.grad)

@@ -37,7 +37,7 @@ void run_rows(const Job<T>& job, Runner<T>& runner, i64 part) {
 template <class T>
 void run_columns(Job<T>& job, Runner<T>& runner, Member member) {
     const Range all{0, job.batch->rows()};
-    const bool first = member.index == 0;
+    const bool first = member.index == 0, alone = job.program->columns_are_independent();
     if (first) job.start_rows(all);
     job.barrier.wait(member.count);
     for (i64 number = 0; number < job.batch->steps(); ++number) {
@@ -46,6 +46,7 @@ void run_columns(Job<T>& job, Runner<T>& runner, Member member) {
         if (rows.size() == 0) continue;
         const auto before = job.before(t, rows);
         if (before == Job<T>::Before::copied) {
+            if (alone) job.barrier.wait(member.count);
             if (first) job.copy_before(t, rows);
             job.barrier.wait(member.count);
         }
@@ -54,13 +55,15 @@ void run_columns(Job<T>& job, Runner<T>& runner, Member member) {
             if (!job.wanted(job.program->segments[size_t(s)])) continue;
             const i64 tiles = runner.tiles_of(s);
             runner.tiles(s, rows, {tiles * member.index / member.count, tiles * (member.index + 1) / member.count});
-            job.barrier.wait(member.count);
+            if (!alone) job.barrier.wait(member.count);
         }
         if (job.program->backward() && job.batch->any_fresh(t, rows)) {
+            if (alone) job.barrier.wait(member.count);
             if (first) job.clear_carry(t, rows);
             job.barrier.wait(member.count);
         }
     }
+    if (alone) job.barrier.wait(member.count);
     if (first) job.finish_rows(all);
 }
 

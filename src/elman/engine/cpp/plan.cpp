@@ -10,6 +10,7 @@ namespace {
 constexpr i64 FEW_ROWS = 8;                 // for each thread: below it, sharing columns wins
 constexpr i64 SOME_ROWS = 12;               // up to here, it wins for weights far larger than the second-level cache
 constexpr i64 LARGE_WEIGHTS = 4 << 20;      // bytes
+constexpr i64 FEW_ALONE = 4;                // the same where columns need not wait for each other
 constexpr i64 WORTH_A_BARRIER = 32 * 1024;  // multiply-adds of a step: a barrier costs about one microsecond
 
 i64 weights(const Program& p, i64 inputs) {
@@ -20,7 +21,9 @@ i64 weights(const Program& p, i64 inputs) {
 }
 
 bool share_columns(const Program& p, i64 rows, i64 weights, i64 bytes, int threads) {
-    if (threads == 1 || p.reduces() || rows * weights < WORTH_A_BARRIER * threads) return false;
+    if (threads == 1 || p.reduces()) return false;
+    if (p.columns_are_independent()) return rows < FEW_ALONE * threads;
+    if (rows * weights < WORTH_A_BARRIER * threads) return false;
     const i64 each = rows / threads;
     return each < FEW_ROWS || (each < SOME_ROWS && weights * bytes > LARGE_WEIGHTS);
 }
@@ -41,7 +44,8 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
     threads = int(std::max<i64>(1, threads));
     if (share_columns(program, rows, numbers, sizeof(T), threads))
         return {true, threads, panel_vectors(rows, kernels.height, kernels.widest)};
-    if (rows * batch.steps() * numbers < WORTH_A_BARRIER) threads = 1;
+    const i64 work = program.columns_are_independent() ? program.hidden : numbers;
+    if (rows * batch.steps() * work < WORTH_A_BARRIER) threads = 1;
     threads = int(std::max<i64>(1, std::min<i64>(threads, rows)));
     const i64 each = (rows + threads - 1) / threads;
     return {false, threads, panel_vectors(each, kernels.height, kernels.widest)};

@@ -113,6 +113,8 @@ struct Program {
     bool training() const { return kind == 0; }
     // Whether rows are reduced: then a row's tiles are not independent of one another.
     bool reduces() const { return row_scalars > 0; }
+    // Whether no column needs another one: there are no products and no reductions.
+    bool columns_are_independent() const { return sources == 0 && !reduces(); }
     i64 size(Width width, i64 inputs) const;
 
     int kind;

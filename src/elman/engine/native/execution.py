@@ -11,7 +11,8 @@ from torch import Tensor
 
 from elman.engine.native.library import library, memory, numbers
 from elman.engine.native.packed import packed
-from elman.engine.native.programs import Programs, cell_of, programs, shapes_of
+from elman.engine.native.programs import Programs, cell_of, parameters, programs, shapes_of
+from elman.engine.native.projection import Projection
 from elman.engine.packing import Packing
 from elman.engine.program.contract import Kind
 
@@ -79,12 +80,14 @@ def steps_of(shape: Sequence[int]) -> int:
 def tape_size(
     made: Programs, dtype: torch.dtype, shape: Sequence[int], directions: int, width: int, padded: bool
 ) -> int:
-    """The size of a layer's tape, in numbers: what each direction saves and, of padded rows, the outputs packed.
+    """The size of a layer's tape, in numbers: what each direction saves, its gates if they are made beforehand and, of
+    padded rows, the outputs packed.
 
     It is that of all steps of the input; what lies beyond the real ones is never touched.
     """
     steps = steps_of(shape)
-    return directions * (made.tape_size(dtype, steps) + (steps * width if padded else 0))
+    own = made.gates * made.hidden + (width if padded else 0)
+    return directions * (made.tape_size(dtype, steps) + steps * own)
 
 
 class Layer:
@@ -104,19 +107,23 @@ class Layer:
         known = cell_of(cell)
         self.directions = len(state[0])
         fields = len(weights) // self.directions
+        self.rows = Rows(input, state[0].shape[1], lengths, sizes, reset)
         self.made: Programs = programs(cell, shapes_of(known, weights[:fields]), detail=detail)
         self.detail = detail
         self.weights = [
             [weights[direction * fields + k].contiguous() for k in self.made.present]  # type: ignore[union-attr]
             for direction in range(self.directions)
         ]
-        self.rows = Rows(input, state[0].shape[1], lengths, sizes, reset)
         self.masks = [
-            [self.rows.masked(weights[direction * fields + k]) for k in self.made.extras]  # type: ignore[arg-type]
+            [self.rows.masked(weights[direction * fields + k]) for k in self.made.masks]  # type: ignore[arg-type]
             for direction in range(self.directions)
         ]
         packing = self.rows.packing
         self.input = input.contiguous() if packing is None else packing.pack(input)
+        self.projections = [
+            Projection(self.input, weights[at], weights[at + 2])  # type: ignore[arg-type]
+            for at in range(0, len(weights) if self.made.gates else 0, fields)
+        ]
         self.state = [
             (tensor if packing is None else tensor.index_select(1, packing.rows)).contiguous() for tensor in state
         ]
@@ -167,19 +174,36 @@ class Layer:
                 address = array.data_ptr() + direction * state.shape[-1] * array.element_size()
                 job.bind(kind, k, address, *((array.shape[-1],) if any(array.stride()[:-1]) else (0, 0)))
 
+    def _bind_gates(self, job: Any, kind: Kind, gates: Tensor) -> None:
+        """Gates side by side: rows for each real step."""
+        width = gates.shape[-1] // self.made.gates
+        for gate in range(self.made.gates):
+            job.bind(kind, gate, gates.data_ptr() + gate * width * gates.element_size(), gates.shape[-1])
+
     def _job(self, direction: int, program: Any, tape: Any, histories: Sequence[Tensor]) -> Any:
         batch = self.batches[direction]
         plan = self.numbers.plan(program, batch, self.inputs, self._threads_each)
         like = self.made.packed_for(program)
         kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads)
         job = self.numbers.Job(program, kept.packed, batch, tape, plan)
-        job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
+        if not self.projections:
+            job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
         self._bind(job, Kind.NEXT, direction, histories)
-        for k, (kind, mask) in enumerate(zip(self.made.compiled.cell.masks, self.masks[direction], strict=True)):
+        masks = zip(self.made.compiled.cell.masks, self.masks[direction], strict=True)
+        for k, (kind, mask) in enumerate(masks, self.made.gates):
             job.bind(Kind.EXTRA, k, mask.data_ptr(), mask.shape[-1], *(() if kind.each_step else (0,)))
         for k, tensor in enumerate(self.state):
             job.bind_initial(k, self._part(tensor, direction), tensor.shape[-1])
         return job
+
+    def _gates_of(self, direction: int, tape: Tensor | None) -> Tensor:
+        """Memory for the gates of real steps, which are made beforehand: on the tape, behind what directions save."""
+        columns = self.made.gates * self.made.hidden
+        if tape is None:
+            return memory((self.rows.real, columns), self.input)
+        steps = steps_of(self.shape)
+        begin = self.directions * self.made.tape_size(tape.dtype, steps) + direction * steps * columns
+        return tape[begin : begin + self.rows.real * columns].view(self.rows.real, columns)
 
     def _tape_of(self, direction: int, tape: Tensor) -> Any:
         begin = direction * self.made.tape_size(tape.dtype, steps_of(self.shape))
@@ -190,12 +214,16 @@ class Layer:
         """The states of real steps, as `histories` has them, and the final state; fills the tape."""
         histories = self.histories(tape)
         final = [torch.empty_like(tensor) for tensor in self.state]
-        jobs = []
+        jobs, gates = [], []
         for direction in range(self.directions):
             kept = None if tape is None else self._tape_of(direction, tape)
             if kept is not None:
                 kept.begin()
             job = self._job(direction, self.made.inference if kept is None else self.made.training, kept, histories)
+            if self.projections:
+                gates.append(self._gates_of(direction, tape))
+                self.projections[direction].forward(gates[-1])
+                self._bind_gates(job, Kind.EXTRA, gates[-1])
             for k, tensor in enumerate(final):
                 job.bind_final(k, self._part(tensor, direction), tensor.shape[-1])
             jobs.append(job)
@@ -220,7 +248,7 @@ class Layer:
             self.forward(tape)  # the values are the same bit for bit
         d_inputs = [memory(tuple(self.input.shape), self.input) for _ in tapes] if wants_input else []
         whole = [memory(tuple(tensor.shape), tensor) for tensor in histories] if self.detail else []
-        jobs = []
+        jobs, d_gates = [], []
         for direction, kept in enumerate(tapes):
             kept.prepare_backward(False)
             job = self._job(direction, self.made.backward, kept, histories)
@@ -228,14 +256,23 @@ class Layer:
             self._bind(job, Kind.ADJOINT, direction, whole)
             for k, tensor in enumerate(d_final):
                 job.bind(Kind.CARRY, k, self._part(tensor, direction), tensor.shape[-1])
-            if wants_input:
+            if self.projections:
+                gates = self._gates_of(direction, tape)
+                d_gates.append(memory(tuple(gates.shape), gates))
+                self._bind_gates(job, Kind.EXTRA, gates)
+                self._bind_gates(job, Kind.DEXTRA, d_gates[-1])
+            elif wants_input:
                 job.bind(Kind.DINPUT, 0, d_inputs[direction].data_ptr(), self.inputs)
             jobs.append(job)
         self.numbers.run(jobs, self.threads)
         d_weights = []
-        for job, weights in zip(jobs, self.weights, strict=True):
+        for direction, (job, weights) in enumerate(zip(jobs, self.weights, strict=True)):
             gradients = [memory(tuple(tensor.shape), tensor) for tensor in weights]
             self.numbers.parameter_gradients(job, [tensor.data_ptr() for tensor in gradients], self.threads)
+            if self.projections:
+                d_input = d_inputs[direction] if wants_input else None
+                first, *bias = self.projections[direction].backward(d_gates[direction], d_input)
+                gradients = [first, *bias, *gradients]
             d_weights += gradients
         for other in d_inputs[1:]:
             d_inputs[0].add_(other)
@@ -328,7 +365,7 @@ def backward(
     packing = layer.rows.packing
     if layer.rows.real == 0:
         d_input = torch.zeros_like(input) if wants_input else input.new_empty(0)
-        own = [tensor for tensors in layer.weights for tensor in tensors]
+        own = [tensor for tensor in parameters(cell_of(cell), weights) if tensor is not None]
         zeros = [torch.zeros_like(tensor) for tensor in (*own, output, *others)]
         return [d_input, *(d.clone() for d in given), *(zeros if detail else zeros[: -1 - len(others)])]
     d_state = [_own(tensor if packing is None else tensor.index_select(1, packing.rows)) for tensor in given]

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from elman.cells import Cell
 from elman.engine.call import Call
-from elman.engine.native.programs import cell_of
+from elman.engine.native.programs import cell_of, parameters
 from elman.engine.record import Record
 from elman.engine.reference import Reference
 
@@ -47,12 +46,6 @@ def _keep(ctx: Any, inputs: Any, outputs: Any) -> None:
     ctx.save_for_backward(output, tape, *rest[where.states :], *tensors)
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
-
-
-def parameters(cell: Cell, weights: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """A layer's tensors, all fields of the cell for each direction, with None in place of masks."""
-    size, masks = len(cell.fields), len(cell.masks)
-    return [tensor if k % size < size - masks else None for k, tensor in enumerate(weights)]
 
 
 def mapped(function: Any, info: Any, in_dims: Any, *arguments: Any) -> Any:

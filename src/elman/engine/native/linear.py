@@ -4,15 +4,15 @@ It knows arrays of real numbers, time first; nothing of autograd or of complex n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from elman.cells import Cell, Mask, Weights
+from elman.cells import Cell, Weights
 from elman.engine.native.library import library, memory, numbers
+from elman.engine.native.programs import load
 from elman.engine.program import compile_cell
 from elman.engine.program.contract import Kind
 from elman.types import State
@@ -21,33 +21,29 @@ WIDTH = 64
 """Numbers are dealt out in rows of so many where they can be: what the runtime takes at a time."""
 
 
-@dataclass(frozen=True, repr=False)
-class Recurrence(Cell):
-    """One step on real numbers, or on complex ones in two parts; coefficients come as arrays."""
+class Real(Cell):
+    """One step on real numbers."""
 
-    parts: int
-    gates = ("h",)
+    gates = ("a", "b")
     recurrent_gates = ()
+    states = ("h",)
 
-    @property
-    def states(self) -> tuple[str, ...]:
-        return ("h",) if self.parts == 1 else ("re", "im")
+    def step(self, projected: Tensor, state: State, weights: Weights) -> State:  # noqa: ARG002
+        a, b = projected.chunk(2, -1)
+        return (a * state[0] + b,)
 
-    @property
-    def masks(self) -> tuple[Mask, ...]:
-        return tuple(Mask(name, 0, 0.0, scaled=False, each_step=True) for name in ARRAYS[self.parts])
 
-    def step(self, projected: Tensor, state: State, weights: Weights) -> State:  # noqa: ARG002 - there is no input
-        if self.parts == 1:
-            return (weights.a * state[0] + weights.b,)
+class Complex(Cell):
+    """One step on complex numbers, in two parts."""
+
+    gates = ("a_re", "a_im", "b_re", "b_im")
+    recurrent_gates = ()
+    states = ("re", "im")
+
+    def step(self, projected: Tensor, state: State, weights: Weights) -> State:  # noqa: ARG002
+        a_re, a_im, b_re, b_im = projected.chunk(4, -1)
         re, im = state
-        return (
-            weights.a_re * re - weights.a_im * im + weights.b_re,
-            weights.a_re * im + weights.a_im * re + weights.b_im,
-        )
-
-
-ARRAYS = {1: ("a", "b"), 2: ("a_re", "a_im", "b_re", "b_im")}
+        return a_re * re - a_im * im + b_re, a_re * im + a_im * re + b_im
 
 
 class Programs(NamedTuple):
@@ -59,17 +55,9 @@ class Programs(NamedTuple):
 
 @cache
 def _programs(parts: int, width: int) -> Programs:
-    def given(shape: tuple[int, ...]) -> Tensor:
-        return torch.empty(shape, device="meta")
-
-    cell = Recurrence(parts)
-    arrays = [given((1, width)) for _ in ARRAYS[parts]]
-    weights = cell.bundle([given((width, 1)), None, None, None, None, *arrays])
-    made = compile_cell(cell, weights, extras=ARRAYS[parts], every_state=True, arrays=True)
-    programs = (made.training, made.backward)
-    return Programs(
-        *(library().Program(p.ints.ctypes.data, len(p.ints), p.reals.ctypes.data, len(p.reals)) for p in programs)
-    )
+    cell = Real() if parts == 1 else Complex()
+    made = compile_cell(cell, cell.bundle([None] * len(cell.fields)), every_state=True, given=width)
+    return Programs(load(made.training), load(made.backward))
 
 
 def _width(count: int) -> int:
@@ -86,11 +74,10 @@ class _Run:
         self.programs = _programs(parts, self.width)
         self.batch = library().Batch(steps, count // self.width, 0, 0, False)
         self.threads = torch.get_num_threads()
-        self.none = torch.empty(self.width, 1, dtype=dtype)  # in the place of weights, which no product reads
 
     def job(self, program: Any, tape: Tensor) -> Any:
-        plan = self.numbers.plan(program, self.batch, 1, self.threads)
-        weights = self.numbers.Weights(program, 1, [self.none.data_ptr()], plan.vectors, self.threads)
+        plan = self.numbers.plan(program, self.batch, 0, self.threads)
+        weights = self.numbers.Weights(program, 0, [], plan.vectors, self.threads)
         kept = self.numbers.Tape(self.programs.training, self.batch, tape.data_ptr())
         if program is self.programs.training:
             kept.begin()

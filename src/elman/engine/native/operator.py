@@ -13,8 +13,8 @@ from torch import Tensor
 
 from elman.engine.native import execution
 from elman.engine.native.execution import Flat, tape_size
-from elman.engine.native.gradient import LayerFunction, Told, TransformedFunction, Where, parameters
-from elman.engine.native.programs import cell_of, programs, shapes_of
+from elman.engine.native.gradient import LayerFunction, Told, TransformedFunction, Where
+from elman.engine.native.programs import cell_of, parameters, programs, shapes_of
 
 ARGUMENTS = "str cell, Tensor input, Tensor[] state, Tensor?[] weights, Tensor? lengths, Tensor? sizes, Tensor? reset"
 SAVED = "Tensor output, Tensor tape, Tensor[] others, Tensor? d_output, Tensor?[] d_others, Tensor?[] d_final"

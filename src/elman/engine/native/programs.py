@@ -71,6 +71,11 @@ class Programs:
         }
 
     @property
+    def hidden(self) -> int:
+        """H, the number of features of a gate."""
+        return self.compiled.tables.sizes[Width.H]
+
+    @property
     def output(self) -> int:
         """P, the number of features of the output."""
         return self.compiled.tables.sizes[Width.P]
@@ -89,15 +94,21 @@ class Programs:
         return tuple(self.compiled.cell.fields.index(name) for name in self.compiled.parameters)
 
     @cached_property
-    def extras(self) -> tuple[int, ...]:
+    def masks(self) -> tuple[int, ...]:
         """The same of masks."""
-        return tuple(self.compiled.cell.fields.index(name) for name in self.compiled.extras)
+        cell = self.compiled.cell
+        return tuple(cell.fields.index(mask.name) for mask in cell.masks)
+
+    @property
+    def gates(self) -> int:
+        """How many gates the caller gives."""
+        return len(self.compiled.extras) - len(self.masks)
 
 
 Shapes = tuple[tuple[int, ...] | None, ...]
 """Of a cell's fields; of a mask as if it had one row."""
 
-_programs: dict[tuple[str, Shapes, bool], Programs | UntraceableError] = {}
+_programs: dict[tuple[str, Shapes, bool, bool], Programs | UntraceableError] = {}
 
 
 def shapes_of(cell: Cell, weights: Sequence[Tensor | None]) -> Shapes:
@@ -109,39 +120,52 @@ def shapes_of(cell: Cell, weights: Sequence[Tensor | None]) -> Shapes:
     return tuple(found)
 
 
-def programs(name: str, shapes: Shapes, *, detail: bool = False) -> Programs:
+def parameters(cell: Cell, weights: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """A layer's tensors, all fields of the cell for each direction, with None in place of masks."""
+    size, masks = len(cell.fields), len(cell.masks)
+    return [tensor if k % size < size - masks else None for k, tensor in enumerate(weights)]
+
+
+def programs(name: str, shapes: Shapes, *, detail: bool = False, whole: bool = False) -> Programs:
     """The programs of the cell of a handle, made at the first call for weights of these shapes.
 
-    With `detail`, gradients arrive at every state of every step, and backward tells the whole gradient of each.
+    With `detail`, gradients arrive at every state of every step, and backward tells the whole gradient of each. A cell
+    without a recurrent matmul is given its gates, as its input can be multiplied for all steps at once; not if the
+    program is to be `whole`.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
 
     """
-    found = _programs.get((name, shapes, detail))
+    found = _programs.get((name, shapes, detail, whole))
     if found is None:
-        found = _programs[name, shapes, detail] = _made(name, shapes, detail=detail)
+        found = _programs[name, shapes, detail, whole] = _made(name, shapes, detail=detail, whole=whole)
     if isinstance(found, UntraceableError):
         raise found
     return found
 
 
-def _made(name: str, shapes: Shapes, *, detail: bool) -> Programs | UntraceableError:
+def _made(name: str, shapes: Shapes, *, detail: bool, whole: bool) -> Programs | UntraceableError:
     library()
     cell = cell_of(name)
     weights = cell.bundle(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
     masks = tuple(mask.name for mask in cell.masks)
+    given = 0
+    if not whole and not cell.recurrent_gates and cell.projects_plainly:
+        given = shapes[0][0] // len(cell.gates)  # type: ignore[index]
+        weights = cell.bundle([None, weights.hh, None, *weights[3:]])
     try:
-        compiled = compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail)
+        compiled = compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail, given=given)
     except UntraceableError as error:
         return error
-    return Programs(compiled, *map(_load, (compiled.training, compiled.inference, compiled.backward)))
+    return Programs(compiled, *map(load, (compiled.training, compiled.inference, compiled.backward)))
 
 
 def _sources(program: Program) -> list[Source]:
     return [source for each in program.passes for product in each.products for source, _ in product.sources]
 
 
-def _load(program: Program) -> Any:
+def load(program: Program) -> Any:
+    """A program as the runtime keeps it."""
     ints, reals = program.ints, program.reals
     return library().Program(ints.ctypes.data, len(ints), reals.ctypes.data, len(reals))

@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
 
 def prepared(cell: Cell, weights: Weights, rows: Any, threads: int) -> Prepared:
     """A layer, ready to take steps of these rows."""
-    made = programs(handle(cell), shapes_of(cell, weights))
+    made = programs(handle(cell), shapes_of(cell, weights), whole=True)
     own = numbers(weights.ih.dtype)
     given = [weights[k].contiguous() for k in made.present]  # type: ignore[union-attr]
     inputs = weights.ih.shape[1]

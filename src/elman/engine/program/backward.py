@@ -43,7 +43,6 @@ def draft_backward(
     vectors: list[Terms],
     *,
     totals: bool,
-    arrays: bool,
     copies: bool,
 ) -> Backward:
     """Draft the backward program.
@@ -55,15 +54,14 @@ def draft_backward(
         kept: what of the step is on the tape.
         vectors: the table of parameter vectors.
         totals: whether the gradient of every state after the step is written for the caller.
-        arrays: whether the gradients of the caller's arrays are.
         copies: whether carried gradients are copied before any of them is overwritten; for states that change places.
 
     """
     graph = trace.graph
     states = {node: Place(Kind.NEXT, k, node.width) for k, node in reversed(list(enumerate(after)))}
     states = {node: place for node, place in states.items() if node.op not in LEAVES}
-    told = (adjoint.totals if totals else []) + (adjoint.extras if arrays else [])
-    new = _final_nodes(graph, adjoint.roots() + told, kept | states.keys(), copies=copies)
+    roots = adjoint.roots() + (adjoint.totals if totals else [])
+    new = _final_nodes(graph, roots, kept | states.keys(), copies=copies)
     leaves = reachable([*new.values(), *(entry.value for entry in adjoint.weights if entry.value.op in LEAVES)])
     homes = leaf_homes(leaves, vectors, trace.extras) | states
     homes |= {node: Place(Kind.TAPE, 0, node.width) for node in kept}  # until it is laid out
@@ -78,9 +76,8 @@ def draft_backward(
     if totals:
         for k, node in enumerate(adjoint.totals):
             draft.write(graph.filled(new[node], after[k].width), Place(Kind.ADJOINT, k, after[k].width))
-    if arrays:
-        for k, (node, leaf) in enumerate(zip(adjoint.extras, trace.arrays, strict=True)):
-            draft.write(graph.filled(new[node], leaf.width), Place(Kind.DEXTRA, k, leaf.width))
+    for k, node in enumerate(adjoint.gates):
+        draft.write(graph.filled(new[node], Width.H), Place(Kind.DEXTRA, k, Width.H))
     _protect_carried(draft, trace, writers)
     layout = lay_out(draft, entries, kept)
     draft.homes |= layout.tape

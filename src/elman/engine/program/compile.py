@@ -66,7 +66,7 @@ def compile_cell(
     extras: Collection[str] = (),
     every_state: bool = False,
     adjoints: bool = False,
-    arrays: bool = False,
+    given: int = 0,
 ) -> Compiled:
     """The programs of a cell's step.
 
@@ -76,18 +76,18 @@ def compile_cell(
         extras: the fields of `weights` that are not weights but arrays with a value for each row, (B, H) or (B, P).
         every_state: whether gradients arrive from outside at all states of every step, not only at the output.
         adjoints: whether backward writes the gradient of every state after every step.
-        arrays: whether backward writes the gradients of the caller's arrays.
+        given: H, if the caller gives the projected input, an array for each gate; backward then writes their gradients.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
 
     """
-    traced = trace(cell, weights, extras)
+    traced = trace(cell, weights, extras, given=given)
     after = merge_products(traced.graph, traced.after)
     step = reachable(after)
     vectors = sorted({(terms_of(node), node.width) for node in step if node.op == "vector"})
     terms = [each for each, _ in vectors]
-    backward, segments = _backward(traced, after, terms, every_state=every_state, adjoints=adjoints, arrays=arrays)
+    backward, segments = _backward(traced, after, terms, every_state=every_state, adjoints=adjoints)
     tape = backward.layout.tape
     training = _forward(Purpose.TRAINING, traced, after, tape, terms)
     inference = _forward(Purpose.INFERENCE, traced, after, {}, terms)
@@ -121,16 +121,15 @@ def _backward(
     *,
     every_state: bool,
     adjoints: bool,
-    arrays: bool,
 ) -> tuple[Backward, list[Segment]]:
     arriving = frozenset(range(len(after)) if every_state else (0,))
     adjoint = differentiate(traced, after, arriving)
     factors = {entry.value for entry in adjoint.weights}
-    roots = adjoint.roots() + (adjoint.totals if adjoints else []) + (adjoint.extras if arrays else [])
+    roots = adjoint.roots() + (adjoint.totals if adjoints else [])
     kept = choose_saved(reachable(after), after, roots, factors)
 
     def attempt(*, copies: bool) -> tuple[Backward, list[Segment]]:
-        made = draft_backward(traced, after, adjoint, kept, vectors, totals=adjoints, arrays=arrays, copies=copies)
+        made = draft_backward(traced, after, adjoint, kept, vectors, totals=adjoints, copies=copies)
         return made, schedule(made.draft)
 
     try:

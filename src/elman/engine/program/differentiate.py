@@ -35,7 +35,7 @@ class Adjoint:
         input: the product that gives the input's gradient; None if the step does not read it.
         accumulations: the nodes that add up gradients of parameter vectors; `data` holds the vector's terms.
         totals: the gradient of each state after the step, from all that follows it.
-        extras: the gradient of each of the caller's arrays.
+        gates: the gradient of each gate that is given.
 
     """
 
@@ -44,13 +44,13 @@ class Adjoint:
     input: Node | None = None
     accumulations: list[Node] = field(default_factory=list)
     totals: list[Node] = field(default_factory=list)
-    extras: list[Node] = field(default_factory=list)
+    gates: list[Node] = field(default_factory=list)
 
     def roots(self) -> list[Node]:
         """All nodes that the program must compute, whether the totals are asked for or not."""
         carried = [node for parts in self.carried for node in parts if node is not None]
         products = [] if self.input is None else [self.input]
-        return [entry.gradient for entry in self.weights] + carried + products + self.accumulations
+        return [entry.gradient for entry in self.weights] + carried + products + self.accumulations + self.gates
 
 
 class _Reverse:
@@ -72,7 +72,7 @@ class _Reverse:
             self._visit(node)
         self.adjoint.weights.reverse()
         self.adjoint.totals = [self._total(node) or self.graph.const(0) for node in after]
-        self.adjoint.extras = [self._total(node) or self.graph.const(0) for node in trace.arrays]
+        self.adjoint.gates = [self._total(node) or self.graph.const(0) for node in trace.gates]
         for node in trace.before:
             self.adjoint.carried.append(self._carried(node))
 

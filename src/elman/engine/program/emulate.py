@@ -5,7 +5,7 @@ came from, cuts columns into tiles, and fills with NaN what nothing has written.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -21,13 +21,13 @@ from elman.types import State
 
 @dataclass(frozen=True)
 class Gradients:
-    """What backward gives: of the input, the initial state, each weight and array by name, each state of every step."""
+    """What backward gives: of the input, the initial state, each weight and gate by name, each state of every step."""
 
     input: Tensor
     state: State
     weights: dict[str, Tensor]
     adjoints: dict[int, Tensor]
-    extras: dict[str, Tensor]
+    gates: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Emulator:
@@ -143,7 +143,8 @@ class Emulator:
         for k, tensor in enumerate(d_state):
             memory.lasting[Kind.CARRY, k] = tensor[self.order].clone()
             memory.timed[Kind.ADJOINT, k] = torch.zeros(steps, batch, tensor.shape[1], dtype=torch.float64)
-        for index, extra in enumerate(self.extras):
+        gates = [name for name in self.compiled.extras if name.startswith("gate ")]
+        for index, extra in enumerate(self.extras[: len(gates)]):
             memory.timed[Kind.DEXTRA, index] = torch.zeros(steps, batch, extra.shape[-1], dtype=torch.float64)
         memory.timed[Kind.DINPUT, 0] = torch.zeros_like(memory.timed[Kind.INPUT, 0])
         for time in self._times(steps, reverse=not memory.reverse):
@@ -156,7 +157,7 @@ class Emulator:
             tuple(self._unsorted(memory.lasting[Kind.CARRY, k]) for k in range(len(d_state))),
             self._weight_gradients(program, steps),
             {k: self._unsorted(memory.timed[Kind.ADJOINT, k], 1) for k in range(len(d_state))},
-            {name: self._unsorted(memory.timed[Kind.DEXTRA, k], 1) for k, name in enumerate(self.compiled.extras)},
+            {name: self._unsorted(memory.timed[Kind.DEXTRA, k], 1) for k, name in enumerate(gates)},
         )
 
     def _weight_gradients(self, program: Decoded, steps: int) -> dict[str, Tensor]:

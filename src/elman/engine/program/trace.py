@@ -25,9 +25,9 @@ class Trace:
         graph: of everything that the step computed.
         sizes: H, P and I in numbers.
         parameters: the weights that there are, in the order of the cell's weights.
-        extras: the names of the caller's arrays, in order.
+        extras: the names of the caller's arrays, in order: gates that are given, then masks.
         states: the width of each state.
-        arrays: the leaf of each of them.
+        gates: the leaf of each gate that is given.
         before: the leaf of each state before the step.
         after: the node of each state after it.
 
@@ -38,53 +38,54 @@ class Trace:
     parameters: tuple[Parameter, ...]
     extras: tuple[str, ...]
     states: tuple[Width, ...]
-    arrays: tuple[Node, ...]
+    gates: tuple[Node, ...]
     before: tuple[Node, ...]
     after: tuple[Node, ...]
 
 
-def trace(cell: Cell, weights: Weights, extras: Collection[str] = ()) -> Trace:
+def trace(cell: Cell, weights: Weights, extras: Collection[str] = (), *, given: int = 0) -> Trace:
     """The graph of a cell's step.
 
     Args:
         cell: the time step.
         weights: of one layer and direction; only their shapes matter.
         extras: the fields of `weights` that are not weights but arrays with a value for each row, (B, H) or (B, P).
+        given: H, if the caller gives the projected input, an array for each gate, instead of input and input weights.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
 
     """
-    hidden = weights.ih.shape[0] // len(cell.gates)
+    hidden = given or weights.ih.shape[0] // len(cell.gates)
     state_sizes = cell.state_sizes(hidden, 0 if weights.hr is None else weights.hr.shape[0])
-    sizes = Sizes(hidden, state_sizes[0], weights.ih.shape[1])
+    sizes = Sizes(hidden, state_sizes[0], 0 if given else weights.ih.shape[1])
     graph = Algebra()
     parameters: list[Parameter] = []
     symbols: list[Any] = []
-    arrays: dict[str, Node] = {}
     for name, tensor in zip(weights._fields, weights, strict=True):
         if tensor is None:
             symbols.append(None)
         elif name in extras:
-            arrays[name] = graph.leaf("extra", name, _width(sizes, tensor.shape[-1], name))
-            symbols.append(Symbol(graph, sizes, (arrays[name],)))
+            symbols.append(Symbol(graph, sizes, (graph.leaf("extra", name, _width(sizes, tensor.shape[-1], name)),)))
         else:
             parameters.append(_parameter(sizes, name, tensor))
             symbols.append(_symbol(graph, sizes, len(parameters) - 1, parameters[-1]))
     states = tuple(_width(sizes, size, f"state {name}") for name, size in zip(cell.states, state_sizes, strict=True))
     before = tuple(graph.leaf("prev", k, width) for k, width in enumerate(states))
-    after = _run(cell, type(weights)._make(symbols), graph, sizes, before)
-    return Trace(
-        graph, sizes, tuple(parameters), tuple(extras), states, tuple(arrays[name] for name in extras), before, after
-    )
+    gates = tuple(graph.leaf("extra", f"gate {name}", Width.H) for name in cell.gates) if given else ()
+    after = _run(cell, type(weights)._make(symbols), graph, sizes, gates, before)
+    names = (*(str(leaf.data[0]) for leaf in gates), *extras)
+    return Trace(graph, sizes, tuple(parameters), names, states, gates, before, after)
 
 
-def _run(cell: Cell, weights: Weights, graph: Algebra, sizes: Sizes, before: tuple[Node, ...]) -> tuple[Node, ...]:
-    def symbol(node: Node) -> Tensor:
-        return cast("Tensor", Symbol(graph, sizes, (node,)))
+def _run(
+    cell: Cell, weights: Weights, graph: Algebra, sizes: Sizes, gates: tuple[Node, ...], before: tuple[Node, ...]
+) -> tuple[Node, ...]:
+    def symbol(*nodes: Node) -> Tensor:
+        return cast("Tensor", Symbol(graph, sizes, nodes))
 
     try:
-        projected = cell.project(symbol(graph.leaf("input", 0, Width.I)), weights)
+        projected = symbol(*gates) if gates else cell.project(symbol(graph.leaf("input", 0, Width.I)), weights)
         result = cell.step(projected, tuple(symbol(node) for node in before), weights)
     except UntraceableError:
         raise
