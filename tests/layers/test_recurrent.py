@@ -364,6 +364,25 @@ def test_a_users_cell_goes_by_class_or_object():
         assert_close(layer(x)[1][0], h)
 
 
+class Forgetful(Cell):
+    """Returns a tensor instead of a tuple of states."""
+
+    gates = ("h",)
+    states = ("h", "c")
+
+    def step(self, projected, state, weights):
+        return projected.tanh()
+
+
+@pytest.mark.filterwarnings("ignore::elman.FallbackWarning")
+def test_a_step_that_returns_no_state_is_told_in_a_sentence():
+    layer = elman.Recurrent(Forgetful, INPUT, HIDDEN)
+    with pytest.raises(
+        elman.UsageError, match=r"'forgetful' must return a tuple of its states, \(h, c\), but returns 1 v"
+    ):
+        layer(torch.zeros(STEPS, BATCH, INPUT))
+
+
 REFUSALS = {
     "unknown cell 'lstmm'; did you mean 'lstm'": lambda: elman.Recurrent("lstmm", 4, 5),
     "does not define step; docs/extending.md": lambda: elman.Recurrent(Unfinished, 4, 5),

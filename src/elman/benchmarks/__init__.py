@@ -25,6 +25,8 @@ BENCHMARKS = {
         "elman.benchmarks.lengths:Lengths", "training on rows of unequal length, against packed sequences"
     ),
     "step": Entry("elman.benchmarks.step:Step", "one time step of one row, as a stream takes it"),
+    "cells": Entry("elman.benchmarks.cells:Cells", "every cell and option in training, against a loop in torch"),
+    "scan": Entry("elman.benchmarks.scan:Scan", "linear recurrences over long sequences, against memory's speed"),
     "memory": Entry("elman.benchmarks.memory:Memory", "the peak of memory in training, each time in a fresh process"),
 }
 

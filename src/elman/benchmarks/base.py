@@ -69,7 +69,7 @@ class Settings:
     """What the user asked for.
 
     Attributes:
-        cells: names of cells that torch.nn has too.
+        cells: names of cells.
         shapes: None for the benchmark's own.
         budget: of one row.
         peers: whom to compare with, torch.nn always first.
@@ -90,6 +90,9 @@ class Benchmark(ABC):
 
     peers: ClassVar[tuple[str, ...]]
     """The names of the peers that can do the same work."""
+
+    cells: ClassVar[tuple[str, ...]] = ("lstm", "gru", "rnn", "rnn-relu")
+    """The names of the cells that can be chosen from."""
 
     rounds: ClassVar[int] = 15
     """How many rounds, if the user gives no budget."""

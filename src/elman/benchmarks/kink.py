@@ -12,7 +12,7 @@ MARGIN = 1e-5
 """Several times the error of a float32 sum."""
 
 
-def off_the_kink(layer: nn.RNNBase, x: Tensor, lengths: Tensor | None) -> Tensor:
+def off_the_kink(layer: nn.Module, x: Tensor, lengths: Tensor | None) -> Tensor:
     """Draw the rows of x (T, B, I) anew, from torch's generator, until none has a unit within the margin of zero."""
     x = x.clone()
     ends = torch.full((x.shape[1],), len(x)) if lengths is None else lengths
@@ -22,14 +22,14 @@ def off_the_kink(layer: nn.RNNBase, x: Tensor, lengths: Tensor | None) -> Tensor
     return x
 
 
-def _distances(layer: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
+def _distances(layer: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
     """How near to zero the nearest unit of each row comes, (B,), in float64."""
     weights = {name: tensor.detach().double() for name, tensor in layer.named_parameters()}
     x, least = x.double(), torch.full((x.shape[1],), torch.inf, dtype=torch.float64)
     for end in ("l0", "l0_reverse")[: 2 if layer.bidirectional else 1]:
         ih, hh = weights[f"weight_ih_{end}"].t(), weights[f"weight_hh_{end}"].t()
         bias = weights[f"bias_ih_{end}"] + weights[f"bias_hh_{end}"]
-        h = x.new_zeros(x.shape[1], layer.hidden_size)
+        h = x.new_zeros(x.shape[1], int(ih.shape[1]))
         for t in range(len(x)) if end == "l0" else reversed(range(len(x))):
             sums, real = x[t] @ ih + h @ hh + bias, t < lengths
             h = torch.where(real[:, None], sums.relu(), h)

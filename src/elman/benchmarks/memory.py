@@ -87,7 +87,7 @@ def _row(cell: str, shape: Shape, settings: Settings) -> Row:
                 found[who].append(measured)
                 spent += measured["seconds"]
             done += 1
-    off = deviation(answers["elman"], answers["torch"], who="elman", case=f"{cell} {shape} training")
+    off = deviation(answers["elman"], answers["torch"], than="torch.nn", who="elman", case=f"{cell} {shape} training")
     memory = {
         who: {name: median(each[name] for each in runs) for name in (*FIGURES, "before_mib")}
         for who, runs in found.items()

@@ -4,7 +4,7 @@ It does not know what they compute.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,8 +15,6 @@ from elman.benchmarks.timing import Budget, interleave, ratio
 
 MATMUL_SIZE = 2048
 WARM_UP = 3
-ORACLE = "torch"
-"""The contender whose answers the others must give."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,9 @@ class Race:
     Attributes:
         case: what the row is called in an error.
         ours: Elman's.
-        theirs: the peers'; torch.nn is among them.
+        theirs: the peers'. The first one's answers are what all others must give.
         operations: of one call of each, to be set against the matmul's rate; None where that says nothing.
+        beside: contenders that do other work, whose times are to be set against the others'.
 
     """
 
@@ -35,6 +34,7 @@ class Race:
     ours: dict[str, Work]
     theirs: dict[str, Work]
     operations: int | None = None
+    beside: dict[str, Work] = field(default_factory=dict)
 
     def run(self, budget: Budget) -> Row:
         """Compare, time, and describe.
@@ -44,13 +44,17 @@ class Race:
 
         """
         deviations = self._deviations()
-        works: dict[str, Callable[[], Any]] = {name: work.run for name, work in (self.ours | self.theirs).items()}
+        everyone = self.ours | self.theirs | self.beside
+        works: dict[str, Callable[[], Any]] = {name: work.run for name, work in everyone.items()}
         if self.operations is not None:
             works["matmul"] = _matmul()
         timings = interleave(works, budget)
         row: Row = {
-            "times": {name: timings[name].summary() for name in self.ours | self.theirs},
-            "ratios": {our: {their: ratio(timings[their], timings[our]) for their in self.theirs} for our in self.ours},
+            "times": {name: timings[name].summary() for name in everyone},
+            "ratios": {
+                our: {their: ratio(timings[their], timings[our]) for their in self.theirs | self.beside}
+                for our in self.ours
+            },
             "deviations": deviations,
         }
         if self.operations is not None:
@@ -67,8 +71,9 @@ class Race:
             for _ in range(WARM_UP):
                 found = work.run()
             answers[name] = work.read(found)
-        expected = answers.pop(ORACLE)
-        return {name: deviation(found, expected, who=name, case=self.case) for name, found in answers.items()}
+        oracle = next(iter(self.theirs))
+        expected = answers.pop(oracle)
+        return {name: deviation(a, expected, who=name, than=oracle, case=self.case) for name, a in answers.items()}
 
 
 def _matmul() -> Callable[[], Any]:

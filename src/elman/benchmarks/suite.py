@@ -13,7 +13,6 @@ from elman import files, machine
 from elman.benchmarks import find
 from elman.benchmarks.base import Settings, Shape, Table
 from elman.benchmarks.peers import PEERS, Peer
-from elman.benchmarks.problem import LAYERS
 from elman.benchmarks.timing import Budget
 from elman.errors import UsageError
 from elman.version import VERSION
@@ -34,7 +33,7 @@ def run(
 
     Args:
         name: of the benchmark.
-        cells: names of cells (default: all that torch.nn has).
+        cells: names of cells (default: all that the benchmark has).
         shapes: each as B,T,I,H (default: the benchmark's own).
         rounds: of each row.
         seconds: of each row, instead of rounds.
@@ -53,7 +52,7 @@ def run(
     if missing := [peer.name for peer in chosen if peer not in present]:
         tell(f"not installed, so not compared with: {', '.join(missing)}; pip install 'elman[bench]' brings them")
     settings = Settings(
-        cells=tuple(_cell(cell) for cell in cells or LAYERS),
+        cells=tuple(_cell(cell, benchmark.cells) for cell in cells or benchmark.cells),
         shapes=tuple(map(Shape.parse, shapes)) if shapes else None,
         budget=_budget(rounds, seconds, benchmark.rounds),
         peers=tuple(present),
@@ -100,11 +99,11 @@ def _peers(name: str, known: tuple[str, ...], asked: list[str] | None) -> list[P
     return [PEERS[peer] for peer in known if asked is None or peer in asked or peer == known[0]]
 
 
-def _cell(name: str) -> str:
-    if name not in LAYERS:
-        near = get_close_matches(name.lower(), LAYERS, n=1)
-        guess = f"did you mean {near[0]!r}?" if near else f"there is: {', '.join(LAYERS)}"
-        raise UsageError(f"torch.nn has no cell {name!r} to compare with; {guess}")
+def _cell(name: str, known: tuple[str, ...]) -> str:
+    if name not in known:
+        near = get_close_matches(name.lower(), known, n=1)
+        guess = f"did you mean {near[0]!r}?" if near else f"there is: {', '.join(known)}"
+        raise UsageError(f"this benchmark has no cell {name!r}; {guess}")
     return name
 
 

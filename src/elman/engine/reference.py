@@ -13,6 +13,7 @@ from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
 from elman.engine.record import Record
+from elman.errors import UsageError
 from elman.types import State
 
 
@@ -99,6 +100,8 @@ def scan(
         if fresh is not None:
             state = tuple(tensor.masked_fill(fresh[t], 0) for tensor in state)
         following = cell.step(projected[t], state, weights.at(t) if masked else weights)
+        if not isinstance(following, tuple) or len(following) != len(state):
+            raise UsageError(_not_a_state(cell, following))
         if see is not None:
             see(following)
         output = following[0]
@@ -108,6 +111,14 @@ def scan(
         state = following
         outputs.append(output)
     return torch.stack(outputs[::-1] if reverse else outputs), state
+
+
+def _not_a_state(cell: Cell, found: object) -> str:
+    count = len(found) if isinstance(found, tuple) else 1
+    return (
+        f"the step of the cell '{cell.name}' must return a tuple of its states, ({', '.join(cell.states)}), "
+        f"but returns {count} value{'s' * (count != 1)}"
+    )
 
 
 def _real(lengths: Tensor, inputs: Tensor) -> Tensor:

@@ -4,12 +4,13 @@ It does not know layers or weights.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from elman.cells import Cell
+from elman.engine.packing import Packing
 from elman.types import State
 
 Hidden = Any
@@ -17,6 +18,38 @@ Hidden = Any
 
 Lengths = Tensor | Sequence[int] | int
 """How many steps of each row are real; a single integer for a sequence without a batch."""
+
+
+class Given(NamedTuple):
+    """The arguments of a call, checked, time first, with the state by layer.
+
+    Attributes:
+        input: (T, B, I), or packed (N, I).
+        state: for each layer, tensors (D, B, ·).
+        batch_sizes: of packed input, else None.
+        lengths: of padded rows, or None.
+        reset: (T, B), or None.
+
+    """
+
+    input: Tensor
+    state: list[State]
+    batch_sizes: Tensor | None = None
+    lengths: Tensor | None = None
+    reset: Tensor | None = None
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.input) if self.batch_sizes is None else len(self.batch_sizes)
+
+    def packing(self) -> Packing | None:
+        """Which steps are real; None if all are."""
+        if self.batch_sizes is not None:
+            return Packing.from_batch_sizes(self.batch_sizes, self.input.device)
+        if self.lengths is not None:
+            return Packing.from_lengths(self.lengths, self.steps, self.input.device)
+        return None
 
 
 def as_state(hx: Hidden, cell: Cell) -> State:

@@ -12,9 +12,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.cells import CELLS, Cell
 from elman.engine.warning import warn
-from elman.layers.arguments import Hidden, Lengths, as_hidden, as_state, torch_name
+from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, torch_name
 from elman.layers.options import USUAL, OptionArguments, Options
-from elman.layers.stack import Given, Stack
+from elman.layers.stack import Stack
 from elman.types import State
 
 _CELL_OF_MODE = {"RNN_TANH": "rnn", "RNN_RELU": "rnn-relu", "GRU": "gru", "LSTM": "lstm"}

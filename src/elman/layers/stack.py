@@ -6,7 +6,7 @@ deriving class brings is listed at the top of `Stack`.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from elman.engine.packing import Packing, dropout
 from elman.engine.record import Record
 from elman.errors import UsageError
 from elman.layers import masks
-from elman.layers.arguments import Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset
+from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset
 from elman.layers.initialization import initialize
 from elman.layers.options import USUAL, Options
 from elman.layers.states import States
@@ -28,38 +28,6 @@ from elman.types import State
 
 NAMES = {"ih": "weight_ih", "hh": "weight_hh", "hr": "weight_hr"}
 """torch.nn's names of the fields of `Weights`; all others are named as they are."""
-
-
-class Given(NamedTuple):
-    """The arguments of a call, checked, time first, with the state by layer.
-
-    Attributes:
-        input: (T, B, I), or packed (N, I).
-        state: for each layer, tensors (D, B, ·).
-        batch_sizes: of packed input, else None.
-        lengths: of padded rows, or None.
-        reset: (T, B), or None.
-
-    """
-
-    input: Tensor
-    state: list[State]
-    batch_sizes: Tensor | None = None
-    lengths: Tensor | None = None
-    reset: Tensor | None = None
-
-    @property
-    def steps(self) -> int:
-        """T."""
-        return len(self.input) if self.batch_sizes is None else len(self.batch_sizes)
-
-    def packing(self) -> Packing | None:
-        """Which steps are real; None if all are."""
-        if self.batch_sizes is not None:
-            return Packing.from_batch_sizes(self.batch_sizes, self.input.device)
-        if self.lengths is not None:
-            return Packing.from_lengths(self.lengths, self.steps, self.input.device)
-        return None
 
 
 class Stack(nn.Module):

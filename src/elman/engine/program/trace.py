@@ -101,14 +101,20 @@ def _run(
 
 def _states(cell: Cell, result: object, graph: Algebra, before: tuple[Node, ...]) -> tuple[Node, ...]:
     if not isinstance(result, tuple) or len(result) != len(before):
-        raise UntraceableError(f"The step of '{cell.name}'", f"does not return a tuple of {len(before)} states")
+        raise UntraceableError(
+            f"The step of '{cell.name}'", f"does not return a tuple of {len(before)} states", located=False
+        )
     after = []
     for name, value, old in zip(cell.states, result, before, strict=True):
         if not isinstance(value, Symbol) or len(value.blocks) != 1:
-            raise UntraceableError(f"The state '{name}' after the step", "is not a value of that state's size")
+            raise UntraceableError(
+                f"The state '{name}' after the step", "is not a value of that state's size", located=False
+            )
         node = graph.filled(value.blocks[0], old.width)
         if node.width is not old.width:
-            raise UntraceableError(f"The state '{name}' after the step", "is not a value of that state's size")
+            raise UntraceableError(
+                f"The state '{name}' after the step", "is not a value of that state's size", located=False
+            )
         after.append(node)
     return tuple(after)
 

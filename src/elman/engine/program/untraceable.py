@@ -25,8 +25,11 @@ class UntraceableError(Exception):
 
     """
 
-    def __init__(self, operation: str, reason: str = "", frame: FrameType | None = None) -> None:
-        user = _users_frame(frame or sys._getframe(1))  # noqa: SLF001 - the documented way to the caller's line
+    def __init__(
+        self, operation: str, reason: str = "", frame: FrameType | None = None, *, located: bool = True
+    ) -> None:
+        # sys._getframe is the documented way to the caller's line.
+        user = _users_frame(frame or sys._getframe(1)) if located else None  # noqa: SLF001
         self.operation = operation
         self.file = user.f_code.co_filename if user else None
         self.line = user.f_lineno if user else None

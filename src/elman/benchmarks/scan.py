@@ -1,0 +1,126 @@
+"""`scan`: linear recurrences over long sequences.
+
+`linear_scan` against the closed form in terms of cumulative sums of logarithms, and against what memory can do: a
+multiplication of two such arrays into a third. A minimal GRU's training step against a loop over time in torch.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.benchmarks import modules, tables
+from elman.benchmarks.base import Benchmark, Row, Settings, Shape, Table, Work
+from elman.benchmarks.means import mean_ratios
+from elman.benchmarks.race import Race
+from elman.engine import backend, linear_scan
+from elman.layers import Recurrent
+
+SCAN, LAYER = "linear_scan", "mingru"
+MOVED = {"forward": 3, "backward": 5}
+"""How many arrays go through memory: a, b, h; and a, h, dh, da, db."""
+
+
+class Scan(Benchmark):
+    shapes = {  # noqa: RUF012
+        SCAN: (Shape(8, 4096, 256, 256), Shape(1, 65536, 64, 64)),
+        LAYER: (Shape(1, 16384, 64, 64), Shape(8, 16384, 64, 64), Shape(1, 16384, 256, 256)),
+    }
+    peers = ("torch",)
+    cells = (LAYER,)
+    rounds = 5
+
+    def rows(self, settings: Settings) -> Iterator[Row]:
+        for group, shape in self.grouped_shapes(settings):
+            row = _layer(shape, settings) if group == LAYER else _scan(shape, settings)
+            yield {"what": LAYER if group == LAYER else SCAN, "group": group, "shape": shape._asdict()} | row
+
+    def means(self, rows: list[Row]) -> list[Row]:
+        kept = [row | {"ratios": {"elman": {"peer": row["ratios"]["elman"][row["peer"]]}}} for row in rows]
+        return mean_ratios(kept, ("what",))
+
+    def tables(self, rows: list[Row]) -> list[Table]:
+        def share(name: str) -> Callable[[Row], str]:
+            return lambda row: (
+                tables.percent(row["bandwidth_shares"][name]) if "bandwidth_shares" in row else tables.NOTHING
+            )
+
+        columns = [
+            tables.key("what"),
+            tables.SHAPE,
+            tables.milliseconds("elman"),
+            tables.key("peer"),
+            ("peer ms", lambda row: tables.significant(row["times"][row["peer"]]["median_ms"])),
+            ("ratio", lambda row: f"{row['ratios']['elman'][row['peer']]:.1f}x"),
+            ("forward, of memory's speed", share("forward")),
+            ("backward", share("backward")),
+            tables.DEVIATION,
+        ]
+        return [tables.table("Forward and backward, medians", rows, columns)]
+
+    def means_table(self, means: list[Row]) -> Table:
+        return tables.table(
+            "Geometric means of the ratios (the least)",
+            means,
+            [tables.key("what"), tables.key("shapes", "rows"), tables.times_faster("elman", "peer", "peer / elman")],
+        )
+
+
+def closed_form(a: Tensor, b: Tensor) -> Tensor:
+    """h of positive a and b by cumulative sums: F. A. Heinsen, "Efficient parallelization of a ubiquitous sequential
+    computation" (2023)."""
+    total = a.log().cumsum(0)
+    return (total + (b.log() - total).logcumsumexp(0)).exp()
+
+
+def _scan(shape: Shape, settings: Settings) -> Row:
+    size = (shape.T, shape.B, shape.H)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        a, b, d = torch.rand(size) * 0.5 + 0.5, torch.rand(size) + 0.1, torch.randn(size)
+    out = torch.empty_like(a)
+    beside = {
+        "forward": Work(lambda: linear_scan(a, b), lambda _: {}),
+        "multiply": Work(lambda: torch.mul(a, b, out=out), lambda _: {}),
+    }
+    ours, theirs = _differentiated(linear_scan, a, b, d), _differentiated(closed_form, a, b, d)
+    exact = _differentiated(closed_form, a.double(), b.double(), d.double())
+    # In float32 sums of thousands of logarithms leave three digits; its answers are taken from float64.
+    theirs = Work(theirs.run, lambda _: {name: t.float() for name, t in exact.read(exact.run()).items()})
+    row = Race(f"{SCAN} {shape}", {"elman": ours}, {"closed form": theirs}, beside=beside).run(settings.budget)
+    times = {name: row["times"][name]["median_ms"] for name in ("elman", "forward", "multiply")}
+    speed = 3 / times["multiply"]
+    shares = {
+        "forward": MOVED["forward"] / times["forward"] / speed,
+        "backward": MOVED["backward"] / (times["elman"] - times["forward"]) / speed,
+    }
+    return {"peer": "closed form", "bandwidth_shares": shares, **row}
+
+
+def _differentiated(function: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor, d: Tensor) -> Work:
+    leaves = [a.clone().requires_grad_(), b.clone().requires_grad_()]
+
+    def run() -> list[Tensor]:
+        h = function(*leaves)
+        return [h, *torch.autograd.grad(h, leaves, d)]
+
+    def read(found: list[Tensor]) -> dict[str, Tensor]:
+        names = ("h", "the gradient of a", "the gradient of b")
+        return {name: tensor.detach() for name, tensor in zip(names, found, strict=True)}
+
+    return Work(run, read)
+
+
+def _layer(shape: Shape, settings: Settings) -> Row:
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        x, layer = torch.randn(shape.T, shape.B, shape.I), Recurrent(LAYER, shape.I, shape.H)
+    ours = modules.training(layer, lambda x: layer(x)[0], x)
+
+    def loop() -> Any:
+        with backend("reference"):
+            return ours.run()
+
+    race = Race(f"{LAYER} {shape}", {"elman": ours}, {"loop": Work(loop, ours.read)})
+    return {"peer": "loop", **race.run(settings.budget)}
