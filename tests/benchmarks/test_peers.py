@@ -36,7 +36,7 @@ def test_a_peer_agrees_with_torch(peer, way, cell):
         work, oracle = (getattr(one, way)(problem) for one in (peer, PEERS["torch"]))
         found, expected = answers(work), answers(oracle)
     assert found.keys() == expected.keys()
-    assert deviation(found, expected, who=peer.name, case=way) < 1e-5
+    assert deviation(found, expected, than="torch", who=peer.name, case=way) < 1e-5
 
 
 @pytest.mark.parametrize("cell", LAYERS)
