@@ -6,8 +6,7 @@ import re
 import pytest
 import torch
 
-import elman
-from elman.benchmarks import BENCHMARKS, layers
+from elman.benchmarks import BENCHMARKS, layers, suite
 from elman.benchmarks.peers import PEERS
 
 SHAPE = "3,6,4,5"
@@ -44,7 +43,6 @@ def test_lengths_run_in_one_and_two_directions(measured):
     assert all(0 < row["real_steps"] < 1 and row["deviations"]["elman"] < 1e-5 for row in rows)
 
 
-@pytest.mark.skipif(not hasattr(elman.LSTM, "stepper"), reason="layers have no stepper yet")
 def test_step_measures_cell_and_stepper_with_one_thread_and_two(measured):
     before = torch.get_num_threads()
     rows = measured("step", "--cell", "gru", "--shape", "1,1,4,5")["rows"]
@@ -137,3 +135,25 @@ def test_bad_usage_is_status_2(bench, arguments, message):
     status, out, err = bench(*arguments)
     assert (status, out) == (2, "")
     assert err.splitlines()[-1].startswith(f"elman: {message}")
+
+
+@pytest.mark.native
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
+def test_cells_are_set_against_a_loop_and_the_plain_lstm():
+    arguments = {"cells": ["lstm", "lru", "docs/extending.md"], "shapes": ["3,6,4,8"], "rounds": 1}
+    result = suite.run("cells", **arguments)
+    names = [row["cell"] for row in result["rows"]]
+    assert names[0] == "lstm"
+    assert "lstm, layer norm" in names
+    assert names[-2:] == ["lru", "docs/extending.md"]
+    for row in result["rows"]:
+        assert row["backend"] == "native"
+        assert {"elman", "loop", "lengths", "plain lstm"} <= row["times"].keys()
+        assert ("torch" in row["times"]) == (row["cell"] in {"lstm", "lstm, projection to half"})
+    assert suite.tables(result)[0].rows[1][0] == "lstm"
+
+
+def test_scans_are_set_against_the_closed_form():
+    (row,) = suite.run("scan", shapes=["2,50,8,8"], rounds=1)["rows"]
+    assert row["peer"] == "closed form"
+    assert row["bandwidth_shares"].keys() == {"forward", "backward"}

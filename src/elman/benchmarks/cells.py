@@ -22,6 +22,8 @@ from elman.engine import backend
 from elman.layers import Recurrent, explain
 
 EXAMPLE = "docs/extending.md"
+HALF = -1
+"""A projection to half of H, whatever that is."""
 
 
 class Variant(NamedTuple):
@@ -46,7 +48,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "recurrent dropout": {"recurrent_dropout": 0.2},
         "weight dropout": {"weight_dropout": 0.5},
         "learnt state": {"learn_state": True},
-        "projection": {"proj_size": 128},
+        "projection to half": {"proj_size": HALF},
     },
     "gru": {"layer norm": {"layer_norm": True}, "zoneout": {"zoneout": 0.1}},
     "mingru": {"layer norm": {"layer_norm": True}, "zoneout": {"zoneout": 0.1}},
@@ -61,8 +63,7 @@ def variants(names: tuple[str, ...]) -> Iterator[Variant]:
             continue
         yield Variant(name, name, {}, TORCH.get(name))
         for said, options in OPTIONS.get(name, {}).items():
-            theirs = partial(nn.LSTM, **options) if "proj_size" in options else None
-            yield Variant(f"{name}, {said}", name, options, theirs)
+            yield Variant(f"{name}, {said}", name, options, nn.LSTM if "proj_size" in options else None)
 
 
 class Cells(Benchmark):
@@ -103,16 +104,19 @@ class Cells(Benchmark):
 
 
 def _row(variant: Variant, shape: Shape, settings: Settings) -> Row:
+    options: dict[str, Any] = {
+        name: shape.H // 2 if value == HALF else value for name, value in variant.options.items()
+    }
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         x = torch.randn(shape.T, shape.B, shape.I)
         lengths = torch.randint(max(1, shape.T // 10), shape.T + 1, (shape.B,))
-        layer = Recurrent(variant.cell, shape.I, shape.H, **variant.options)
+        layer = Recurrent(variant.cell, shape.I, shape.H, **options)
         if variant.name == "rnn-relu":
             x = off_the_kink(layer, x, None)
     theirs = {"loop": _work(layer, x, "reference")}
     if variant.theirs is not None and settings.peers:
-        own = variant.theirs(shape.I, shape.H)
+        own = variant.theirs(shape.I, shape.H, **options)
         own.load_state_dict(layer.state_dict())
         theirs["torch"] = modules.training(own, lambda x: own(x)[0], x)
     beside = {
@@ -126,7 +130,7 @@ def _row(variant: Variant, shape: Shape, settings: Settings) -> Row:
     return {
         "backend": explain(layer, x).backend,
         "equal_work": _operations(CELLS["lstm"], shape)
-        / _operations(layer.plain_cell, shape, **variant.options)
+        / _operations(layer.plain_cell, shape, **options)
         / ratios["plain lstm"],
         "lengths_cost": ratios["lengths"] / share,
         "real_steps": share,
