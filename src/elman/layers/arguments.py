@@ -68,6 +68,15 @@ def torch_name(cell: Cell) -> str:
     return cell.name.partition("-")[0].upper()
 
 
+def other_batch(given: int, batch: int) -> str:
+    """What to do with a state of so many rows where the input has `batch`, to go after a message."""
+    if given == 1:
+        return f"; one row's state serves {batch} rows as tensor.expand(-1, {batch}, -1)"
+    if given > batch:
+        return f"; the input has {batch} rows: select those of the state that they go on with, as tensor[:, rows]"
+    return f"; the input has {batch} rows: append zeros for those that begin anew, or leave hx out to begin all anew"
+
+
 def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor | None:
     """(B,) int64 on the CPU; None if every row is full, as there is nothing to be done then.
 

@@ -14,7 +14,7 @@ from torch.types import Device
 
 from elman.cells import Cell, find
 from elman.errors import UsageError
-from elman.layers.arguments import Given, Hidden, Lengths
+from elman.layers.arguments import Given, Hidden, Lengths, other_batch
 from elman.layers.options import OptionArguments, Options
 from elman.layers.sequence import refuse_with_packed
 from elman.layers.stack import Stack, selected
@@ -158,7 +158,7 @@ class Recurrent(Stack):
             help = ""
             if len(rows) == 1 and rows != {batch}:
                 (given_rows,) = rows
-                help = _other_batch(given_rows, batch)
+                help = other_batch(given_rows, batch)
             raise ValueError(
                 f"the state{where} has the shapes {found}, but {wanted} (directions, rows, features) is needed{help}"
             )
@@ -204,11 +204,3 @@ def _sizes(hidden_size: Any, num_layers: int | None) -> tuple[int, ...]:
     if num_layers is not None and (not isinstance(num_layers, int) or num_layers < 1):
         raise UsageError(f"num_layers must be a whole number from 1 on, got {num_layers!r}")
     return (hidden_size,) * (1 if num_layers is None else num_layers)
-
-
-def _other_batch(given: int, batch: int) -> str:
-    if given == 1:
-        return f"; one row's state serves {batch} rows as tensor.expand(-1, {batch}, -1)"
-    if given > batch:
-        return f"; the input has {batch} rows: select those of the state that they go on with, as tensor[:, rows]"
-    return f"; the input has {batch} rows: append zeros for those that begin anew, or leave hx out to begin all anew"

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.cells import CELLS, Cell
 from elman.engine.warning import warn
-from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, torch_name
+from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, other_batch, torch_name
 from elman.layers.options import USUAL, OptionArguments, Options
 from elman.layers.stack import Stack
 from elman.types import State
@@ -94,11 +94,23 @@ class SequenceLayer(Stack, nn.RNNBase):
             self.check_input(inputs, None)
         else:
             hidden = as_hidden(state if batched else tuple(tensor.unsqueeze(1) for tensor in state))
-            self.check_forward_args(inputs.transpose(0, 1) if self.batch_first else inputs, hidden, None)
+            self._check_state(inputs.transpose(0, 1) if self.batch_first else inputs, hidden, inputs.shape[1])
             initial = self._by_layer(hidden)
         if input.is_cuda:
             self._update_flat_weights()  # cuDNN wants the weights side by side in memory
         return Given(inputs, initial, **self._extent(input, lengths, reset))
+
+    def _check_state(self, input: Tensor, hidden: Hidden, batch: int) -> None:
+        """torch's check of input and state, whose message says more where only the number of rows is another."""
+        tensors = as_state(hidden, self.plain_cell)
+        rows = tensors[0].shape[1]
+        if rows == batch or any(tensor.shape[1] != rows for tensor in tensors):
+            self.check_forward_args(input, hidden, None)
+            return
+        try:
+            self.check_forward_args(input, hidden, None)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}{other_batch(rows, batch)}") from None
 
     def _packed(self, input: PackedSequence, hx: Hidden | None) -> Given:
         data, batch_sizes = input.data, input.batch_sizes

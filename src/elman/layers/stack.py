@@ -4,7 +4,6 @@ It does not know which backend runs it, nor the mathematics of a cell, nor how a
 deriving class brings is listed at the top of `Stack`.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal, overload
 
@@ -206,21 +205,23 @@ class Stack(nn.Module):
         final: list[State] = []
         value = given.input
         packing = given.packing() if self.training and (self.dropout or self.options.locked_dropout) else None
-        for depth, call in enumerate(self._calls(given)):
+        for depth, weights in enumerate(self.weights):
             record = None if records is None else records[depth]
-            output, state = engine.run(replace(call, input=value, record=record))
+            output, state = engine.run(self._call(depth, weights, value, given, record))
             final.append(state)
             last = depth == self.num_layers - 1
             passed = output if last else self._dropped(output, packing, given)
             value = passed + value if self.options.residual and depth > 0 else passed
         return value, final
 
-    def _calls(self, given: Given) -> Iterator[Call]:
-        """The call of each layer, of which all but the first do not know their input yet."""
+    def _call(
+        self, depth: int, directions: tuple[Weights, ...], input: Tensor, given: Given, record: Record | None = None
+    ) -> Call:
+        """The call of one layer."""
         cell = self.cell
-        for depth, directions in enumerate(self.weights):
-            weights = tuple(self._drawn(cell, each, depth, given) for each in directions)
-            yield Call(cell, weights, given.input, given.state[depth], given.batch_sizes, given.lengths, given.reset)
+        weights = tuple([self._drawn(cell, each, depth, given) for each in directions])
+        extent = (given.batch_sizes, given.lengths, given.reset)
+        return Call(cell, weights, input, given.state[depth], *extent, record)
 
     def _drawn(self, cell: Cell, weights: Weights, depth: int, given: Given) -> Weights:
         """Weights as a call takes them: derived from the parameters, with random masks and dropped weights."""
@@ -376,7 +377,7 @@ class Stack(nn.Module):
     ) -> Explanation:
         """Which backend `forward` takes for these arguments, and why; runs nothing. `program` as in elman.explain."""
         given = self._given(input, hx, lengths, reset, states=False)
-        found = engine.explain(next(self._calls(given)), program=program)
+        found = engine.explain(self._call(0, self.weights[0], given.input, given), program=program)
         return replace(found, sizes=found.sizes | {"L": self.num_layers})
 
 
