@@ -32,6 +32,12 @@ def run(loss=1.49, baseline=1.56):
         "training": {"steps": 1618, "seconds": 130.0, "symbols_seen": 3313664, "epochs": 3.3},
         "scores": {"valid": {"loss": loss, "perplexity": 4.44, "symbols": 111539, "unknown": 3, "unit": "character"}},
         "baseline": {"name": "5-gram (interpolated Kneser-Ney)", "loss": baseline, "perplexity": 4.76},
+        "confusion": {
+            "labels": ["no", "yes"],
+            "counts": [[8, 2], [1, 9]],
+            "pairs": [{"truth": "no", "answer": "yes", "rows": 2, "of": 10}],
+        },
+        "mistakes": [{"row": 7, "input": "well well", "truth": "no", "answer": "yes", "probability": 0.98}],
         "samples": [{"temperature": 0.8, "prompt": "ROMEO:", "text": "ROMEO:\nWhat say you?"}],
         "gradient_flow": {
             "all_steps": [[0.01, 0.02, 0.03]],
@@ -147,8 +153,8 @@ def test_every_part_is_shown_beside_its_own_baseline_and_the_test_part_leads(tmp
     content["scores"]["test"] = {"loss": 1.61, "symbols": 10, "unit": "character"}
     content["baselines"] = {"valid": {"name": "6-gram", "loss": 1.52}, "test": {"name": "6-gram", "loss": 1.54}}
     text = text_of(leave(tmp_path, content, metrics()))
-    assert "1.610 nats per character, test text Worse than the naive baseline. 6-gram: 1.540." in text
-    assert text.index("6-gram, test text 1.540") < text.index("6-gram, validation text 1.520")
+    assert "1.610 nats per character, test data Worse than the naive baseline. 6-gram: 1.540." in text
+    assert text.index("6-gram, test data 1.540") < text.index("6-gram, validation data 1.520")
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted"])

@@ -28,13 +28,17 @@ def hesitation(loss: float) -> str:
 
 
 MEASURES = {
+    "accuracy": Measure("Accuracy", "of the rows right", lower_is_better=False),
+    "macro_f1": Measure("Macro F1", "macro F1", lower_is_better=False),
+    "entity_f1": Measure("Entity F1", "entity F1", lower_is_better=False),
+    "tag_accuracy": Measure("Tag accuracy", "of the tags right", lower_is_better=False),
+    "label_accuracy": Measure("Label accuracy", "of the labels right", lower_is_better=False),
+    "row_accuracy": Measure("Whole-row accuracy", "of the rows all right", lower_is_better=False),
     "loss": Measure("Loss", "nats per {unit}", meaning=hesitation, by_chance=math.log),
-    "bits_per_character": Measure("Bits per character", "bits per character"),
     "perplexity": Measure("Perplexity", "perplexity", digits=2, by_chance=float),
+    "bits_per_character": Measure("Bits per character", "bits per character"),
 }
+"""The headline of a task is the first of these that it scores."""
 
-LOSS_UNITS = {"language-modeling": "nats"}
+LOSS_UNITS = {"language-modeling": "nats", "classification": "nats", "tagging": "nats"}
 """What a training loss is measured in, by task."""
-
-HEADLINES = {"language-modeling": "loss"}
-"""The measure that stands at the top, by task; without an entry, the first of the measures above that was scored."""

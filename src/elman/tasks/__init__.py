@@ -22,6 +22,10 @@ TASKS = {
         "elman.tasks.language_modeling:LanguageModeling",
         "predict the next character, byte, word or subword of a text, and write more of it",
     ),
+    "classification": Entry(
+        "elman.tasks.classification:Classification",
+        "give a whole text or series one of a few labels",
+    ),
 }
 
 
