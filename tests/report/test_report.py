@@ -37,6 +37,10 @@ def run(loss=1.49, baseline=1.56):
             "counts": [[8, 2], [1, 9]],
             "pairs": [{"truth": "no", "answer": "yes", "rows": 2, "of": 10}],
         },
+        "spans": {
+            "kinds": {"city": {"truth": 3, "answered": 2, "right": 1}},
+            "rows": [{"tokens": ["to", "new", "york"], "truth": [[1, 3, "city"]], "answer": [[2, 3, "city"]]}],
+        },
         "mistakes": [{"row": 7, "input": "well well", "truth": "no", "answer": "yes", "probability": 0.98}],
         "samples": [{"temperature": 0.8, "prompt": "ROMEO:", "text": "ROMEO:\nWhat say you?"}],
         "gradient_flow": {

@@ -62,8 +62,9 @@ def _function(task: "Task") -> Callable[..., None]:
 
     parameters = [_parameter(key, kind, DEFAULTS.get(key), how) for key, (kind, how) in _common(task).items()]
     for field in dataclasses.fields(task.Options):
-        shown = None if field.default is None else f" (default: {field.default})"
-        how = typer.Option(help=field.metadata["help"] + (shown or ""), show_default=False)
+        default = task.Options.budget.get(field.name, field.default)
+        shown = "" if default is None else f" (default: {default})"
+        how = typer.Option(help=field.metadata["help"] + shown, show_default=False)
         parameters.append(_parameter(field.name, _optional(field.type), None, how))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -74,7 +75,7 @@ def _common(task: "Task") -> dict[str, tuple[Any, Any]]:
     """Return the parameters that all tasks have, in this one's words."""
     valid = f"held-out data to choose the weights by (default: {task.held_out})"
     return {
-        "data": (str, typer.Argument(help=f"Training data: {task.data}.")),
+        "data": (str, typer.Argument(help=f"Training data: {task.data}.", metavar="DATA")),
         "valid": (Path | None, typer.Option(help=valid)),
         "test": (Path | None, typer.Option(help="held-out data that is only scored")),
         "out": (Path | None, typer.Option(help="run folder to make (default: runs/NAME-1, -2, ...)")),

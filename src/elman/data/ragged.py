@@ -3,6 +3,7 @@
 It does not know what the values mean.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,10 @@ class Ragged:
     def __len__(self) -> int:
         """B."""
         return len(self.starts) - 1
+
+    def __iter__(self) -> Iterator[Array]:
+        """The rows, one after the other."""
+        return (self[row] for row in range(len(self)))
 
     def __getitem__(self, row: int) -> Array:
         """The values of one row, (T, ...)."""

@@ -4,7 +4,6 @@ B-x begins a span of kind x, I-x continues it, O lies outside (Ramshaw & Marcus 
 are plain names.
 """
 
-import sys
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,7 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from elman.data.ragged import Integers, Ragged
+from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column
 from elman.modalities.base import Output
 from elman.modalities.label import said
@@ -50,6 +49,10 @@ class Tags(Output):
     def fit(cls, column: Column) -> Self:
         """Collect the tags."""
         return cls(tag_lists(column).explode().drop_nulls().unique().sort().to_list())
+
+    def named(self, numbers: Array) -> list[str]:
+        """Return the tags of these numbers."""
+        return [self.symbols[number] for number in numbers]
 
     def encode(self, column: Column) -> Ragged:
         """Look the tags up; DataError names the row of the first that training has not seen."""
@@ -95,7 +98,7 @@ class Tags(Output):
 
 def tag_lists(column: Column) -> pl.Series:
     """Return the column as lists of tags; a text is cut at its spaces. DataError at the first row without any."""
-    return cut(column, TOKENS, sys.maxsize)
+    return cut(column, TOKENS)
 
 
 def spans_of(tags: list[str]) -> set[Span]:

@@ -162,7 +162,7 @@ class WordReader(Reader):
         return nn.functional.embedding(batch.index, forms)
 
 
-def cut(column: Column, pattern: str, longest: int) -> pl.Series:
+def cut(column: Column, pattern: str, longest: int | None = None) -> pl.Series:
     """Return the column as lists of words: a list as it is, a text cut by the pattern.
 
     Raises:
@@ -177,7 +177,7 @@ def cut(column: Column, pattern: str, longest: int) -> pl.Series:
     lengths = lists.list.len()
     if (index := column.first(lengths == 0)) is not None:
         raise column.error(index, "is empty; fill it in, or remove the row")
-    if (index := column.first(lengths > longest)) is not None:
+    if longest is not None and (index := column.first(lengths > longest)) is not None:
         raise column.error(
             index, f"has {lengths[index]:,} words, more than {longest:,}; shorten it, or allow it with --longest"
         )

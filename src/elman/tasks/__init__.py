@@ -26,6 +26,10 @@ TASKS = {
         "elman.tasks.classification:Classification",
         "give a whole text or series one of a few labels",
     ),
+    "tagging": Entry(
+        "elman.tasks.tagging:Tagging",
+        "tag every token of a row, and if asked label the row as well",
+    ),
 }
 
 

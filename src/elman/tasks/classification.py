@@ -70,7 +70,7 @@ class Classification(ExampleTask):
     def showcase(self, network: Any, prepared: PreparedExamples, options: ClassificationOptions) -> dict[str, Any]:
         """Return which labels are confused, and the mistakes that the network is most sure of."""
         del options
-        part = "test" if "test" in prepared.facts else "valid"
+        part = prepared.shown
         (name, answers), *_ = self.answered(network, prepared, part).items()
         return {
             "confusion": {"part": part} | labels_of_rows.confused(prepared, part, name, answers),

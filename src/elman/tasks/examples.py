@@ -33,6 +33,8 @@ from elman.training.options import TrainingOptions, option
 class ExampleOptions(TrainingOptions):
     """What tasks on tables share."""
 
+    budget: ClassVar[dict[str, float]] = {"epochs": 10.0}
+
     input: list[str] | None = option(None, "column to read (default: found by its content)")
     output: list[str] | None = option(None, "column to answer (default: found by its content)")
     held_out: float = option(0.1, "share of the rows held out where --valid is not given", minimum=0.001, maximum=0.5)
@@ -187,7 +189,7 @@ class ExampleTask(Task):
         answers = {name: worded(name, prepared.outputs[name], answers) for name, answers in found.items()}
         return [
             {column.name: value} | {key: values[k] for words in answers.values() for key, values in words.items()}
-            for k, value in enumerate(column.values)
+            for k, value in enumerate(column.values.to_list())
         ]
 
     def _add(self, prepared: PreparedExamples, part: str, file: Path, folder: Path) -> None:

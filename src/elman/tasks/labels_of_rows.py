@@ -26,7 +26,7 @@ def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
     inputs = prepared.examples("train").inputs
     series = isinstance(inputs, EncodedSeries)
     title = "nearest neighbour" if series else "TF-IDF and logistic regression"
-    choices = _nearest(prepared, part, name) if series else _linear(prepared, part, name)
+    choices = _nearest(prepared, part, name) if series else linear(prepared, part, name)
     title += f" on the first {LIMIT:,} rows" if len(train) > LIMIT else ""
     if choices is None:
         return [*found, {"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"}]
@@ -76,7 +76,7 @@ def texts(prepared: PreparedExamples, part: str, limit: int | None = None) -> li
     return [value if isinstance(value, str) else " ".join(value) for value in values]
 
 
-def _linear(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
+def linear(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
     """The answers of the linear model, or None where scikit-learn is not there to fit one."""
     if name not in prepared.fitted:
         train = prepared.examples("train").targets[name].values[:LIMIT]

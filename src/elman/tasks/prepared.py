@@ -47,6 +47,11 @@ class PreparedExamples(Prepared):
         """The names of all columns that play a part."""
         return [self.input_name, *self.outputs]
 
+    @property
+    def shown(self) -> str:
+        """The part that a report tells about: the test part, if there is one."""
+        return "test" if "test" in self.facts else "valid"
+
     @cached_property
     def fitted(self) -> dict[str, Any]:
         """Baselines that were fitted on the training part, so that each is fitted once."""

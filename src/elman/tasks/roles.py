@@ -11,6 +11,8 @@ from elman.errors import DataError, UsageError
 
 ANSWERS = ("label", "labels", "class", "category", "target", "intent", "tags", "tag", "y")
 """Names that people give to the column of answers."""
+QUESTIONS = ("text", "texts", "sentence", "tokens", "words", "question", "review", "utterance", "series", "x")
+"""Names that people give to the column that is read."""
 LOOKED_AT = 10_000
 
 
@@ -58,9 +60,10 @@ def find(
 
 def _answer(table: Table, given: Sequence[str], inputs: Sequence[str], outputs: Sequence[str]) -> str:
     columns = [column for column in table.columns() if column.kind in outputs and column.name not in given]
-    named = [column for column in columns if column.name.lower() in ANSWERS]
-    if len(named) == 1:
-        return named[0].name
+    for kind in outputs:
+        named = [column for column in columns if column.kind == kind and column.name.lower() in ANSWERS]
+        if len(named) == 1:
+            return named[0].name
     of_kind = [c for c in table.columns() if c.kind in inputs and c.name not in given]
     if not given and len(of_kind) == 1:  # the one thing that can be read is not what is answered
         columns = [column for column in columns if column is not of_kind[0] and column.name != of_kind[0].name]
@@ -78,8 +81,9 @@ def _answer(table: Table, given: Sequence[str], inputs: Sequence[str], outputs: 
 def _question(table: Table, answers: Sequence[str], inputs: Sequence[str]) -> str:
     for kind in inputs:
         columns = [column for column in table.columns() if column.kind == kind and column.name not in answers]
-        if len(columns) == 1:
-            return columns[0].name
+        named = [column for column in columns if column.name.lower() in QUESTIONS]
+        if len(columns) == 1 or len(named) == 1:
+            return (named or columns)[0].name
         if len(columns) > 1:
             listed = ", ".join(repr(column.name) for column in columns)
             raise UsageError(f"{table.source} could be read from {listed}; say which: --input COLUMN")

@@ -38,7 +38,7 @@ class TrainingOptions:
     budget: ClassVar[dict[str, float]] = {"minutes": 2.0}
     usual: ClassVar[dict[str, dict[str, float]]] = {}
 
-    minutes: float | None = option(None, "budget: minutes of training (default: 2)", minimum=0.001)
+    minutes: float | None = option(None, "budget: minutes of training", minimum=0.001)
     steps: int | None = option(None, "budget: number of updates", minimum=1)
     epochs: float | None = option(None, "budget: passes over the training data", minimum=0.001)
     optimizer: str = option("adamw", "adamw, rmsprop or sgd", choices=("adamw", "rmsprop", "sgd"))

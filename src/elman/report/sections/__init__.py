@@ -10,12 +10,14 @@ from elman.report.sections import (
     samples,
     scores,
     settings,
+    spans,
     usage,
 )
 from elman.report.sections.base import Section
 
 SECTIONS = (
     Section("scores", "Score", scores.view),
+    Section("spans", "What it tags", spans.view),
     Section("confusion", "What it confuses", confusion.view),
     Section("mistakes", "Most confident mistakes", mistakes.view),
     Section("curves", "Training", curves.view),
