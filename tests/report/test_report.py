@@ -37,6 +37,11 @@ def run(loss=1.49, baseline=1.56):
             "counts": [[8, 2], [1, 9]],
             "pairs": [{"truth": "no", "answer": "yes", "rows": 2, "of": 10}],
         },
+        "forecasts": {
+            "levels": [0.1, 0.5, 0.9],
+            "targets": [{"target": "load", "mse": 0.25, "mae": 0.4, "mase": 0.9, "mae_original": 12.5}],
+            "windows": [[{"past": [1, 2, 3], "future": [4, 5], "quantiles": [[3, 4], [4, 4.5], [5, 6]]}]],
+        },
         "spans": {
             "kinds": {"city": {"truth": 3, "answered": 2, "right": 1}},
             "rows": [{"tokens": ["to", "new", "york"], "truth": [[1, 3, "city"]], "answer": [[2, 3, "city"]]}],
@@ -217,9 +222,9 @@ def test_a_part_of_an_unexpected_form_does_not_stop_the_page(tmp_path, name, val
 
 
 def test_a_score_of_another_task_is_shown_under_its_own_name(tmp_path):
-    text = text_of(leave(tmp_path, {"task": "forecasting", "scores": {"test": {"mase": 0.912}}}))
+    text = text_of(leave(tmp_path, {"task": "forecasting", "scores": {"test": {"crps": 0.912}}}))
     assert "0.912" in text
-    assert "Mase" in text
+    assert "Crps" in text
 
 
 def test_steps_made_again_after_a_resume_are_shown_once(tmp_path):

@@ -30,6 +30,10 @@ TASKS = {
         "elman.tasks.tagging:Tagging",
         "tag every token of a row, and if asked label the row as well",
     ),
+    "forecasting": Entry(
+        "elman.tasks.forecasting:Forecasting",
+        "forecast one or several measured values, with quantiles",
+    ),
 }
 
 

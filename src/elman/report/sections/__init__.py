@@ -4,6 +4,7 @@ from elman.report.sections import (
     confusion,
     curves,
     data,
+    forecasts,
     gradient_flow,
     machine,
     mistakes,
@@ -17,6 +18,7 @@ from elman.report.sections.base import Section
 
 SECTIONS = (
     Section("scores", "Score", scores.view),
+    Section("forecasts", "Forecasts", forecasts.view),
     Section("spans", "What it tags", spans.view),
     Section("confusion", "What it confuses", confusion.view),
     Section("mistakes", "Most confident mistakes", mistakes.view),
