@@ -135,9 +135,9 @@ def test_the_figures_are_those_of_their_definitions():
 
 def test_the_season_is_found():
     wave = np.sin(2 * np.pi * np.arange(500) / 24) + np.random.default_rng(0).normal(0, 0.1, 500)
-    assert naive.season_of(wave, 100) in (23, 24, 25)
-    assert naive.season_of(np.random.default_rng(0).normal(0, 1, 500).cumsum(), 100) >= 1
-    assert naive.season_of(np.ones(50), 10) == 1
+    assert naive.season_of(wave[:, None], 100) == 24
+    assert naive.season_of(np.stack([wave, np.ones(500)], 1), 100) == 24
+    assert naive.season_of(np.ones((50, 1)), 10) == 1
     assert naive.seasonal(np.arange(4.0)[:, None], 5, 2)[:, 0].tolist() == [2, 3, 2, 3, 2]
 
 

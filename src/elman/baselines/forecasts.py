@@ -60,20 +60,19 @@ class Ridge:
 
 
 def season_of(values: Floats, most: int) -> int:
-    """Return the lag, up to `most`, at which a series (T,) without its trend is most like itself; 1 where none is.
+    """Return the lag, up to `most`, at which the changes of all series (T, C) are most alike; 1 where none is.
 
-    Lags before the first minimum of the autocorrelation do not count: near values are alike in any smooth series. Of
-    several peaks that are about as high, the first: others are its multiples.
+    Lags before the autocorrelation is first negative do not count, nor does the first lag, where noise makes it so:
+    near changes are alike in any smooth series. Of several peaks about as high, the first: others are its multiples.
     """
-    time = np.arange(len(values))
-    level = values - np.polyval(np.polyfit(time, values, 1), time)
-    spectrum = np.abs(np.fft.rfft(level, 2 * len(level))) ** 2
-    likeness = np.fft.irfft(spectrum)[: most + 1]
-    rising = np.flatnonzero(np.diff(likeness) > 0)
-    if not len(rising) or likeness[0] <= 0:
-        return 1
-    later = likeness[rising[0] + 1 :]
-    if later.max() < 2 * likeness[0] / np.sqrt(len(values)):
+    changes = np.diff(values, axis=0)
+    changes = changes - changes.mean(0)
+    spectrum = np.abs(np.fft.rfft(changes, 2 * len(changes), axis=0)) ** 2
+    likeness = np.fft.irfft(spectrum, axis=0)[: most + 1]
+    likeness = (likeness / np.where(likeness[0] > 0, likeness[0], 1.0)).mean(1)
+    begin = 2 + int((likeness[2:] < 0).argmax()) if (likeness[2:] < 0).any() else len(likeness)
+    later = likeness[begin:]
+    if not len(later) or later.max() < 2 / np.sqrt(len(values)):
         return 1
     peaks = np.flatnonzero((later >= 0.8 * later.max()) & (np.append(later[1:], -np.inf) < later))
-    return int(peaks[0] + rising[0] + 1)
+    return int(peaks[0]) + begin

@@ -81,7 +81,7 @@ class Forecasting(Task):
         cut = divide(whole, options.split, parts, context)
         values = np.concatenate([track.values for track in cut["train"]])
         forecast = Forecast.fit(columns["targets"], columns["covariates"], values)
-        season = options.season or naive.season_of(values[:, 0], min(len(values) // 3, 366))
+        season = options.season or naive.season_of(values[:, : len(columns["targets"])], min(len(values) // 3, 366))
         layout = Layout(
             **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=season
         )

@@ -21,7 +21,7 @@ def view(record: Record) -> dict[str, Any] | None:
     charts = [chart for chart in small if chart]
     if not loss and not charts:
         return None
-    sentences = [_trend(record), _above(record), _clipped(record), _lost(record), _resumed(record)]
+    sentences = [_trend(record), _smoothed(record), _above(record), _clipped(record), _lost(record), _resumed(record)]
     return {
         "loss": loss,
         "charts": charts,
@@ -139,6 +139,12 @@ def _above(record: Record) -> str:
     highest, step = max(zip(*_finite(record.points, "loss")[::-1], strict=True))
     high, where = wording.number(highest, 2), wording.number(step)
     return f"A part of the training curve lies above the picture: at step {where} the loss was {high}."
+
+
+def _smoothed(record: Record) -> str:
+    if not record.number("options", "label_smoothing"):
+        return ""
+    return "The training loss counts label smoothing and dropout, the validation loss neither: it may lie far below."
 
 
 def _clipped(record: Record) -> str:
