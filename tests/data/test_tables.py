@@ -31,7 +31,7 @@ FLAWS = [
     ("t.csv", "", "t.csv is empty"),
     ("t.csv", "text,label\n", "t.csv has no rows"),
     ("t.csv", "a,b\n1,2\n3,4,5\n", "t.csv, row 2 has 3 fields, the header 2"),
-    ("t.csv", "a,b\n1,2\n\n3\n", "t.csv, row 2 has 1 field, the header 2"),
+    ("t.csv", "a,b\n1,2\n\n3\n", "t.csv, row 3 has 1 field, the header 2"),
     ("t.tsv", "a\ta\n1\t2\n", "t.tsv has two columns named 'a'; rename one"),
     ("t.csv", b"a,b\nx,\xfc\n", "t.csv is not UTF-8 text (byte 0xfc in line 2)"),
     ("t.jsonl", '{"a": 1}\n{"a": \n', "t.jsonl, row 2 is no JSON"),
@@ -41,6 +41,17 @@ FLAWS = [
         '{"a": ["x"]}\n\n{"a": {"b": 1}}\n',
         "t.jsonl, row 2, column 'a' holds an object, where the rows before hold a list of texts; mend or remove it",
     ),
+    (
+        "t.jsonl",
+        '{"p": [[1, 2]]}\n{"p": "abc"}\n',
+        "t.jsonl, row 2, column 'p' holds a text, where the rows before hold a list of lists; mend or remove it",
+    ),
+    (
+        "t.jsonl",
+        '{"p": [1]}\n{"p": [[1]]}\n',
+        "t.jsonl, row 2, column 'p' holds a list of lists, where the rows before",
+    ),
+    ("t.jsonl", "\ufeff{}", "t.jsonl begins with a byte-order mark"),
     ("t.parquet", "PAR1", "cannot read t.parquet as parquet"),
 ]
 

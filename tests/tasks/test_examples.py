@@ -79,6 +79,24 @@ def test_texts_are_read_in_other_units(folder, tmp_path, unit):
     assert run.predict(["lovely"])[0]["label"] in ("pos", "neg")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "gru", "layers": 2, "bidirectional": False},
+        {"cell": "rnn", "optimizer": "sgd", "rate": 0.1, "accumulate": 2},
+        {"minutes": 0.005, "epochs": None, "label_smoothing": 0.0, "average": 0.0},
+        {"precision": "bfloat16", "patience": 1, "batch": 500, "held_out": 0.3},
+        {"noise": 0.0, "input": "signal", "output": "kind"},
+    ],
+    ids=str,
+)
+def test_every_option_trains_and_serves(folder, tmp_path, options):
+    given = TINY | {"epochs": 2.0} | options
+    run = elman.train("classification", folder / "waves.jsonl", out=tmp_path / "r", quiet=True, **given)
+    assert math.isfinite(run.scores["valid"]["loss"])
+    assert run.evaluate()["score"] == run.scores["valid"]
+
+
 def test_the_report_shows_confusions_mistakes_and_spans(trained):
     found = {name: run.report.read_text() for name, run in trained.items()}
     assert "What it confuses" in found["texts.csv"]

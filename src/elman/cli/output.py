@@ -29,7 +29,8 @@ def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any
     unknown = f", {score['unknown']:,} of them unknown" if score.get("unknown") else ""
     print(f"{data}: {score['symbols']:,} {unit}{'s' * (score['symbols'] != 1)}{unknown}")
     shown = [key for key in MEASURES if key in score]
-    rows = [("", *((MEASURES[key].unit or MEASURES[key].name.lower()).format(unit=unit) for key in shown))]
+    measures = [MEASURES[key] for key in shown]
+    rows = [("", *((m.heading or m.unit or m.name).format(unit=unit) for m in measures))]
     for name, figures in (("this network", score), *((entry["name"], entry) for entry in baselines)):
         rows.append((name, *(_figure(figures.get(key)) for key in shown)))
     print_rows(rows)

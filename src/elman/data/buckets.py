@@ -50,11 +50,6 @@ class Buckets:
         self.position, self.epoch = state["position"], state["epoch"]
         self._order = self._shuffled()
 
-    def padding(self) -> float:
-        """Return the share of an epoch's padded time steps that are padding."""
-        padded = sum(int(self.lengths[rows].max()) * len(rows) for rows in self._order)
-        return 1 - int(self.lengths.sum()) / max(1, padded)
-
     def _shuffled(self) -> list[Integers]:
         random = np.random.default_rng((self.seed, self.epoch))
         rows = random.permutation(len(self.lengths))

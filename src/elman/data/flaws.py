@@ -16,6 +16,7 @@ import polars as pl
 from elman.errors import DataError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+PLURALS = {"a text": "texts", "a number": "numbers", "a boolean": "booleans", "an object": "objects"}
 WIDEST = 1 << 30
 """Characters of a csv field; Python's reader would stop at 131072."""
 
@@ -28,6 +29,8 @@ def check(path: Path, frame: pl.DataFrame) -> None:
         raise DataError(f"{path} has two columns named {twice.removesuffix('_duplicated_0')!r}; rename one")
     if path.suffix in SEPARATORS and frame[:, -1].has_nulls():
         _check_width(path)
+    if path.suffix == ".jsonl":
+        _check_types(path, frame)
 
 
 def explain(path: Path, error: BaseException) -> DataError:
@@ -39,6 +42,9 @@ def explain(path: Path, error: BaseException) -> DataError:
             _check_width(path)
         if path.suffix == ".jsonl":
             with path.open(encoding="utf-8") as lines:
+                if lines.read(1) == "\ufeff":
+                    return DataError(f"{path} begins with a byte-order mark, which JSON lines may not; remove it")
+                lines.seek(0)
                 parse_lines(str(path), lines)
     except DataError as found:
         return found
@@ -83,10 +89,19 @@ def _kind(value: Any) -> str:
     """The type of a JSON value, in words."""
     if isinstance(value, list):
         inner = {_kind(item) for item in value if item is not None}
-        of = "nothing" if not inner else "different things" if len(inner) > 1 else inner.pop().split(" ", 1)[1] + "s"
-        return f"a list of {of}"
+        return f"a list of {PLURALS.get(inner.pop(), 'lists') if len(inner) == 1 else 'different things'}"
     names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", dict: "an object"}
     return names[type(value)]
+
+
+def _check_types(path: Path, frame: pl.DataFrame) -> None:
+    """Raise DataError where a column became text or nothing because its rows hold different types."""
+    with path.open(encoding="utf-8") as lines:
+        first = json.loads(next(line for line in lines if line.strip()))
+        told = {name: _kind(value) for name, value in first.items() if value is not None}
+        if any("String" in str(frame.schema[name]) and "text" not in kind for name, kind in told.items()):
+            lines.seek(0)
+            parse_lines(str(path), lines)
 
 
 def _check_text(path: Path) -> None:
@@ -105,8 +120,8 @@ def _check_width(path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as file, _wide_fields():
         reader = csv.reader(_without_zeros(file), delimiter=SEPARATORS[path.suffix])
         header = next(reader, [])
-        for number, row in enumerate((row for row in reader if row), 1):
-            if len(row) != len(header):
+        for number, row in enumerate(reader, 1):
+            if row and len(row) != len(header):
                 raise DataError(
                     f"{path}, row {number} has {len(row)} field{'s' * (len(row) != 1)}, the header {len(header)}; "
                     "mend the row, or put fields that hold separators or quotes into quotes"

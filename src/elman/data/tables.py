@@ -107,15 +107,15 @@ class Table:
 
 
 def kind(dtype: Any) -> str:
-    """Return what a column of this polars type holds, in one word; "nothing" where it cannot be used."""
+    """Return what a column of this polars type holds, in one word; "mixed values" where it cannot be used."""
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         return "text"
     if dtype.is_numeric() or dtype == pl.Boolean:
         return "number"
     if isinstance(dtype, pl.List | pl.Array):
         inner = {"text": "texts", "number": "numbers", "numbers": "numbers"}
-        return inner.get(kind(dtype.inner), "nothing")
-    return "nothing"
+        return inner.get(kind(dtype.inner), "mixed values")
+    return "mixed values"
 
 
 def read(path: Path) -> Table:

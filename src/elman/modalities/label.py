@@ -11,7 +11,7 @@ from elman.data.tables import Column
 from elman.errors import DataError
 from elman.modalities.base import Output
 
-MOST = 10_000
+MOST = 20
 SHOWN = 5
 
 
@@ -30,15 +30,15 @@ class Label(Output):
 
     @classmethod
     def fit(cls, column: Column) -> Self:
-        """Collect the names; DataError where there is only one, or where they are too many to be labels."""
+        """Collect the names; DataError where there is only one, or where most rows have one of their own."""
         names = _names(column).unique().sort()
         if len(names) < 2:
             raise DataError(
                 f"{column.source}: every row of column {column.name!r} is {names[0]!r}; there is nothing to tell apart"
             )
-        if len(names) > MOST:
+        if len(names) > max(MOST, len(column) // 2):
             raise DataError(
-                f"{column.source}: column {column.name!r} has {len(names):,} different values, more than {MOST:,}; "
+                f"{column.source}: column {column.name!r} has {len(names):,} different values in {len(column):,} rows; "
                 "name a column of labels with --output"
             )
         return cls(names.to_list())

@@ -94,7 +94,7 @@ class SymbolReader(Reader):
 
     def forward(self, symbols: Tensor) -> Tensor:
         """Return (T, B, features) for symbols (T, B)."""
-        found: Tensor = self.embedding(symbols.to(self.embedding.weight.device))
+        found: Tensor = self.embedding(symbols)
         return found
 
 

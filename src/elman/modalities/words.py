@@ -154,7 +154,6 @@ class WordReader(Reader):
 
     def forward(self, batch: WordBatch) -> Tensor:
         """Return (T, B, features)."""
-        batch = batch.to(self.words.weight.device)
         words = batch.words
         if self.training and self.forget:
             words = words * (torch.rand(words.shape, device=words.device) >= self.forget)

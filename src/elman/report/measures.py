@@ -16,6 +16,7 @@ class Measure:
 
     name: str
     unit: str = ""
+    heading: str = ""  # of a column, where the unit would be too long for it
     digits: int = 3
     lower_is_better: bool = True
     meaning: Callable[[float], str] | None = None
@@ -28,12 +29,12 @@ def hesitation(loss: float) -> str:
 
 
 MEASURES = {
-    "accuracy": Measure("Accuracy", "of the rows right", lower_is_better=False),
+    "accuracy": Measure("Accuracy", "of the rows right", "accuracy", lower_is_better=False),
     "macro_f1": Measure("Macro F1", "macro F1", lower_is_better=False),
     "entity_f1": Measure("Entity F1", "entity F1", lower_is_better=False),
-    "tag_accuracy": Measure("Tag accuracy", "of the tags right", lower_is_better=False),
-    "label_accuracy": Measure("Label accuracy", "of the labels right", lower_is_better=False),
-    "row_accuracy": Measure("Whole-row accuracy", "of the rows all right", lower_is_better=False),
+    "tag_accuracy": Measure("Tag accuracy", "of the tags right", "tags right", lower_is_better=False),
+    "label_accuracy": Measure("Label accuracy", "of the labels right", "labels right", lower_is_better=False),
+    "row_accuracy": Measure("Whole-row accuracy", "of the rows all right", "rows right", lower_is_better=False),
     "mse": Measure("MSE", "MSE, scaled"),
     "mae": Measure("MAE", "MAE, scaled"),
     "mase": Measure("MASE", "MASE"),

@@ -4,6 +4,7 @@ It knows neither what is read nor what is answered.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,16 +52,17 @@ class SharedEncoder(nn.Module):
         self.outputs = nn.ModuleList(outputs.values())
         self.before, self.after = LockedDropout(dropout[0]), LockedDropout(dropout[1])
 
-    def forward(self, inputs: object, lengths: Tensor) -> dict[str, Tensor]:
+    def forward(self, inputs: Any, lengths: Tensor) -> dict[str, Tensor]:
         """Return the scores of every output by name.
 
         Args:
-            inputs: what the reader takes, padded.
+            inputs: what the reader takes, padded, on any device.
             lengths: (B,), time steps of each row.
         """
-        read = self.before(self.reader(inputs))
+        device = next(self.parameters()).device
+        read = self.before(self.reader(inputs.to(device)))
         features, state = self.recurrence.scan(read, None, lengths)
-        live = torch.arange(len(read), device=read.device).unsqueeze(1) < lengths.to(read.device)
+        live = torch.arange(len(read), device=device).unsqueeze(1) < lengths.to(device)
         features, last = self.after(features), self._last(state)
         return {name: output(features, last, live) for name, output in zip(self.names, self.outputs, strict=True)}
 
