@@ -140,6 +140,15 @@ def test_a_run_outlives_its_files(folder, tmp_path):
         next(again.generate())
 
 
+def test_columns_may_have_any_name_and_every_row_its_own_tags(tmp_path):
+    rows = [{"row": f"w{k} x{k}", "series": f"t{k % 3} t{k}"} for k in range(40)]
+    path = tables.write(tmp_path / "t.csv", rows)
+    options = TINY | {"epochs": 1.0, "input": "row", "output": "series"}
+    run = elman.train("tagging", path, out=tmp_path / "r", quiet=True, **options)
+    assert run.scores["valid"]["symbols"] == 4
+    assert elman.load(run.path).evaluate()["score"] == run.scores["valid"]
+
+
 def test_a_further_task_is_one_class_and_one_entry(folder, tmp_path, monkeypatch):
     """The smallest task that there can be: the same modalities, another measure, no baseline."""
     from elman.tasks.classification import Classification

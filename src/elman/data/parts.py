@@ -10,14 +10,14 @@ def split(count: int, share: float, seed: int, groups: Integers | None = None) -
 
     Args:
         count: N.
-        share: of the rows that are held out.
+        share: of the rows that are held out; at least one is.
         seed: of the draw.
         groups: (N,), a group for each row: each gives its share, and keeps at least one row to learn from.
     """
     order = np.random.default_rng(seed).permutation(count)
     of = np.zeros(count, np.int64) if groups is None else groups[order]
     held: list[Integers] = []
-    owed = 0.0
+    owed, share = 0.0, max(share, 1 / count)
     for rows in np.split(order[np.argsort(of, kind="stable")], np.cumsum(np.bincount(of))[:-1]):
         owed += share * len(rows)
         taken = min(round(owed), max(0, len(rows) - 1))

@@ -21,8 +21,8 @@ from elman.tasks.base import Files, Prepared
 from elman.training.examples import Examples
 
 SMALLEST = 20
-ROW = "row"
-"""The column in which the parts in a run folder keep the row's number in its file."""
+ROW, COLUMN = "row", "column "
+"""How the columns of a part are named in a run folder: the row's number in its file, and after COLUMN the table's."""
 
 
 class PreparedExamples(Prepared):
@@ -61,10 +61,10 @@ class PreparedExamples(Prepared):
         """Return a column of a part; RunError where it is gone from the folder."""
         place = self.places[part]
         try:
-            frame = pl.read_parquet(place, columns=[ROW, name], memory_map=False)
+            frame = pl.read_parquet(place, columns=[ROW, COLUMN + name], memory_map=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise RunError(f"{place} cannot be read; restore it, or train the run anew") from error
-        return Column(str(self.facts[part]["path"]), name, frame[name], frame[ROW].to_numpy())
+        return Column(str(self.facts[part]["path"]), name, frame[COLUMN + name], frame[ROW].to_numpy())
 
     def examples(self, part: str) -> Examples:
         """Return a part, encoded."""
@@ -76,7 +76,7 @@ class PreparedExamples(Prepared):
         """Check and encode a part, and keep its rows in `folder`."""
         self._examples[part] = made = self.encode(columns)
         row = pl.Series(ROW, columns[self.input_name].rows)
-        frame = pl.DataFrame([row, *(column.values.alias(name) for name, column in columns.items())])
+        frame = pl.DataFrame([row, *(column.values.alias(COLUMN + name) for name, column in columns.items())])
         self.places[part] = files.replace(folder / f"{part}.parquet", frame.write_parquet)
         facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": len(made)}
         self.facts[part] = facts | self.input.facts(made.inputs)
@@ -109,15 +109,22 @@ def divided(table: Table, held_out: float | None, seed: int, outputs: list[Colum
         raise DataError(f"{table.source} has only {len(table)} rows, too few to learn from{beside}; give a few hundred")
     if held_out is None:
         return {"train": None}
-    labels = [column.values for column in outputs if column.kind in ("text", "number")]
-    groups = labels[0].fill_null(labels[0].mode()[0]).rank("dense").to_numpy().astype(np.int64) if labels else None
-    train, valid = parts.split(len(table), held_out, seed, groups)
+    train, valid = parts.split(len(table), held_out, seed, _groups(outputs))
     return {"train": train, "valid": valid}
 
 
 def others(files: Files) -> dict[str, Path]:
     """The files beside the training file."""
     return {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
+
+
+def _groups(outputs: list[Column]) -> Integers | None:
+    """A number for each row's label, by the first column of labels: one of texts or numbers that often repeat."""
+    for column in outputs:
+        if column.kind in ("text", "number") and column.values.n_unique() <= len(column) // 2:
+            numbers = column.values.cast(pl.String).fill_null("").rank("dense").to_numpy()
+            return numbers.astype(np.int64)
+    return None
 
 
 def _check_equal(input: Column, output: Column, steps: Integers, answers: Integers) -> None:
