@@ -140,6 +140,20 @@ def test_a_run_outlives_its_files(folder, tmp_path):
         next(again.generate())
 
 
+def test_without_scikit_learn_the_linear_baseline_says_how_to_get_it(trained, folder, monkeypatch, capsys):
+    import sys
+
+    from elman.cli import output
+
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    found = trained["texts.csv"].evaluate(folder / "test-texts.csv")
+    assert found["baselines"][1].keys() == {"name", "note"}
+    output.print_scores(found["data"], found["score"], found["baselines"])
+    assert capsys.readouterr().out.endswith("not measured: it needs scikit-learn; pip install 'elman[baselines]'\n")
+    other = trained["tagged.jsonl"].evaluate(folder / "test-tagged.jsonl")
+    assert other["baselines"][0]["name"] == "most frequent tag of each token; most frequent label"
+
+
 def test_columns_may_have_any_name_and_every_row_its_own_tags(tmp_path):
     rows = [{"row": f"w{k} x{k}", "series": f"t{k % 3} t{k}"} for k in range(40)]
     path = tables.write(tmp_path / "t.csv", rows)

@@ -62,8 +62,8 @@ def test_a_run_forecasts_better_than_naively(run):
 
 
 def test_the_median_lies_in_the_middle_and_the_bands_hold_what_they_say(run):
-    windows = run.description["forecasts"]["windows"][0]
-    for window in windows:
+    assert all(0.5 < target["inside"] < 0.98 for target in run.description["forecasts"]["targets"])
+    for window in run.description["forecasts"]["windows"][0]:
         quantiles = np.array(window["quantiles"])
         assert (np.diff(quantiles, axis=0) >= -1e-6).all()
     assert "Forecasts" in run.report.read_text()
@@ -130,6 +130,9 @@ def test_the_figures_are_those_of_their_definitions():
     score = errors.score()
     assert (score["mse"], score["mae"], score["mase"]) == (4.0, 1.0, 0.5)
     assert (score["mse_original"], score["mae_original"]) == (400.0, 10.0)
+    assert errors.by_target(["load"])[0]["inside"] == 1.0
+    errors.add(quantiles, np.array([9.0]).reshape(1, 1, 1))
+    assert errors.by_target(["load"])[0]["inside"] == 0.5
     assert score["pinball"] == pytest.approx((0.1 * 3 + 0.25 * 2 + 0.5 * 1 + 0.0 + 0.1 * 1) / 5)
 
 

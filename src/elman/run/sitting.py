@@ -51,7 +51,7 @@ def train(
     Args:
         task: its name; `elman tasks` lists them.
         data: the training data: a file, or the name of a text that ships with Elman ("tinyshakespeare").
-        valid: held-out data to choose the weights by; without it the last tenth of `data`.
+        valid: held-out data to choose the weights by; without it the task holds a part of `data` out.
         test: held-out data that is only scored.
         out: the run folder, made anew; default runs/NAME-1, -2, ...
         resume: go on with the run in `out`. Only a new budget may be given beside it.

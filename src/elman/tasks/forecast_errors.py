@@ -35,6 +35,7 @@ class Errors:
         self.naive, self.deviation = naive, deviation
         self.windows = self.count = 0
         self.squared, self.absolute, self.pinball = np.zeros(targets), np.zeros(targets), np.zeros(targets)
+        self.inside = np.zeros(targets)
 
     def add(self, forecast: Floats, future: Floats) -> None:
         """Take (horizon, B, C, Q) and what came, (horizon, B, C)."""
@@ -44,6 +45,7 @@ class Errors:
         levels = np.array(LEVELS)
         quantiles = error[..., :-1]
         self.pinball += np.maximum(levels * quantiles, (levels - 1) * quantiles).mean(-1).sum((0, 1))
+        self.inside += ((quantiles[..., 0] >= 0) & (quantiles[..., -1] <= 0)).sum((0, 1))
         self.count += future.shape[0] * future.shape[1]
         self.windows += future.shape[1]
 
@@ -65,7 +67,7 @@ class Errors:
         }
 
     def by_target(self, names: Iterable[str]) -> list[dict[str, Any]]:
-        """Return the figures of each target."""
+        """Return the figures of each target, with the share of values between the outermost quantiles."""
         mse, mae = self.squared / self.count, self.absolute / self.count
         return [
             {
@@ -74,6 +76,7 @@ class Errors:
                 "mae": float(mae[k]),
                 "mase": float(mae[k] / self.naive[k]),
                 "mae_original": float(mae[k] * self.deviation[k]),
+                "inside": float(self.inside[k] / self.count),
             }
             for k, name in enumerate(names)
         ]

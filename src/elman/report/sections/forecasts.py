@@ -7,7 +7,7 @@ import numpy as np
 from elman.report.charts import Axes, Chart, Line, draw
 from elman.report.record import Record, is_number
 
-FIGURES = ("mse", "mae", "mase", "mae_original")
+FIGURES = ("mse", "mae", "mase", "mae_original", "inside")
 
 
 def view(record: Record) -> dict[str, Any] | None:
