@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 import elman
 from elman import tasks
+from elman.cli import output
 from elman.data import tables
 from elman.errors import DataError, RunError, UsageError
 
@@ -143,8 +144,6 @@ def test_a_run_outlives_its_files(folder, tmp_path):
 def test_without_scikit_learn_the_linear_baseline_says_how_to_get_it(trained, folder, monkeypatch, capsys):
     import sys
 
-    from elman.cli import output
-
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     found = trained["texts.csv"].evaluate(folder / "test-texts.csv")
     assert found["baselines"][1].keys() == {"name", "note"}
@@ -163,26 +162,49 @@ def test_columns_may_have_any_name_and_every_row_its_own_tags(tmp_path):
     assert elman.load(run.path).evaluate()["score"] == run.scores["valid"]
 
 
-def test_a_further_task_is_one_class_and_one_entry(folder, tmp_path, monkeypatch):
-    """The smallest task that there can be: the same modalities, another measure, no baseline."""
-    from elman.tasks.classification import Classification
+FURTHER = '''"""Spotting: does a text hold a certain word? The smallest task there can be."""
 
-    class Counting(Classification):
-        name = "counting"
-        metric = "how many are right"
+from elman.modalities.label import Label
+from elman.modalities.words import Words
+from elman.tasks.examples import ExampleOptions, ExampleTask
 
-        def figures(self, prepared, part, found):
-            figures = super().figures(prepared, part, found)
-            return {"right": round(figures["accuracy"] * figures["symbols"]), **figures}
 
-        def baselines(self, prepared, part):
-            return []
+class Spotting(ExampleTask):
+    """P(label | text), scored by how many are right."""
 
-    monkeypatch.setattr("elman.tasks.classification.Counting", Counting, raising=False)
-    monkeypatch.setitem(tasks.TASKS, "counting", tasks.Entry("elman.tasks.classification:Counting", "count"))
-    run = elman.train("counting", folder / "texts.csv", out=tmp_path / "r", quiet=True, **TINY)
+    name = "spotting"
+    topology = "many-to-one"
+    metric = "rows right"
+    baseline_name = "none"
+    Options = ExampleOptions
+    inputs = ("text",)
+    answers = ("text",)
+    modalities = (Words, Label)
+
+    def fit(self, input, outputs, options):
+        return Words.fit(input), [Label.fit(column) for column in outputs]
+
+    def figures(self, prepared, part, found):
+        targets = prepared.examples(part).targets["label"].values
+        right = int((found["label"].choices.values == targets).sum())
+        return {"right": right, "symbols": len(targets), "unit": "row"}
+
+    def baselines(self, prepared, part):
+        return []
+'''
+
+
+def test_a_further_task_is_one_file_and_one_entry(folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "spotting.py").write_text(FURTHER)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(tasks.TASKS, "spotting", tasks.Entry("spotting:Spotting", "spot a word"))
+    run = elman.train("spotting", folder / "texts.csv", out=tmp_path / "r", quiet=True, **TINY)
     assert run.scores["valid"]["right"] > 20
-    assert json.loads((run.path / "run.json").read_text())["task"] == "counting"
+    assert run.predict(["lovely"])[0].keys() == {"text", "label", "label_probability"}
+    assert "Right" in run.report.read_text()
+    output.print_scores("valid", run.scores["valid"], [])
+    assert capsys.readouterr().out.split()[:4] == ["valid:", "30", "rows", "right"]
+    assert json.loads((run.path / "run.json").read_text())["task"] == "spotting"
 
 
 ROLES = [

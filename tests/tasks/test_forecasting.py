@@ -12,7 +12,7 @@ import elman
 from elman.baselines import forecasts as naive
 from elman.data import tables, timeline
 from elman.data.windows import TrackWindows
-from elman.errors import DataError, ElmanError, UsageError
+from elman.errors import DataError, ElmanError, RunError, UsageError
 from elman.tasks.forecast_errors import Errors
 from elman.tasks.tracks import divide
 
@@ -95,6 +95,20 @@ def test_several_series_are_kept_apart(tmp_path):
     assert [(row["place"], row["date"]) for row in found[::6]] == [
         ("north", "2026-01-13 12:00:00"), ("south", "2026-01-13 12:00:00"),
     ]  # fmt: skip
+
+
+def test_files_of_their_own_are_parts_of_their_own_and_a_run_is_continued(tmp_path):
+    files = {
+        name: tables.write(tmp_path / f"{name}.csv", rows(200, seed=k))
+        for k, name in enumerate(("train", "valid", "test"))
+    }
+    given = {"valid": files["valid"], "test": files["test"], "out": tmp_path / "r", "quiet": True, "target": "load"}
+    run = elman.train("forecasting", files["train"], **given, **(TINY | {"epochs": 1.0}))
+    assert {part: fact["rows"] for part, fact in run.description["data"].items()} == dict.fromkeys(files, 200)
+    longer = elman.train("forecasting", files["train"], out=tmp_path / "r", quiet=True, resume=True, epochs=2.0)
+    assert longer.description["training"]["epochs"] == 2
+    with pytest.raises(RunError, match="is not the test table that the run was begun with"):
+        elman.train("forecasting", files["train"], test=files["valid"], out=tmp_path / "r", quiet=True, resume=True)
 
 
 def test_rows_without_times_are_in_order(tmp_path):

@@ -5,6 +5,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+COUNTS = ("symbols", "unknown")
+"""The entries of a score that say how much was scored."""
+
 
 def print_json(value: Any) -> None:
     """Print one JSON object and nothing else."""
@@ -23,13 +26,14 @@ def print_rows(rows: Iterable[tuple[str, ...]]) -> None:
 
 def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any]]) -> None:
     """Print a score beside its baselines, the loser too."""
-    from elman.report.measures import MEASURES
+    from elman.report.measures import MEASURES, Measure
 
     unit = score["unit"]
     unknown = f", {score['unknown']:,} of them unknown" if score.get("unknown") else ""
     print(f"{data}: {score['symbols']:,} {unit}{'s' * (score['symbols'] != 1)}{unknown}")
-    shown = [key for key in MEASURES if key in score]
-    measures = [MEASURES[key] for key in shown]
+    own = [key for key, value in score.items() if isinstance(value, int | float) and key not in {*MEASURES, *COUNTS}]
+    shown = [*(key for key in MEASURES if key in score), *own]
+    measures = [MEASURES.get(key, Measure(key.replace("_", " "))) for key in shown]
     rows = [("", *((m.heading or m.unit or m.name).format(unit=unit) for m in measures))]
     for name, figures in (("this network", score), *((entry["name"], entry) for entry in baselines)):
         rows.append((name, *(_figure(figures.get(key)) for key in shown)))
