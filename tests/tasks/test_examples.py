@@ -287,5 +287,6 @@ def test_a_bad_table_is_told_in_one_sentence_and_nothing_is_written(tmp_path, mo
 
 
 def test_a_missing_or_unknown_column_in_what_is_to_be_predicted(trained):
-    with pytest.raises(DataError, match="the rows given has no column 'text'"):
+    with pytest.raises(DataError, match="the table given has no column 'text'"):
         trained["texts.csv"].predict([{"txet": "a"}])
+    assert trained["texts.csv"].predict([]) == []

@@ -215,7 +215,7 @@ def test_a_bad_table_is_told_in_one_sentence_and_nothing_is_written(tmp_path, na
 
 
 def test_too_little_to_forecast_from_is_told(run):
-    with pytest.raises(DataError, match="the rows given has 20 time steps, fewer than the context 48; give more"):
+    with pytest.raises(DataError, match="the table given has 20 time steps, fewer than the context 48; give more"):
         run.predict(rows(20))
     with pytest.raises(UsageError, match="a forecasting run does not generate"):
         next(run.generate())

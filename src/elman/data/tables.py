@@ -143,12 +143,12 @@ def read(path: Path) -> Table:
     return Table(str(path), frame)
 
 
-def from_rows(rows: Sequence[dict[str, Any]], source: str = "the rows given") -> Table:
+def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -> Table:
     """Make a table of rows, columns by name."""
     try:
         return Table(source, pl.DataFrame(rows, infer_schema_length=None))
     except (pl.exceptions.PolarsError, TypeError) as error:
-        raise DataError(f"{source} make no table: {flaws.brief(error)}") from error
+        raise DataError(f"{source} cannot be read: {flaws.brief(error)}") from error
 
 
 def fingerprint(path: Path) -> str:

@@ -115,7 +115,7 @@ class Run:
             found = self._task.rows(self.prepared, None if str(rows) == "-" else Path(rows))
         else:
             found = list(rows)
-        return self._task.predict(self.network, self.prepared, found)
+        return self._task.predict(self.network, self.prepared, found) if found else []
 
     def generate(self, prompt: str = "", length: int = 500, **sampling: Any) -> Iterator[str]:
         """Yield text that continues `prompt`, piece by piece.
