@@ -102,6 +102,31 @@ def test_a_closed_pipe_is_no_error(run):
 
 
 def test_help_names_only_the_options_of_its_task():
-    text = command("train", "language-modeling", "--help").stdout
-    assert "--window" in text
-    assert "--horizon" not in text
+    for task, own in (("language-modeling", "--window"), ("forecasting", "--horizon"), ("classification", "--unit")):
+        text = command("train", task, "--help").stdout
+        assert own in text
+        assert ("--horizon" in text) == (task == "forecasting")
+
+
+def test_a_table_is_classified_scored_and_predicted_from_the_command_line(tmp_path):
+    from tests.tasks.conftest import texts
+
+    table = tmp_path / "t.jsonl"
+    table.write_text("".join(json.dumps(row) + "\n" for row in texts(120)))
+    out, small = tmp_path / "r", ["--hidden", "8", "--embedding", "8", "--epochs", "3"]
+    done = command("train", "classification", table, "--input", "text", "--output", "label", *small, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "found by" not in done.stderr
+    for words in ("valid: 12 rows", "accuracy", "TF-IDF and logistic regression", f"elman predict {out} FILE"):
+        assert words in done.stdout
+    assert json.loads(command("evaluate", out, table, "--json").stdout)["score"]["symbols"] == 120
+    said = json.loads(command("predict", out, "-", "--json", input="lovely film\nsad day\n").stdout)["rows"]
+    assert [row["text"] for row in said] == ["lovely film", "sad day"]
+    assert command("predict", out, table, "--output", tmp_path / "p.csv").returncode == 0
+    assert (tmp_path / "p.csv").read_text().startswith("text,label,label_probability\n")
+    refused = command("generate", out)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "elman: a classification run does not generate; use `elman predict`\n"
+    assert command("train", "classification", table, *small, "--out", tmp_path / "s").stderr.startswith(
+        "Reading 'text', answering 'label': found by their content; --input and --output say otherwise.\n"
+    )

@@ -32,6 +32,21 @@ def run(loss=1.49, baseline=1.56):
         "training": {"steps": 1618, "seconds": 130.0, "symbols_seen": 3313664, "epochs": 3.3},
         "scores": {"valid": {"loss": loss, "perplexity": 4.44, "symbols": 111539, "unknown": 3, "unit": "character"}},
         "baseline": {"name": "5-gram (interpolated Kneser-Ney)", "loss": baseline, "perplexity": 4.76},
+        "confusion": {
+            "labels": ["no", "yes"],
+            "counts": [[8, 2], [1, 9]],
+            "pairs": [{"truth": "no", "answer": "yes", "rows": 2, "of": 10}],
+        },
+        "forecasts": {
+            "levels": [0.1, 0.5, 0.9],
+            "targets": [{"target": "load", "mse": 0.25, "mae": 0.4, "mase": 0.9, "mae_original": 12.5}],
+            "windows": [[{"past": [1, 2, 3], "future": [4, 5], "quantiles": [[3, 4], [4, 4.5], [5, 6]]}]],
+        },
+        "spans": {
+            "kinds": {"city": {"truth": 3, "answered": 2, "right": 1}},
+            "rows": [{"tokens": ["to", "new", "york"], "truth": [[1, 3, "city"]], "answer": [[2, 3, "city"]]}],
+        },
+        "mistakes": [{"row": 7, "input": "well well", "truth": "no", "answer": "yes", "probability": 0.98}],
         "samples": [{"temperature": 0.8, "prompt": "ROMEO:", "text": "ROMEO:\nWhat say you?"}],
         "gradient_flow": {
             "all_steps": [[0.01, 0.02, 0.03]],
@@ -147,8 +162,8 @@ def test_every_part_is_shown_beside_its_own_baseline_and_the_test_part_leads(tmp
     content["scores"]["test"] = {"loss": 1.61, "symbols": 10, "unit": "character"}
     content["baselines"] = {"valid": {"name": "6-gram", "loss": 1.52}, "test": {"name": "6-gram", "loss": 1.54}}
     text = text_of(leave(tmp_path, content, metrics()))
-    assert "1.610 nats per character, test text Worse than the naive baseline. 6-gram: 1.540." in text
-    assert text.index("6-gram, test text 1.540") < text.index("6-gram, validation text 1.520")
+    assert "1.610 nats per character, test data Worse than the naive baseline. 6-gram: 1.540." in text
+    assert text.index("6-gram, test data 1.540") < text.index("6-gram, validation data 1.520")
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted"])
@@ -207,9 +222,9 @@ def test_a_part_of_an_unexpected_form_does_not_stop_the_page(tmp_path, name, val
 
 
 def test_a_score_of_another_task_is_shown_under_its_own_name(tmp_path):
-    text = text_of(leave(tmp_path, {"task": "forecasting", "scores": {"test": {"mase": 0.912}}}))
+    text = text_of(leave(tmp_path, {"task": "forecasting", "scores": {"test": {"crps": 0.912}}}))
     assert "0.912" in text
-    assert "Mase" in text
+    assert "Crps" in text
 
 
 def test_steps_made_again_after_a_resume_are_shown_once(tmp_path):

@@ -14,7 +14,7 @@ from elman.errors import NonFiniteError, RunError, UsageError
 
 
 def test_a_run_learns_beyond_single_symbols_and_says_so(run):
-    score, baseline = run.scores["valid"], run.description["baselines"]["valid"]
+    score, baseline = run.scores["valid"], run.description["baselines"]["valid"][0]
     symbols = np.bincount(run.prepared.parts["valid"].symbols)
     shares = symbols[symbols > 0] / symbols.sum()
     assert score["loss"] < -(shares * np.log(shares)).sum() - 0.5
@@ -46,7 +46,7 @@ def test_evaluating_a_file_counts_what_is_unknown(run, tmp_path):
     found = run.evaluate(path)
     assert found["score"]["unknown"] == 20
     assert math.isfinite(found["score"]["loss"])
-    assert found["baseline"]["symbols"] == found["score"]["symbols"]
+    assert found["baselines"][0]["symbols"] == found["score"]["symbols"]
 
 
 def test_prediction_prefers_what_was_seen(run):

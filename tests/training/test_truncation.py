@@ -6,7 +6,7 @@ import torch
 
 from elman import layers
 from elman.data.stream import Lanes
-from elman.modalities.text import TextHead
+from elman.modalities.base import CategoricalHead
 from elman.topologies.synced import SyncedManyToMany
 from elman.training import truncation
 from elman.training.truncation import Windows
@@ -15,7 +15,7 @@ from elman.training.truncation import Windows
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    net = SyncedManyToMany(torch.nn.Embedding(5, 3), layers.build("rnn", 3, 4), TextHead(4, 5))
+    net = SyncedManyToMany(torch.nn.Embedding(5, 3), layers.build("rnn", 3, 4), CategoricalHead(4, 5))
     return net.double()
 
 

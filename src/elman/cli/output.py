@@ -5,6 +5,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+COUNTS = ("symbols", "unknown")
+"""The entries of a score that say how much was scored."""
+
 
 def print_json(value: Any) -> None:
     """Print one JSON object and nothing else."""
@@ -21,16 +24,26 @@ def print_rows(rows: Iterable[tuple[str, ...]]) -> None:
         print("  ".join([*cells, row[-1]]).rstrip())
 
 
-def print_scores(data: str, score: dict[str, Any], baseline: dict[str, Any]) -> None:
-    """Print a score beside its baseline, the loser too."""
+def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any]]) -> None:
+    """Print a score beside its baselines, the loser too."""
+    from elman.report.measures import MEASURES, Measure
+
     unit = score["unit"]
-    unknown = f", {score['unknown']:,} of them unknown" if score["unknown"] else ""
-    print(f"{data}: {score['symbols']:,} {unit}s{unknown}")
-    rows: list[tuple[str, ...]] = [("", f"nats per {unit}", "perplexity", "bits per character")]
-    for name, figures in (("this network", score), (baseline["name"], baseline)):
-        values = (figures["loss"], figures["perplexity"], figures["bits_per_character"])
-        rows.append((name, *(f"{value:.4g}" if value >= 100 else f"{value:.3f}" for value in values)))
+    unknown = f", {score['unknown']:,} of them unknown" if score.get("unknown") else ""
+    print(f"{data}: {score['symbols']:,} {unit}{'s' * (score['symbols'] != 1)}{unknown}")
+    own = [key for key, value in score.items() if isinstance(value, int | float) and key not in {*MEASURES, *COUNTS}]
+    shown = [*(key for key in MEASURES if key in score), *own]
+    measures = [MEASURES.get(key, Measure(key.replace("_", " "))) for key in shown]
+    rows = [("", *((m.heading or m.unit or m.name).format(unit=unit) for m in measures))]
+    for name, figures in (("this network", score), *((entry["name"], entry) for entry in baselines)):
+        rows.append((name, *(_figure(figures.get(key)) for key in shown)))
     print_rows(rows)
+    for note in [entry["note"] for entry in baselines if "note" in entry]:
+        print(note)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}" if value >= 100 else f"{value:.3f}"
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
@@ -40,6 +53,8 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(_cell(item) for item in value)
     return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from elman.cli import output
-from elman.errors import DataError
 
 RunArgument = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")]
@@ -27,23 +26,25 @@ def evaluate(
     if json:
         output.print_json(found)
     else:
-        output.print_scores(found["data"], found["score"], found["baseline"])
+        output.print_scores(found["data"], found["score"], found["baselines"])
 
 
 def predict(
     run: RunArgument,
-    data: Annotated[str, typer.Argument(help="A text file, a line a row, or - for standard input.")],
+    data: Annotated[
+        str, typer.Argument(help="A file of the kind that the run was trained on, or - for standard input.")
+    ],
     out: Annotated[Path | None, typer.Option("--output", help="write a table: .csv, .tsv, .jsonl or .parquet")] = None,
     json: Json = False,
 ) -> None:
-    """Answer every row of a file: a language model gives each line's log-probability and perplexity."""
+    """Answer every row of a file. A language model gives each line's log-probability and perplexity."""
     from elman.data import tables
     from elman.run import load
 
     loaded = load(run)
     if out is not None:
         tables.check_writable(out)
-    rows = loaded.predict(_lines(data))
+    rows = loaded.predict(data)
     if out is not None:
         tables.write(out, rows)
         output.note(f"{len(rows):,} rows: {out}")
@@ -78,17 +79,3 @@ def generate(
         sys.stdout.write(piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
-
-
-def _lines(data: str) -> list[str]:
-    from elman.data.text import TextSource
-
-    if data == "-":
-        try:
-            return sys.stdin.read().splitlines()
-        except UnicodeDecodeError as error:
-            raise DataError(f"standard input is not UTF-8 text (offset {error.start}); convert it first") from error
-    lines = "".join(TextSource(Path(data)).blocks()).splitlines()
-    if not lines:
-        raise DataError(f"{data} is empty; there is nothing to predict")
-    return lines

@@ -4,26 +4,18 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from elman import tasks
 from elman.cli import output
 
-COMMON = {
-    "data": (str, typer.Argument(help="Training data: a file, or the shipped text `tinyshakespeare`.")),
-    "valid": (
-        Path | None,
-        typer.Option(help="held-out data to choose the weights by (default: the last tenth, at most 1 MiB)"),
-    ),
-    "test": (Path | None, typer.Option(help="held-out data that is only scored")),
-    "out": (Path | None, typer.Option(help="run folder to make (default: runs/NAME-1, -2, ...)")),
-    "resume": (bool, typer.Option("--resume", help="go on with the run in --out; a new budget may be given")),
-    "quiet": (bool, typer.Option("--quiet", help="show no progress")),
-    "json": (bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")),
-}
+if TYPE_CHECKING:
+    from elman.tasks.base import Task
+
 SHOWN_TEMPERATURE = 0.8
+NAMES = ("data", "valid", "test", "out", "resume", "quiet", "json")
 DEFAULTS = {"data": inspect.Parameter.empty, "resume": False, "quiet": False, "json": False}
 
 
@@ -57,25 +49,40 @@ def _task_command(name: str) -> Any:
     )
     does = tasks.TASKS[name].summary
     help_text = f"{does[0].upper()}{does[1:]}. Scored by {task.metric}, beside a naive baseline ({task.baseline_name})."
-    app.command(name=name, help=help_text)(_function(name, task.Options))
+    app.command(name=name, help=help_text)(_function(task))
     return typer.main.get_command(app)
 
 
-def _function(name: str, options: type[Any]) -> Callable[..., None]:
-    """Return a function whose signature has the common parameters and one per field of `options`."""
+def _function(task: "Task") -> Callable[..., None]:
+    """Return a function whose signature has the common parameters and one per field of the task's options."""
 
     def command(**values: Any) -> None:
-        common = {key: values.pop(key) for key in COMMON}
-        _train(name, common, values)
+        common = {key: values.pop(key) for key in NAMES}
+        _train(task.name, common, values)
 
-    parameters = [_parameter(key, kind, DEFAULTS.get(key), how) for key, (kind, how) in COMMON.items()]
-    for field in dataclasses.fields(options):
-        shown = None if field.default is None else f" (default: {field.default})"
-        how = typer.Option(help=field.metadata["help"] + (shown or ""), show_default=False)
+    parameters = [_parameter(key, kind, DEFAULTS.get(key), how) for key, (kind, how) in _common(task).items()]
+    for field in dataclasses.fields(task.Options):
+        default = task.Options.budget.get(field.name, field.default)
+        shown = "" if default is None else f" (default: {default})"
+        how = typer.Option(help=field.metadata["help"] + shown, show_default=False)
         parameters.append(_parameter(field.name, _optional(field.type), None, how))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def _common(task: "Task") -> dict[str, tuple[Any, Any]]:
+    """Return the parameters that all tasks have, in this one's words."""
+    valid = f"held-out data to choose the weights by (default: {task.held_out})"
+    return {
+        "data": (str, typer.Argument(help=f"Training data: {task.data}.", metavar="DATA")),
+        "valid": (Path | None, typer.Option(help=valid)),
+        "test": (Path | None, typer.Option(help="held-out data that is only scored")),
+        "out": (Path | None, typer.Option(help="run folder to make (default: runs/NAME-1, -2, ...)")),
+        "resume": (bool, typer.Option("--resume", help="go on with the run in --out; a new budget may be given")),
+        "quiet": (bool, typer.Option("--quiet", help="show no progress")),
+        "json": (bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")),
+    }
 
 
 def _parameter(name: str, kind: Any, default: Any, how: Any) -> inspect.Parameter:
@@ -102,4 +109,4 @@ def _train(task: str, common: dict[str, Any], options: dict[str, Any]) -> None:
         output.print_scores(part, score, description["baselines"][part])
     if description["status"] == "interrupted":
         print(f"Interrupted after {description['training']['steps']} steps; go on with --out {run.path} --resume")
-    print(f'Report: {run.report}\nWrite more: elman generate {run.path} --prompt "Once "')
+    print(f"Report: {run.report}\n{run.next_step}")

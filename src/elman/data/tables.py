@@ -1,18 +1,163 @@
-"""Tables on disk: csv, tsv, jsonl and parquet by the file's ending."""
+"""Tables on disk: csv, tsv, jsonl and parquet by the file's ending, read with errors that name file, row and column.
 
-from collections.abc import Callable
+Rows are counted from 1, without the header. It does not know what a column is for.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from elman import files
-from elman.errors import UsageError
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 
-WRITERS: dict[str, Callable[[Any, Path], None]] = {
-    ".csv": lambda frame, path: frame.write_csv(path),
-    ".tsv": lambda frame, path: frame.write_csv(path, separator="\t"),
+from elman import files
+from elman.data import flaws
+from elman.errors import DataError, UsageError
+
+Rows = npt.NDArray[np.int64]
+
+WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
+    ".csv": lambda frame, path: _flat(frame).write_csv(path),
+    ".tsv": lambda frame, path: _flat(frame).write_csv(path, separator="\t"),
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
     ".parquet": lambda frame, path: frame.write_parquet(path),
 }
+READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
+    ".tsv": lambda path: pl.read_csv(path, infer_schema=False, separator="\t"),
+    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".parquet": lambda path: pl.read_parquet(path, memory_map=False),
+}
+ENDINGS = ", ".join(READERS)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, or some of its rows; it knows where in the file they stand."""
+
+    source: str
+    name: str
+    values: pl.Series
+    rows: Rows
+    """The number of each row in the file, from 1."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.values)
+
+    @property
+    def kind(self) -> str:
+        """What it holds: text, number, texts (a list of texts a row), numbers (lists of numbers, or of such lists)."""
+        return kind(self.values.dtype)
+
+    def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
+        """Return some of the rows."""
+        return Column(self.source, self.name, self.values.gather(pl.Series(chosen)), self.rows[chosen])
+
+    def error(self, index: int, what: str) -> DataError:
+        """Return the error that says `what` of the row at `index`."""
+        return DataError(f"{self.source}, row {self.rows[index]}, column {self.name!r} {what}")
+
+    def first(self, wrong: pl.Series) -> int | None:
+        """Return the index of the first row for which the boolean `wrong` is true."""
+        return wrong.arg_max() if wrong.any() else None
+
+    def check_filled(self) -> None:
+        """Raise DataError at the first row that has no value."""
+        if (index := self.first(self.values.is_null())) is not None:
+            raise self.error(index, "is empty; fill it in, or remove the row")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns by name, and where it came from."""
+
+    source: str
+    frame: pl.DataFrame
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.frame)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        return self.frame.columns
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows' numbers."""
+        return np.arange(1, len(self.frame) + 1)
+
+    def column(self, name: str) -> Column:
+        """Return a column; DataError lists those there are."""
+        if name not in self.frame.columns:
+            near = flaws.near(name, self.names)
+            raise DataError(f"{self.source} has no column {name!r}{near}; it has {', '.join(map(repr, self.names))}")
+        return Column(self.source, name, self.frame[name], self.rows)
+
+    def columns(self) -> list[Column]:
+        """Return all columns."""
+        return [self.column(name) for name in self.names]
+
+
+def kind(dtype: Any) -> str:
+    """Return what a column of this polars type holds, in one word; "mixed values" where it cannot be used."""
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return "text"
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        return "number"
+    if isinstance(dtype, pl.List | pl.Array):
+        inner = {"text": "texts", "number": "numbers", "numbers": "numbers"}
+        return inner.get(kind(dtype.inner), "mixed values")
+    return "mixed values"
+
+
+def read(path: Path) -> Table:
+    """Read a table.
+
+    Raises:
+        UsageError: the file's ending names no format.
+        DataError: the file is missing, empty or damaged; the first bad row is named.
+
+    """
+    reader = READERS.get(path.suffix)
+    if reader is None:
+        raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}")
+    if path.is_dir():
+        raise DataError(f"cannot read {path}: is a directory")
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"{path} is empty; give a table with a row per example")
+        frame = reader(path)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {files.reason(error)}") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise flaws.explain(path, error) from error
+    flaws.check(path, frame)
+    return Table(str(path), frame)
+
+
+def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -> Table:
+    """Make a table of rows, columns by name."""
+    try:
+        return Table(source, pl.DataFrame(rows, infer_schema_length=None))
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise DataError(f"{source} cannot be read: {flaws.brief(error)}") from error
+
+
+def fingerprint(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes; DataError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {files.reason(error)}") from error
 
 
 def check_writable(path: Path) -> None:
@@ -21,9 +166,30 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"cannot tell a table's format from {path}; end it in {', '.join(WRITERS)}")
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """Write rows, columns by name, whole or not at all."""
+def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
+    """Write rows, columns by name, whole or not at all. In csv and tsv a list becomes its items with spaces between."""
     check_writable(path)
-    import polars as pl
+    frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, infer_schema_length=None)
+    return files.replace(path, lambda temporary: WRITERS[path.suffix](frame, temporary))
 
-    return files.replace(path, lambda temporary: WRITERS[path.suffix](pl.DataFrame(rows), temporary))
+
+def from_stdin(column: str) -> Table:
+    """Read JSON lines from standard input; lines that are no JSON objects are texts, in the column of that name."""
+    try:
+        lines = [line for line in sys.stdin.read().splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is not UTF-8 text (offset {error.start}); convert it first") from error
+    if not lines:
+        raise DataError("standard input is empty; there is nothing to read")
+    if not lines[0].lstrip().startswith("{"):
+        return from_rows([{column: line} for line in lines], "standard input")
+    return from_rows(flaws.parse_lines("standard input", lines), "standard input")
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with every list as text."""
+    nested = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
+    return frame.with_columns(
+        pl.Series(name, [None if row is None else " ".join(map(str, row)) for row in frame[name]], pl.String)
+        for name in nested
+    )

@@ -8,6 +8,7 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,6 +110,19 @@ class TextSource:
             where = f"line {line + text.count(chr(10), 0, zero)}"
             raise DataError(f"{self.path} is a binary file (zero byte in {where}); to model bytes, use --unit byte")
         return text
+
+
+def lines(path: Path | None) -> list[str]:
+    """Return the lines of a text file, or of standard input for None; DataError where there is none."""
+    if path is None:
+        try:
+            return sys.stdin.read().splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"standard input is not UTF-8 text (offset {error.start}); convert it first") from error
+    found = "".join(TextSource(path).blocks()).splitlines()
+    if not found:
+        raise DataError(f"{path} is empty; there is nothing to predict")
+    return found
 
 
 def _cut(data: bytes) -> int:

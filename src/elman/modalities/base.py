@@ -5,9 +5,13 @@ way in and, where it can be an output, a head on the way out. It does not know t
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.data.ragged import Integers, Ragged
+from elman.data.tables import Column
 
 
 class Head(nn.Module, ABC):
@@ -15,25 +19,48 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Tensor) -> Tensor:
-        """Return the scores for features (T, B, H)."""
+        """Return the scores for features (T, B, H), or (B, H) of whole rows."""
 
     @abstractmethod
     def loss(self, scores: Tensor, targets: Tensor, scored: Tensor | None = None) -> Tensor:
-        """Return the mean loss over the steps where `scored` (T, B) is true, or over all of them."""
+        """Return the mean loss over the targets where `scored`, of their shape, is true, or over all of them."""
+
+
+class CategoricalHead(Head):
+    """y = W h + b, one score per symbol; softmax gives the distribution over them.
+
+    Args:
+        features: H.
+        symbols: V.
+        label_smoothing: the share of a target's probability that all symbols get alike in training (Szegedy
+            et al. 2016).
+    """
+
+    def __init__(self, features: int, symbols: int, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, symbols)
+        self.label_smoothing = label_smoothing
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return scores (..., V) in float32 for features (..., H)."""
+        scores: Tensor = self.linear(features)
+        return scores.float()
+
+    def loss(self, scores: Tensor, targets: Tensor, scored: Tensor | None = None) -> Tensor:
+        """Return the cross-entropy in nats per scored target; targets are int64, of the scores' shape without V.
+
+        Smoothed in training only, so that what is measured in eval mode is the plain cross-entropy.
+        """
+        smoothing = self.label_smoothing if self.training else 0.0
+        if scored is None:
+            return F.cross_entropy(scores.flatten(0, -2), targets.flatten(), label_smoothing=smoothing)
+        return F.cross_entropy(scores[scored], targets[scored], label_smoothing=smoothing)
 
 
 class Modality(ABC):
     """One kind of value. Instances are fitted; `to_dict` and `from_dict` carry them to disk and back."""
 
     name: ClassVar[str]
-
-    @abstractmethod
-    def reader(self, features: int) -> nn.Module:
-        """Return a new module from encoded values to `features` numbers per time step."""
-
-    @abstractmethod
-    def head(self, features: int) -> Head:
-        """Return a new head that reads `features` numbers per time step."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -43,3 +70,64 @@ class Modality(ABC):
     @abstractmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Make the modality that `to_dict` described."""
+
+
+class Encoded(Protocol):
+    """A column turned into numbers."""
+
+    @property
+    def lengths(self) -> Integers:
+        """Time steps of each row, (N,)."""
+
+    def batch(self, rows: Integers) -> Any:
+        """Return some rows side by side, as the modality's reader takes them: (T, B, ...)."""
+
+
+class Reader(nn.Module):
+    """Encoded values -> features (T, B, `features`): abstract.
+
+    Attributes:
+        features: how many numbers per time step; may differ from what was asked for.
+    """
+
+    features: int
+
+
+class Input(Modality):
+    """A modality that a network can read: a column of a table, every row a sequence."""
+
+    @abstractmethod
+    def encode(self, column: Column) -> Encoded:
+        """Turn a column into numbers; DataError names the first row that cannot be read."""
+
+    @abstractmethod
+    def reader(self, features: int) -> Reader:
+        """Return a new reader with about `features` numbers per time step."""
+
+    @abstractmethod
+    def facts(self, encoded: Any) -> dict[str, int]:
+        """Return counts that describe an encoded column, for people."""
+
+
+class Output(Modality):
+    """A modality that a network can answer with: one symbol of a few for a row, or one for each of its time steps.
+
+    Attributes:
+        stepwise: whether there is one for each time step.
+        symbols: what there is to choose from.
+    """
+
+    stepwise: ClassVar[bool]
+    symbols: list[str]
+
+    @abstractmethod
+    def encode(self, column: Column) -> Ragged:
+        """Turn a column into symbol numbers; DataError names the first row that cannot be read."""
+
+    def head(self, features: int, label_smoothing: float = 0.0) -> Head:
+        """Return a new head that reads `features` numbers."""
+        return CategoricalHead(features, len(self.symbols), label_smoothing)
+
+    @abstractmethod
+    def decode(self, log_probabilities: Tensor, lengths: Integers) -> Tensor:
+        """Return the numbers of the chosen symbols, (B,) or (T, B), for ln P of shape (B, V) or (T, B, V)."""

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from elman.data import stream
 from elman.data.stream import Symbols
 from elman.data.text import TextSource
 from elman.modalities import units
-from elman.modalities.base import Head, Modality
+from elman.modalities.base import CategoricalHead, Modality
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,9 @@ class Text(Modality):
                 embedding.weight[self.unit.unknown].zero_()
         return embedding
 
-    def head(self, features: int) -> "TextHead":
+    def head(self, features: int) -> CategoricalHead:
         """Return a linear map to one score per symbol."""
-        return TextHead(features, self.unit.size)
+        return CategoricalHead(features, self.unit.size)
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the unit."""
@@ -85,22 +84,3 @@ class Text(Modality):
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Load the unit."""
         return cls(units.load(value))
-
-
-class TextHead(Head):
-    """y_t = W_hy h_t + b_y, one score per symbol; softmax gives the distribution over the next symbol."""
-
-    def __init__(self, features: int, vocabulary: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(features, vocabulary)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return scores (T, B, V) in float32 for features (T, B, H)."""
-        scores: Tensor = self.linear(features)
-        return scores.float()
-
-    def loss(self, scores: Tensor, targets: Tensor, scored: Tensor | None = None) -> Tensor:
-        """Return the cross-entropy in nats per scored symbol; targets are (T, B) int64."""
-        if scored is None:
-            return F.cross_entropy(scores.flatten(0, -2), targets.flatten())
-        return F.cross_entropy(scores[scored], targets[scored])

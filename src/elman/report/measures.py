@@ -16,6 +16,7 @@ class Measure:
 
     name: str
     unit: str = ""
+    heading: str = ""  # of a column, where the unit would be too long for it
     digits: int = 3
     lower_is_better: bool = True
     meaning: Callable[[float], str] | None = None
@@ -28,13 +29,23 @@ def hesitation(loss: float) -> str:
 
 
 MEASURES = {
+    "accuracy": Measure("Accuracy", "of the rows right", "accuracy", lower_is_better=False),
+    "macro_f1": Measure("Macro F1", "macro F1", lower_is_better=False),
+    "entity_f1": Measure("Entity F1", "entity F1", lower_is_better=False),
+    "tag_accuracy": Measure("Tag accuracy", "of the tags right", "tags right", lower_is_better=False),
+    "label_accuracy": Measure("Label accuracy", "of the labels right", "labels right", lower_is_better=False),
+    "row_accuracy": Measure("Whole-row accuracy", "of the rows all right", "rows right", lower_is_better=False),
+    "mse": Measure("MSE", "MSE, scaled"),
+    "mae": Measure("MAE", "MAE, scaled"),
+    "mase": Measure("MASE", "MASE"),
+    "pinball": Measure("Pinball loss", "pinball loss, scaled"),
+    "mse_original": Measure("MSE, original units", "MSE, original units"),
+    "mae_original": Measure("MAE, original units", "MAE, original units"),
     "loss": Measure("Loss", "nats per {unit}", meaning=hesitation, by_chance=math.log),
-    "bits_per_character": Measure("Bits per character", "bits per character"),
     "perplexity": Measure("Perplexity", "perplexity", digits=2, by_chance=float),
+    "bits_per_character": Measure("Bits per character", "bits per character"),
 }
+"""The headline of a task is the first of these that it scores."""
 
-LOSS_UNITS = {"language-modeling": "nats"}
+LOSS_UNITS = {"language-modeling": "nats", "classification": "nats", "tagging": "nats"}
 """What a training loss is measured in, by task."""
-
-HEADLINES = {"language-modeling": "loss"}
-"""The measure that stands at the top, by task; without an entry, the first of the measures above that was scored."""

@@ -36,9 +36,10 @@ class Record:
         value = self.get(*names)
         return value if isinstance(value, dict) else {}
 
-    def baseline(self, split: str = "valid") -> Entry:
-        """The naive baseline's scores on a part of the data; empty where none was measured."""
-        return self.part("baselines", split) or (self.part("baseline") if split == "valid" else {})
+    def baselines(self, split: str = "valid") -> list[Entry]:
+        """The naive baselines' scores on a part of the data; older runs have one, not in a list."""
+        found = self.get("baselines", split) or (self.get("baseline") if split == "valid" else None)
+        return [entry for entry in (found if isinstance(found, list) else [found]) if isinstance(entry, dict) and entry]
 
     def number(self, *names: str) -> float | None:
         """The same for a number: None where it is absent or not finite."""

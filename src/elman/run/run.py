@@ -42,6 +42,11 @@ class Run:
         return self._task.name
 
     @property
+    def next_step(self) -> str:
+        """What to do with the finished run, in words."""
+        return self._task.next_step.format(run=self.path)
+
+    @property
     def report(self) -> Path:
         """The report, an HTML file."""
         return self.path / "report.html"
@@ -91,7 +96,7 @@ class Run:
             data: a file, or None for the run's own held-out part (the test part if there is one).
 
         Returns:
-            {"data": ..., "score": {...}, "baseline": {...}}
+            {"data": ..., "score": {...}, "baselines": [{"name": ..., ...}, ...]}
         """
         if data is None:
             part = "test" if "test" in self.prepared.facts else "valid"
@@ -100,9 +105,17 @@ class Run:
             extended = self._task.extend(self.prepared, "given", Path(data), Path(folder))
             return self._evaluate(extended, "given", str(data))
 
-    def predict(self, rows: Iterable[str]) -> list[dict[str, Any]]:
-        """Return the task's answer for every row; for a language model its log-probability and perplexity."""
-        return self._task.predict(self.network, self.prepared, list(rows))
+    def predict(self, rows: str | Path | Iterable[Any]) -> list[dict[str, Any]]:
+        """Return the task's answer for every row; for a language model its log-probability and perplexity.
+
+        Args:
+            rows: a file, "-" for standard input, or the rows themselves: texts, or {column: value}.
+        """
+        if isinstance(rows, str | Path):
+            found = self._task.rows(self.prepared, None if str(rows) == "-" else Path(rows))
+        else:
+            found = list(rows)
+        return self._task.predict(self.network, self.prepared, found) if found else []
 
     def generate(self, prompt: str = "", length: int = 500, **sampling: Any) -> Iterator[str]:
         """Yield text that continues `prompt`, piece by piece.
@@ -116,7 +129,7 @@ class Run:
 
     def _evaluate(self, prepared: Prepared, part: str, data: str) -> dict[str, Any]:
         score = self._task.score(self.network, prepared, part)
-        return {"data": data, "score": score, "baseline": self._task.baseline(prepared, part)}
+        return {"data": data, "score": score, "baselines": self._task.baselines(prepared, part)}
 
 
 def load(path: str | Path) -> Run:

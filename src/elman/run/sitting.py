@@ -51,7 +51,7 @@ def train(
     Args:
         task: its name; `elman tasks` lists them.
         data: the training data: a file, or the name of a text that ships with Elman ("tinyshakespeare").
-        valid: held-out data to choose the weights by; without it the last tenth of `data`.
+        valid: held-out data to choose the weights by; without it the task holds a part of `data` out.
         test: held-out data that is only scored.
         out: the run folder, made anew; default runs/NAME-1, -2, ...
         resume: go on with the run in `out`. Only a new budget may be given beside it.
@@ -67,7 +67,7 @@ def train(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("training in several processes is not supported yet; start one process without a launcher")
     chosen = tasks.find(task)
-    given = {name: value for name, value in options.items() if value is not None}
+    given = chosen.Options.given(options)
     files = Files(*(None if file is None else assets.find(file) for file in (data, valid, test)))  # type: ignore[arg-type]
     if resume:
         sitting = _reopen(chosen, files, out, given)
@@ -125,6 +125,8 @@ def _train(sitting: Sitting, *, quiet: bool) -> None:
     description["model"] = task.describe(sitting.options) | {"parameters": sum(p.numel() for p in network.parameters())}
     metrics = Metrics(folder.metrics)
     with Display(metrics, sitting.prepared.noun, quiet=quiet) as display:
+        for note in sitting.prepared.notes:
+            display.note(note)
         job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
         try:
             ending, progress = fit(job, metrics.forget_after)
@@ -142,7 +144,7 @@ def _finish(sitting: Sitting, network: nn.Module) -> None:
     parts = [part for part in ("valid", "test") if part in prepared.facts]
     found = {
         "scores": {part: task.score(network, prepared, part) for part in parts},
-        "baselines": {part: task.baseline(prepared, part) for part in parts},
+        "baselines": {part: task.baselines(prepared, part) for part in parts},
         **task.showcase(network, prepared, sitting.options),
     }
     folder.write(sitting.description | found)

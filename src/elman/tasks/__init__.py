@@ -22,6 +22,18 @@ TASKS = {
         "elman.tasks.language_modeling:LanguageModeling",
         "predict the next character, byte, word or subword of a text, and write more of it",
     ),
+    "classification": Entry(
+        "elman.tasks.classification:Classification",
+        "give a whole text or series one of a few labels",
+    ),
+    "tagging": Entry(
+        "elman.tasks.tagging:Tagging",
+        "tag every token of a row, and if asked label the row as well",
+    ),
+    "forecasting": Entry(
+        "elman.tasks.forecasting:Forecasting",
+        "forecast one or several measured values, with quantiles",
+    ),
 }
 
 

@@ -35,10 +35,12 @@ class Prepared(ABC):
     Attributes:
         facts: for each part (train, valid, test) where it came from, its fingerprint and its counts.
         noun: what the network predicts one of at a time, in the plural.
+        notes: what was decided for the user that he may want to decide himself.
     """
 
     facts: dict[str, dict[str, Any]]
     noun: str
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -46,12 +48,26 @@ class Prepared(ABC):
 
 
 class Task(ABC):
-    """One kind of problem, from files to a score."""
+    """One kind of problem, from files to a score.
+
+    Attributes:
+        name: as on the command line.
+        topology: which of the five.
+        metric: what is measured, in words.
+        baseline_name: what it is compared with, in words.
+        data: what the training data is, in words.
+        held_out: what is held out where nothing is given for that, in words.
+        next_step: what to do with a finished run, a command in which `{run}` stands for it.
+        Options: what the user can set.
+    """
 
     name: ClassVar[str]
     topology: ClassVar[str]
     metric: ClassVar[str]
     baseline_name: ClassVar[str]
+    data: ClassVar[str]
+    held_out: ClassVar[str]
+    next_step: ClassVar[str] = "Apply it: elman predict {run} FILE"
     Options: ClassVar[type[TrainingOptions]]
 
     @abstractmethod
@@ -83,15 +99,19 @@ class Task(ABC):
         """Return the network's figures on a part of the data."""
 
     @abstractmethod
-    def baseline(self, prepared: Any, part: str) -> Score:
-        """Return the same figures of the naive baseline, fitted on the training part, with its `name`."""
+    def baselines(self, prepared: Any, part: str) -> list[Score]:
+        """Return the same figures of each naive baseline, fitted on the training part, with its `name`."""
 
     @abstractmethod
     def extend(self, prepared: Any, part: str, file: Path, folder: Path) -> Prepared:
         """Return `prepared` with a further part: a file encoded into `folder` with the fitted modalities."""
 
     @abstractmethod
-    def predict(self, network: Any, prepared: Any, rows: list[str]) -> list[dict[str, Any]]:
+    def rows(self, prepared: Any, data: Path | None) -> Any:
+        """Return the rows of a file as `predict` takes them; None stands for standard input."""
+
+    @abstractmethod
+    def predict(self, network: Any, prepared: Any, rows: Any) -> list[dict[str, Any]]:
         """Return the answer for every row, each by column name."""
 
     def showcase(self, network: Any, prepared: Any, options: Any) -> dict[str, Any]:

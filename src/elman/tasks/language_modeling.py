@@ -13,7 +13,7 @@ from elman import assets, cells, layers
 from elman.baselines.ngram import NGram
 from elman.data import stream
 from elman.data.stream import Lanes, Symbols, Window
-from elman.data.text import TextSource
+from elman.data.text import TextSource, lines
 from elman.diagnosis.gradient_flow import gradient_flow
 from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
@@ -78,6 +78,9 @@ class LanguageModeling(Task):
     topology = "synced many-to-many"
     metric = "nats per symbol, perplexity, bits per character"
     baseline_name = "n-gram, modified Kneser-Ney"
+    data = "a text (.txt, also .gz, .bz2, .xz), or the shipped text `tinyshakespeare`"
+    held_out = "the last tenth, at most 1 MiB"
+    next_step = 'Write more: elman generate {run} --prompt "Once "'
     Options = LanguageModelingOptions
 
     def prepare(self, files: Files, options: LanguageModelingOptions, folder: Path) -> PreparedText:
@@ -161,7 +164,7 @@ class LanguageModeling(Task):
         text = prepared.parts[part]
         return _figures(log_probabilities(network, text.symbols), text, prepared.text.unit.noun)
 
-    def baseline(self, prepared: PreparedText, part: str) -> Score:
+    def baselines(self, prepared: PreparedText, part: str) -> list[Score]:
         """Score an n-gram model of the training text."""
         size = prepared.text.unit.size
         order = 7 if size <= 512 else 3
@@ -170,7 +173,8 @@ class LanguageModeling(Task):
         model = NGram.fit(train, size, order)
         found = np.concatenate([_in_context(model, text.symbols, at) for at in range(1, len(text.symbols), BLOCK)])
         limited = f" of the first {BASELINE_SYMBOLS:,}" if len(train) == BASELINE_SYMBOLS else ""
-        return {"name": f"{order}-gram, modified Kneser-Ney{limited}", **_figures(found, text, prepared.text.unit.noun)}
+        name = f"{order}-gram, modified Kneser-Ney{limited}"
+        return [{"name": name, **_figures(found, text, prepared.text.unit.noun)}]
 
     def extend(self, prepared: PreparedText, part: str, file: Path, folder: Path) -> PreparedText:
         """Encode a further text with the run's symbols."""
@@ -180,11 +184,16 @@ class LanguageModeling(Task):
         facts = {part: _facts(source) | text.facts()}
         return PreparedText(prepared.text, prepared.parts | {part: text}, prepared.facts | facts)
 
+    def rows(self, prepared: PreparedText, data: Path | None) -> list[str]:
+        """Return the lines of a text."""
+        del prepared
+        return lines(data)
+
     def predict(self, network: SyncedManyToMany, prepared: PreparedText, rows: list[str]) -> list[dict[str, Any]]:
         """Return for every line ln P(line | a line begins here), its perplexity per symbol, and what was unknown."""
         unit = prepared.text.unit
-        lines = [unit.encode(row) for row in rows]
-        totals = line_log_probabilities(network, first_symbols(unit, ""), lines)
+        encoded = [unit.encode(row) for row in rows]
+        totals = line_log_probabilities(network, first_symbols(unit, ""), encoded)
         return [
             {
                 "line": number,
@@ -194,7 +203,7 @@ class LanguageModeling(Task):
                 "unknown": 0 if unit.unknown is None else int((line == unit.unknown).sum()),
                 "text": row,
             }
-            for number, (row, line, total) in enumerate(zip(rows, lines, totals, strict=True), 1)
+            for number, (row, line, total) in enumerate(zip(rows, encoded, totals, strict=True), 1)
         ]
 
     def showcase(

@@ -84,6 +84,11 @@ class Display:
         if self.bar is not None:
             self.bar.stop()
 
+    def note(self, text: str) -> None:
+        """Say something once."""
+        if not self.quiet:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def training(self, share: float, values: dict[str, float]) -> None:
         """Record a stretch of training."""
         self.metrics.append(values)

@@ -23,7 +23,7 @@ def build(module: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
         case "sgd":
             return torch.optim.SGD(groups, rate, momentum=momentum, foreach=True)
         case _:
-            return torch.optim.Adam(groups, rate, betas=(momentum, options.smoothing), foreach=True)
+            return torch.optim.Adam(groups, rate, betas=(momentum, options.smoothing), fused=True)
 
 
 @torch.no_grad()

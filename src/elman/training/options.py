@@ -6,8 +6,9 @@ Nothing here imports torch, so that help is quick.
 
 import dataclasses
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from elman.errors import UsageError
 
@@ -27,9 +28,17 @@ def option(
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """How to train. A budget is one of minutes, steps and epochs."""
+    """How to train. A budget is one of minutes, steps and epochs.
 
-    minutes: float | None = option(None, "budget: minutes of training (default: 2)", minimum=0.001)
+    Attributes:
+        budget: the budget where the user gives none.
+        usual: by optimizer, what holds for a task's networks instead of what `OPTIMIZERS` says.
+    """
+
+    budget: ClassVar[dict[str, float]] = {"minutes": 2.0}
+    usual: ClassVar[dict[str, dict[str, float]]] = {}
+
+    minutes: float | None = option(None, "budget: minutes of training", minimum=0.001)
     steps: int | None = option(None, "budget: number of updates", minimum=1)
     epochs: float | None = option(None, "budget: passes over the training data", minimum=0.001)
     optimizer: str = option("adamw", "adamw, rmsprop or sgd", choices=("adamw", "rmsprop", "sgd"))
@@ -57,6 +66,13 @@ class TrainingOptions:
     seed: int = option(0, "seed of all random numbers", minimum=0)
 
     @classmethod
+    def given(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Return what was given of these options: without None and empty lists, lists of names with commas cut up."""
+        lists = {field.name for field in dataclasses.fields(cls) if "list" in str(field.type)}
+        cut = {name: _names(value) if name in lists else value for name, value in options.items()}
+        return {name: value for name, value in cut.items() if value is not None and value != []}
+
+    @classmethod
     def make(cls, given: dict[str, Any]) -> Self:
         """Make options from those given, the others at their defaults; UsageError for a wrong name or value."""
         fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -70,8 +86,9 @@ class TrainingOptions:
         budgets = [name for name in ("minutes", "steps", "epochs") if getattr(made, name) is not None]
         if len(budgets) > 1:
             raise UsageError(f"the budget is given twice, in {' and in '.join(budgets)}; give one of them")
-        resolved: dict[str, Any] = {} if budgets else {"minutes": 2.0}
-        resolved |= {name: value for name, value in OPTIMIZERS[made.optimizer].items() if getattr(made, name) is None}
+        resolved: dict[str, Any] = {} if budgets else dict(cls.budget)
+        usual = OPTIMIZERS[made.optimizer] | cls.usual.get(made.optimizer, {})
+        resolved |= {name: value for name, value in usual.items() if getattr(made, name) is None}
         made = dataclasses.replace(made, **resolved)
         made.check()
         return made
@@ -104,13 +121,36 @@ def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
         if value not in rules["choices"]:
             raise UsageError(f"{flag} {value!r} is not known; choose one of {', '.join(rules['choices'])}")
         return
-    if "int" in str(field.type) and not isinstance(value, int):
-        raise UsageError(f"{flag} {value!r} is not a whole number")
-    if isinstance(field.default, str):
+    for kind, (fits, what) in KINDS.items():
+        if kind in str(field.type) and not fits(value):
+            raise UsageError(f"{flag} {value!r} is {what}")
+    if not isinstance(value, int | float):
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124
-        raise UsageError(f"{flag} {value!r} is not a number")
     low, high = rules["minimum"], rules["maximum"]
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"at most {high}" if low is None else f"from {low} to {high}"
         raise UsageError(f"{flag} {value} is out of range; it must be {bounds}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value  # noqa: PLR0124
+
+
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "not a whole number"),
+    "float": (_is_number, "not a number"),
+    "bool": (lambda value: isinstance(value, bool), "neither true nor false"),
+    "list": (
+        lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+        "not a list of names",
+    ),
+}
+"""By a word in an option's type: whether a value fits, and what is said of one that does not."""
+
+
+def _names(value: Any) -> Any:
+    """The names in a text, or in a list of texts, with commas between them; anything else as it is."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        return value
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]

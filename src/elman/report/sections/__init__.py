@@ -1,10 +1,27 @@
 """The sections of the page, in their order. To add one: a file with a `view`, a template of its name, a line here."""
 
-from elman.report.sections import curves, data, gradient_flow, machine, samples, scores, settings, usage
+from elman.report.sections import (
+    confusion,
+    curves,
+    data,
+    forecasts,
+    gradient_flow,
+    machine,
+    mistakes,
+    samples,
+    scores,
+    settings,
+    spans,
+    usage,
+)
 from elman.report.sections.base import Section
 
 SECTIONS = (
     Section("scores", "Score", scores.view),
+    Section("forecasts", "Forecasts", forecasts.view),
+    Section("spans", "What it tags", spans.view),
+    Section("confusion", "What it confuses", confusion.view),
+    Section("mistakes", "Most confident mistakes", mistakes.view),
     Section("curves", "Training", curves.view),
     Section("samples", "Samples", samples.view),
     Section("gradient_flow", "How far back it learns", gradient_flow.view),

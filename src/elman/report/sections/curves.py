@@ -21,7 +21,7 @@ def view(record: Record) -> dict[str, Any] | None:
     charts = [chart for chart in small if chart]
     if not loss and not charts:
         return None
-    sentences = [_trend(record), _above(record), _clipped(record), _lost(record), _resumed(record)]
+    sentences = [_trend(record), _smoothed(record), _above(record), _clipped(record), _lost(record), _resumed(record)]
     return {
         "loss": loss,
         "charts": charts,
@@ -70,8 +70,7 @@ def _loss_chart(record: Record) -> Chart | None:
     lines = _noisy(record, "loss", "training", "train")
     if losses:
         lines.append(Line("validation", steps, losses, "valid", wording.number(losses[-1], 3), dots=len(losses) <= 60))
-    baseline, name = _baseline(record), str(record.baseline().get("name") or "baseline")
-    marks = [Mark(name, baseline, value=wording.number(baseline, 3))] if baseline is not None else []
+    marks = [Mark(name, loss, value=wording.number(loss, 3)) for name, loss in _baselines(record)]
     return draw("Loss", _axes(record, LOSS_UNITS.get(str(record.get("task")), ""), high=_top(record)), lines, marks)
 
 
@@ -83,16 +82,17 @@ def _top(record: Record) -> float | None:
     rest = [
         float(np.quantile(training, 0.95)),
         *validation,
-        *([] if (baseline := _baseline(record)) is None else [baseline]),
+        *(loss for _, loss in _baselines(record)),
     ]
     low = min([*training, *rest])
     top = max(rest) + 0.08 * (max(rest) - low)
     return top if low < top < max(training) else None
 
 
-def _baseline(record: Record) -> float | None:
-    loss: Any = record.baseline().get("loss")
-    return float(loss) if is_number(loss) else None
+def _baselines(record: Record) -> list[tuple[str, float]]:
+    """Name and loss of the baselines that have one."""
+    found = record.baselines()
+    return [(str(entry.get("name") or "baseline"), entry["loss"]) for entry in found if is_number(entry.get("loss"))]
 
 
 def _rate_chart(record: Record) -> Chart | None:
@@ -139,6 +139,12 @@ def _above(record: Record) -> str:
     highest, step = max(zip(*_finite(record.points, "loss")[::-1], strict=True))
     high, where = wording.number(highest, 2), wording.number(step)
     return f"A part of the training curve lies above the picture: at step {where} the loss was {high}."
+
+
+def _smoothed(record: Record) -> str:
+    if not record.number("options", "label_smoothing"):
+        return ""
+    return "The training loss counts label smoothing and dropout, the validation loss neither: it may lie far below."
 
 
 def _clipped(record: Record) -> str:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from elman.report import wording
-from elman.report.measures import HEADLINES, MEASURES, Measure
+from elman.report.measures import MEASURES, Measure
 from elman.report.record import Entry, Record, is_number
 
-NAMES = {"train": "training text", "valid": "validation text", "test": "test text"}
+NAMES = {"train": "training data", "valid": "validation data", "test": "test data"}
 LEVEL = 0.005
 """Scores that differ by less than this part count as level: about the standard error of a loss on 10⁵ symbols."""
 
@@ -15,13 +15,14 @@ def view(record: Record) -> dict[str, Any] | None:
     """The headline, bars and table; the best validation so far where there is no score; None without either."""
     split = next((name for name in _splits(record) if record.part("scores", name)), None)
     score = record.part("scores", split) if split else _best_validation(record)
-    key = _headline(record, score)
+    key = _headline(score)
     if key is None:
         return None
     measure = MEASURES.get(key, Measure(wording.title(key)))
     unit = str(score.get("unit") or "symbol")
-    rival = record.baseline(split or "valid")
-    baseline = rival[key] if is_number(rival.get(key)) else None
+    rivals = _by_merit(record.baselines(split or "valid"), key, measure)
+    rival = rivals[0] if rivals else {}
+    baseline = rival.get(key)
     return {
         "value": score[key],
         "digits": measure.digits,
@@ -34,7 +35,7 @@ def view(record: Record) -> dict[str, Any] | None:
         "verdict": _verdict(score[key], baseline, measure),
         "difference": abs(score[key] - baseline) if baseline is not None else None,
         "part": abs(score[key] - baseline) / abs(baseline) if baseline else None,
-        "bars": _bars(record, measure, score[key], _name(rival), baseline),
+        "bars": _bars(record, measure, score[key], [(_name(entry), entry[key]) for entry in rivals]),
         "table": _table(record, unit),
     }
 
@@ -52,9 +53,8 @@ def _best_validation(record: Record) -> dict[str, Any]:
     return {"loss": best["valid_loss"], "step": best["step"], "unit": record.get("options", "unit")}
 
 
-def _headline(record: Record, score: dict[str, Any]) -> str | None:
-    candidates = [HEADLINES.get(str(record.get("task"))), *MEASURES, *score]
-    return next((key for key in candidates if key and is_number(score.get(key))), None)
+def _headline(score: dict[str, Any]) -> str | None:
+    return next((key for key in (*MEASURES, *score) if is_number(score.get(key))), None)
 
 
 def _verdict(value: float, baseline: float | None, measure: Measure) -> str:
@@ -69,13 +69,19 @@ def _name(baseline: Entry) -> str:
     return str(baseline.get("name") or "baseline")
 
 
-def _bars(record: Record, measure: Measure, value: float, name: str, baseline: float | None) -> list[dict[str, Any]]:
-    """Bars from zero for the model, the baseline and a guess, as percentages of the longest."""
-    bars = [("this model", value, "model"), (name, baseline, "other")]
+def _by_merit(baselines: list[Entry], key: str, measure: Measure) -> list[Entry]:
+    """The baselines that have this score, the best first."""
+    scored = [entry for entry in baselines if is_number(entry.get(key))]
+    return sorted(scored, key=lambda entry: float(entry[key]), reverse=not measure.lower_is_better)
+
+
+def _bars(record: Record, measure: Measure, value: float, rivals: list[tuple[str, float]]) -> list[dict[str, Any]]:
+    """Bars from zero for the model, the baselines and a guess, as percentages of the longest."""
+    bars = [("this model", value, "model"), *((name, number, "other") for name, number in rivals)]
     vocabulary = record.number("model", "vocabulary")
     if measure.by_chance and vocabulary and vocabulary > 1:
         bars.append((f"even guess among {vocabulary:.0f}", measure.by_chance(int(vocabulary)), "chance"))
-    shown = [(name, number, style) for name, number, style in bars if number is not None and number >= 0]
+    shown = [(name, number, style) for name, number, style in bars if number >= 0]
     longest = max((number for _, number, _ in shown), default=0)
     if len(shown) < 2 or not longest:
         return []
@@ -85,13 +91,15 @@ def _bars(record: Record, measure: Measure, value: float, name: str, baseline: f
 def _table(record: Record, unit: str) -> dict[str, Any] | None:
     """For each scored part a row for the model and one for the baseline; one column for each measure."""
     splits = _splits(record)
-    pairs = [
-        ((split, "this model", record.part("scores", split)), (split, "", record.baseline(split))) for split in splits
-    ]
     every = [
-        (f"{who or _name(entry)}, {NAMES.get(split, split)}", entry) for pair in pairs for split, who, entry in pair
+        (f"{who or _name(entry)}, {NAMES.get(split, split)}", entry)
+        for split in splits
+        for who, entry in [
+            ("this model", record.part("scores", split)),
+            *(("", entry) for entry in record.baselines(split)),
+        ]
     ]
-    rows = [(name, entry) for name, entry in every if entry]
+    rows = [(name, entry) for name, entry in every if entry and not entry.get("note")]
     if not rows:
         return None
     keys = [key for key in MEASURES if any(is_number(entry.get(key)) for _, entry in rows)]
@@ -103,7 +111,10 @@ def _table(record: Record, unit: str) -> dict[str, Any] | None:
             (m.name, m.unit.format(unit=unit) if m.unit.lower() != m.name.lower() else "") for _, m in measures
         ],
         "rows": [(name, [wording.number(entry.get(key), m.digits) for key, m in measures]) for name, entry in rows],
-        "notes": [_symbols(split, record.part("scores", split), unit) for split in splits],
+        "notes": [
+            *(_symbols(split, record.part("scores", split), unit) for split in splits),
+            *dict.fromkeys(str(entry["note"]) for s in splits for entry in record.baselines(s) if entry.get("note")),
+        ],
     }
 
 

@@ -21,7 +21,7 @@ def view(record: Record) -> dict[str, Any] | None:
     run = shlex.quote(str(record.folder))
     commands = [
         ("Score it, on its own held-out part or on another file", f"elman evaluate {run} [FILE]"),
-        ("Apply it to the lines of a file", f"elman predict {run} FILE"),
+        ("Apply it to a file", f"elman predict {run} FILE"),
     ]
     python = PYTHON.format(run=str(record.folder))
     if task == "language-modeling":

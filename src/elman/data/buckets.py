@@ -1,0 +1,69 @@
+"""Examples in batches of similar length, shuffled anew in every epoch, so that little of a padded batch is padding.
+
+It knows rows by number and by length only. Its order follows from seed and epoch alone: nothing but the position need
+be kept for a run to go on where it stood.
+"""
+
+import numpy as np
+
+from elman.data.ragged import Array, Integers
+
+POOL = 64
+"""Batches whose rows are sorted by length together: enough that neighbours are alike, few enough that they vary."""
+
+
+class Buckets:
+    """Endless batches of row numbers.
+
+    Args:
+        lengths: time steps of each row, (N,).
+        size: rows in a batch, B.
+        seed: of the shuffling.
+    """
+
+    def __init__(self, lengths: Array, size: int, seed: int) -> None:
+        self.lengths, self.size, self.seed = lengths, min(size, len(lengths)), seed
+        self.batches = -(-len(lengths) // self.size)
+        self.position = self.epoch = 0
+        self._order = self._shuffled()
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the rows, with the begun one."""
+        return self.epoch + self.position / self.batches
+
+    def next(self) -> Integers:
+        """Return the rows of the next batch; at the end of an epoch begin anew in another order."""
+        rows = self._order[self.position]
+        self.position += 1
+        if self.position == self.batches:
+            self.position, self.epoch = 0, self.epoch + 1
+            self._order = self._shuffled()
+        return rows
+
+    def state(self) -> dict[str, int]:
+        """Return the position, for a checkpoint."""
+        return {"position": self.position, "epoch": self.epoch}
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Go on where `state` was taken."""
+        self.position, self.epoch = state["position"], state["epoch"]
+        self._order = self._shuffled()
+
+    def _shuffled(self) -> list[Integers]:
+        random = np.random.default_rng((self.seed, self.epoch))
+        rows = random.permutation(len(self.lengths))
+        pool = POOL * self.size
+        pools = [rows[first : first + pool] for first in range(0, len(rows), pool)]
+        # Every second pool falls where the others rise, so that a batch across a border is of one length too.
+        ordered = [
+            pool[np.argsort(self.lengths[pool], kind="stable")][:: 1 - k % 2 * 2] for k, pool in enumerate(pools)
+        ]
+        cuts = np.array_split(np.concatenate(ordered), self.batches)
+        return [cuts[k] for k in random.permutation(self.batches)]
+
+
+def in_order(lengths: Array, size: int) -> list[Integers]:
+    """Return all rows once in batches of similar length, the longest first: for scoring."""
+    rows = np.argsort(-lengths, kind="stable")
+    return [rows[first : first + size] for first in range(0, len(rows), size)]

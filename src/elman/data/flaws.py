@@ -1,0 +1,141 @@
+"""What is wrong with a table that cannot be read, and in which row: looked for only when reading has failed.
+
+It does not know what a column is for.
+"""
+
+import csv
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from elman.errors import DataError
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+PLURALS = {"a text": "texts", "a number": "numbers", "a boolean": "booleans", "an object": "objects"}
+WIDEST = 1 << 30
+"""Characters of a csv field; Python's reader would stop at 131072."""
+
+
+def check(path: Path, frame: pl.DataFrame) -> None:
+    """Raise DataError where a table was read that has no rows, two columns of one name, or rows that are too short."""
+    if not len(frame):
+        raise DataError(f"{path} has no rows; give a table with a row per example")
+    if twice := next((name for name in frame.columns if name.endswith("_duplicated_0")), None):
+        raise DataError(f"{path} has two columns named {twice.removesuffix('_duplicated_0')!r}; rename one")
+    if path.suffix in SEPARATORS and frame[:, -1].has_nulls():
+        _check_width(path)
+    if path.suffix == ".jsonl":
+        _check_types(path, frame)
+
+
+def explain(path: Path, error: BaseException) -> DataError:
+    """Return the error that says which row made the reader fail, or the reader's own words where none is found."""
+    try:
+        if path.suffix != ".parquet":
+            _check_text(path)
+        if path.suffix in SEPARATORS:
+            _check_width(path)
+        if path.suffix == ".jsonl":
+            with path.open(encoding="utf-8") as lines:
+                if lines.read(1) == "\ufeff":
+                    return DataError(f"{path} begins with a byte-order mark, which JSON lines may not; remove it")
+                lines.seek(0)
+                parse_lines(str(path), lines)
+    except DataError as found:
+        return found
+    return DataError(f"cannot read {path} as {path.suffix.removeprefix('.')}: {brief(error)}")
+
+
+def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the objects of JSON lines; DataError at the first line that is none, or differs in type from the first."""
+    found: list[dict[str, Any]] = []
+    kinds: dict[str, str] = {}
+    for number, line in enumerate((line for line in lines if line.strip()), 1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{source}, row {number} is no JSON ({brief(error)}); mend or remove it") from error
+        if not isinstance(row, dict):
+            raise DataError(f'{source}, row {number} is no JSON object; write {{"column": value, ...}} in every line')
+        for name, value in row.items():
+            usual = kinds.setdefault(name, _kind(value)) if value is not None else None
+            if usual is not None and usual != _kind(value):
+                raise DataError(
+                    f"{source}, row {number}, column {name!r} holds {_kind(value)}, where the rows before hold "
+                    f"{usual}; mend or remove it"
+                )
+        found.append(row)
+    return found
+
+
+def near(name: str, names: Sequence[str]) -> str:
+    """Return "; did you mean ...?" where one of the names is close."""
+    found = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def brief(error: BaseException) -> str:
+    """Return the first line of an error, without what its library adds for programmers."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].strip().rstrip(".:")
+
+
+def _kind(value: Any) -> str:
+    """The type of a JSON value, in words."""
+    if isinstance(value, list):
+        inner = {_kind(item) for item in value if item is not None}
+        return f"a list of {PLURALS.get(inner.pop(), 'lists') if len(inner) == 1 else 'different things'}"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", dict: "an object"}
+    return names[type(value)]
+
+
+def _check_types(path: Path, frame: pl.DataFrame) -> None:
+    """Raise DataError where a column became text or nothing because its rows hold different types."""
+    with path.open(encoding="utf-8") as lines:
+        first = json.loads(next(line for line in lines if line.strip()))
+        told = {name: _kind(value) for name, value in first.items() if value is not None}
+        if any("String" in str(frame.schema[name]) and "text" not in kind for name, kind in told.items()):
+            lines.seek(0)
+            parse_lines(str(path), lines)
+
+
+def _check_text(path: Path) -> None:
+    """Raise DataError at the first bytes that are not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                what = f"byte 0x{line[error.start]:02x} in line {number}"
+                raise DataError(f"{path} is not UTF-8 text ({what}); convert it: iconv -t UTF-8") from error
+
+
+def _check_width(path: Path) -> None:
+    """Raise DataError at the first row that has more or fewer fields than the header."""
+    with path.open(encoding="utf-8", newline="") as file, _wide_fields():
+        reader = csv.reader(_without_zeros(file), delimiter=SEPARATORS[path.suffix])
+        header = next(reader, [])
+        for number, row in enumerate(reader, 1):
+            if row and len(row) != len(header):
+                raise DataError(
+                    f"{path}, row {number} has {len(row)} field{'s' * (len(row) != 1)}, the header {len(header)}; "
+                    "mend the row, or put fields that hold separators or quotes into quotes"
+                )
+
+
+def _without_zeros(lines: Iterable[str]) -> Iterator[str]:
+    return (line.replace("\0", "") for line in lines)
+
+
+@contextmanager
+def _wide_fields() -> Iterator[None]:
+    former = csv.field_size_limit(WIDEST)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(former)

@@ -1,0 +1,143 @@
+"""A series of measurements as a modality: at every time step a few real numbers, of which the network sees z-scores."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from torch import Tensor
+
+from elman.data.ragged import Integers, Ragged
+from elman.data.tables import Column
+from elman.modalities.base import Input, Reader
+
+Floats32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EncodedSeries:
+    """Z-scored rows, (sum of lengths, C) float32."""
+
+    rows: Ragged
+
+    @property
+    def lengths(self) -> Integers:
+        """Time steps of each row."""
+        return self.rows.lengths
+
+    def batch(self, rows: Integers) -> Tensor:
+        """Some rows side by side, (T, B, C)."""
+        return torch.from_numpy(self.rows.padded(rows))
+
+
+class Series(Input):
+    """C channels, each with the mean and the deviation that it had in training.
+
+    Args:
+        mean: (C,).
+        deviation: (C,), 1 where a channel is constant.
+    """
+
+    name = "series"
+
+    def __init__(self, mean: npt.ArrayLike, deviation: npt.ArrayLike, noise: float = 0.0) -> None:
+        self.mean = np.asarray(mean, np.float64)
+        self.deviation = np.asarray(deviation, np.float64)
+        self.noise = noise
+
+    @classmethod
+    def fit(cls, column: Column, noise: float = 0.0) -> Self:
+        """Measure every channel."""
+        values = raw(column).values
+        deviation = values.std(0)
+        return cls(values.mean(0), np.where(deviation > 0, deviation, 1.0), noise)
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return len(self.mean)
+
+    def encode(self, column: Column) -> EncodedSeries:
+        """Z-score a column; DataError names the first row with other channels than those of training."""
+        found = raw(column)
+        if found.values.shape[1] != self.channels:
+            raise column.error(0, f"has {found.values.shape[1]} numbers per time step, training had {self.channels}")
+        scaled = ((found.values - self.mean) / self.deviation).astype(np.float32)
+        return EncodedSeries(Ragged(scaled, found.starts))
+
+    def reader(self, features: int) -> Reader:
+        """Return a module that passes the z-scores on, in training with noise; recurrent layers project them anyway."""
+        del features
+        return SeriesReader(self.channels, self.noise)
+
+    def facts(self, encoded: EncodedSeries) -> dict[str, int]:
+        """Count the time steps."""
+        return {"time_steps": len(encoded.rows.values)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return mean and deviation."""
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist(), "noise": self.noise}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Take mean and deviation."""
+        return cls(value["mean"], value["deviation"], value["noise"])
+
+
+class SeriesReader(Reader):
+    """z-scores (T, B, C) -> features (T, B, 2C): values and their changes from the step before.
+
+    In training normal noise is added to the values (Bishop 1995).
+    """
+
+    def __init__(self, channels: int, noise: float) -> None:
+        super().__init__()
+        self.features = 2 * channels
+        self.noise = noise
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the features."""
+        if self.training and self.noise:
+            values = values + self.noise * torch.randn_like(values)
+        changes = torch.diff(values, dim=0, prepend=values[:1])
+        return torch.cat([values, changes], -1)
+
+
+def raw(column: Column) -> Ragged:
+    """Return a column of lists of numbers, or of lists of such lists, as rows (T, C) of float64.
+
+    Raises:
+        DataError: names the first row that is empty, ragged, of another width, or not all finite numbers.
+
+    """
+    if column.kind != "numbers":
+        raise column.error(
+            0, f"holds {column.kind}, not a series: a list with a number, or a list of numbers, per step"
+        )
+    column.check_filled()
+    steps = column.values.cast(pl.List(_inner(column.values.dtype)))
+    lengths = steps.list.len()
+    if (index := column.first(lengths == 0)) is not None:
+        raise column.error(index, "is an empty series; remove the row")
+    flat, owners = steps.explode(), np.repeat(np.arange(len(column)), lengths.to_numpy())
+    width = 1
+    if isinstance(flat.dtype, pl.List):
+        widths = flat.list.len().fill_null(0)
+        width = int(widths[0])
+        if (place := (widths != width).arg_max()) is not None and (widths != width).any():
+            raise column.error(owners[place], f"has {widths[place]} numbers in a time step, where others have {width}")
+        flat = flat.explode()
+    numbers = flat.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    if len(bad := np.flatnonzero(~np.isfinite(numbers))):
+        raise column.error(
+            owners[bad[0] // max(1, width)], "holds a value that is missing or no finite number; mend it"
+        )
+    return Ragged.of(numbers.reshape(-1, width), lengths.to_numpy())
+
+
+def _inner(dtype: Any) -> Any:
+    """The type of a row's items, with arrays as lists."""
+    inner = dtype.inner
+    return pl.List(inner.inner) if isinstance(inner, pl.Array | pl.List) else inner

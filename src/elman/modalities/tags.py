@@ -1,0 +1,125 @@
+"""Tags as a modality: one of a few names for every time step, among them spans in BIO form.
+
+B-x begins a span of kind x, I-x continues it, O lies outside (Ramshaw & Marcus 1995). Tags that are not of this form
+are plain names.
+"""
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from elman.data.ragged import Array, Integers, Ragged
+from elman.data.tables import Column
+from elman.modalities.base import Output
+from elman.modalities.label import said
+from elman.modalities.words import TOKENS, cut
+
+OUTSIDE = "O"
+FORBIDDEN = -1e4
+"""ln P of a step that BIO does not allow: less than anything that is said, and finite, so that sums stay numbers."""
+
+
+class Span(NamedTuple):
+    """The time steps `start` to `stop` (exclusive) and what they are."""
+
+    start: int
+    stop: int
+    kind: str
+
+
+class Tags(Output):
+    """A tag for every token."""
+
+    name = "tags"
+    stepwise = True
+
+    def __init__(self, symbols: list[str]) -> None:
+        self.symbols = symbols
+        self._allowed = torch.from_numpy(_allowed(symbols))
+
+    @property
+    def spans(self) -> bool:
+        """Whether the tags mark spans in BIO form."""
+        return all(_is_bio(tag) for tag in self.symbols)
+
+    @classmethod
+    def fit(cls, column: Column) -> Self:
+        """Collect the tags."""
+        return cls(tag_lists(column).explode().drop_nulls().unique().sort().to_list())
+
+    def named(self, numbers: Array) -> list[str]:
+        """Return the tags of these numbers."""
+        return [self.symbols[number] for number in numbers]
+
+    def encode(self, column: Column) -> Ragged:
+        """Look the tags up; DataError names the row of the first that training has not seen."""
+        lists = tag_lists(column)
+        lengths = lists.list.len().to_numpy()
+        flat = lists.explode()
+        numbers = flat.replace_strict(self.symbols, list(range(len(self.symbols))), default=None, return_dtype=pl.Int32)
+        if numbers.has_nulls():
+            place = int(numbers.is_null().arg_max() or 0)
+            index = int(np.searchsorted(np.cumsum(lengths), place, side="right"))
+            what = "has an empty tag" if flat[place] is None else f"has the tag {flat[place]!r}"
+            raise column.error(index, f"{what}, which training has never seen; there {said(self.symbols)}")
+        return Ragged.of(numbers.to_numpy(), lengths)
+
+    def decode(self, log_probabilities: Tensor, lengths: Integers) -> Tensor:
+        """Return the most probable sequence of tags that BIO allows, (T, B), by Viterbi's algorithm."""
+        if not self.spans:
+            return log_probabilities.argmax(-1)
+        steps, rows, _ = log_probabilities.shape
+        allowed = self._allowed.to(log_probabilities.device)
+        ended = torch.from_numpy(lengths).to(log_probabilities.device)
+        best, came = log_probabilities[0] + allowed[-1], []
+        for t in range(1, steps):
+            onward, origin = (best.unsqueeze(2) + allowed[:-1]).max(1)
+            live = (t < ended).unsqueeze(1)
+            best = torch.where(live, onward + log_probabilities[t], best)
+            came.append(torch.where(live, origin, torch.arange(best.shape[1], device=best.device)))
+        path = [best.argmax(1)]
+        path += [path[-1]] if not came else []
+        for origin in reversed(came):
+            path.append(origin.gather(1, path[-1].unsqueeze(1)).squeeze(1))
+        return torch.stack(path[:steps][::-1]) if rows else log_probabilities.argmax(-1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tags."""
+        return {"symbols": self.symbols}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Take the tags."""
+        return cls(value["symbols"])
+
+
+def tag_lists(column: Column) -> pl.Series:
+    """Return the column as lists of tags; a text is cut at its spaces. DataError at the first row without any."""
+    return cut(column, TOKENS)
+
+
+def spans_of(tags: list[str]) -> set[Span]:
+    """Return the spans that BIO tags mark; an I-x that continues nothing begins a span, as conlleval reads it."""
+    found, start, kind = set(), 0, ""
+    for t, tag in enumerate([*tags, OUTSIDE]):
+        mark, _, of = tag.partition("-")
+        if kind and (mark != "I" or of != kind):
+            found.add(Span(start, t, kind))
+            kind = ""
+        if mark in ("B", "I") and of and not kind:
+            start, kind = t, of
+    return found
+
+
+def _is_bio(tag: str) -> bool:
+    return tag == OUTSIDE or tag[:2] in ("B-", "I-")
+
+
+def _allowed(symbols: list[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """0 where a tag may follow another, FORBIDDEN elsewhere, (V + 1, V); the last row is for a sequence's first tag."""
+    before = [*symbols, OUTSIDE]
+    may = [[tag[:2] != "I-" or former[2:] == tag[2:] for tag in symbols] for former in before]
+    return np.where(may, 0.0, FORBIDDEN).astype(np.float32)

@@ -1,0 +1,23 @@
+"""The wrong answers that the model is most sure of."""
+
+from typing import Any
+
+from elman.report.record import Record, is_number
+
+
+def view(record: Record) -> dict[str, Any] | None:
+    """The mistakes as they were kept, the surest first."""
+    found = record.get("mistakes")
+    mistakes = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    return {"mistakes": [_mistake(entry) for entry in mistakes]} if mistakes else None
+
+
+def _mistake(entry: dict[str, Any]) -> dict[str, Any]:
+    sure = entry.get("probability")
+    return {
+        "row": entry.get("row"),
+        "input": str(entry.get("input") or ""),
+        "truth": str(entry.get("truth")),
+        "answer": str(entry.get("answer")),
+        "probability": sure if is_number(sure) else None,
+    }

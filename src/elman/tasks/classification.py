@@ -1,0 +1,78 @@
+"""Classification: one label for a whole text or series. Many-to-one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elman.data.tables import Column
+from elman.modalities.base import Input, Output
+from elman.modalities.label import Label
+from elman.modalities.series import Series
+from elman.modalities.symbols import SymbolTexts
+from elman.modalities.words import Words
+from elman.tasks import labels_of_rows, measures
+from elman.tasks.answering import Answers
+from elman.tasks.base import Score
+from elman.tasks.examples import ExampleOptions, ExampleTask
+from elman.tasks.prepared import PreparedExamples
+from elman.training.options import option
+
+UNITS = ("word", "char", "byte", "subword")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationOptions(ExampleOptions):
+    """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
+
+    unit: str = option("word", "what texts are cut into: word, char, byte or subword", choices=UNITS)
+    symbols: int = option(2048, "how many subwords to tell apart", minimum=257, maximum=1 << 20)
+    longest: int = option(2000, "the most words or symbols that a text may have", minimum=1)
+    noise: float = option(0.1, "noise added to a series in training, in standard deviations", minimum=0)
+
+
+class Classification(ExampleTask):
+    """P(label | x_1 ... x_T), read off a summary of the states of a recurrent network."""
+
+    name = "classification"
+    topology = "many-to-one"
+    metric = "accuracy, macro F1"
+    baseline_name = "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series"
+    Options = ClassificationOptions
+    inputs = ("numbers", "texts", "text")
+    answers = ("text", "number")
+    modalities = (Words, SymbolTexts, Series, Label)
+
+    def fit(
+        self, input: Column, outputs: list[Column], options: ClassificationOptions
+    ) -> tuple[Input, Sequence[Output]]:
+        """A series, words or symbols; one label."""
+        o, labels = options, [Label.fit(column) for column in outputs]
+        if input.kind == "numbers":
+            return Series.fit(input, o.noise), labels
+        if o.unit == "word":
+            return Words.fit(input, longest=o.longest), labels
+        return SymbolTexts.fit(input, o.unit, o.symbols, o.longest), labels
+
+    def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:
+        """Accuracy and macro F1."""
+        (name, answers), *_ = found.items()
+        targets = prepared.examples(part).targets[name].values
+        return measures.of_labels(answers.choices.values, targets, len(prepared.outputs[name].symbols)) | {
+            "loss": float(answers.losses.values.mean()),
+            "symbols": len(targets),
+            "unit": "row",
+        }
+
+    def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
+        """The most frequent label; logistic regression on words, or for series the nearest row."""
+        return labels_of_rows.baselines(prepared, part, next(iter(prepared.outputs)))
+
+    def showcase(self, network: Any, prepared: PreparedExamples, options: ClassificationOptions) -> dict[str, Any]:
+        """Return which labels are confused, and the mistakes that the network is most sure of."""
+        del options
+        part = prepared.shown
+        (name, answers), *_ = self.answered(network, prepared, part).items()
+        return {
+            "confusion": {"part": part} | labels_of_rows.confused(prepared, part, name, answers),
+            "mistakes": labels_of_rows.mistakes(prepared, part, name, answers),
+        }

@@ -1,0 +1,304 @@
+"""Forecasting: what a few measured values will be, with quantiles. Many-to-many over real values."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from elman import cells, layers
+from elman.baselines import forecasts as naive
+from elman.data import tables, timeline
+from elman.data.tables import Table
+from elman.data.windows import TrackWindows, WindowBatch, WindowBatches
+from elman.errors import DataError, RunError, UsageError
+from elman.modalities.forecast import LEVELS, Forecast
+from elman.tasks.base import Files, Score, Task
+from elman.tasks.forecast_errors import Errors, by_network, by_points, measure, naive_errors
+from elman.tasks.tracks import PARTS, Layout, PreparedTracks, divide, sized
+from elman.topologies.forecaster import SegmentForecaster
+from elman.training.loop import Job, Monitor
+from elman.training.options import TrainingOptions, option
+from elman.types import State
+
+VALIDATED = 1024
+"""Windows of the validation part, from all over it, that a validation forecasts."""
+PICTURED = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastingOptions(TrainingOptions):
+    """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
+
+    budget: ClassVar[dict[str, float]] = {"epochs": 5.0}
+    usual: ClassVar[dict[str, dict[str, float]]] = {"adamw": {"rate": 0.002, "weight_decay": 0.0}}
+
+    target: list[str] | None = option(None, "column to forecast (default: all that hold numbers)")
+    covariates: list[str] | None = option(None, "column that is read, and not forecast")
+    time: str | None = option(None, "column of times (default: found by its name; without one, rows are in order)")
+    group: str | None = option(None, "column that tells several series apart")
+    horizon: int = option(24, "time steps to forecast", minimum=1)
+    context: int | None = option(None, "time steps to read (default: 720, fewer where there are few)", minimum=1)
+    segment: int | None = option(None, "time steps that are read, or said, at once (default: 24)", minimum=1)
+    season: int | None = option(None, "time steps of a season, for comparison (default: found)", minimum=1)
+    split: str = option("0.7,0.1,0.2", "shares, or numbers of rows, for training, validation and test, in this order")
+    batch: int = option(64, "windows in a batch", minimum=1)
+    cell: str = option("gru", "recurrent cell; `elman cells` lists them")
+    hidden: int = option(128, "hidden units", minimum=2)
+    dropout: float = option(0.5, "dropout before the output", minimum=0, maximum=0.99)
+    average: float = option(
+        0.99, "decay of the weights' running average, which is kept (0: none)", minimum=0, maximum=1
+    )
+
+    def check(self) -> None:
+        """The cell must exist."""
+        cells.find(self.cell)
+
+
+class Forecasting(Task):
+    """Quantiles and mean of y_{t+1} ... y_{t+horizon}, given the last values of all columns."""
+
+    name = "forecasting"
+    topology = "many-to-many"
+    metric = "MSE, MAE, MASE, pinball loss"
+    baseline_name = "the last value, the last season, ridge regression on the window"
+    data = f"a table ({tables.ENDINGS}) with a row per time step"
+    held_out = "by --split, in time"
+    Options = ForecastingOptions
+
+    def prepare(self, files: Files, options: ForecastingOptions, folder: Path) -> PreparedTracks:
+        """Read and check the tables, split them in time, and measure the scales on the training part."""
+        table = tables.read(files.train)
+        columns, notes = _columns(table, options)
+        whole = timeline.tracks(table, [*columns["targets"], *columns["covariates"]], columns["time"], options.group)
+        given = {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
+        parts = [p for p in PARTS if p not in given and not (p == "test" and files.valid is not None)]
+        longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
+        context, segment = sized(longest, options.context, options.segment, options.horizon)
+        cut = divide(whole, options.split, parts, context)
+        values = np.concatenate([track.values for track in cut["train"]])
+        forecast = Forecast.fit(columns["targets"], columns["covariates"], values)
+        season = options.season or naive.season_of(values[:, : len(columns["targets"])], min(len(values) // 3, 366))
+        layout = Layout(
+            **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=season
+        )
+        prepared = PreparedTracks(layout, forecast, {}, {}, notes)
+        for part, tracks in cut.items():
+            prepared.add(part, tracks, 0 if part == "train" else context, files.train, folder)
+        for part, file in given.items():
+            prepared.add(part, prepared.layout.read(tables.read(file)), 0, file, folder)
+        return prepared
+
+    def load(self, described: dict[str, Any], facts: dict[str, dict[str, Any]], folder: Path) -> PreparedTracks:
+        """Return the scales; the parts are read when they are needed."""
+        layout, forecast = Layout(**described["layout"]), Forecast.from_dict(described["forecast"])
+        return PreparedTracks(layout, forecast, facts, {part: folder / f"{part}.parquet" for part in facts})
+
+    def check_same(self, files: Files, prepared: PreparedTracks) -> None:
+        """Compare the fingerprints of the files that are given."""
+        for part, file in (("train", files.train), ("valid", files.valid), ("test", files.test)):
+            if file is not None and prepared.facts.get(part, {}).get("sha256") != tables.fingerprint(file):
+                raise RunError(
+                    f"{file} is not the {part} table that the run was begun with (its fingerprint differs); "
+                    "give the same file, or train anew with another --out"
+                )
+
+    def describe(self, options: ForecastingOptions) -> dict[str, Any]:
+        """Say cell and sizes."""
+        return {"summary": f"{options.cell.upper()} of {options.hidden} hidden units over segments of the past"}
+
+    def network(self, prepared: PreparedTracks, options: ForecastingOptions) -> SegmentForecaster:
+        """A recurrence over segments, and a head that says a segment at once."""
+        layout, size = prepared.layout, options.hidden
+        recurrence = layers.build(options.cell, size, size)
+        sizes = len(layout.targets), len(layout.covariates), layout.segment, layout.horizon
+        return SegmentForecaster(recurrence, prepared.forecast.head(size, layout.segment), sizes, options.dropout)
+
+    def job(
+        self,
+        network: SegmentForecaster,
+        prepared: PreparedTracks,
+        options: ForecastingOptions,
+        folder: Path,
+        monitor: Monitor,
+        *,
+        resume: bool,
+    ) -> Job:
+        """Full back-propagation through time over shuffled windows."""
+        return Job(
+            module=network,
+            batches=WindowBatches(prepared.windows("train"), options.batch, options.seed),
+            objective=_objective,
+            validate=partial(_validate, windows=prepared.windows("valid")),
+            options=options,
+            model_file=folder / "model.safetensors",
+            checkpoint_file=folder / "state" / "checkpoint.safetensors",
+            monitor=monitor,
+            resume=resume,
+        )
+
+    def score(self, network: SegmentForecaster, prepared: PreparedTracks, part: str) -> Score:
+        """Forecast every window of the part."""
+        return measure(_errors(prepared), prepared.windows(part), by_network(network)).score()
+
+    def baselines(self, prepared: PreparedTracks, part: str) -> list[Score]:
+        """The last value, the last season, and ridge regression."""
+        layout, windows = prepared.layout, prepared.windows(part)
+        ridges, targets = _ridges(prepared), len(layout.targets)
+        contenders = {
+            "last value": lambda past, _: naive.persistence(past, layout.horizon),
+            f"last season of {layout.season}": lambda past, _: naive.seasonal(past, layout.horizon, layout.season),
+            f"ridge regression on {ridges[0].context} steps": lambda past, k: ridges[k].predict(past),
+        }
+        return [
+            {"name": name, **measure(_errors(prepared), windows, by_points(one, targets)).score()}
+            for name, one in contenders.items()
+        ]
+
+    def extend(self, prepared: PreparedTracks, part: str, file: Path, folder: Path) -> PreparedTracks:
+        """Read a further table, of which windows lie wholly within it."""
+        more = PreparedTracks(prepared.layout, prepared.forecast, dict(prepared.facts), prepared.places)
+        more.fitted.update(prepared.fitted)
+        more.add(part, prepared.layout.read(tables.read(file)), 0, file, folder)
+        return more
+
+    def rows(self, prepared: PreparedTracks, data: Path | None) -> Table:
+        """Read a table, or JSON lines on standard input."""
+        return tables.from_stdin(prepared.layout.targets[0]) if data is None else tables.read(data)
+
+    def predict(
+        self, network: SegmentForecaster, prepared: PreparedTracks, rows: Table | list[Any]
+    ) -> list[dict[str, Any]]:
+        """Return for every series the time steps that follow its last row: mean and quantiles of every target."""
+        layout = prepared.layout
+        table = rows if isinstance(rows, Table) else tables.from_rows(rows)
+        found: list[dict[str, Any]] = []
+        for track in layout.read(table):
+            if len(track) < layout.context:
+                of = f"series {track.name!r} of " if track.name else ""
+                what = f"{len(track)} time steps, fewer than the context {layout.context}"
+                raise DataError(f"{of}{table.source} has {what}; give more")
+            past = torch.from_numpy(prepared.forecast.scaled(track.values[-layout.context :])).unsqueeze(1)
+            said = by_network(network)(WindowBatch(past, past[:0]))[:, 0]
+            found += _spoken(layout, track, prepared.forecast.original(said))
+        return found
+
+    def showcase(self, network: Any, prepared: PreparedTracks, options: ForecastingOptions) -> dict[str, Any]:
+        """Return the figures of every target, and windows of the last part with what was forecast."""
+        del options
+        part = "test" if "test" in prepared.facts else "valid"
+        windows, names = prepared.windows(part), prepared.layout.targets
+        errors = measure(_errors(prepared), windows, by_network(network))
+        chosen = np.linspace(0, len(windows) - 1, min(PICTURED, len(windows))).astype(int)
+        return {
+            "forecasts": {
+                "part": part,
+                "levels": list(LEVELS),
+                "targets": errors.by_target(names),
+                "windows": _pictures(network, prepared, windows.batch(chosen)),
+            }
+        }
+
+
+def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Which columns are forecast, which are read too, and where the time stands; and what was found out about that."""
+    time = options.time or next((name for name in table.names if name.lower() in timeline.TIMES), None)
+    covariates = options.covariates or []
+    for name in filter(None, (*(options.target or ()), *covariates, time, options.group)):
+        table.column(name)
+    targets = options.target or [
+        name for name in timeline.numeric(table) if name not in {time, options.group, *covariates}
+    ]
+    if twice := next((name for name in targets if name in {*covariates, time, options.group}), None):
+        raise UsageError(f"the column {twice!r} is named as target and as something else; name each column once")
+    if not targets:
+        raise DataError(f"{table.source} has no column of numbers to forecast; it has {', '.join(table.names)}")
+    notes = []
+    if not options.target:
+        notes.append(f"Forecasting {', '.join(map(repr, targets))}: all columns of numbers; --target says otherwise.")
+    if time and not options.time:
+        notes.append(f"Times are in {time!r}; --time says otherwise.")
+    return {"targets": targets, "covariates": covariates, "time": time}, tuple(notes)
+
+
+def _objective(network: Any, batch: WindowBatch, carry: State | None) -> tuple[Tensor, int, None]:
+    """The loss of a batch of windows; nothing is carried from batch to batch."""
+    del carry
+    device = next(network.parameters()).device
+    loss = network.head.loss(network(batch.past.to(device)), batch.future.to(device))
+    return loss, batch.past.shape[1], None
+
+
+def _validate(network: nn.Module, *, windows: TrackWindows) -> float:
+    """The mean loss of windows from all over a part."""
+    stride = max(1, len(windows) // VALIDATED)
+    total = 0.0
+    for numbers in windows.batches(256, stride):
+        loss, count, _ = _objective(network, windows.batch(numbers), None)
+        total += loss.item() * count
+    return total / len(range(0, len(windows), stride))
+
+
+def _errors(prepared: PreparedTracks) -> Errors:
+    targets = len(prepared.layout.targets)
+    if "naive" not in prepared.fitted:
+        prepared.fitted["naive"] = naive_errors(prepared.scaled("train"), targets, prepared.layout.season)
+    return Errors(targets, prepared.fitted["naive"], prepared.forecast.deviation[:targets])
+
+
+def _ridges(prepared: PreparedTracks) -> list[naive.Ridge]:
+    """One for each target."""
+    if "ridges" not in prepared.fitted:
+        learnt, held = (_some(prepared.windows(part)) for part in ("train", "valid"))
+        prepared.fitted["ridges"] = [
+            naive.Ridge(
+                learnt.past[..., k].numpy(),
+                learnt.future[..., k].numpy(),
+                (held.past[..., k].numpy(), held.future[..., k].numpy()),
+            )
+            for k in range(len(prepared.layout.targets))
+        ]
+    found: list[naive.Ridge] = prepared.fitted["ridges"]
+    return found
+
+
+def _some(windows: TrackWindows) -> WindowBatch:
+    """The windows of a part, from all over it where they are very many."""
+    return windows.batch(np.arange(0, len(windows), max(1, len(windows) // naive.MOST)))
+
+
+def _pictures(network: Any, prepared: PreparedTracks, batch: WindowBatch) -> list[list[dict[str, Any]]]:
+    """For every target its windows in original units: some of the past, what came, what was forecast."""
+    said = prepared.forecast.original(by_network(network)(batch))
+    shown = min(prepared.layout.context, 3 * prepared.layout.horizon, 400)
+    pictures = []
+    for k in range(len(prepared.layout.targets)):
+        scale, middle = prepared.forecast.deviation[k], prepared.forecast.mean[k]
+        past, future = (values[..., k].numpy() * scale + middle for values in (batch.past[-shown:], batch.future))
+        pictures.append(
+            [
+                {
+                    "past": past[:, b].round(6).tolist(),
+                    "future": future[:, b].round(6).tolist(),
+                    "quantiles": said[:, b, k, :-1].T.round(6).tolist(),
+                }
+                for b in range(batch.past.shape[1])
+            ]
+        )
+    return pictures
+
+
+def _spoken(layout: Layout, track: timeline.Track, forecast: Any) -> list[dict[str, Any]]:
+    """The rows that follow a series, columns by name."""
+    rows = []
+    for when, step in zip(track.after(layout.horizon), forecast, strict=True):
+        row: dict[str, Any] = {layout.group: track.name} if layout.group else {}
+        row[layout.time or "step"] = str(when) if layout.time else when
+        for name, values in zip(layout.targets, step, strict=True):
+            row[name] = float(values[-1])
+            row |= {f"{name}_q{round(100 * level)}": float(v) for level, v in zip(LEVELS, values, strict=False)}
+        rows.append(row)
+    return rows

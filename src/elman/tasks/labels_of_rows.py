@@ -1,0 +1,106 @@
+"""What tasks that label whole rows share: naive baselines, confusions and mistakes, in the words of their labels."""
+
+from typing import Any
+
+import numpy as np
+
+from elman.baselines import labels as naive
+from elman.data.ragged import Array, Integers
+from elman.modalities.series import EncodedSeries
+from elman.tasks import measures
+from elman.tasks.answering import Answers
+from elman.tasks.base import Score
+from elman.tasks.prepared import PreparedExamples
+
+LIMIT = 20_000
+"""Rows of the training part that a baseline learns from."""
+MATRIX, PAIRS, MISTAKES, SHOWN = 100, 20, 12, 400
+
+
+def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
+    """Return the figures of the most frequent label, and of a linear model of words or of the nearest series."""
+    targets, symbols = prepared.examples(part).targets[name].values, len(prepared.outputs[name].symbols)
+    train = prepared.examples("train").targets[name].values
+    usual = np.full(len(targets), naive.most_frequent(train))
+    found: list[Score] = [{"name": "most frequent label", **measures.of_labels(usual, targets, symbols)}]
+    inputs = prepared.examples("train").inputs
+    series = isinstance(inputs, EncodedSeries)
+    title = "nearest neighbour" if series else "TF-IDF and logistic regression"
+    choices = _nearest(prepared, part, name) if series else linear(prepared, part, name)
+    title += f" on the first {LIMIT:,} rows" if len(train) > LIMIT else ""
+    if choices is None:
+        return [*found, {"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"}]
+    return [*found, {"name": title, **measures.of_labels(choices, targets, symbols)}]
+
+
+def confused(prepared: PreparedExamples, part: str, name: str, answers: Answers) -> dict[str, Any]:
+    """Return the counts of every label answered for every other, where they are not too many, and what is confused."""
+    symbols = prepared.outputs[name].symbols
+    counts = measures.confusion(answers.choices.values, prepared.examples(part).targets[name].values, len(symbols))
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    places = [(int(k) // len(symbols), int(k) % len(symbols)) for k in order]
+    return {
+        "labels": symbols if len(symbols) <= MATRIX else [],
+        "counts": counts.tolist() if len(symbols) <= MATRIX else [],
+        "pairs": [
+            {"truth": symbols[i], "answer": symbols[j], "rows": int(wrong[i, j]), "of": int(counts[i].sum())}
+            for i, j in places
+            if wrong[i, j]
+        ],
+    }
+
+
+def mistakes(prepared: PreparedExamples, part: str, name: str, answers: Answers) -> list[dict[str, Any]]:
+    """Return the wrong answers that the network is most sure of."""
+    symbols, targets = prepared.outputs[name].symbols, prepared.examples(part).targets[name].values
+    wrong = np.flatnonzero(answers.choices.values != targets)
+    surest = wrong[np.argsort(-answers.probabilities.values[wrong], kind="stable")][:MISTAKES]
+    column = prepared.column(part, prepared.input_name).take(surest)
+    return [
+        {
+            "row": int(row),
+            "input": _shown(value),
+            "truth": symbols[targets[k]],
+            "answer": symbols[answers.choices.values[k]],
+            "probability": float(answers.probabilities.values[k]),
+        }
+        for k, row, value in zip(surest, column.rows, column.values, strict=True)
+    ]
+
+
+def texts(prepared: PreparedExamples, part: str, limit: int | None = None) -> list[str]:
+    """Return the texts of a part; tokens with spaces between them."""
+    values = prepared.column(part, prepared.input_name).values
+    values = values if limit is None else values.head(limit)
+    return [value if isinstance(value, str) else " ".join(value) for value in values]
+
+
+def linear(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
+    """The answers of the linear model, or None where scikit-learn is not there to fit one."""
+    if name not in prepared.fitted:
+        train = prepared.examples("train").targets[name].values[:LIMIT]
+        try:
+            prepared.fitted[name] = naive.LinearOnWords(texts(prepared, "train", LIMIT), train)
+        except ImportError:
+            return None
+    found: Integers = prepared.fitted[name].predict(texts(prepared, part))
+    return found
+
+
+def _nearest(prepared: PreparedExamples, part: str, name: str) -> Integers:
+    known: Any = prepared.examples("train")
+    labels: Array = known.targets[name].values[:LIMIT]
+    asked: Any = prepared.examples(part)
+    return naive.nearest_row(known.inputs.rows.first(LIMIT), labels, asked.inputs.rows)
+
+
+def _shown(value: Any) -> str:
+    """What was read, as a text that is not too long."""
+    if isinstance(value, str):
+        text = value
+    elif len(value) and isinstance(value[0], str):
+        text = " ".join(value)
+    else:
+        text = "  ".join(" ".join(f"{number:.4g}" for number in np.atleast_1d(step)) for step in value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."

@@ -1,0 +1,171 @@
+"""Tagging: a tag for every token, and if asked a label for the whole row. Synced many-to-many, from both directions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from elman.baselines.labels import most_frequent, most_frequent_by_key
+from elman.data.ragged import Ragged
+from elman.data.tables import Column
+from elman.errors import UsageError
+from elman.modalities.base import Input, Output
+from elman.modalities.label import Label
+from elman.modalities.tags import Tags, spans_of
+from elman.modalities.words import TOKENS, Words, cut
+from elman.tasks import labels_of_rows, measures
+from elman.tasks.answering import Answers
+from elman.tasks.base import Score
+from elman.tasks.examples import ExampleOptions, ExampleTask
+from elman.tasks.prepared import PreparedExamples
+from elman.training.options import option
+
+SHOWN = 12
+LOOKED_AT = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggingOptions(ExampleOptions):
+    """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
+
+    longest: int = option(2000, "the most tokens that a row may have", minimum=1)
+
+
+class Tagging(ExampleTask):
+    """P(tag_t | x_1 ... x_T) for every t, and P(label | x_1 ... x_T), read off one recurrent network.
+
+    Source: Liu & Lane 2016, Attention-based recurrent neural network models for joint intent detection and slot
+    filling; the sequence of tags is the most probable one that BIO allows.
+    """
+
+    name = "tagging"
+    topology = "synced many-to-many"
+    metric = "entity F1 (or tag accuracy, where tags are not BIO), label accuracy, whole-row accuracy"
+    baseline_name = "most frequent tag of each token; for the label TF-IDF and logistic regression"
+    Options = TaggingOptions
+    inputs = ("texts", "text")
+    answers = ("texts", "text", "number")
+    modalities = (Words, Tags, Label)
+
+    def fit(self, input: Column, outputs: list[Column], options: TaggingOptions) -> tuple[Input, Sequence[Output]]:
+        """Tokens; tags, and labels where a column holds one a row."""
+        stepwise = {column.name: _is_stepwise(input, column) for column in outputs}
+        if not any(stepwise.values()):
+            raise UsageError(
+                f"tagging answers every token, but {outputs[0].name!r} holds one value a row; name a column of tags "
+                "with --output, or train classification"
+            )
+        words = Words.fit(input, TOKENS, options.longest)
+        return words, [Tags.fit(column) if stepwise[column.name] else Label.fit(column) for column in outputs]
+
+    def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:
+        """Entity F1, the share of tags, of labels and of whole rows that are right."""
+        return _figures(prepared, part, {name: answers.choices for name, answers in found.items()})
+
+    def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
+        """The most frequent tag of each token as a form; the label by logistic regression."""
+        titles, choices = ["most frequent tag of each token"], {}
+        for name, output in prepared.outputs.items():
+            if output.stepwise:
+                choices[name] = _usual_tags(prepared, part, name)
+                continue
+            linear = labels_of_rows.linear(prepared, part, name)
+            titles += ["most frequent label" if linear is None else "TF-IDF and logistic regression"]
+            train, rows = prepared.examples("train").targets[name].values, len(prepared.examples(part))
+            answers = np.full(rows, most_frequent(train)) if linear is None else linear
+            choices[name] = Ragged.of(answers, np.ones(rows, np.int64))
+        return [{"name": "; ".join(dict.fromkeys(titles)), **_figures(prepared, part, choices)}]
+
+    def showcase(self, network: Any, prepared: PreparedExamples, options: TaggingOptions) -> dict[str, Any]:
+        """Return rows with their spans, every kind of span with its figures, and which labels are confused."""
+        del options
+        part = prepared.shown
+        found = self.answered(network, prepared, part)
+        shown: dict[str, Any] = {"spans": _spans(prepared, part, found)}
+        for name, answers in found.items():
+            if not prepared.outputs[name].stepwise:
+                shown["confusion"] = {"part": part} | labels_of_rows.confused(prepared, part, name, answers)
+        return shown
+
+
+def _is_stepwise(input: Column, output: Column) -> bool:
+    """Whether a column holds one answer per token: lists do, and texts that are as long as the tokens' in most rows."""
+    if output.kind != "text":
+        return output.kind == "texts"
+    beside = output.take(input.rows[:LOOKED_AT] - 1)  # the output has all rows of the file, the input some of them
+    same = _count(input).head(LOOKED_AT) == _count(beside)
+    return bool(same.sum() > len(same) / 2)
+
+
+def _count(column: Column) -> pl.Series:
+    """How many tokens each row has."""
+    return column.values.list.len() if column.kind == "texts" else column.values.str.count_matches(TOKENS)
+
+
+def _figures(prepared: PreparedExamples, part: str, choices: Mapping[str, Ragged]) -> Score:
+    targets, rows = prepared.examples(part).targets, len(prepared.examples(part))
+    tags: Score = {}
+    labels, right = [], np.ones(rows, bool)
+    for name, output in prepared.outputs.items():
+        hits = choices[name].values == targets[name].values
+        right &= np.logical_and.reduceat(hits, targets[name].starts[:-1])
+        if not isinstance(output, Tags):
+            labels.append(float(hits.mean()))
+            continue
+        if output.spans:
+            tags["entity_f1"] = measures.overall(_kinds(output, targets[name], choices[name]))
+        tags["tag_accuracy"] = float(hits.mean())
+    label = {"label_accuracy": sum(labels) / len(labels)} if labels else {}
+    return {**tags, **label, "row_accuracy": float(right.mean()), "symbols": rows, "unit": "row"}
+
+
+def _kinds(output: Tags, targets: Ragged, choices: Ragged) -> dict[str, measures.Counts]:
+    """How many spans of each kind there are, are answered, and are answered rightly."""
+    return measures.spans(
+        [spans_of(output.named(row)) for row in targets], [spans_of(output.named(row)) for row in choices]
+    )
+
+
+def _usual_tags(prepared: PreparedExamples, part: str, name: str) -> Ragged:
+    """The tag that each token of a part had most often in training; of an unseen token the most frequent of all."""
+    if name not in prepared.fitted:
+        tags = prepared.examples("train").targets[name].values
+        prepared.fitted[name] = (
+            most_frequent_by_key(_tokens(prepared, "train").explode().to_list(), tags),
+            most_frequent(tags),
+        )
+    usual, other = prepared.fitted[name]
+    lists = _tokens(prepared, part)
+    return Ragged.of(np.array([usual.get(form, other) for form in lists.explode()]), lists.list.len().to_numpy())
+
+
+def _tokens(prepared: PreparedExamples, part: str) -> pl.Series:
+    """The tokens of a part, row by row."""
+    return cut(prepared.column(part, prepared.input_name), TOKENS)
+
+
+def _spans(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> dict[str, Any] | None:
+    """The first column of BIO tags: figures by kind of span, and rows, those first whose mistakes are the surest."""
+    name = next((name for name, output in prepared.outputs.items() if isinstance(output, Tags) and output.spans), None)
+    if name is None:
+        return None
+    output: Any = prepared.outputs[name]
+    targets, answers = prepared.examples(part).targets[name], found[name]
+    sure = np.add.reduceat(answers.probabilities.values, targets.starts[:-1]) / targets.lengths
+    wrong = np.logical_or.reduceat(answers.choices.values != targets.values, targets.starts[:-1])
+    order = np.lexsort((-sure, ~wrong))[:SHOWN]
+    tokens = _tokens(prepared, part)
+    return {
+        "part": part,
+        "kinds": {kind: counts._asdict() for kind, counts in _kinds(output, targets, answers.choices).items()},
+        "rows": [
+            {
+                "tokens": tokens[int(k)].to_list(),
+                "truth": sorted(spans_of(output.named(targets[k]))),
+                "answer": sorted(spans_of(output.named(answers.choices[k]))),
+            }
+            for k in order
+        ],
+    }

@@ -1,0 +1,169 @@
+"""Series that a task has read: split in time, scaled by their training part, kept in a folder.
+
+Every part but the first begins with rows of the part before it, which are read and never forecast: so each window's
+future lies within one part. It does not know what forecasts are worth.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from elman import assets, files
+from elman.data import tables, timeline
+from elman.data.tables import Table
+from elman.data.timeline import Track
+from elman.data.windows import Scaled, TrackWindows
+from elman.errors import DataError, RunError, UsageError
+from elman.modalities.forecast import Forecast
+from elman.tasks.base import Prepared
+
+SERIES, ROW, TIME = "series", "row", "time"
+PARTS = ("train", "valid", "test")
+LONGEST, SEGMENT = 720, 24
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which column is what, and how long windows are."""
+
+    targets: list[str]
+    covariates: list[str]
+    time: str | None
+    group: str | None
+    context: int
+    segment: int
+    horizon: int
+    season: int
+
+    def read(self, table: Table) -> list[Track]:
+        """Return the table's series."""
+        return timeline.tracks(table, [*self.targets, *self.covariates], self.time, self.group)
+
+
+class PreparedTracks(Prepared):
+    """Series in parts."""
+
+    noun = "windows"
+
+    def __init__(
+        self,
+        layout: Layout,
+        forecast: Forecast,
+        facts: dict[str, dict[str, Any]],
+        places: Mapping[str, Path],
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.layout, self.forecast, self.facts = layout, forecast, facts
+        self.places, self.notes = dict(places), notes
+        self.fitted: dict[str, Any] = {}
+        self._tracks: dict[str, list[Track]] = {}
+
+    def add(self, part: str, tracks: Sequence[Track], history: int, file: Path, folder: Path) -> None:
+        """Check a part, and keep it in `folder`."""
+        self._tracks[part] = list(tracks)
+        windows = len(self.windows(part))
+        own = sum(len(track) for track in tracks) - history * len(tracks)
+        if not windows:
+            raise DataError(_too_short(part, file, max(len(track) for track in tracks) - history, history, self.layout))
+        self.places[part] = files.replace(folder / f"{part}.parquet", self._frame(part).write_parquet)
+        facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": own, "windows": windows}
+        self.facts[part] = facts | {"series": len(tracks), "first_row": int(tracks[0].rows[history])}
+
+    def tracks(self, part: str) -> list[Track]:
+        """Return the series of a part; RunError where they are gone from the folder."""
+        if part not in self._tracks:
+            place = self.places[part]
+            try:
+                frame = pl.read_parquet(place, memory_map=False)
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise RunError(f"{place} cannot be read; restore it, or train the run anew") from error
+            self._tracks[part] = [self._track(own) for own in frame.partition_by(SERIES, maintain_order=True)]
+        return self._tracks[part]
+
+    def scaled(self, part: str) -> list[Scaled]:
+        """Return the series of a part on the common scale."""
+        return [self.forecast.scaled(track.values) for track in self.tracks(part)]
+
+    def windows(self, part: str) -> TrackWindows:
+        """Return all windows of a part."""
+        return TrackWindows(self.scaled(part), self.layout.context, self.layout.horizon, len(self.layout.targets))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the columns and their scales."""
+        return {"layout": self.layout.__dict__, "forecast": self.forecast.to_dict()}
+
+    def _frame(self, part: str) -> pl.DataFrame:
+        names = [*self.layout.targets, *self.layout.covariates]
+        frames = []
+        for track in self._tracks[part]:
+            columns = {ROW: track.rows, SERIES: [track.name] * len(track)}
+            columns |= {} if track.times is None else {TIME: track.times}
+            numbers = pl.DataFrame(track.values, schema=[f"value {name}" for name in names])
+            frames.append(pl.DataFrame(columns).hstack(numbers))
+        return pl.concat(frames)
+
+    def _track(self, frame: pl.DataFrame) -> Track:
+        names = [f"value {name}" for name in (*self.layout.targets, *self.layout.covariates)]
+        times = frame[TIME] if TIME in frame.columns else None
+        values = np.ascontiguousarray(frame.select(names).to_numpy())  # summed in the order in which training summed it
+        return Track(frame[SERIES][0], values, frame[ROW].to_numpy(), times)
+
+
+def divide(tracks: Sequence[Track], split: str, parts: Sequence[str], context: int) -> dict[str, list[Track]]:
+    """Cut every series into parts, one after the other in time; all but the first begin `context` rows early.
+
+    Args:
+        tracks: the series.
+        split: three shares of each series, or three numbers of rows, with commas between.
+        parts: which of train, valid and test are made; shares are of these.
+        context: rows of the part before.
+    """
+    sizes = _sizes(split)[: len(parts)]
+    shares = sum(sizes) < len(parts) + 1
+    made: dict[str, list[Track]] = {part: [] for part in parts}
+    for track in tracks:
+        counts = [round(len(track) * size / sum(sizes)) for size in sizes] if shares else [int(size) for size in sizes]
+        ends = np.minimum(np.cumsum(counts), len(track))
+        if shares:
+            ends[-1] = len(track)
+        for part, begin, end in zip(parts, [0, *ends[:-1]], ends, strict=True):
+            made[part].append(track.cut(max(0, int(begin) - (context if part != "train" else 0)), int(end)))
+    return made
+
+
+def sized(rows: int, context: int | None, segment: int | None, horizon: int) -> tuple[int, int]:
+    """Return context and segment for a longest training series of `rows` steps; context a multiple of segment."""
+    room = max(1, (rows - horizon) // 2)
+    wanted = min(LONGEST, room) if context is None else context
+    chosen = max(1, min(SEGMENT, wanted // 4)) if segment is None else segment
+    if chosen > wanted:
+        raise UsageError(f"--segment {chosen} exceeds the context of {wanted} time steps; give at most that")
+    return wanted // chosen * chosen, chosen
+
+
+def _sizes(split: str) -> list[float]:
+    try:
+        sizes = [float(size) for size in split.split(",")]
+    except ValueError:
+        sizes = []
+    whole = all(size >= 1 and size.is_integer() for size in sizes)
+    if len(sizes) != len(PARTS) or min(sizes) <= 0 or not (whole or sum(sizes) <= 1 + 1e-9):
+        raise UsageError(
+            f"--split {split!r} is no split; give three shares such as 0.7,0.1,0.2 or three numbers of rows"
+        )
+    return sizes
+
+
+def _too_short(part: str, file: Path, rows: int, history: int, layout: Layout) -> str:
+    """The sentence on a part without a single window."""
+    needed = layout.horizon if history else layout.context + layout.horizon
+    what = f"the horizon {layout.horizon}" if history else f"context {layout.context} and horizon {layout.horizon}"
+    of = "" if part == "given" else f"the {part} part of "
+    return (
+        f"{of}{file} has {rows} time steps in its longest series, too few for {what}, which need {needed}; "
+        "give more rows, or a smaller --horizon" + ("" if history else " or --context")
+    )

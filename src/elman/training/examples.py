@@ -1,0 +1,128 @@
+"""Learning from examples: batches of rows of similar length, and what they cost.
+
+It knows encoded columns and the scores of a network, nothing of tables and tasks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elman.data.buckets import Buckets, in_order
+from elman.data.ragged import Integers, Ragged
+from elman.modalities.base import Encoded
+from elman.types import State
+
+SCORING_ROWS = 128
+VALIDATED = 5000
+"""Rows, from all over the part, that a validation measures: enough to tell networks apart, and quick."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B rows, padded.
+
+    Attributes:
+        inputs: what the network's reader takes.
+        lengths: (B,), time steps of each row.
+        targets: by output, (B,) int64, or (T, B) where there is one for each time step.
+    """
+
+    inputs: Any
+    lengths: Tensor
+    targets: dict[str, Tensor]
+
+
+class Examples:
+    """Rows as a network reads them.
+
+    Args:
+        inputs: the encoded input.
+        targets: the encoded outputs by name; none where they are not known.
+        stepwise: the outputs that have one target for each time step.
+    """
+
+    def __init__(self, inputs: Encoded, targets: Mapping[str, Ragged], stepwise: Mapping[str, bool]) -> None:
+        self.inputs, self.targets, self.stepwise = inputs, targets, stepwise
+        self.lengths = inputs.lengths
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.lengths)
+
+    def batch(self, rows: Integers) -> Batch:
+        """Return some rows side by side."""
+        targets = {name: self._target(name, encoded, rows) for name, encoded in self.targets.items()}
+        return Batch(self.inputs.batch(rows), torch.from_numpy(self.lengths[rows]), targets)
+
+    def in_order(self, most: int | None = None) -> list[Integers]:
+        """Return the numbers of all rows, or of at most so many from all over, in batches for scoring."""
+        stride = 1 if most is None else -(-len(self) // most)
+        return [rows * stride for rows in in_order(self.lengths[::stride], SCORING_ROWS)]
+
+    def _target(self, name: str, encoded: Ragged, rows: Integers) -> Tensor:
+        values = encoded.padded(rows) if self.stepwise[name] else encoded.flat(rows)
+        return torch.from_numpy(values).long()
+
+
+class ExampleBatches:
+    """Endless shuffled batches of examples."""
+
+    def __init__(self, examples: Examples, size: int, seed: int) -> None:
+        self.examples = examples
+        self.buckets = Buckets(examples.lengths, size, seed)
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the rows."""
+        return self.buckets.epochs
+
+    def next(self) -> Batch:
+        """Return the next batch."""
+        return self.examples.batch(self.buckets.next())
+
+    def state(self) -> dict[str, int]:
+        """Return the position."""
+        return self.buckets.state()
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Go to a position."""
+        self.buckets.restore(state)
+
+
+def objective(network: nn.Module, batch: Batch, carry: State | None) -> tuple[Tensor, int, None]:
+    """Return the sum of the outputs' mean losses, and the number of rows; nothing is carried from batch to batch."""
+    del carry
+    losses = output_losses(network, network(batch.inputs, batch.lengths), batch)
+    return torch.stack(list(losses.values())).sum(), len(batch.lengths), None
+
+
+def output_losses(network: Any, scores: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """Return the mean loss of each output."""
+    heads = {name: output.head for name, output in zip(network.names, network.outputs, strict=True)}
+    losses = {}
+    for name, targets in batch.targets.items():
+        on_device = targets.to(scores[name].device)
+        losses[name] = heads[name].loss(scores[name], on_device, live(batch.lengths, on_device))
+    return losses
+
+
+def live(lengths: Tensor, targets: Tensor) -> Tensor | None:
+    """Which of the targets (T, B) count; None for one target per row."""
+    if targets.dim() == 1:
+        return None
+    return torch.arange(len(targets), device=targets.device).unsqueeze(1) < lengths.to(targets.device)
+
+
+def mean_loss(network: nn.Module, examples: Examples) -> float:
+    """Return the loss of rows from all over: the sum of the outputs' means, in nats per row or time step."""
+    totals, counts = dict.fromkeys(examples.targets, 0.0), dict.fromkeys(examples.targets, 0)
+    for rows in examples.in_order(VALIDATED):
+        batch = examples.batch(rows)
+        for name, loss in output_losses(network, network(batch.inputs, batch.lengths), batch).items():
+            count = int(batch.lengths.sum()) if examples.stepwise[name] else len(rows)
+            totals[name] += loss.item() * count
+            counts[name] += count
+    return sum(total / max(1, counts[name]) for name, total in totals.items())

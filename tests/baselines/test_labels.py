@@ -1,0 +1,35 @@
+"""Naive labels: the most frequent, by words, by the nearest row of another length."""
+
+import numpy as np
+
+from elman.baselines import labels
+from elman.data.ragged import Ragged
+
+
+def test_the_most_frequent_label_and_the_smallest_of_equals():
+    assert labels.most_frequent(np.array([2, 0, 2, 1])) == 2
+    assert labels.most_frequent(np.array([2, 1, 2, 1])) == 1
+
+
+def test_words_and_their_pairs_are_told_apart():
+    model = labels.LinearOnWords(["not good", "good", "not bad", "bad"] * 5, np.array([0, 1, 1, 0] * 5))
+    assert model.predict(["not good", "bad", "not bad", "good"]).tolist() == [0, 0, 1, 1]
+    assert model.predict(["!"]).shape == (1,)
+
+
+def test_a_resampled_line_is_the_same_line():
+    line = Ragged.of(np.linspace(0, 1, 9)[:, None].astype(np.float32), np.array([9]))
+    assert np.allclose(labels.resampled(line, 5)[0, :, 0], np.linspace(0, 1, 5))
+    single = Ragged.of(np.array([[3.0]], np.float32), np.array([1]))
+    assert labels.resampled(single, 4)[0, :, 0].tolist() == [3, 3, 3, 3]
+
+
+def test_the_nearest_row_is_found_whatever_its_length():
+    rising, falling = np.linspace(0, 1, 12), np.linspace(1, 0, 7)
+    known = Ragged.of(np.concatenate([rising, falling])[:, None].astype(np.float32), np.array([12, 7]))
+    asked = Ragged.of(np.concatenate([falling[::-1], rising[::-1]])[:, None].astype(np.float32), np.array([7, 12]))
+    assert labels.nearest_row(known, np.array([5, 6]), asked).tolist() == [5, 6]
+
+
+def test_a_token_gets_the_tag_that_it_has_most_often():
+    assert labels.most_frequent_by_key(["a", "b", "a", "a"], np.array([1, 2, 0, 1])) == {"a": 1, "b": 2}

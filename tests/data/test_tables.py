@@ -1,0 +1,101 @@
+"""Tables: the same rows from every format, back again, and every flaw told with file, row and column."""
+
+import sys
+
+import polars as pl
+import pytest
+
+from elman.data import tables
+from elman.errors import DataError, UsageError
+
+ROWS = [{"text": "a, b\n'c\"", "label": "x"}, {"text": "grün", "label": "y"}]
+
+
+@pytest.mark.parametrize("ending", tables.READERS)
+def test_rows_come_back_from_every_format(tmp_path, ending):
+    path = tables.write(tmp_path / f"t{ending}", ROWS)
+    table = tables.read(path)
+    assert table.frame.to_dicts() == ROWS
+    assert [column.kind for column in table.columns()] == ["text", "text"]
+
+
+def test_lists_keep_their_form_where_the_format_has_one_and_become_texts_elsewhere(tmp_path):
+    rows = [{"tokens": ["a", "b"], "points": [[1.0, 2.0]]}]
+    for ending, kinds in ((".jsonl", ["texts", "numbers"]), (".parquet", ["texts", "numbers"]), (".csv", ["text"] * 2)):
+        table = tables.read(tables.write(tmp_path / f"t{ending}", rows))
+        assert [column.kind for column in table.columns()] == kinds
+    assert table.frame["tokens"].to_list() == ["a b"]
+
+
+FLAWS = [
+    ("t.csv", "", "t.csv is empty"),
+    ("t.csv", "text,label\n", "t.csv has no rows"),
+    ("t.csv", "a,b\n1,2\n3,4,5\n", "t.csv, row 2 has 3 fields, the header 2"),
+    ("t.csv", "a,b\n1,2\n\n3\n", "t.csv, row 3 has 1 field, the header 2"),
+    ("t.tsv", "a\ta\n1\t2\n", "t.tsv has two columns named 'a'; rename one"),
+    ("t.csv", b"a,b\nx,\xfc\n", "t.csv is not UTF-8 text (byte 0xfc in line 2)"),
+    ("t.jsonl", '{"a": 1}\n{"a": \n', "t.jsonl, row 2 is no JSON"),
+    ("t.jsonl", '{"a": 1}\n[2]\n', "t.jsonl, row 2 is no JSON object"),
+    (
+        "t.jsonl",
+        '{"a": ["x"]}\n\n{"a": {"b": 1}}\n',
+        "t.jsonl, row 2, column 'a' holds an object, where the rows before hold a list of texts; mend or remove it",
+    ),
+    (
+        "t.jsonl",
+        '{"p": [[1, 2]]}\n{"p": "abc"}\n',
+        "t.jsonl, row 2, column 'p' holds a text, where the rows before hold a list of lists; mend or remove it",
+    ),
+    (
+        "t.jsonl",
+        '{"p": [1]}\n{"p": [[1]]}\n',
+        "t.jsonl, row 2, column 'p' holds a list of lists, where the rows before",
+    ),
+    ("t.jsonl", "\ufeff{}", "t.jsonl begins with a byte-order mark"),
+    ("t.parquet", "PAR1", "cannot read t.parquet as parquet"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), FLAWS)
+def test_a_flaw_is_told_with_its_row(tmp_path, monkeypatch, name, content, message):
+    monkeypatch.chdir(tmp_path)
+    path = tables.Path(name)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError) as told:
+        tables.read(path)
+    assert str(told.value).startswith(message)
+    assert "\n" not in str(told.value)
+
+
+def test_places_that_are_no_tables(tmp_path):
+    with pytest.raises(UsageError, match=r"a\.xls is no table; its name should end in one of \.csv"):
+        tables.read(tables.Path("a.xls"))
+    with pytest.raises(DataError, match="no such file"):
+        tables.read(tmp_path / "a.csv")
+    (tmp_path / "b.csv").mkdir()
+    with pytest.raises(DataError, match="is a directory"):
+        tables.read(tmp_path / "b.csv")
+
+
+def test_a_missing_column_is_named_with_what_there_is():
+    table = tables.from_rows(ROWS, "t")
+    with pytest.raises(DataError, match="t has no column 'txt'; did you mean 'text'\\?; it has 'text', 'label'"):
+        table.column("txt")
+
+
+def test_a_part_of_a_column_knows_the_rows_of_its_file():
+    column = tables.from_rows([{"a": v} for v in ("x", "y", None, "z")], "t").column("a")
+    with pytest.raises(DataError, match="t, row 3, column 'a' is empty"):
+        column.take(pl.Series([1, 2]).to_numpy()).check_filled()
+
+
+def test_standard_input_is_json_lines_or_texts(monkeypatch):
+    import io
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"q": "a", "n": 1}\n\n{"q": "b", "n": 2}\n'))
+    assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a", "n": 1}, {"q": "b", "n": 2}]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
+    assert tables.from_stdin("q").frame.to_dicts() == [{"q": "one"}, {"q": "two"}]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    with pytest.raises(DataError, match="standard input is empty"):
+        tables.from_stdin("q")

@@ -1,0 +1,134 @@
+"""Columns as numbers and back: words with their parts, labels, tags that BIO allows, series."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from elman.data.tables import from_rows
+from elman.errors import DataError
+from elman.modalities.label import Label
+from elman.modalities.series import Series
+from elman.modalities.symbols import SymbolTexts
+from elman.modalities.tags import Span, Tags, spans_of
+from elman.modalities.words import Words
+
+
+def column(values, name="a"):
+    return from_rows([{name: value} for value in values], "t.csv").column(name)
+
+
+def test_words_are_found_and_their_parts_survive_a_spelling_mistake():
+    words = Words.fit(column(["Card lost, card stolen!", "my card's lost"]))
+    assert words.words == ["card", "lost"]
+    encoded = words.encode(column(["CARD", "carrd"]))
+    assert encoded.words.tolist() == [words.words.index("card") + 1, 0]
+    known, misspelt = (set(row.tolist()) for row in encoded.parts)
+    assert known & misspelt
+    assert {words.parts[k] for k in known} - {words.parts[k] for k in misspelt} >= {"ard", "card"} & set(words.parts)
+
+
+def test_a_batch_of_words_reads_each_form_as_if_it_stood_alone():
+    words = Words.fit(column(["a bb ccc a bb ccc", "bb bbb"]))
+    reader = words.reader(6).eval()
+    encoded = words.encode(column(["bb ccc a bb", "zz", "a"]))
+    together = reader(encoded.batch(np.array([2, 0, 1])))
+    assert together.shape == (4, 3, 6)
+    for place, row in enumerate((2, 0, 1)):
+        alone = reader(encoded.batch(np.array([row])))
+        assert torch.allclose(together[: len(alone), place], alone[:, 0])
+
+
+def test_fitted_modalities_come_back_from_json():
+    import json
+
+    texts = column(["one two one", "two three"])
+    for fitted in (Words.fit(texts), SymbolTexts.fit(texts, "char", 300, 50), Series.fit(column([[1.0, 2.0]]))):
+        again = type(fitted).from_dict(json.loads(json.dumps(fitted.to_dict())))
+        assert again.to_dict() == fitted.to_dict()
+
+
+def test_symbols_of_texts_are_those_of_the_unit():
+    texts = SymbolTexts.fit(column(["abc", "b"]), "char", 300, 50)
+    batch = texts.encode(column(["cab", "b"])).batch(np.array([0, 1]))
+    assert batch.tolist() == [[2, 1], [0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("values", [["b", "a", "b"], [2, 1, 2], [True, False, True]])
+def test_labels_are_names_whatever_they_are(values):
+    label = Label.fit(column(values))
+    assert [label.symbols[k] for k in label.encode(column(values)).values] == [
+        str(v).lower() if isinstance(v, bool) else str(v) for v in values
+    ]
+
+
+def test_the_decoded_tags_are_the_most_probable_that_bio_allows():
+    tags = Tags(["B-x", "B-y", "I-x", "I-y", "O"])
+    torch.manual_seed(0)
+    scores = torch.randn(4, 20, 5).log_softmax(-1)
+    lengths = np.array([4, 3, 2, 1] * 5)
+    found = tags.decode(scores, lengths)
+    for row, length in enumerate(lengths):
+        allowed = [
+            path
+            for path in itertools.product(range(5), repeat=int(length))
+            if all(
+                not tags.symbols[k].startswith("I") or (t and tags.symbols[path[t - 1]][2:] == tags.symbols[k][2:])
+                for t, k in enumerate(path)
+            )
+        ]
+        best = max(allowed, key=lambda path: sum(scores[t, row, k].item() for t, k in enumerate(path)))
+        assert tuple(found[:length, row].tolist()) == best
+
+
+def test_spans_are_read_as_conlleval_reads_them():
+    tags = ["B-a", "I-a", "B-a", "I-b", "O", "I-a", "I-a"]
+    assert spans_of(tags) == {Span(0, 2, "a"), Span(2, 3, "a"), Span(3, 4, "b"), Span(5, 7, "a")}
+    assert spans_of(["O"]) == set()
+
+
+def test_a_series_is_scaled_by_training_and_keeps_its_shape():
+    series = Series.fit(column([[[0.0, 5.0], [2.0, 5.0]], [[4.0, 5.0]]]))
+    encoded = series.encode(column([[[2.0, 5.0]], [[4.0, 6.0], [0.0, 5.0]]]))
+    deviation = np.std([0, 2, 4])
+    assert encoded.lengths.tolist() == [1, 2]
+    assert encoded.batch(np.array([1])).tolist() == [
+        [[pytest.approx(2 / deviation), 1.0]],
+        [[pytest.approx(-2 / deviation), 0.0]],
+    ]
+    assert Series.fit(column([[1.0, 2.0, 3.0]])).channels == 1
+
+
+BAD = [
+    (lambda: Words.fit(column(["a", " "])), "t.csv, row 2, column 'a' is empty"),
+    (lambda: Words.fit(column(["a", None])), "t.csv, row 2, column 'a' is empty"),
+    (lambda: Words.fit(column([1, 2])), "holds number, not text"),
+    (lambda: Words.fit(column(["a", "b " * 100_000])), "row 2, column 'a' has 100,000 words, more than 2,000"),
+    (lambda: SymbolTexts.fit(column(["a"]), "char", 9, 5).encode(column(["a" * 6])), "has 6 characters, more than 5"),
+    (lambda: Label.fit(column(["a", "a"])), "every row of column 'a' is 'a'"),
+    (lambda: Label.fit(column([["a"], ["b"]])), "holds texts, not one label"),
+    (lambda: Label(["x", "y"]).encode(column(["x", "z"])), "row 2, column 'a' is 'z', which training has never seen"),
+    (lambda: Tags(["O"]).encode(column([["O"], ["O", "B-q"]])), "row 2, column 'a' has the tag 'B-q', which training"),
+    (lambda: Series.fit(column([[1.0], []])), "row 2, column 'a' is an empty series"),
+    (
+        lambda: Series.fit(column([[[1.0, 2.0]], [[1.0]]])),
+        "row 2, column 'a' has 1 numbers in a time step, where others",
+    ),
+    (
+        lambda: Series.fit(column([[1.0], [float("nan")]])),
+        "row 2, column 'a' holds a value that is missing or no finite",
+    ),
+    (
+        lambda: Series.fit(column([[[1.0]]])).encode(column([[[1.0, 2.0]]])),
+        "has 2 numbers per time step, training had 1",
+    ),
+    (lambda: Series.fit(column(["a"])), "holds text, not a series"),
+]
+
+
+@pytest.mark.parametrize(("do", "message"), BAD, ids=[message for _, message in BAD])
+def test_what_cannot_be_read_is_named_with_its_row(do, message):
+    with pytest.raises(DataError) as told:
+        do()
+    assert message in str(told.value)

@@ -1,0 +1,221 @@
+"""Forecasting: from a row per time step to forecasts that beat the naive ones, and every bad table told."""
+
+import datetime as dt
+import math
+import random
+
+import numpy as np
+import polars as pl
+import pytest
+
+import elman
+from elman.baselines import forecasts as naive
+from elman.data import tables, timeline
+from elman.data.windows import TrackWindows
+from elman.errors import DataError, ElmanError, RunError, UsageError
+from elman.tasks.forecast_errors import Errors
+from elman.tasks.tracks import divide
+
+TINY = {
+    "hidden": 16,
+    "epochs": 15.0,
+    "rate": 0.01,
+    "dropout": 0.1,
+    "context": 48,
+    "segment": 6,
+    "horizon": 6,
+    "precision": "float32",
+}
+BEGIN = dt.datetime(2026, 1, 1)  # noqa: DTZ001
+
+
+def rows(count, seed=0, begin=BEGIN):
+    """A daily wave that a covariate foretells the height of, with noise."""
+    draw, made, height = random.Random(seed), [], 1.0
+    for t in range(count):
+        if t % 24 == 0:
+            height = draw.uniform(0.5, 1.5)
+        load = 100 + 10 * height * math.sin(2 * math.pi * t / 24) + draw.gauss(0, 0.5)
+        made.append({"date": str(begin + dt.timedelta(hours=t)), "load": load, "wind": -load, "height": height})
+    return made
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return tables.write(tmp_path_factory.mktemp("hours") / "hours.csv", rows(900))
+
+
+@pytest.fixture(scope="module")
+def run(table, tmp_path_factory):
+    out = tmp_path_factory.mktemp("forecasts") / "r"
+    return elman.train("forecasting", table, target=["load", "wind"], covariates="height", out=out, quiet=True, **TINY)
+
+
+def test_a_run_forecasts_better_than_naively(run):
+    score, rivals = run.scores["test"], run.description["baselines"]["test"]
+    assert [rival["name"] for rival in rivals] == [
+        "last value", "last season of 24", "ridge regression on 48 steps",
+    ]  # fmt: skip
+    assert all(score["mse"] < 0.7 * rival["mse"] for rival in rivals[:2])
+    assert score["symbols"] == rivals[0]["symbols"] == 180 - 6 + 1
+    assert run.evaluate()["score"] == score
+
+
+def test_the_median_lies_in_the_middle_and_the_bands_hold_what_they_say(run):
+    assert all(0.5 < target["inside"] < 0.98 for target in run.description["forecasts"]["targets"])
+    for window in run.description["forecasts"]["windows"][0]:
+        quantiles = np.array(window["quantiles"])
+        assert (np.diff(quantiles, axis=0) >= -1e-6).all()
+    assert "Forecasts" in run.report.read_text()
+
+
+def test_the_future_is_forecast_with_its_times(run, table):
+    found = run.predict(table)
+    last = BEGIN + dt.timedelta(hours=899)
+    assert [row["date"] for row in found] == [str(last + dt.timedelta(hours=k)) for k in range(1, 7)]
+    assert all(row["load_q10"] <= row["load_q50"] <= row["load_q90"] for row in found)
+    truth = [100 + 10 * rows(900)[-1]["height"] * math.sin(2 * math.pi * t / 24) for t in range(900, 906)]
+    assert abs(np.mean([row["load"] for row in found]) - np.mean(truth)) < 8
+
+
+def test_another_file_is_scored(run, tmp_path):
+    path = tables.write(tmp_path / "other.jsonl", rows(200, seed=5))
+    found = run.evaluate(path)
+    assert found["score"]["symbols"] == 200 - 48 - 6 + 1
+    assert found["score"]["mse"] < found["baselines"][0]["mse"]
+
+
+def test_several_series_are_kept_apart(tmp_path):
+    made = [row | {"place": place} for place in ("north", "south") for row in rows(300, seed=len(place))]
+    path = tables.write(tmp_path / "t.parquet", made)
+    run = elman.train("forecasting", path, target="load", group="place", out=tmp_path / "r", quiet=True, **TINY)
+    assert run.description["data"]["train"]["series"] == 2
+    assert run.description["data"]["train"]["windows"] == 2 * (210 - 48 - 6 + 1)
+    found = run.predict(made)
+    assert [(row["place"], row["date"]) for row in found[::6]] == [
+        ("north", "2026-01-13 12:00:00"), ("south", "2026-01-13 12:00:00"),
+    ]  # fmt: skip
+
+
+def test_files_of_their_own_are_parts_of_their_own_and_a_run_is_continued(tmp_path):
+    files = {
+        name: tables.write(tmp_path / f"{name}.csv", rows(200, seed=k))
+        for k, name in enumerate(("train", "valid", "test"))
+    }
+    given = {"valid": files["valid"], "test": files["test"], "out": tmp_path / "r", "quiet": True, "target": "load"}
+    run = elman.train("forecasting", files["train"], **given, **(TINY | {"epochs": 1.0}))
+    assert {part: fact["rows"] for part, fact in run.description["data"].items()} == dict.fromkeys(files, 200)
+    longer = elman.train("forecasting", files["train"], out=tmp_path / "r", quiet=True, resume=True, epochs=2.0)
+    assert longer.description["training"]["epochs"] == 2
+    with pytest.raises(RunError, match="is not the test table that the run was begun with"):
+        elman.train("forecasting", files["train"], test=files["valid"], out=tmp_path / "r", quiet=True, resume=True)
+
+
+def test_rows_without_times_are_in_order(tmp_path):
+    made = [{"load": row["load"]} for row in rows(300)]
+    run = elman.train("forecasting", tables.write(tmp_path / "t.tsv", made), out=tmp_path / "r", quiet=True, **TINY)
+    assert [row["step"] for row in run.predict(made)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_no_forecast_part_reaches_into_another_and_scales_are_of_training(table):
+    (track,) = timeline.tracks(tables.read(table), ["load"], "date", None)
+    cut = divide([track], "0.5,0.2,0.3", ("train", "valid", "test"), 48)
+    own = {part: set(tracks[0].rows[0 if part == "train" else 48 :].tolist()) for part, tracks in cut.items()}
+    assert own["train"] | own["valid"] | own["test"] == set(range(1, 901))
+    assert sum(map(len, own.values())) == 900
+    counted = divide([track], "400,100,100", ("train", "valid", "test"), 48)
+    assert [len(counted[part][0]) for part in counted] == [400, 148, 148]
+    assert counted["test"][0].rows[[0, -1]].tolist() == [453, 600]
+
+
+def test_windows_hold_what_lies_in_their_track():
+    tracks = [np.arange(10, dtype=np.float32)[:, None], np.arange(100, 105, dtype=np.float32)[:, None]]
+    windows = TrackWindows(tracks, 3, 2, 1)
+    assert len(windows) == 6 + 1
+    batch = windows.batch(np.array([5, 6]))
+    assert batch.past[:, :, 0].T.tolist() == [[5, 6, 7], [100, 101, 102]]
+    assert batch.future[:, :, 0].T.tolist() == [[8, 9], [103, 104]]
+
+
+def test_the_figures_are_those_of_their_definitions():
+    errors = Errors(1, np.array([2.0]), np.array([10.0]))
+    quantiles = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).reshape(1, 1, 1, 6)  # five quantiles, then the mean
+    errors.add(quantiles, np.array([3.0]).reshape(1, 1, 1))
+    score = errors.score()
+    assert (score["mse"], score["mae"], score["mase"]) == (4.0, 1.0, 0.5)
+    assert (score["mse_original"], score["mae_original"]) == (400.0, 10.0)
+    assert errors.by_target(["load"])[0]["inside"] == 1.0
+    errors.add(quantiles, np.array([9.0]).reshape(1, 1, 1))
+    assert errors.by_target(["load"])[0]["inside"] == 0.5
+    assert score["pinball"] == pytest.approx((0.1 * 3 + 0.25 * 2 + 0.5 * 1 + 0.0 + 0.1 * 1) / 5)
+
+
+def test_the_season_is_found():
+    wave = np.sin(2 * np.pi * np.arange(500) / 24) + np.random.default_rng(0).normal(0, 0.1, 500)
+    assert naive.season_of(wave[:, None], 100) == 24
+    assert naive.season_of(np.stack([wave, np.ones(500)], 1), 100) == 24
+    assert naive.season_of(np.ones((50, 1)), 10) == 1
+    assert naive.seasonal(np.arange(4.0)[:, None], 5, 2)[:, 0].tolist() == [2, 3, 2, 3, 2]
+
+
+def test_ridge_continues_a_straight_line():
+    past = np.add.outer(np.arange(8.0), np.arange(30.0))
+    future = np.add.outer(np.arange(8.0, 11.0), np.arange(30.0))
+    ridge = naive.Ridge(past, future, (past, future))
+    assert np.allclose(ridge.predict(past + 7), future + 7, atol=0.1)
+
+
+def changed(at, **values):
+    made = rows(300)
+    made[at] |= values
+    return made
+
+
+BAD = {
+    "no such column": (rows(300), {"target": "laod"}, "has no column 'laod'; did you mean 'load'?"),
+    "not a number": (changed(6, load="n/a"), {}, "row 7, column 'load' is 'n/a', not a finite number; fill the gap"),
+    "a gap": (changed(6, load=None), {}, "row 7, column 'load' is empty; fill the gap"),
+    "nan": (changed(6, load=float("nan")), {}, "row 7, column 'load' is nan, not a finite number"),
+    "twice": ([*rows(300), rows(300)[-1]], {}, "row 301, column 'date' repeats the time 2026-01-13 11:00:00; keep one"),
+    "unsorted": ([*rows(300), rows(300)[5]], {}, "row 301, column 'date' goes back in time; sort the rows"),
+    "a step left out": (
+        rows(300)[:50] + rows(300)[51:],
+        {},
+        "row 51, column 'date' comes 2:00:00 after the row before, where steps are 1:00:00; fill in what is missing",
+    ),
+    "no time": (changed(9, date="soon"), {}, "row 10, column 'date' is 'soon', which is no time"),
+    "ten rows": (rows(10), {}, "has 7 time steps in its longest series, too few for context 48 and horizon 6"),
+    "a horizon longer than the test": (
+        rows(300),
+        {"horizon": 70},
+        "has 30 time steps in its longest series, too few for the horizon 70",
+    ),
+    "no split": (rows(300), {"split": "0.5,0.6"}, "--split '0.5,0.6' is no split"),
+    "two roles": (
+        rows(300),
+        {"target": "load", "covariates": "load"},
+        "'load' is named as target and as something else",
+    ),
+    "no numbers": ([{"a": "x"}] * 30, {}, "has no column of numbers to forecast; it has a"),
+    "a long segment": (rows(300), {"segment": 60}, "--segment 60 exceeds the context of 48 time steps"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_table_is_told_in_one_sentence_and_nothing_is_written(tmp_path, name):
+    content, options, message = BAD[name]
+    path = tmp_path / "t.parquet"
+    pl.DataFrame(content, infer_schema_length=None, strict=False).write_parquet(path)
+    options = options if name == "no numbers" else {"target": "load"} | options
+    with pytest.raises(ElmanError) as told:
+        elman.train("forecasting", path, out=tmp_path / "r", quiet=True, **(TINY | options))
+    assert message in str(told.value)
+    assert "\n" not in str(told.value)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_too_little_to_forecast_from_is_told(run):
+    with pytest.raises(DataError, match="the table given has 20 time steps, fewer than the context 48; give more"):
+        run.predict(rows(20))
+    with pytest.raises(UsageError, match="a forecasting run does not generate"):
+        next(run.generate())
