@@ -1,0 +1,148 @@
+"""Back-propagation once more on a few rows: with the last step's loss alone, and truncated to shorter windows.
+
+For a window all pieces of a sequence lie side by side as rows of one batch, each with the state that the whole run had
+at its beginning, and the loss gradient at the outputs as it came.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from elman import engine
+from elman.diagnosis.flow import Ends, last_step_only, state_norms
+from elman.diagnosis.passage import Passage
+from elman.diagnosis.sample import Stretch, detached
+from elman.engine import Call
+from elman.engine.record import Record
+
+LEAST = 3
+POWERS = (2, 3, 5)
+"""Windows of a quarter, an eighth and a thirty-second of the steps, as far as they have LEAST steps."""
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """What back-propagation on a few rows has brought.
+
+    Attributes:
+        whole: the gradient of the passage's weights, flat.
+        cut: by window, the truncated one.
+        last: by layer (T, R), the norm of the gradient at the states with the loss of each row's last step alone.
+    """
+
+    whole: Tensor
+    cut: dict[int, Tensor]
+    last: list[Tensor]
+
+
+def again(passage: Passage, ends: Ends, where: Stretch, asked: int | None) -> Again:
+    """For windows of POWERS of a half of the steps, and the one that is asked for.
+
+    A layer that reads sequences from their ends has no windows: nobody cuts them for it.
+    """
+    weights = [[detached(each) for each in directions] for directions in passage.weights]
+    flat = [tensor.requires_grad_() for directions in weights for each in directions for tensor in each.flat()]
+    stack = tuple(tuple(directions) for directions in weights)
+
+    def gradient(window: int, record: Record | None = None) -> Tensor:
+        rows = _Rows(passage, ends, where, window)
+        call = Call(passage.cell, stack, rows.input, rows.state, lengths=rows.lengths, record=record)
+        output, final = engine.run(call)
+        outputs, last = [output], [where.of(last_step_only(passage, ends))] if record else []
+        given = [rows.at_output]
+        if ends.uses_final:
+            outputs, given, last = [*outputs, *final], [*given, *rows.at_final], [*last, *rows.at_final]
+        parts = torch.autograd.grad(
+            outputs, flat, given, retain_graph=record is not None, allow_unused=True, materialize_grads=True
+        )
+        if record is not None:
+            torch.autograd.grad(outputs, flat[:1], last, allow_unused=True)
+        return torch.cat([part.flatten() for part in parts])
+
+    record = Record()
+    whole = gradient(where.steps, record)
+    windows = _windows(where.steps, asked) if passage.directions == 1 else []
+    return Again(whole, {window: gradient(window) for window in windows}, _norms(record, passage))
+
+
+def _norms(record: Record, passage: Passage) -> list[Tensor]:
+    """By layer (T, R) in the order of reading, the norm of the gradient at the whole state."""
+    found = []
+    for depth in sorted(record.gradients):
+        norms = state_norms(record.gradients[depth])
+        found += [norms[d].flip(0) if d else norms[d] for d in range(passage.directions)]
+    return found
+
+
+def compared(found: Sequence[Again]) -> tuple[dict[int, float], dict[int, float]]:
+    """By window the cosine to the whole gradient, and the share of it that is kept along it, of several passages."""
+    cosines, kept = {}, {}
+    for window in sorted({window for each in found for window in each.cut}):
+        pairs = [(each.whole, each.cut.get(window, each.whole)) for each in found]
+        product, square, whole = (
+            sum(float(a @ b) for a, b in chosen)
+            for chosen in (pairs, [(cut, cut) for _, cut in pairs], [(whole, whole) for whole, _ in pairs])
+        )
+        if whole > 0 and math.isfinite(product) and math.isfinite(whole):
+            kept[window] = product / whole
+            cosines[window] = product / math.sqrt(whole * square) if square > 0 else 0.0
+    return cosines, kept
+
+
+def _windows(steps: int, asked: int | None) -> list[int]:
+    parts = [steps >> power for power in POWERS if steps >> power >= LEAST] or [max(1, steps // 2)]
+    return sorted({*parts, *([asked] if asked is not None and asked < steps else [])})
+
+
+class _Rows:
+    """The windows of some rows as the rows of one batch."""
+
+    def __init__(self, passage: Passage, ends: Ends, where: Stretch, window: int) -> None:
+        rows, steps = len(where.rows), where.steps
+        count = -(-steps // window)
+        self.input = _side_by_side(where.of(passage.input), window)
+        self.at_output = _side_by_side(where.of(ends.output), window)
+        short = steps - (count - 1) * window
+        self.lengths = None
+        if short < window:
+            self.lengths = torch.full((count, rows), window)
+            self.lengths[-1] = short
+            self.lengths = self.lengths.flatten()
+        self.state = tuple(
+            _at_starts(passage, given, states, where, window)
+            for given, states in zip(passage.given, passage.states, strict=True)
+        )
+        length = passage.lengths if passage.lengths is not None else torch.full((passage.batch,), passage.steps)
+        whole = where.starts + steps == length[where.rows]  # a stretch that a reset has ended has no final state
+        self.at_final = []
+        for state, final in zip(self.state, ends.final, strict=True):
+            cotangent = torch.zeros_like(state)
+            taken = final[:, where.rows.to(final.device)] * whole.to(final)[:, None]
+            cotangent[:, (count - 1) * rows :] = taken
+            self.at_final.append(cotangent)
+
+
+def _side_by_side(values: Tensor, window: int) -> Tensor:
+    """(T, R, ...) as (window, windows * R, ...), with zeros after the end."""
+    steps, rows = values.shape[:2]
+    count = -(-steps // window)
+    if count * window > steps:
+        values = torch.cat([values, values.new_zeros(count * window - steps, *values.shape[1:])])
+    return values.reshape(count, window, rows, -1).transpose(0, 1).reshape(window, count * rows, -1)
+
+
+def _at_starts(passage: Passage, given: Tensor, states: Tensor, where: Stretch, window: int) -> Tensor:
+    """The states (L, windows * R, ·) with which the windows begin, of states (L, T, B, ·)."""
+    found = []
+    for layer in range(len(states)):
+        inside = where.of(states[layer])[window - 1 : where.steps - 1 : window]
+        first = given[layer][where.rows.to(given.device)]
+        fresh = where.starts > 0
+        if passage.reset is not None:
+            fresh = fresh | passage.reset[0].cpu()[where.rows]
+        first = first.masked_fill(fresh[:, None].to(first.device), 0)
+        found.append(torch.cat([first, inside.flatten(0, 1)]))
+    return torch.stack(found)
