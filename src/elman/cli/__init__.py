@@ -17,6 +17,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     runs.evaluate,
     runs.predict,
     runs.generate,
+    runs.diagnose,
     explain.explain,
     listing.tasks,
     listing.cells,

@@ -134,9 +134,9 @@ class Diagnosis:
 
     def to_html(self) -> str:
         """A page with findings, tables and pictures that needs nothing beside it."""
-        from elman.diagnosis.page import page
+        from elman.report import render_diagnosis
 
-        return page(self.to_dict())
+        return render_diagnosis(self.to_dict(), "What keeps it from learning")
 
     def __str__(self) -> str:
         from elman.diagnosis.telling import text

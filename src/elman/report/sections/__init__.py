@@ -1,13 +1,13 @@
 """The sections of the page, in their order. To add one: a file with a `view`, a template of its name, a line here."""
 
-from elman.report.sections import curves, data, gradient_flow, machine, samples, scores, settings, usage
+from elman.report.sections import curves, data, diagnosis, machine, samples, scores, settings, usage
 from elman.report.sections.base import Section
 
 SECTIONS = (
     Section("scores", "Score", scores.view),
     Section("curves", "Training", curves.view),
     Section("samples", "Samples", samples.view),
-    Section("gradient_flow", "How far back it learns", gradient_flow.view),
+    Section("diagnosis", "How it learns, and what keeps it from learning", diagnosis.view),
     Section("usage", "Use it", usage.view),
     Section("data", "Data", data.view),
     Section("machine", "Machine", machine.view),
