@@ -3,6 +3,7 @@
 It does not know layers. No parameter is written to: the step is taken by copies.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -155,8 +156,8 @@ def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter
             copies[parameter].grad = gradients.get(parameter)
         groups.append({**group, "params": [copies[parameter] for parameter in group["params"]]})
     twin = type(optimizer)(groups)  # type: ignore[call-arg]
-    twin.load_state_dict(optimizer.state_dict())
+    twin.load_state_dict(copy.deepcopy(optimizer.state_dict()))  # it would take the very tensors
     twin.step()
     rate = max(float(group["lr"]) for group in optimizer.param_groups)
-    moved = {p: copy.detach() - p.detach() for p, copy in copies.items() if p in gradients}
+    moved = {p: after.detach() - p.detach() for p, after in copies.items() if p in gradients}
     return Steps(rate, moved)
