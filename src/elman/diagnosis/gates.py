@@ -19,6 +19,7 @@ from elman.diagnosis.sample import sample, stretch
 
 SAMPLES = 256
 BINS = 20
+SHUT = 1000
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Gate:
         function: sigmoid, tanh or relu.
         low: the share of values at the lower limit.
         high: the share at the upper one; none for a relu.
+        shut: the share of values so near the lower limit that nothing comes through over SHUT steps.
         dead: the share of units that were at the lower limit at all times in all rows.
         times: the steps that were looked at.
         by_time: the share at either limit at each of them.
@@ -45,6 +47,7 @@ class Gate:
     function: str
     low: float
     high: float
+    shut: float
     dead: float
     times: list[int]
     by_time: list[float]
@@ -85,19 +88,21 @@ def _gate(name: str, function: str, values: Tensor, times: list[int]) -> Gate:
     least, most, span = LIMITS[function]
     low, high = values <= least, values >= most
     either = (low | high).float()
-    edges = span or (0.0, max(float(values.max()), 1e-6))
-    counts = values.float().flatten().clamp(*edges).histc(BINS, *edges)
+    known = values[values.isfinite()].float()
+    edges = span or (0.0, max(float(known.max()) if len(known) else 0.0, 1e-6))
+    counts = known.clamp(*edges).histc(BINS, *edges)
     return Gate(
         name=name,
         function=function,
         low=float(low.float().mean()),
         high=float(high.float().mean()),
+        shut=float((values < 1 / SHUT).float().mean()),
         dead=float(low.all(0).all(0).float().mean()),
         times=times,
         by_time=either.mean((1, 2)).tolist(),
         by_unit=either.mean((0, 1)).tolist(),
         edges=edges,
-        histogram=(counts / counts.sum()).tolist(),
+        histogram=(counts / max(len(known), 1)).tolist(),
     )
 
 

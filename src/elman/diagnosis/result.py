@@ -136,7 +136,7 @@ class Diagnosis:
         """A page with findings, tables and pictures that needs nothing beside it."""
         from elman.report import render_diagnosis
 
-        return render_diagnosis(self.to_dict(), "What keeps it from learning")
+        return render_diagnosis(self.to_dict(), "How the gradient flows")
 
     def __str__(self) -> str:
         from elman.diagnosis.telling import text

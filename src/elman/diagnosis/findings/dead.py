@@ -1,10 +1,11 @@
 """Dead: ReLU units that are zero at every step of every row, through which no gradient passes."""
 
+from elman.diagnosis.findings.holding import holding
 from elman.diagnosis.findings.words import part
 from elman.diagnosis.result import Diagnosis, Finding
 
-MOST = 0.5
-"""Beside inputs of one sign, a quarter of the units of a healthy start are off."""
+MOST = 0.6
+"""Beside inputs of one sign, up to half of the units of a healthy start are off."""
 
 
 def check(diagnosis: Diagnosis) -> Finding | None:
@@ -19,10 +20,10 @@ def check(diagnosis: Diagnosis) -> Finding | None:
         evidence=f"{part(layer.dead)} of the {layer.hidden} ReLU units are zero at every step of every row.",
         meaning="A unit that is always zero passes no gradient, so that it never comes back to life by itself.",
         remedy=(
-            "start anew with the recurrent matrix at the identity, the biases at zero and small input weights, at a "
-            "lower rate and with clipping, since one large update can kill many units; or take tanh in place of ReLU, "
-            "or an LSTM."
+            f"leave ReLU off: {holding(layer).words}. To stay with ReLU, start anew with the recurrent matrix at the "
+            "identity, the biases at zero and small input weights, at a lower rate and with clipping, since one large "
+            "update can kill many units."
         ),
-        change={"start": "identity", "clip": 1.0},
+        change=holding(layer).change,
         layer=layer.name,
     )

@@ -3,24 +3,23 @@
 import math
 import statistics
 
+from elman.diagnosis.findings.holding import Remedy, if_needed
 from elman.diagnosis.findings.words import factor, part, round_down, steps
 from elman.diagnosis.result import Diagnosis, Finding, LayerDiagnosis
 
-MOST = 1e3
-"""Ten doublings over the sequence are too many."""
+MOST = 100.0
+"""So much growth over the sequence is too much."""
 
 CLIFF = 100.0
 """At a cliff the steepest row has more than so many times the gradient of the middle one."""
 
 
 def check(diagnosis: Diagnosis) -> Finding | None:
-    """A cliff in some rows, which clipping cures; else the layer that grows the most."""
-    if any(_steepness(layer) > CLIFF for layer in diagnosis.layers) and any(map(_grows, diagnosis.layers)):
-        return _cliff(diagnosis)
+    """The layer that grows the most; where none does, a cliff in some rows, which clipping cures."""
     growing = [layer for layer in diagnosis.layers if _grows(layer)]
-    if not growing:
-        return None
-    return _growth(diagnosis, max(growing, key=lambda each: each.decay_per_step))
+    if growing:
+        return _growth(diagnosis, max(growing, key=lambda each: each.decay_per_step))
+    return _cliff(diagnosis) if any(_steepness(layer) > CLIFF for layer in diagnosis.layers) else None
 
 
 def overflow(diagnosis: Diagnosis) -> Finding | None:
@@ -40,8 +39,8 @@ def overflow(diagnosis: Diagnosis) -> Finding | None:
             f"that left the finite numbers: {where}."
         ),
         meaning="Nothing can be learnt from a number that is not finite.",
-        remedy=_words(layer, rate, 1.0),
-        change=_change(layer, 1.0),
+        remedy=_remedy(layer, rate, 1.0).words,
+        change=_remedy(layer, rate, 1.0).change,
         layer=layer.name,
     )
 
@@ -56,8 +55,8 @@ def _growth(diagnosis: Diagnosis, layer: LayerDiagnosis) -> Finding:
             f"gradient's norm {factor(diagnosis.gradient_norm)}."
         ),
         meaning="The farthest inputs drown all others, and one update can undo all that was learnt.",
-        remedy=_words(layer, rate, clip),
-        change=_change(layer, clip),
+        remedy=_remedy(layer, rate, clip).words,
+        change=_remedy(layer, rate, clip).change,
         layer=layer.name,
     )
 
@@ -105,19 +104,22 @@ def _times(value: float) -> str:
     return f"{value:,.0f} times" if value < 1e6 else f"{value:.0e} times"
 
 
-def _words(layer: LayerDiagnosis, rate: float, clip: float) -> str:
-    if layer.cell in ("rnn", "rnn-relu"):
-        start = "the identity (IRNN), with small input weights" if layer.cell == "rnn-relu" else "an orthogonal matrix"
-        return (
-            f"start the recurrent matrix at {start}, which is smaller by the factor {factor(rate)} and neither grows "
-            f"nor shrinks; and clip the gradient's norm at {min(clip, 1.0):g}, a lower rate alone does not help."
+def _remedy(layer: LayerDiagnosis, rate: float, clip: float) -> Remedy:
+    """Smaller recurrent weights for gates; gates for a layer without them."""
+    limit, hold = min(clip, 1.0), if_needed(layer)
+    clipping = f"clip the gradient's norm at {limit:g}"
+    if layer.cell in ("lstm", "gru"):
+        also = f"; {hold.words}" if hold.words else ""
+        return Remedy(
+            f"start the recurrent weights anew as orthogonal blocks, smaller by the factor {factor(rate)}, and "
+            f"{clipping}{also}. Layer norm bounds them for good.",
+            {"start": "orthogonal", "clip": limit, **hold.change},
         )
-    return (
-        f"start the recurrent weights smaller by the factor {factor(rate)} (orthogonal blocks), and clip the "
-        f"gradient's norm at {min(clip, 1.0):g}; layer norm bounds them for good."
+    start = "the identity" if layer.cell == "rnn-relu" else "an orthogonal matrix"
+    alone = f"start the recurrent matrix at {start}, which neither grows nor shrinks, and {clipping}"
+    if not hold.words:
+        return Remedy(f"{alone}; a lower rate alone does not help.", {"start": "orthogonal", "clip": limit})
+    return Remedy(
+        f"{hold.words}, which bounds the state, and {clipping}. To stay with {layer.cell}, {alone}.",
+        {"clip": limit, **hold.change},
     )
-
-
-def _change(layer: LayerDiagnosis, clip: float) -> dict[str, object]:
-    start = "identity" if layer.cell == "rnn-relu" else "orthogonal"
-    return {"start": start, "clip": min(clip, 1.0)}

@@ -16,7 +16,7 @@ def check(diagnosis: Diagnosis) -> Finding | None:
         problem="rate-too-high",
         evidence=(
             f"One update at the rate {trial.rate:.3g} takes the loss of this very batch from {factor(trial.before)} to "
-            f"{factor(trial.after)}, where its slope promised {factor(trial.before - trial.promised)}{known}."
+            f"{factor(trial.after)}, where its slope promised a fall of {factor(trial.promised)}{known}."
         ),
         meaning="Every update jumps over the valley that it should go down into.",
         remedy=f"lower the rate to {rate:.1g}; a warm-up of some hundred updates keeps it safe at the start.",

@@ -1,13 +1,14 @@
 """Saturated: gates or tanhs that stand at their limits, where the slope is nothing."""
 
+from elman.diagnosis.findings.holding import if_needed
 from elman.diagnosis.findings.words import part
 from elman.diagnosis.gates import Gate
 from elman.diagnosis.result import Diagnosis, Finding, LayerDiagnosis
 
 TANH, SHUT, ALL = 0.8, 0.9, 0.6
-"""At least so many values of a tanh at its limits, of a sigmoid at its lower one, or of all nonlinearities together.
+"""At least so many values of a tanh at its limits, of a sigmoid shut, or of all nonlinearities together at theirs.
 
-A sigmoid that stands open is no fault by itself: a forget gate that holds does.
+A sigmoid at a limit is no fault by itself: a forget gate that holds stands open, and its input gate nearly shut.
 """
 
 
@@ -24,7 +25,7 @@ def check(diagnosis: Diagnosis) -> Finding | None:
         f"{shown}.",
         meaning="There a change of the weights changes nothing, and no gradient passes.",
         remedy=_words(layer),
-        change={"start": "default", "forget_bias": 1.0} if layer.cell == "lstm" else {"start": "default"},
+        change={"start": "default", **if_needed(layer).change},
         layer=layer.name,
     )
 
@@ -36,7 +37,7 @@ def _bounded(layer: LayerDiagnosis) -> list[Gate]:
 def _shares(layer: LayerDiagnosis) -> tuple[bool, bool, bool]:
     gates = _bounded(layer)
     tanh = any(gate.share >= TANH for gate in gates if gate.function == "tanh")
-    shut = any(gate.low >= SHUT for gate in gates if gate.function == "sigmoid")
+    shut = any(gate.shut >= SHUT for gate in gates if gate.function == "sigmoid")
     return tanh, shut, _mean(layer) >= ALL
 
 
@@ -46,8 +47,9 @@ def _mean(layer: LayerDiagnosis) -> float:
 
 
 def _words(layer: LayerDiagnosis) -> str:
-    bias = " with the forget gate's bias at 1" if layer.cell == "lstm" else ""
+    hold = if_needed(layer).words
     return (
-        f"start the layer's weights anew at torch's values, ±1/√H{bias}, and scale its inputs to a standard deviation "
-        "of one; if training itself drove them there, lower the rate, or take layer norm, which keeps them in range."
+        "start the layer's weights anew at torch's values, ±1/√H, and scale its inputs to a standard deviation of one"
+        f"{'; ' + hold if hold else ''}. If training itself drove them there, lower the rate, or take layer norm, which "
+        "keeps them in range."
     )

@@ -2,6 +2,7 @@
 
 import math
 
+from elman.diagnosis.findings.holding import SHORT, holding
 from elman.diagnosis.findings.words import factor, part, steps
 from elman.diagnosis.result import Diagnosis, Finding, LayerDiagnosis
 
@@ -10,8 +11,6 @@ LEAST = 1e-3
 
 AT_ONCE = 0.4
 """Where the loss touches every step, no lag is known to be needed; a state that forgets this fast is no memory."""
-
-SHORT = 8
 
 
 def check(diagnosis: Diagnosis) -> Finding | None:
@@ -24,7 +23,7 @@ def check(diagnosis: Diagnosis) -> Finding | None:
     rate, half = layer.decay_per_step, layer.half_life
     arrives = f"{part(rate**lag)} of it arrives {steps(lag)} before the loss"
     forgets = f"; an input moves the output by less than 1 % of the closest {steps(layer.horizon)} back"
-    words, change = _remedy(layer, lag)
+    remedy = holding(layer)
     return Finding(
         problem="vanishing",
         evidence=(
@@ -32,8 +31,8 @@ def check(diagnosis: Diagnosis) -> Finding | None:
             f"{arrives}{forgets if math.isfinite(layer.horizon) else ''}."
         ),
         meaning="What lies further back teaches the network next to nothing.",
-        remedy=words,
-        change=change,
+        remedy=f"{remedy.words}; then train as before.{_otherwise(layer)}",
+        change=remedy.change,
         layer=layer.name,
     )
 
@@ -48,31 +47,10 @@ def _vanishes(layer: LayerDiagnosis) -> bool:
     return min(rate + 2 * error, 1.0) ** layer.needed_lag < LEAST
 
 
-def _remedy(layer: LayerDiagnosis, lag: int) -> tuple[str, dict[str, object]]:
-    """By kind of cell: gates that hold from the start, or a start that holds."""
-    bias = round(math.log(max(lag, 3)), 1)
-    match layer.cell:
-        case "lstm":
-            words = (
-                f"start the forget gate's bias at {bias} (the logarithm of the lag), so that the cell holds its "
-                "content for about so many steps; then train as before."
-            )
-            return words, {"forget_bias": bias}
-        case "gru":
-            words = (
-                f"start the update gate's bias at {bias} (the logarithm of the lag), so that the state is held for "
-                "about so many steps; then train as before."
-            )
-            return words, {"update_bias": bias}
-        case "rnn-relu":
-            words = (
-                "start the recurrent matrix at the identity and the biases at zero (IRNN), with small input weights; "
-                "or take an LSTM or GRU."
-            )
-            return words, {"start": "identity"}
-        case _:
-            words = (
-                f"take an LSTM whose forget gate's bias starts at {bias} (the logarithm of the lag), or a GRU; "
-                "an orthogonal start of the recurrent matrix helps over shorter lags."
-            )
-            return words, {"cell": "lstm", "forget_bias": bias}
+def _otherwise(layer: LayerDiagnosis) -> str:
+    """What helps a layer without gates over shorter lags."""
+    if layer.cell == "rnn-relu":
+        return " Over shorter lags, start the recurrent matrix at the identity and the biases at zero (IRNN)."
+    if layer.cell == "rnn":
+        return " Over shorter lags, start the recurrent matrix at an orthogonal one."
+    return ""

@@ -1,0 +1,236 @@
+"""Twenty networks, most with a fault planted by chance: does the first finding name it, and does its remedy cure it?
+
+All are for the adding problem, over 150 to 250 steps, or 200 where the remedy is tried.
+"""
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman.diagnosis.examine import diagnose
+from elman.diagnosis.result import Diagnosis, Finding
+from elman.experiments import learning
+from elman.experiments.learning import LastStep, Learned, gate_bias, identity, learn, made, orthogonal
+from elman.experiments.problems import Examples, adding
+from elman.layers import SequenceLayer
+
+RATE, GOAL = 0.005, 0.01
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a network is made and trained; `change` makes of it what a remedy asks for.
+
+    Attributes:
+        cell: its name.
+        hidden: H.
+        steps: T.
+        start: done to the layer after torch's start.
+        rate: Adam's.
+        clip: of the gradient's norm.
+        window: of truncation.
+        storms: the share of the rows with a storm, a stretch of steps that the third input announces.
+        seed: of everything.
+    """
+
+    cell: str
+    hidden: int
+    steps: int
+    seed: int
+    start: Callable[[SequenceLayer], None] = field(default=lambda layer: None)  # noqa: ARG005
+    rate: float = RATE
+    clip: float | None = 1.0
+    window: int | None = None
+    storms: float = 0.0
+
+    def network(self) -> LastStep:
+        """Untrained."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            layer = made(self.cell, 3 if self.storms else 2, self.hidden)
+            self.start(layer)
+            return LastStep(layer, window=self.window)
+
+    def examples(self, batch: int, generator: torch.Generator) -> Examples:
+        """The adding problem, with storms in some rows where there are any."""
+        found = adding(self.steps, batch, generator)
+        return _stormy(found, self.storms, generator) if self.storms else found
+
+    def diagnosed(self) -> Diagnosis:
+        """What is said of the untrained network on one batch."""
+        network, examples = self.network(), self.examples(32, torch.Generator().manual_seed(self.seed))
+        optimizer = torch.optim.Adam(network.parameters(), self.rate)
+        targets = examples.targets
+        return diagnose(
+            network, examples.inputs, lambda output: F.mse_loss(output, targets), optimizer=optimizer, clip=self.clip
+        )
+
+@dataclass(frozen=True)
+class Plant:
+    """A network with a fault, or none: the problem that the first finding should name, and what was done."""
+
+    problem: str | None
+    what: str
+    setting: Setting
+
+
+def plants(seed: int) -> list[Plant]:
+    """Twenty networks, drawn by chance."""
+    draw = random.Random(seed)
+    return [plant(draw) for plant, count in PLANTS for _ in range(count)]
+
+
+def _setting(draw: random.Random, cell: str, **options: Any) -> Setting:
+    """Sizes by chance."""
+    return Setting(cell, draw.choice((32, 48, 64)), draw.randint(150, 250), draw.randrange(1 << 30), **options)
+
+
+def _holds(cell: str, steps: int = 200) -> Callable[[SequenceLayer], None]:
+    """A healthy start of a layer with gates: they hold over the sequence."""
+    bias = torch.tensor(float(steps)).log().item()
+
+    def start(layer: SequenceLayer) -> None:
+        if cell == "lstm":
+            gate_bias(layer, "f", bias)
+            gate_bias(layer, "i", -bias)
+        else:
+            gate_bias(layer, "z", bias)
+
+    return start
+
+
+def _small(draw: random.Random) -> Plant:
+    """Too small a radius, or gates that forget."""
+    cell, radius, bias = draw.choice(("rnn", "rnn-relu", "lstm", "gru")), draw.uniform(0.3, 0.9), draw.uniform(-2, 0.5)
+    if cell == "rnn":
+        return Plant("vanishing", f"orthogonal, radius {radius:.2f}", _setting(draw, cell, start=_radius(radius)))
+    if cell == "rnn-relu":
+        start = _identity(radius)
+        return Plant("vanishing", f"identity, radius {radius:.2f}", _setting(draw, cell, start=start))
+    gate = "f" if cell == "lstm" else "z"
+    setting = _setting(draw, cell, start=lambda layer: gate_bias(layer, gate, bias))
+    return Plant("vanishing", f"bias of {gate} at {bias:.1f}", setting)
+
+
+def _large(draw: random.Random) -> Plant:
+    """Too large a radius."""
+    cell = draw.choice(("rnn", "rnn-relu"))
+    radius = draw.uniform(*{"rnn": (1.9, 2.6), "rnn-relu": (1.1, 1.6)}[cell])
+    start = _identity(radius) if cell == "rnn-relu" else _radius(radius)
+    return Plant("exploding", f"radius {radius:.2f}", _setting(draw, cell, start=start))
+
+
+def _saturated(draw: random.Random) -> Plant:
+    """Gates far at their limits, by their biases."""
+    cell, bias = draw.choice(("lstm", "gru")), draw.uniform(8, 15)
+    signs = torch.Generator().manual_seed(draw.randrange(1 << 30))
+
+    def start(layer: SequenceLayer) -> None:
+        with torch.no_grad():
+            for weights in layer.weights[0]:
+                assert weights.bias_ih is not None
+                side = torch.randint(0, 2, weights.bias_ih.shape, generator=signs) * 2 - 1
+                weights.bias_ih.copy_(bias * side)
+
+    return Plant("saturated", f"biases of all gates at ±{bias:.0f}", _setting(draw, cell, start=start))
+
+
+def _dead(draw: random.Random) -> Plant:
+    """ReLU units that nothing switches on."""
+    share, bias = draw.uniform(0.7, 1.0), -draw.uniform(2, 5)
+
+    def start(layer: SequenceLayer) -> None:
+        identity(layer)
+        with torch.no_grad():
+            layer.bias_ih_l0[: round(share * layer.hidden_size)] = bias
+
+    return Plant("dead", f"biases of {share:.0%} of the units at {bias:.1f}", _setting(draw, "rnn-relu", start=start))
+
+
+def _short_window(draw: random.Random) -> Plant:
+    """A network that could remember, in a window that does not let it learn to."""
+    cell, window = draw.choice(("lstm", "gru")), draw.randint(5, 40)
+    return Plant("window-too-short", f"window {window}", _setting(draw, cell, start=_holds(cell), window=window))
+
+
+def _high_rate(draw: random.Random) -> Plant:
+    """Adam far beyond its usual rate."""
+    cell, rate = draw.choice(("lstm", "gru")), 10 ** draw.uniform(-0.5, 1)
+    return Plant("rate-too-high", f"rate {rate:.2g}", _setting(draw, cell, start=_holds(cell), rate=rate))
+
+
+def _cliff(draw: random.Random) -> Plant:
+    """Rare rows with a storm, in which the gates let go and the state passes through a large matrix many times."""
+    radius = draw.uniform(5.0, 8.0)
+
+    def start(layer: SequenceLayer) -> None:
+        _holds("gru")(layer)
+        with torch.no_grad():
+            nn_rows, hold = slice(2 * layer.hidden_size, None), slice(layer.hidden_size, 2 * layer.hidden_size)
+            block = torch.nn.init.orthogonal_(torch.empty(layer.hidden_size, layer.hidden_size))
+            layer.weight_hh_l0[nn_rows] = radius * block
+            layer.weight_ih_l0[hold, 2] = -20.0
+
+    setting = _setting(draw, "gru", start=start, clip=None, storms=0.03)
+    return Plant("exploding", f"storms, radius {radius:.1f}, no clipping", setting)
+
+
+def _healthy(draw: random.Random) -> Plant:
+    """Nothing."""
+    cell = draw.choice(("lstm", "gru", "rnn-relu", "rnn"))
+    start = _small_inputs(cell) if cell.startswith("rnn") else _holds(cell)
+    return Plant(None, "control", _setting(draw, cell, start=start, rate=0.0001 if cell.startswith("rnn") else 0.001))
+
+
+PLANTS = (
+    (_small, 3),
+    (_large, 3),
+    (_saturated, 3),
+    (_dead, 2),
+    (_short_window, 2),
+    (_high_rate, 2),
+    (_cliff, 2),
+    (_healthy, 3),
+)
+"""What is planted, and how often."""
+
+
+def _radius(radius: float) -> Callable[[SequenceLayer], None]:
+    return lambda layer: orthogonal(layer, radius)
+
+
+def _identity(radius: float) -> Callable[[SequenceLayer], None]:
+    return lambda layer: identity(layer, radius)
+
+
+def _small_inputs(cell: str) -> Callable[[SequenceLayer], None]:
+    """A start at radius one, with so small inputs that a tanh stays in its middle and a sum of them small."""
+
+    def start(layer: SequenceLayer) -> None:
+        identity(layer)
+        if cell == "rnn":
+            orthogonal(layer)
+        with torch.no_grad():
+            layer.weight_ih_l0 *= 0.01
+
+    return start
+
+
+STORM = 50
+
+
+def _stormy(examples: Examples, share: float, generator: torch.Generator) -> Examples:
+    """Announce a storm of STORM steps in some rows, at least in one."""
+    steps, batch = examples.inputs.shape[:2]
+    rows = torch.rand(batch, generator=generator) < share
+    rows[0] = True
+    begins = torch.randint(0, steps - STORM, (batch,), generator=generator)
+    time = torch.arange(steps)[:, None]
+    storm = rows & (time >= begins) & (time < begins + STORM)
+    return Examples(torch.cat([examples.inputs, storm.float().unsqueeze(-1)], -1), examples.targets)
