@@ -7,15 +7,13 @@ Source: N. Halko, P. G. Martinsson and J. A. Tropp, "Finding structure with rand
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from elman.cells import Weights
 from elman.diagnosis.sample import Sample
-from elman.types import State
 
 VECTORS = 8
 STEPS = 6
@@ -42,11 +40,10 @@ def spectrum(sample: Sample, generator: torch.Generator) -> Spectrum:
     times = sorted({round(i * (length - 1) / (STEPS - 1)) for i in range(STEPS)})
     chosen = [i % rows for i in range(len(times))]
     jacobian = _Jacobian(sample.to(torch.promote_types(sample.inputs.dtype, torch.float32)), times, chosen)
-    count = min(VECTORS, jacobian.size)
-    start = torch.randn(len(times), count, jacobian.size, generator=generator)
+    start = torch.randn(len(times), jacobian.count, jacobian.size, generator=generator)
     start /= start.norm(dim=-1, keepdim=True)
-    moved = jacobian.forwards(start.to(jacobian.projected))
-    mean_square = moved.square().sum((1, 2)) / count  # E |J v|² of a random unit vector v is |J|² / N
+    moved = jacobian.forwards(start.to(jacobian.before[0]))
+    mean_square = moved.square().sum((1, 2)) / jacobian.count  # E |J v|² of a random unit vector v is |J|² / N
     for _ in range(1):
         moved = jacobian.forwards(_orthonormal(jacobian.backwards(_orthonormal(moved))))
     small = jacobian.backwards(_orthonormal(moved))
@@ -55,41 +52,51 @@ def spectrum(sample: Sample, generator: torch.Generator) -> Spectrum:
 
 
 class _Jacobian:
-    """The Jacobians of K steps, by what they do to vectors (K, p, N); N is the size of the whole state."""
+    """The Jacobians of K steps, by what they do to blocks (K, p, N) of p vectors; N is the size of the whole state.
+
+    Jᵀu comes by one backward pass; it is linear in u, so that a backward pass through it, from v, brings J v.
+    """
 
     def __init__(self, sample: Sample, times: list[int], rows: list[int]) -> None:
-        self.cell, self.weights = sample.cell, sample.weights
-        self.projected = self.weights.project(sample.inputs[times, rows])
-        self.before = tuple(tensor[times, rows] for tensor in sample.before)
-        self.sizes = [tensor.shape[-1] for tensor in self.before]
+        self.sizes = [tensor.shape[-1] for tensor in sample.before]
         self.size = sum(self.sizes)
+        self.count = min(VECTORS, self.size)
+        projected = self._repeated(sample.weights.project(sample.inputs[times, rows]))
+        before = [self._repeated(tensor[times, rows]).requires_grad_() for tensor in sample.before]
+        after = sample.cell.step(projected, tuple(before), sample.weights)
+        self.before, self.after = before, list(after)
+        self.duals = [torch.zeros_like(tensor, requires_grad=True) for tensor in after]
+        self.pulled = self._pull(self.duals, create_graph=True)
 
     def forwards(self, vectors: Tensor) -> Tensor:
-        """J v, by forward differentiation."""
-        projected, before, weights = self._repeated(vectors.shape[1])
-        with forward_ad.dual_level():
-            parts = torch.split(vectors.flatten(0, 1), self.sizes, -1)
-            duals = tuple(forward_ad.make_dual(s, v) for s, v in zip(before, parts, strict=True))  # type: ignore[no-untyped-call]
-            after = self.cell.step(projected, duals, weights)
-            tangents = [forward_ad.unpack_dual(tensor).tangent for tensor in after]  # type: ignore[no-untyped-call]
-            found = [torch.zeros_like(s) if t is None else t for s, t in zip(before, tangents, strict=True)]
-        return torch.cat(found, -1).reshape(vectors.shape)
-
-    def backwards(self, vectors: Tensor) -> Tensor:
-        """Jᵀ v, by backward differentiation."""
-        projected, before, weights = self._repeated(vectors.shape[1])
-        before = tuple(tensor.requires_grad_() for tensor in before)
-        after = self.cell.step(projected, before, weights)
-        parts = torch.split(vectors.flatten(0, 1), self.sizes, -1)
-        pairs = [(a, v) for a, v in zip(after, parts, strict=True) if a.requires_grad]
+        """J v."""
+        parts = self._parts(vectors)
         found = torch.autograd.grad(
-            [a for a, _ in pairs], before, [v for _, v in pairs], allow_unused=True, materialize_grads=True
+            self.pulled, self.duals, parts, retain_graph=True, allow_unused=True, materialize_grads=True
         )
         return torch.cat(found, -1).reshape(vectors.shape)
 
-    def _repeated(self, count: int) -> tuple[Tensor, State, Weights]:
-        before = tuple(tensor.repeat_interleave(count, 0) for tensor in self.before)
-        return self.projected.repeat_interleave(count, 0), before, self.weights
+    def backwards(self, vectors: Tensor) -> Tensor:
+        """Jᵀ u."""
+        return torch.cat(self._pull(self._parts(vectors)), -1).reshape(vectors.shape)
+
+    def _pull(self, parts: Sequence[Tensor], *, create_graph: bool = False) -> Sequence[Tensor]:
+        return torch.autograd.grad(
+            self.after,
+            self.before,
+            parts,
+            retain_graph=True,
+            create_graph=create_graph,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+
+    def _parts(self, vectors: Tensor) -> list[Tensor]:
+        """A block by the tensors of the state, the vectors one below the other."""
+        return list(torch.split(vectors.flatten(0, 1), self.sizes, -1))  # type: ignore[no-untyped-call]
+
+    def _repeated(self, values: Tensor) -> Tensor:
+        return values.repeat_interleave(self.count, 0)
 
 
 def _orthonormal(vectors: Tensor) -> Tensor:

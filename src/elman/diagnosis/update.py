@@ -38,9 +38,11 @@ class Trial:
 
     @property
     def overshoots(self) -> bool:
-        """Whether the loss rises by more than it was promised to fall: beyond twice the rate that is stable."""
-        rise = self.after - self.before
-        return not rise <= self.promised or not math.isfinite(self.after)
+        """Whether the loss rises by more than it was promised to fall, beyond twice the rate that is stable, or by half.
+
+        The half counts where so great a fall is promised that no loss could rise by it.
+        """
+        return not self.after - self.before <= min(self.promised, abs(self.before) / 2)
 
 
 @dataclass

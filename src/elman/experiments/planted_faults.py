@@ -3,19 +3,17 @@
 All are for the adding problem, over 150 to 250 steps, or 200 where the remedy is tried.
 """
 
-import copy
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from elman.diagnosis.examine import diagnose
-from elman.diagnosis.result import Diagnosis, Finding
-from elman.experiments import learning
+from elman.diagnosis.result import Diagnosis
 from elman.experiments.learning import LastStep, Learned, gate_bias, identity, learn, made, orthogonal
 from elman.experiments.problems import Examples, adding
 from elman.layers import SequenceLayer
@@ -43,7 +41,7 @@ class Setting:
     hidden: int
     steps: int
     seed: int
-    start: Callable[[SequenceLayer], None] = field(default=lambda layer: None)  # noqa: ARG005
+    start: Callable[[SequenceLayer], object] = field(default=lambda layer: None)  # noqa: ARG005
     rate: float = RATE
     clip: float | None = 1.0
     window: int | None = None
@@ -70,6 +68,30 @@ class Setting:
         return diagnose(
             network, examples.inputs, lambda output: F.mse_loss(output, targets), optimizer=optimizer, clip=self.clip
         )
+
+    def learnt(self, updates: int) -> Learned:
+        """How far training gets."""
+        network = self.network()
+        return learn(network, self.examples, rate=self.rate, updates=updates, goal=GOAL, seed=self.seed, clip=self.clip)
+
+    def changed(self, change: dict[str, Any]) -> "Setting":
+        """What a remedy asks for, and nothing else."""
+        starts = [] if {"cell", "start"} & change.keys() else [self.start]
+        if change.get("start") == "orthogonal":
+            starts.append(orthogonal)
+        cell = change.get("cell", self.cell)
+        starts += [partial(gate_bias, gate=GATES[name, cell], value=change[name]) for name in BIASES & change.keys()]
+        options = {name: change[name] for name in ("clip", "rate") if name in change}
+        window = None if change.get("window", 0) >= self.steps else change.get("window", self.window)
+        return replace(
+            self, cell=cell, start=lambda layer: [start(layer) for start in starts], window=window, **options
+        )
+
+
+BIASES = {"forget_bias", "input_bias", "update_bias"}
+GATES = {("forget_bias", "lstm"): "f", ("input_bias", "lstm"): "i", ("update_bias", "gru"): "z"}
+"""The gates that remedies speak of, by their names in the cells."""
+
 
 @dataclass(frozen=True)
 class Plant:
