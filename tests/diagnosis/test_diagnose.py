@@ -50,7 +50,8 @@ def test_rate_and_exponent_of_networks_known_in_closed_form(kind, rate, steps, l
 @pytest.mark.parametrize("radius", [0.7, 1.3])
 def test_singular_values_are_those_of_the_jacobian(radius):
     layer, x = linear(radius, 30)
-    for values, mean in zip(*(lambda s: (s.values, s.mean_square))(elman.diagnose(layer, x, last).layers[0].spectrum)):
+    found = elman.diagnose(layer, x, last).layers[0].spectrum
+    for values, mean in zip(found.values, found.mean_square, strict=True):
         assert values == pytest.approx([radius] * len(values), rel=1e-3)
         assert mean == pytest.approx(radius, rel=1e-3)
 

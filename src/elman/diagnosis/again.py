@@ -30,7 +30,8 @@ class Again:
     Attributes:
         whole: the gradient of the passage's weights, flat.
         cut: by window, the truncated one.
-        last: by layer (T, R), the norm of the gradient at the states with the loss of each row's last step alone.
+        last: by layer (T, R), the norm of the gradient at the states with the loss of each row's last step alone; empty
+            where the passage's own gradients are just that.
     """
 
     whole: Tensor
@@ -62,10 +63,13 @@ def again(passage: Passage, ends: Ends, where: Stretch, asked: int | None) -> Ag
             torch.autograd.grad(outputs, flat[:1], last, allow_unused=True)
         return torch.cat([part.flatten() for part in parts])
 
-    record = Record()
+    mixed = len(ends.steps) > 1 or passage.window is not None
+    record = Record() if mixed else None
     whole = gradient(where.steps, record)
     windows = _windows(where.steps, asked) if passage.directions == 1 else []
-    return Again(whole, {window: gradient(window) for window in windows}, _norms(record, passage))
+    return Again(
+        whole, {window: gradient(window) for window in windows}, [] if record is None else _norms(record, passage)
+    )
 
 
 def _norms(record: Record, passage: Passage) -> list[Tensor]:

@@ -181,7 +181,7 @@ class _Examination:
 
     def _by_lag(self, number: int, layer: int) -> list[float]:
         """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient."""
-        if len(self.ends[number].steps) <= 1 and self.passages[number].window is None:
+        if not self.again[number].last:
             return flow.by_lag(self.whole[number][layer])
         few = flow.by_lag(self.again[number].last[layer])
         scale = math.sqrt(self.passages[number].batch / min(ROWS, self.passages[number].batch))

@@ -80,7 +80,7 @@ class _Jacobian:
         """Jᵀ u."""
         return torch.cat(self._pull(self._parts(vectors)), -1).reshape(vectors.shape)
 
-    def _pull(self, parts: Sequence[Tensor], *, create_graph: bool = False) -> Sequence[Tensor]:
+    def _pull(self, parts: Sequence[Tensor], *, create_graph: bool = False) -> tuple[Tensor, ...]:
         return torch.autograd.grad(
             self.after,
             self.before,
@@ -93,7 +93,7 @@ class _Jacobian:
 
     def _parts(self, vectors: Tensor) -> list[Tensor]:
         """A block by the tensors of the state, the vectors one below the other."""
-        return list(torch.split(vectors.flatten(0, 1), self.sizes, -1))  # type: ignore[no-untyped-call]
+        return list(torch.split(vectors.flatten(0, 1), self.sizes, -1))
 
     def _repeated(self, values: Tensor) -> Tensor:
         return values.repeat_interleave(self.count, 0)

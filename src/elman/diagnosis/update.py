@@ -38,7 +38,7 @@ class Trial:
 
     @property
     def overshoots(self) -> bool:
-        """Whether the loss rises by more than it was promised to fall, beyond twice the rate that is stable, or by half.
+        """Whether the loss rises by more than it was promised to fall (beyond twice the stable rate), or by half.
 
         The half counts where so great a fall is promised that no loss could rise by it.
         """

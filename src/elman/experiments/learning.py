@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman import layers
+from elman.cells import Weights
 from elman.experiments.problems import Examples
 from elman.layers import SequenceLayer
 
@@ -34,7 +35,7 @@ class LastStep(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Carry the state from window to window, without its gradient."""
         state = None
-        for piece in inputs.split(self.window or len(inputs)):
+        for piece in torch.split(inputs, self.window or len(inputs)):  # type: ignore[no-untyped-call]
             output, state = self.layer.scan(piece, state)
             state = tuple(tensor.detach() for tensor in state)
         found: Tensor = self.head(output[-1])
@@ -76,7 +77,7 @@ def learn(
     for update in range(1, updates + 1):
         examples = problem(batch, draws)
         used.zero_grad()
-        F.mse_loss(network(examples.inputs), examples.targets).backward()
+        F.mse_loss(network(examples.inputs), examples.targets).backward()  # type: ignore[no-untyped-call]
         if clip is not None:
             nn.utils.clip_grad_norm_(network.parameters(), clip)
         used.step()
@@ -91,6 +92,18 @@ def learn(
 def measured(network: nn.Module, examples: Examples) -> float:
     """The mean squared error."""
     return F.mse_loss(network(examples.inputs), examples.targets).item()
+
+
+def first_weights(layer: SequenceLayer) -> Weights:
+    """Of the first layer and direction."""
+    return layer.weights[0][0]
+
+
+def bias_of(layer: SequenceLayer) -> Tensor:
+    """The first of its two biases."""
+    bias = first_weights(layer).bias_ih
+    assert bias is not None
+    return bias
 
 
 def gate_bias(layer: SequenceLayer, gate: str, value: float) -> None:
@@ -111,8 +124,7 @@ def orthogonal(layer: SequenceLayer, radius: float = 1.0) -> None:
         for directions in layer.weights:
             for weights in directions:
                 for block in weights.hh.chunk(len(layer.cell.gates)):
-                    nn.init.orthogonal_(block)
-                    block *= radius
+                    nn.init.orthogonal_(block).mul_(radius)
 
 
 def identity(layer: SequenceLayer, radius: float = 1.0) -> None:

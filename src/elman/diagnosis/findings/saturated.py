@@ -50,6 +50,6 @@ def _words(layer: LayerDiagnosis) -> str:
     hold = if_needed(layer).words
     return (
         "start the layer's weights anew at torch's values, ±1/√H, and scale its inputs to a standard deviation of one"
-        f"{'; ' + hold if hold else ''}. If training itself drove them there, lower the rate, or take layer norm, which "
-        "keeps them in range."
+        f"{'; ' + hold if hold else ''}. If training itself drove them there, lower the rate, or take layer norm, "
+        "which keeps them in range."
     )
