@@ -365,7 +365,8 @@ def test_it_says_all_of_it_in_text_json_and_html():
     found = elman.diagnose(layer, x, last)
     text, plain, page = str(found), found.to_dict(), found.to_html()
     assert text.startswith("1. vanishing (rnn): The gradient falls by the factor 0.600 with every step back")
-    assert "Remedy: take a GRU" in text
+    assert "   Remedy: take a GRU in place of the tanh layer" in text
+    assert max(map(len, text.splitlines())) <= 120
     assert plain["findings"][0]["problem"] == "vanishing"
     assert plain["layers"][0]["decay_per_step"] == pytest.approx(0.6, rel=1e-3)
     json.dumps(plain, allow_nan=False)

@@ -6,13 +6,12 @@
     transport           how far an input reaches; the Lyapunov exponent
     spectrum            singular values of the step's Jacobian
     gates               what stands at its limits
-    truncation          what a shorter window would leave of the gradient
+    again               back-propagation on a few rows: by lag, and truncated to shorter windows
     update              gradients beside weights, clipping, the next update on trial
     nonfinite           where the first number arose that is not finite
     findings/           what follows from all that: one file for each problem
     result, telling     the numbers; their words
-    page/               their pictures
     examine             all of it, once: `diagnose`
 
-It does not know tasks or run folders. The package itself imports nothing, as the report reads `page` without torch.
+It does not know tasks or run folders. The report draws its pictures, from plain values.
 """

@@ -33,7 +33,7 @@ class Finding:
 
     def __str__(self) -> str:
         where = f" ({self.layer})" if self.layer else ""
-        return f"{self.problem}{where}: {self.evidence} {self.meaning}\n    Remedy: {self.remedy}"
+        return f"{self.problem}{where}: {self.evidence} {self.meaning}\nRemedy: {self.remedy}"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ It does not measure and does not judge.
 
 import dataclasses
 import math
+import textwrap
 from typing import Any
 
 from elman.diagnosis.result import Diagnosis, LayerDiagnosis
+
+WIDTH, INDENT = 100, 3
 
 UNBOUNDED = ("half_life", "horizon")
 """Numbers of which infinity is a value and not an accident."""
@@ -27,7 +30,7 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def text(diagnosis: Diagnosis) -> str:
     """The findings, then what was measured."""
-    lines = [f"{number}. {finding}" for number, finding in enumerate(diagnosis.findings, 1)]
+    lines = [line for number, finding in enumerate(diagnosis.findings, 1) for line in _wrapped(f"{number}. {finding}")]
     lines = lines or ["No fault found: the gradient arrives where it is needed, and no unit or gate is stuck."]
     if diagnosis.layers:
         lines += ["", *_table(diagnosis.layers)]
@@ -44,6 +47,12 @@ def text(diagnosis: Diagnosis) -> str:
         trial = diagnosis.trial
         lines.append(f"one update at the rate {trial.rate:.3g}: loss {_number(trial.before)} to {_number(trial.after)}")
     return "\n".join(lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines of WIDTH columns, indented but the first."""
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, WIDTH - INDENT)]
+    return [line if number == 0 else " " * INDENT + line for number, line in enumerate(lines)]
 
 
 def _table(layers: list[LayerDiagnosis]) -> list[str]:

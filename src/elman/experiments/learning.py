@@ -35,7 +35,7 @@ class LastStep(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Carry the state from window to window, without its gradient."""
         state = None
-        for piece in torch.split(inputs, self.window or len(inputs)):  # type: ignore[no-untyped-call]
+        for piece in torch.split(inputs, self.window or len(inputs)):
             output, state = self.layer.scan(piece, state)
             state = tuple(tensor.detach() for tensor in state)
         found: Tensor = self.head(output[-1])

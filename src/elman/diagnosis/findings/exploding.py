@@ -120,6 +120,6 @@ def _remedy(layer: LayerDiagnosis, rate: float, clip: float) -> Remedy:
     if not hold.words:
         return Remedy(f"{alone}; a lower rate alone does not help.", {"start": "orthogonal", "clip": limit})
     return Remedy(
-        f"{hold.words}, which bounds the state, and {clipping}. To stay with {layer.cell}, {alone}.",
+        f"{hold.words}, which bounds the state, and {clipping}. To stay without gates, {alone}.",
         {"clip": limit, **hold.change},
     )

@@ -35,7 +35,8 @@ def holding(layer: LayerDiagnosis) -> Remedy:
     )
     if layer.cell == "gru":
         return Remedy(update, {"update_bias": bias})
-    return Remedy(f"take a GRU in place of {layer.cell}, and {update}", {"cell": "gru", "update_bias": bias})
+    own = {"rnn": "the tanh layer", "rnn-relu": "the ReLU layer"}.get(layer.cell, layer.cell)
+    return Remedy(f"take a GRU in place of {own}, and {update}", {"cell": "gru", "update_bias": bias})
 
 
 def if_needed(layer: LayerDiagnosis) -> Remedy:

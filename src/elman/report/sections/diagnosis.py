@@ -126,7 +126,7 @@ def _spectrum(layers: list[Entry]) -> Chart | None:
     for place, layer in enumerate(layers):
         spectrum = layer.get("spectrum")
         spectrum = spectrum if isinstance(spectrum, dict) else {}
-        steps, values = _list(spectrum.get("steps")), [_numbers(v) for v in _list(spectrum.get("values"))]
+        steps, values = _numbers(spectrum.get("steps")), [_numbers(v) for v in _list(spectrum.get("values"))]
         if not steps or len(values) != len(steps):
             continue
         style = f"layer{place % STYLES}"
@@ -155,7 +155,7 @@ def _gate(gate: Any) -> dict[str, Any]:
         "dead": percent(gate["dead"]) if gate.get("function") == "relu" and is_number(gate.get("dead")) else "",
         "bars": [(i, round(38 * bar / highest, 2)) for i, bar in enumerate(bars) if math.isfinite(bar)],
         "count": max(1, len(bars)),
-        "edges": [compact(edge) for edge in edges],
+        "edges": [compact(edge) if math.isfinite(edge) else "" for edge in (*edges, math.nan, math.nan)],
     }
 
 
@@ -183,30 +183,27 @@ def _steps(value: Any, length: float | None) -> str:
 
 
 def _clipping(diagnosis: Entry) -> str:
-    clipping = diagnosis.get("clipping")
-    found = (
-        [(float(share), value) for share, value in clipping.items() if is_number(value)]
-        if isinstance(clipping, dict)
-        else []
+    said = ", ".join(
+        f"{percent(float(share))} of the steps at {compact(v)}" for share, v in _pairs(diagnosis, "clipping")
     )
-    said = ", ".join(f"{percent(share)} of the steps at {compact(value)}" for share, value in found)
     return f"Clipping the gradient's norm would act on {said}." if said else ""
 
 
 def _truncation(diagnosis: Entry) -> str:
-    windows = diagnosis.get("truncation")
-    found = (
-        [(window, cosine) for window, cosine in windows.items() if is_number(cosine)]
-        if isinstance(windows, dict)
-        else []
-    )
-    said = ", ".join(f"{cosine:.2f} with a window of {window}" for window, cosine in found)
+    said = ", ".join(f"{cosine:.2f} with a window of {window}" for window, cosine in _pairs(diagnosis, "truncation"))
     return f"The truncated gradient's cosine to the whole one is {said}." if said else ""
+
+
+def _pairs(diagnosis: Entry, name: str) -> list[tuple[str, float]]:
+    """Numbers by number, as JSON has them: under texts."""
+    found = diagnosis.get(name)
+    items = found.items() if isinstance(found, dict) else ()
+    return [(key, value) for key, value in items if is_number(value) and key.replace(".", "", 1).isdecimal()]
 
 
 def _trial(diagnosis: Entry) -> str:
     trial = diagnosis.get("trial")
-    if not isinstance(trial, dict) or not is_number(trial.get("before")):
+    if not isinstance(trial, dict) or not (is_number(trial.get("before")) and is_number(trial.get("rate"))):
         return ""
     after = number(trial["after"], 4) if is_number(trial.get("after")) else "a number that is not finite"
     before = number(trial["before"], 4)
@@ -216,16 +213,15 @@ def _trial(diagnosis: Entry) -> str:
 def _history(diagnoses: list[Entry]) -> list[Chart | None]:
     """How the rate and the horizon changed over training, a line for each layer."""
     steps = [entry["step"] for entry in diagnoses]
-    names = list(dict.fromkeys(layer.get("name") for e in diagnoses for layer in _list(e.get("layers"))))[:MOST_LAYERS]
+    seen = [[layer for layer in _list(entry.get("layers")) if isinstance(layer, dict)] for entry in diagnoses]
+    names = list(dict.fromkeys(str(layer.get("name")) for layers in seen for layer in layers))[:MOST_LAYERS]
 
     def chart(title: str, key: str, label: str, marks: list[Mark]) -> Chart | None:
         lines = []
         for place, name in enumerate(names):
-            rows: list[Entry] = [
-                next((x for x in _list(e.get("layers")) if x.get("name") == name), {}) for e in diagnoses
-            ]
+            rows: list[Entry] = [next((x for x in layers if str(x.get("name")) == name), {}) for layers in seen]
             values = [_bounded(row.get(key), row.get("steps")) for row in rows]
-            lines.append(Line(str(name), steps, values, f"layer{place % STYLES}", dots=len(steps) <= 60))
+            lines.append(Line(name, steps, values, f"layer{place % STYLES}", dots=len(steps) <= 60))
         return draw(title, Axes("training step", label), lines, marks)
 
     return [
