@@ -19,7 +19,8 @@ UNBOUNDED = ("half_life", "horizon")
 def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
     """All numbers, the findings and the layers; not-a-number and infinities as None, "infinite" where it is a value."""
     found: dict[str, Any] = _plain(dataclasses.asdict(diagnosis))
-    found["clipping"] = {f"{share:g}": value for share, value in found["clipping"].items()}
+    for name in ("clipping", "truncation", "kept"):  # JSON has texts for keys
+        found[name] = {f"{key:g}": value for key, value in found[name].items()}
     for values, layer in zip(found["layers"], diagnosis.layers, strict=True):
         values["saturation"], values["dead"] = _plain(layer.saturation), layer.dead
         for name in UNBOUNDED:
