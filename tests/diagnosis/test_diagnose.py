@@ -191,6 +191,43 @@ def test_layers_in_every_form(options):
     assert all(len(each.gradient_norm_by_lag) > 5 for each in found.layers)
 
 
+class Loop(nn.Module):
+    """A cell that the module steps by itself, or the same as a layer."""
+
+    def __init__(self, layer, out):
+        super().__init__()
+        self.layer, self.out = layer, out
+
+    def forward(self, x):
+        if isinstance(self.layer, nn.RNNBase):
+            return self.out(self.layer(x)[0])
+        state, outputs = None, []
+        for step in x:
+            state = self.layer(step, state)
+            outputs.append(state[0] if isinstance(state, tuple) else state)
+        return self.out(torch.stack(outputs))
+
+
+@pytest.mark.parametrize("loss", [lambda y: y.square().mean(), lambda y: y[-1].square().mean()], ids=["every", "last"])
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_a_cell_stepped_by_the_module_is_seen_as_the_layer_that_it_is(kind, loss):
+    cell, layer, out, x = (
+        getattr(nn, kind + "Cell")(3, 6),
+        getattr(nn, kind)(3, 6),
+        nn.Linear(6, 1),
+        torch.randn(20, 4, 3),
+    )
+    with torch.no_grad():
+        for name, parameter in cell.named_parameters():
+            getattr(layer, f"{name}_l0").copy_(parameter)
+    one, other = (elman.diagnose(Loop(each, out), x, loss, rate=0.1) for each in (cell, layer))
+    for name in ("gradient_norm_by_lag", "decay_per_step", "lyapunov_exponent", "needed_lag", "horizon", "saturation"):
+        compare(getattr(one.layers[0], name), getattr(other.layers[0], name))
+    compare(one.truncation, other.truncation)
+    assert one.trial.after == pytest.approx(other.trial.after, rel=1e-5)
+    assert "forward" not in vars(cell)
+
+
 def test_resets_and_single_sequences():
     layer, x = elman.GRU(3, 6), torch.randn(20, 3)
     reset = torch.zeros(20, dtype=torch.bool)

@@ -1,6 +1,7 @@
 """Look inside a network: why it fails to learn and what to do about it; the worked example `hello`.
 
-    watch, passage      what goes through the recurrent layers while a module runs
+    watch, stepwise     the calls of recurrent layers, and of cells that a module steps by itself
+    passage             what goes through the recurrent layers while a module runs
     flow                the loss gradient over time and by lag, with its rate
     sample              a few rows, on which the costlier measurements are made:
     transport           how far an input reaches; the Lyapunov exponent

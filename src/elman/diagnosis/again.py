@@ -18,7 +18,7 @@ from elman.diagnosis.sample import Stretch, detached
 from elman.engine import Call
 from elman.engine.record import Record
 
-LEAST = 3
+LEAST = 2
 POWERS = (2, 3, 5)
 """Windows of a quarter, an eighth and a thirty-second of the steps, as far as they have LEAST steps."""
 

@@ -270,8 +270,8 @@ def _backend() -> AbstractContextManager[None]:
 def _check_layers(module: nn.Module, layers: Layers) -> None:
     if not layers:
         raise UsageError(
-            f"{type(module).__name__} has no recurrent layer to look into; diagnose knows RNN, GRU and LSTM, of elman "
-            "and of torch.nn"
+            f"{type(module).__name__} has no recurrent layer to look into; diagnose knows RNN, GRU and LSTM and their "
+            "cells, of elman and of torch.nn"
         )
     if not any(p.requires_grad for layer in layers.values() for p in layer.parameters()):
         raise UsageError(

@@ -8,21 +8,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from elman.layers import SequenceLayer, convert
+from elman.cells import Cell, Weights
+from elman.diagnosis.stepwise import SeenStates, Stepwise
+from elman.layers import SequenceLayer, StepLayer, convert
 from elman.layers.arguments import as_hidden, as_state
-from elman.layers.states import States
 from elman.types import State
 
-KINDS = (nn.RNN, nn.GRU, nn.LSTM)
+KINDS = (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)
 
-Layers = dict[str, SequenceLayer]
+Layers = dict[str, SequenceLayer | StepLayer]
 """The recurrent layers of a module by name, those of torch.nn as their twins."""
+
+
+class LayerLike(Protocol):
+    """What is known of a layer whose calls were seen."""
+
+    @property
+    def cell(self) -> Cell:
+        """The time step."""
+
+    @property
+    def weights(self) -> tuple[tuple[Weights, ...], ...]:
+        """By layer, then by direction."""
+
+    batch_first: bool
+    bidirectional: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,21 +58,21 @@ class Seen:
     """
 
     name: str
-    layer: SequenceLayer
+    layer: LayerLike
     input: Tensor
     given: Any
     lengths: Any
     reset: Tensor | None
     output: Tensor
     final: Any
-    states: States
+    states: SeenStates
 
 
 def recurrent(module: nn.Module) -> Layers:
     """The recurrent layers in a module; it is left as it is."""
     found: Layers = {}
     for name, each in module.named_modules():
-        if isinstance(each, SequenceLayer):
+        if isinstance(each, SequenceLayer | StepLayer):
             found[name] = each
         elif type_before_parametrizations(each) in KINDS:
             found[name] = convert(each)  # type: ignore[assignment]
@@ -69,15 +85,20 @@ def watched(module: nn.Module, layers: Layers) -> Iterator[list[Seen]]:
     seen: list[Seen] = []
     with _replaced(module, {name: _watching(name, layer, seen) for name, layer in layers.items()}):
         for name, layer in layers.items():
-            place = vars(module.get_submodule(name))
-            place["scan"] = _scanning(layer, place["forward"])
+            if isinstance(layer, SequenceLayer):
+                place = vars(module.get_submodule(name))
+                place["scan"] = _scanning(layer, place["forward"])
         yield seen
 
 
 @contextmanager
 def running(module: nn.Module, layers: Layers) -> Iterator[None]:
     """Run a block in which torch.nn's layers are run by their twins, as they are when they are watched."""
-    with _replaced(module, {name: partial(type(layer).forward, layer) for name, layer in layers.items()}):
+    forwards: dict[str, Callable[..., Any]] = {
+        name: partial(getattr(type(layer), "forward"), layer)  # noqa: B009 - the types of the two kinds differ
+        for name, layer in layers.items()
+    }
+    with _replaced(module, forwards):
         yield
 
 
@@ -97,8 +118,27 @@ def _replaced(module: nn.Module, forwards: dict[str, Callable[..., Any]]) -> Ite
                     attributes[name] = known[name]
 
 
-def _watching(name: str, layer: SequenceLayer, seen: list[Seen]) -> Callable[..., Any]:
+def _watching(name: str, layer: SequenceLayer | StepLayer, seen: list[Seen]) -> Callable[..., Any]:
     """A `forward` that does what the layer's own does, and writes it down."""
+    return _watching_steps(name, layer, seen) if isinstance(layer, StepLayer) else _watching_calls(name, layer, seen)
+
+
+def _watching_steps(name: str, layer: StepLayer, seen: list[Seen]) -> Callable[..., Any]:
+    """For a layer that the module takes through time by itself, each step a call."""
+    steps = Stepwise(layer)
+
+    def forward(input: Tensor, hx: Any = None) -> Any:
+        if not input.requires_grad:
+            input = input.detach().requires_grad_()
+        step = steps.take(input, hx)
+        seen.append(Seen(name, steps, step.input, step.given, None, None, step.output, step.final, step.states))
+        return step.shown
+
+    return forward
+
+
+def _watching_calls(name: str, layer: SequenceLayer, seen: list[Seen]) -> Callable[..., Any]:
+    """For a layer that runs over whole sequences."""
     kind = type(layer)
 
     def forward(

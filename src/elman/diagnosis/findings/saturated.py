@@ -5,7 +5,7 @@ from elman.diagnosis.findings.words import part
 from elman.diagnosis.gates import Gate
 from elman.diagnosis.result import Diagnosis, Finding, LayerDiagnosis
 
-TANH, SHUT, ALL = 0.8, 0.9, 0.6
+TANH, SHUT, ALL = 0.9, 0.9, 0.6
 """At least so many values of a tanh at its limits, of a sigmoid shut, or of all nonlinearities together at theirs.
 
 A sigmoid at a limit is no fault by itself: a forget gate that holds stands open, and its input gate nearly shut.
