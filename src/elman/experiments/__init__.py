@@ -5,7 +5,7 @@
     learning    a small training loop, and ways to start a layer
     suite       run an experiment, keep its result, write docs/claims.md from what is kept
 
-This room knows cells, layers and the diagnosis; nothing of runs, tasks or the command line.
+This room knows texts, cells, layers and the diagnosis; nothing of runs, tasks or the command line.
 """
 
 import difflib
@@ -30,6 +30,7 @@ EXPERIMENTS = {
     "tied-weights": Entry(
         "tied_weights:TiedWeights", "is it a feed-forward network with tied weights, whose gradients add up"
     ),
+    "context": Entry("context:Context", "does it help to know the previous symbols, and how many of them"),
     "lengths": Entry("lengths:Lengths", "does a network that was trained on short sequences work on longer ones"),
     "memory": Entry("memory:Memory", "over which lags do tanh, ReLU, LSTM and GRU remember, at equal parameters"),
     "radius": Entry("radius:Radius", "does the spectral radius decide whether gradients vanish or explode"),

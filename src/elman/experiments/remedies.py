@@ -13,7 +13,7 @@ from elman.experiments.learning import LastStep, Learned, gate_bias, identity, l
 from elman.experiments.problems import CHANCE, adding
 from elman.layers import SequenceLayer
 
-STEPS, HIDDEN, UPDATES, GOAL, BIAS = 60, 48, 800, 0.02, 4.1
+STEPS, HIDDEN, UPDATES, GOAL, BIAS = 60, 48, 1200, 0.02, 4.1
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ PROBLEMS = {
     "vanishing (tanh, radius 0.7)": Setting(start=partial(orthogonal, radius=0.7)),
     "exploding (tanh, radius 3)": Setting(start=partial(orthogonal, radius=3.0)),
     "rate too high (GRU, 0.5)": Setting("gru", _holds("z"), rate=0.5),
-    "window too short (GRU, 5)": Setting("gru", _holds("z"), window=5),
+    "window too short (LSTM, 5)": Setting("lstm", _holds("f"), window=5),
 }
 REMEDIES: dict[str, Callable[[Setting], Setting]] = {
     "none": lambda s: s,
@@ -60,7 +60,7 @@ OWN = {
     "vanishing (tanh, radius 0.7)": {"LSTM", "GRU"},
     "exploding (tanh, radius 3)": {"LSTM", "GRU", "clip norm 1", "clip value 0.1"},
     "rate too high (GRU, 0.5)": {"rate 0.003", "RMSprop"},
-    "window too short (GRU, 5)": {"whole window"},
+    "window too short (LSTM, 5)": {"whole window"},
 }
 """What texts say acts on what."""
 
