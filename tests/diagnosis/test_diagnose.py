@@ -228,6 +228,33 @@ def test_a_cell_stepped_by_the_module_is_seen_as_the_layer_that_it_is(kind, loss
     assert "forward" not in vars(cell)
 
 
+def test_it_works_where_gradients_are_off():
+    layer, x = elman.GRU(3, 6), torch.randn(12, 2, 3)
+    expected = elman.diagnose(layer, x, last).layers[0].decay_per_step
+    with torch.no_grad():
+        assert elman.diagnose(layer, x, last).layers[0].decay_per_step == pytest.approx(expected)
+    with torch.inference_mode():
+        assert elman.diagnose(layer, x.clone(), last).layers[0].decay_per_step == pytest.approx(expected)
+
+
+def test_an_encoder_is_followed_through_its_decoder():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = nn.GRU(3, 6), nn.GRU(2, 6)
+
+        def forward(self, x, y):
+            return self.decoder(y, self.encoder(x)[1])[0]
+
+    found = elman.diagnose(Pair(), (torch.randn(60, 4, 3), torch.randn(12, 4, 2)), lambda y: y.square().mean())
+    assert [(layer.name, layer.steps, layer.needed_lag) for layer in found.layers] == [
+        ("encoder", 60, 59),
+        ("decoder", 12, 0),
+    ]
+    assert found.findings[0].problem == "vanishing"
+    assert found.findings[0].layer == "encoder"
+
+
 def test_resets_and_single_sequences():
     layer, x = elman.GRU(3, 6), torch.randn(20, 3)
     reset = torch.zeros(20, dtype=torch.bool)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,14 @@ def test_the_command_lists_measures_keeps_and_writes_the_page(command, tmp_path)
     page = (tmp_path / "claims.md").read_text()
     assert page.index("## causality") < page.index("## tied-weights")
     assert "| [Each output depends on all inputs before it, and on none after.](#causality) | holds in part |" in page
+
+
+def test_the_page_of_claims_is_made_from_the_results_beside_it(tmp_path):
+    root = Path(__file__).parent.parent.parent
+    results = root / "benchmarks" / "results" / "claims"
+    assert {path.stem for path in results.iterdir()} == set(EXPERIMENTS)
+    made = suite.write_claims(results, tmp_path / "claims.md").read_text()
+    assert made == (root / "docs" / "claims.md").read_text()
 
 
 def test_wrong_use_gets_one_sentence(command, tmp_path):

@@ -254,7 +254,8 @@ def _arguments(batch: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def _name(passage: Passage, layer: int) -> str:
     """The module's name, the depth of a stack, the direction."""
-    parts = [passage.name] if passage.name else []
+    name = passage.name.replace("_orig_mod.", "")  # torch.compile's
+    parts = [name] if name not in ("", "_orig_mod") else []
     if len(passage.weights) > 1:
         parts.append(f"layer {layer // passage.directions}")
     if passage.directions > 1:

@@ -128,9 +128,7 @@ def _watching_steps(name: str, layer: StepLayer, seen: list[Seen]) -> Callable[.
     steps = Stepwise(layer)
 
     def forward(input: Tensor, hx: Any = None) -> Any:
-        if not input.requires_grad:
-            input = input.detach().requires_grad_()
-        step = steps.take(input, hx)
+        step = steps.take(_with_gradient(input), hx)
         seen.append(Seen(name, steps, step.input, step.given, None, None, step.output, step.final, step.states))
         return step.shown
 
@@ -146,8 +144,7 @@ def _watching_calls(name: str, layer: SequenceLayer, seen: list[Seen]) -> Callab
     ) -> Any:
         packed = input if isinstance(input, PackedSequence) else None
         padded, lengths = _padded(input, lengths, layer)
-        if not padded.requires_grad:
-            padded = padded.detach().requires_grad_()
+        padded = _with_gradient(padded)
         output, final, known = kind.forward(layer, padded, hx, lengths=lengths, reset=reset, states=True)
         seen.append(Seen(name, layer, padded, hx, lengths, reset, output, final, known))
         if packed is not None:
@@ -169,6 +166,13 @@ def _scanning(layer: SequenceLayer, run: Callable[..., Any]) -> Callable[..., An
         return output.transpose(0, 1) if layer.batch_first else output, as_state(final, layer.cell)
 
     return scan
+
+
+def _with_gradient(input: Tensor) -> Tensor:
+    """The input, as one that a gradient comes back to."""
+    if input.requires_grad:
+        return input
+    return (input.clone() if input.is_inference() else input.detach()).requires_grad_()
 
 
 def _padded(input: Tensor | PackedSequence, lengths: Any, layer: SequenceLayer) -> tuple[Tensor, Any]:
