@@ -17,6 +17,7 @@ from elman.diagnosis.passage import Passage
 from elman.diagnosis.sample import Stretch, detached
 from elman.engine import Call
 from elman.engine.record import Record
+from elman.types import State
 
 LEAST = 2
 POWERS = (2, 3, 5)
@@ -48,8 +49,10 @@ def again(passage: Passage, ends: Ends, where: Stretch, asked: int | None) -> Ag
     flat = [tensor.requires_grad_() for directions in weights for each in directions for tensor in each.flat()]
     stack = tuple(tuple(directions) for directions in weights)
 
+    few = _Few(passage, ends, where)
+
     def gradient(window: int, record: Record | None = None) -> Tensor:
-        rows = _Rows(passage, ends, where, window)
+        rows = few.cut(window)
         call = Call(passage.cell, stack, rows.input, rows.state, lengths=rows.lengths, record=record)
         output, final = engine.run(call)
         outputs, last = [output], [where.of(last_step_only(passage, ends))] if record else []
@@ -101,32 +104,55 @@ def _windows(steps: int, asked: int | None) -> list[int]:
     return sorted({*parts, *([asked] if asked is not None and asked < steps else [])})
 
 
+@dataclass(frozen=True, eq=False)
 class _Rows:
-    """The windows of some rows as the rows of one batch."""
+    """A batch of windows, with the gradients at what comes out of it."""
 
-    def __init__(self, passage: Passage, ends: Ends, where: Stretch, window: int) -> None:
-        rows, steps = len(where.rows), where.steps
-        count = -(-steps // window)
-        self.input = _side_by_side(where.of(passage.input), window)
-        self.at_output = _side_by_side(where.of(ends.output), window)
-        short = steps - (count - 1) * window
-        self.lengths = None
-        if short < window:
-            self.lengths = torch.full((count, rows), window)
-            self.lengths[-1] = short
-            self.lengths = self.lengths.flatten()
-        self.state = tuple(
-            _at_starts(passage, given, states, where, window)
-            for given, states in zip(passage.given, passage.states, strict=True)
-        )
+    input: Tensor
+    state: State
+    lengths: Tensor | None
+    at_output: Tensor
+    at_final: State
+
+
+class _Few:
+    """A few rows of a passage, to be cut into windows."""
+
+    def __init__(self, passage: Passage, ends: Ends, where: Stretch) -> None:
+        self.passage, self.where = passage, where
+        self.input, self.at_output = where.of(passage.input), where.of(ends.output)
         length = passage.lengths if passage.lengths is not None else torch.full((passage.batch,), passage.steps)
-        whole = where.starts + steps == length[where.rows]  # a stretch that a reset has ended has no final state
-        self.at_final = []
-        for state, final in zip(self.state, ends.final, strict=True):
-            cotangent = torch.zeros_like(state)
-            taken = final[:, where.rows.to(final.device)] * whole.to(final)[:, None]
-            cotangent[:, (count - 1) * rows :] = taken
-            self.at_final.append(cotangent)
+        whole = where.starts + where.steps == length[where.rows]  # one that a reset has ended has no final state
+        rows = where.rows.to(self.input.device)
+        self.at_final = tuple(final[:, rows] * whole.to(final)[:, None] for final in ends.final)
+        fresh = where.starts > 0
+        if passage.reset is not None:
+            fresh = fresh | passage.reset[0].cpu()[where.rows]
+        shut = fresh[:, None].to(self.input.device)
+        self.first = tuple(given[:, rows].masked_fill(shut, 0) for given in passage.given)
+
+    def cut(self, window: int) -> _Rows:
+        """Their windows side by side, the last one shorter where they do not fit."""
+        rows, steps = len(self.where.rows), self.where.steps
+        count = -(-steps // window)
+        short = steps - (count - 1) * window
+        lengths = None
+        if short < window:
+            lengths = torch.full((count, rows), window)
+            lengths[-1] = short
+            lengths = lengths.flatten()
+        state = tuple(map(self._at_starts, self.first, self.passage.states, [window] * len(self.first)))
+        at_final = tuple(
+            torch.cat([torch.zeros_like(s[:, rows:]), f], 1) for s, f in zip(state, self.at_final, strict=True)
+        )
+        input, at_output = (_side_by_side(values, window) for values in (self.input, self.at_output))
+        return _Rows(input, state, lengths, at_output, at_final)
+
+    def _at_starts(self, first: Tensor, states: Tensor, window: int) -> Tensor:
+        """The states (L, windows * R, ·) with which the windows begin, of states (L, T, B, ·)."""
+        times = torch.arange(window, self.where.steps, window) - 1
+        inside = [self.where.of(layer, times).flatten(0, 1) for layer in states] if len(times) else []
+        return torch.cat([first, torch.stack(inside)], 1) if inside else first
 
 
 def _side_by_side(values: Tensor, window: int) -> Tensor:
@@ -136,17 +162,3 @@ def _side_by_side(values: Tensor, window: int) -> Tensor:
     if count * window > steps:
         values = torch.cat([values, values.new_zeros(count * window - steps, *values.shape[1:])])
     return values.reshape(count, window, rows, -1).transpose(0, 1).reshape(window, count * rows, -1)
-
-
-def _at_starts(passage: Passage, given: Tensor, states: Tensor, where: Stretch, window: int) -> Tensor:
-    """The states (L, windows * R, ·) with which the windows begin, of states (L, T, B, ·)."""
-    found = []
-    for layer in range(len(states)):
-        inside = where.of(states[layer])[window - 1 : where.steps - 1 : window]
-        first = given[layer][where.rows.to(given.device)]
-        fresh = where.starts > 0
-        if passage.reset is not None:
-            fresh = fresh | passage.reset[0].cpu()[where.rows]
-        first = first.masked_fill(fresh[:, None].to(first.device), 0)
-        found.append(torch.cat([first, inside.flatten(0, 1)]))
-    return torch.stack(found)

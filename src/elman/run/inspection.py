@@ -17,6 +17,7 @@ from elman.run.folder import RunFolder
 from elman.tasks.base import Prepared, Task
 from elman.training import budget, checkpoint, optimizer, truncation
 from elman.training.loop import Job
+from elman.training.memory import kept_pages
 from elman.training.monitor import Display, Metrics
 from elman.training.options import TrainingOptions
 
@@ -44,7 +45,7 @@ def look_inside(
 
     """
     display = Display(Metrics(folder.metrics), prepared.noun, quiet=True)
-    with seeded(options.seed):
+    with seeded(options.seed), kept_pages():
         job = task.job(network, prepared, options, folder.path, display, resume=False)
         used = _moments(job, options)
         window = _widen(job)
