@@ -131,8 +131,7 @@ class _Examination:
         with watched(module, layers) as seen:
             self.loss = step()
         _check_loss(self.loss)
-        self.passages = [passage for passage in passages(seen) if passage.learns]
-        _check_passages(self.passages, module)
+        self.passages = _long_enough([passage for passage in passages(seen) if passage.learns], module)
         self._follow()
         self.non_finite = (
             bad_batch
@@ -146,7 +145,7 @@ class _Examination:
         """Everything, with the findings."""
         training, norm = self.training, update.total_norm(self.gradients)
         layers = [layer for number in range(len(self.passages)) for layer in self._layers(number)]
-        rows = torch.stack([torch.tensor(layer.row_norms) for layer in layers if len(layer.row_norms)][-1:]).sum(0)
+        rows = torch.tensor(layers[-1].row_norms)
         cosines, kept = again.compared(self.again)
         found = Diagnosis(
             layers=layers,
@@ -289,7 +288,8 @@ def _check_loss(loss: Any) -> None:
         raise UsageError("the loss does not depend on any weight that learns; give the loss that training minimises")
 
 
-def _check_passages(found: list[Passage], module: nn.Module) -> None:
+def _long_enough(found: list[Passage], module: nn.Module) -> list[Passage]:
+    """The passages in which a rate can be seen; UsageError if there are none."""
     kind = type(module).__name__
     if not found:
         raise UsageError(
@@ -302,3 +302,4 @@ def _check_passages(found: list[Passage], module: nn.Module) -> None:
             f"the batch has {longest} time step{'s' * (longest != 1)}, and a rate of decay needs at least "
             f"{LEAST_STEPS}; give longer sequences (time first, unless batch_first says otherwise)"
         )
+    return [passage for passage in found if passage.steps >= LEAST_STEPS]
