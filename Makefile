@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench claims clean
 
 demo: $(VENV)/user.stamp  ## train on Tiny Shakespeare for two minutes and show what was learnt
 	$(BIN)/elman train language-modeling tinyshakespeare --minutes 2
@@ -26,6 +26,11 @@ format: $(VENV)/developer.stamp  ## let the formatter and the linter mend what t
 bench: $(VENV)/bench.stamp  ## measure everything that the README's tables are made from
 	for name in layers lengths step memory; do $(BIN)/elman bench $$name --save benchmarks/results || exit 1; done
 	$(BIN)/python benchmarks/readme.py
+
+claims: $(VENV)/user.stamp  ## measure what textbooks claim, into benchmarks/results/claims/ and docs/claims.md
+	for name in $$($(BIN)/python -c 'from elman.experiments import EXPERIMENTS; print(*EXPERIMENTS)'); \
+	    do $(BIN)/elman experiments $$name --save benchmarks/results/claims || exit 1; done
+	$(BIN)/elman experiments --save benchmarks/results/claims --claims docs/claims.md
 
 $(VENV)/user.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

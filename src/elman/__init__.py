@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elman.cells import Cell
+    from elman.diagnosis.examine import diagnose
+    from elman.diagnosis.result import Diagnosis
     from elman.engine import backend, clear_cache, linear_scan
     from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
     from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, convert, explain
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "elman.cells": ("Cell",),
+    "elman.diagnosis.examine": ("diagnose",),
+    "elman.diagnosis.result": ("Diagnosis",),
     "elman.engine": ("backend", "clear_cache", "linear_scan"),
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
     "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "convert", "explain"),
@@ -28,6 +32,7 @@ __all__ = [
     "RNN",
     "Cell",
     "DataError",
+    "Diagnosis",
     "ElmanError",
     "FallbackWarning",
     "GRUCell",
@@ -41,6 +46,7 @@ __all__ = [
     "backend",
     "clear_cache",
     "convert",
+    "diagnose",
     "explain",
     "linear_scan",
     "load",

@@ -15,6 +15,42 @@ from elman.report.sections import SECTIONS
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&{{ 7*7 }}"
 
 
+def diagnosis():
+    """What `Diagnosis.to_dict` leaves of a layer that forgets."""
+    gate = {"name": "f", "function": "sigmoid", "low": 0.0, "high": 0.25, "edges": [0.0, 1.0], "histogram": [0.5, 0.5]}
+    layer = {
+        "name": "recurrence",
+        "cell": "lstm",
+        "hidden": 512,
+        "steps": 4,
+        "gradient_norm": [1e-6, 1e-4, 1e-2, None],
+        "gradient_norm_by_lag": [1.0, 0.1, 0.01, 0.001],
+        "decay_per_step": 0.1,
+        "decay_uncertainty": None,
+        "half_life": 0.3,
+        "horizon": "infinite",
+        "input_by_lag": [1.0, 0.1, 0.02, 0.015],
+        "lyapunov_exponent": -2.3,
+        "spectrum": {"steps": [0, 3], "values": [[0.9, 0.1], [0.8, 0.1]], "mean_square": [0.3, 0.3]},
+        "gates": [gate, gate | {"name": "h", "function": "relu", "dead": 0.5}],
+    }
+    finding = {
+        "problem": "vanishing",
+        "evidence": "It fades fast.",
+        "meaning": "Lost.",
+        "remedy": "Hold.",
+        "layer": "r",
+    }
+    trial = {"rate": 0.1, "before": 1.5, "after": None}
+    return {
+        "layers": [layer],
+        "findings": [finding],
+        "clipping": {"0.5": 0.2, "0.1": 0.4},
+        "truncation": {"16": 0.91},
+        "trial": trial,
+    }
+
+
 def run(loss=1.49, baseline=1.56):
     """What a finished run of language modelling leaves in run.json."""
     return {
@@ -48,12 +84,7 @@ def run(loss=1.49, baseline=1.56):
         },
         "mistakes": [{"row": 7, "input": "well well", "truth": "no", "answer": "yes", "probability": 0.98}],
         "samples": [{"temperature": 0.8, "prompt": "ROMEO:", "text": "ROMEO:\nWhat say you?"}],
-        "gradient_flow": {
-            "all_steps": [[0.01, 0.02, 0.03]],
-            "last_step": [[0.0001, 0.01, 1.0]],
-            "window": 3,
-            "verdict": "The gradient fades fast.",
-        },
+        "diagnosis": diagnosis(),
     }
 
 
@@ -130,7 +161,7 @@ def test_every_option_fact_and_sample_is_there(tmp_path):
         "2 min 10 s",
     ):
         assert word in text
-    for word in ("ROMEO: What say you?", "The gradient fades fast.", f"elman evaluate {tmp_path}", "--resume"):
+    for word in ("ROMEO: What say you?", "It fades fast.", f"elman evaluate {tmp_path}", "--resume"):
         assert word in text
 
 
@@ -282,3 +313,39 @@ def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
         write(leave(tmp_path, '{"task": "lang'))
     with pytest.raises(RunError, match="holds no object"):
         write(leave(tmp_path, "[]"))
+
+
+def test_findings_and_what_was_measured_inside_stand_in_words_and_pictures(tmp_path):
+    text = text_of(leave(tmp_path, run(), metrics()))
+    for words in (
+        "Vanishing (r) . It fades fast. Lost.",
+        "Remedy: Hold.",
+        "recurrence lstm, 512 0.1000 0.3 beyond 3 -2.300",
+        "horizon beyond 3",
+        "50\u202f% of the steps at 0.2, 10\u202f% of the steps at 0.4",
+        "0.91 with a window of 16",
+        "takes this batch's loss from 1.5000 to a number that is not finite",
+        "sigmoid, 25\u202f% at the limits",
+        "50\u202f% of the units dead",
+    ):
+        assert words in text, words
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<rect") == 3 + 4  # the steps that have a gradient, the bars of two gates
+    assert "While learning" not in page
+
+
+def test_what_was_seen_while_learning_is_shown_over_time(tmp_path):
+    seen = [
+        {
+            "step": step,
+            "event": "diagnosis",
+            "layers": [{"name": "r", "steps": 64, "decay_per_step": 0.5 + step / 1000, "horizon": "infinite"}],
+        }
+        for step in (50, 100, 150)
+    ]
+    content = run()
+    del content["diagnosis"]
+    page = write(leave(tmp_path, content, [*metrics(), *seen])).read_text()
+    assert "While learning" in page
+    assert "Factor per step of lag, while learning" in page
+    assert "No fault found" not in page

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from elman.cli import bench, explain, listing, runs
+from elman.cli import bench, experiments, explain, listing, runs
 from elman.cli.training import TaskGroup
 from elman.errors import ElmanError, UsageError
 
@@ -17,7 +17,9 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     runs.evaluate,
     runs.predict,
     runs.generate,
+    runs.diagnose,
     explain.explain,
+    experiments.experiments,
     listing.tasks,
     listing.cells,
     listing.doctor,

@@ -29,6 +29,28 @@ def evaluate(
         output.print_scores(found["data"], found["score"], found["baselines"])
 
 
+def diagnose(
+    run: RunArgument,
+    data: Annotated[
+        Path | None, typer.Argument(help="A file like the training data (default: the run's own).", metavar="DATA")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="also write a page with pictures", metavar="FILE")] = None,
+    json: Json = False,
+) -> None:
+    """Say where gradients vanish or explode, how far the network remembers, and what to do."""
+    from elman import files
+    from elman.run import load
+
+    found = load(run).diagnose(data)
+    if html is not None:
+        files.write_text(html, found.to_html())
+        output.note(f"wrote {html}")
+    if json:
+        output.print_json(found.to_dict())
+    else:
+        print(found)
+
+
 def predict(
     run: RunArgument,
     data: Annotated[

@@ -1,1 +1,18 @@
-"""Look inside a network: the worked example, gradients over time, and what to do about them."""
+"""Look inside a network: why it fails to learn and what to do about it; the worked example `hello`.
+
+    watch, stepwise     the calls of recurrent layers, and of cells that a module steps by itself
+    passage             what goes through the recurrent layers while a module runs
+    flow                the loss gradient over time and by lag, with its rate
+    sample              a few rows, on which the costlier measurements are made:
+    transport           how far an input reaches; the Lyapunov exponent
+    spectrum            singular values of the step's Jacobian
+    gates               what stands at its limits
+    again               back-propagation on a few rows: by lag, and truncated to shorter windows
+    update              gradients beside weights, clipping, the next update on trial
+    nonfinite           where the first number arose that is not finite
+    findings/           what follows from all that: one file for each problem
+    result, telling     the numbers; their words
+    examine             all of it, once: `diagnose`
+
+It does not know tasks or run folders. The report draws its pictures, from plain values.
+"""

@@ -191,6 +191,8 @@ class Stack(nn.Module):
             ValueError, RuntimeError: wrong shapes and dtypes, with torch.nn's texts.
 
         """
+        if states and len(set(self.hidden_sizes)) > 1:
+            raise UsageError("states=True has one tensor for all layers, so they need one size")
         given = self._given(input, hx, lengths, reset, states)
         records = [Record() for _ in self.hidden_sizes] if states else None
         output, state = self._run(given, records)
@@ -356,13 +358,19 @@ class Stack(nn.Module):
                 "a bidirectional layer cannot be run step by step, as its reverse direction begins at the sequence's "
                 "end; use one without bidirectional=True"
             )
+        cell, stack = self.evaluated()
+        weights = tuple(directions[0] for directions in stack)
+        initial = self._initial(weights[0].ih.detach(), checked_batch(batch))
+        forms = {"form": self._hidden, "parse": self._by_layer}
+        return Stepper(cell, weights, initial, **forms, residual=self.options.residual)
+
+    def evaluated(self) -> tuple[Cell, tuple[tuple[Weights, ...], ...]]:
+        """The cell, and the weights by layer and direction, as evaluation mode runs them, whatever the mode is."""
         training = self.training
         try:
             self.training = False
-            weights = tuple(self.cell.derive(directions[0]) for directions in self.weights)
-            initial = self._initial(weights[0].ih.detach(), checked_batch(batch))
-            forms = {"form": self._hidden, "parse": self._by_layer}
-            return Stepper(self.cell, weights, initial, **forms, residual=self.options.residual)
+            cell = self.cell
+            return cell, tuple(tuple(cell.derive(each) for each in directions) for directions in self.weights)
         finally:
             self.training = training
 

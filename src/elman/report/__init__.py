@@ -9,6 +9,6 @@
 It knows nothing of torch, of the networks and of the tasks: what is not in the folder is not in the report.
 """
 
-from elman.report.page import write
+from elman.report.page import render_diagnosis, write
 
-__all__ = ["write"]
+__all__ = ["render_diagnosis", "write"]

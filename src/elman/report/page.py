@@ -4,13 +4,15 @@ It does not know what the sections say.
 """
 
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from elman import files
-from elman.report import wording
+from elman.report import sections, wording
 from elman.report.record import Record, read
 from elman.report.sections import SECTIONS
+from elman.version import VERSION
 
 FILTERS = (wording.number, wording.duration, wording.percent, wording.setting, wording.title, wording.visible)
 STATUS = {"finished": "finished", "training": "still training", "stopped": "stopped early", "failed": "failed"}
@@ -52,6 +54,12 @@ def render(record: Record) -> str:
             sections=[(section, view) for section, view in found if view is not None],
         )
     )
+
+
+def render_diagnosis(diagnosis: dict[str, Any], name: str) -> str:
+    """A page of its own for a diagnosis, as `Diagnosis.to_dict` has it, without a run."""
+    template = _environment().get_template("diagnosis.html.j2")
+    return template.render(name=name, version=VERSION, view=sections.diagnosis.of(diagnosis))
 
 
 def _environment() -> jinja2.Environment:

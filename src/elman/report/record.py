@@ -23,6 +23,7 @@ class Record:
     points: list[Entry]
     validations: list[Entry]
     resumed: list[Entry]
+    diagnoses: list[Entry]
 
     def get(self, *names: str) -> Any:
         """The entry of run.json under these names, one inside the other; None where any is absent."""
@@ -58,14 +59,18 @@ def read(folder: Path) -> Record:
     Raises:
         RunError: there is no run.json, or it is not one.
     """
-    record = Record(folder, _read_run(folder / "run.json"), [], [], [])
+    record = Record(folder, _read_run(folder / "run.json"), [], [], [], [])
     for entry in _lines(folder / "metrics.jsonl"):
         if not is_number(entry.get("step")):
             continue
         if entry.get("event") == "resumed":
             _forget(record.points, entry["step"] + 1)
             _forget(record.validations, entry["step"] + 1)
+            _forget(record.diagnoses, entry["step"] + 1)
             record.resumed.append(entry)
+        if entry.get("event") == "diagnosis":
+            record.diagnoses.append(entry)
+            continue
         for name, entries in (("loss", record.points), ("valid_loss", record.validations)):
             if isinstance(entry.get(name), int | float):
                 _forget(entries, entry["step"])

@@ -3,6 +3,7 @@
 A `Run` reads its folder and never writes to it, except where a method says so.
 """
 
+import copy
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from elman import tasks
+from elman.diagnosis.result import Diagnosis
 from elman.errors import RunError
 from elman.generation.sample import Sampling
 from elman.run.folder import RunFolder
+from elman.run.inspection import look_inside
 from elman.tasks.base import Prepared, Score
 from elman.training.checkpoint import read_tensors
 from elman.training.options import TrainingOptions
@@ -104,6 +107,22 @@ class Run:
         with tempfile.TemporaryDirectory(prefix="elman-") as folder:
             extended = self._task.extend(self.prepared, "given", Path(data), Path(folder))
             return self._evaluate(extended, "given", str(data))
+
+    def diagnose(self, data: str | Path | None = None) -> Diagnosis:
+        """Say where gradients vanish or explode in training, how far the network remembers, and what to do.
+
+        Args:
+            data: a file like the training data, or None for the run's own.
+
+        Returns:
+            A Diagnosis; print it to read it.
+        """
+        network = copy.deepcopy(self.network)
+        if data is None:
+            return look_inside(self._task, network, self.prepared, self.options, self._folder)
+        with tempfile.TemporaryDirectory(prefix="elman-") as folder:
+            prepared = self._task.extend(self.prepared, "train", Path(data), Path(folder))
+            return look_inside(self._task, network, prepared, self.options, self._folder)
 
     def predict(self, rows: str | Path | Iterable[Any]) -> list[dict[str, Any]]:
         """Return the task's answer for every row; for a language model its log-probability and perplexity.

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import nn
 from elman import assets, machine, report, tasks
 from elman.errors import NonFiniteError, RunError, UsageError
 from elman.randomness import seeded
+from elman.run import inspection
 from elman.run.folder import Description, RunFolder, create, unused
 from elman.run.run import Run, load
 from elman.tasks.base import Files, Prepared, Task
@@ -128,6 +130,7 @@ def _train(sitting: Sitting, *, quiet: bool) -> None:
         for note in sitting.prepared.notes:
             display.note(note)
         job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
+        job = replace(job, inspect=inspection.during_training(sitting.options.clip))
         try:
             ending, progress = fit(job, metrics.forget_after)
         except NonFiniteError as error:
@@ -147,6 +150,8 @@ def _finish(sitting: Sitting, network: nn.Module) -> None:
         "baselines": {part: task.baselines(prepared, part) for part in parts},
         **task.showcase(network, prepared, sitting.options),
     }
+    with suppress(UsageError):  # a network without layers to look into, or with sequences too short for it
+        found["diagnosis"] = inspection.look_inside(task, network, prepared, sitting.options, folder).to_dict()
     folder.write(sitting.description | found)
     report.write(folder.path)
 

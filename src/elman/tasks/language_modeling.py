@@ -14,7 +14,6 @@ from elman.baselines.ngram import NGram
 from elman.data import stream
 from elman.data.stream import Lanes, Symbols, Window
 from elman.data.text import TextSource, lines
-from elman.diagnosis.gradient_flow import gradient_flow
 from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
 from elman.modalities.text import EncodedText, Text
@@ -209,15 +208,14 @@ class LanguageModeling(Task):
     def showcase(
         self, network: SyncedManyToMany, prepared: PreparedText, options: LanguageModelingOptions
     ) -> dict[str, Any]:
-        """Return samples at three temperatures, and how the gradient flows within the window."""
+        """Return samples at three temperatures."""
+        del options
         unit = prepared.text.unit
         samples = [
             {"temperature": t, "prompt": "", "text": "".join(generate(network, unit, "", 400, Sampling(temperature=t)))}
             for t in (0.5, 0.8, 1.0)
         ]
-        lanes = Lanes(prepared.parts["valid"].symbols, 16)
-        inputs, targets = lanes.window(0, min(options.window, lanes.length))
-        return {"samples": samples, "gradient_flow": gradient_flow(network, inputs, targets)}
+        return {"samples": samples}
 
     def generate(
         self, network: SyncedManyToMany, prepared: PreparedText, prompt: str, length: int, sampling: Sampling

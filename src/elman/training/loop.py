@@ -7,7 +7,8 @@ happens, and that a continued run ends with the weights of an uninterrupted one,
 
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,8 @@ from elman.types import State
 
 CHECKPOINT_SECONDS = 20.0
 RECORD_STEPS = 10
+DIAGNOSIS_SHARE = 0.05
+NORMS_KEPT = 200
 
 
 class Batches(Protocol):
@@ -55,9 +58,15 @@ class Monitor(Protocol):
     def validation(self, share: float, values: dict[str, float]) -> None:
         """Take the loss of a validation."""
 
+    def diagnosis(self, values: dict[str, Any]) -> None:
+        """Take what was seen inside the network."""
+
 
 Objective = Callable[[nn.Module, Any, State | None], tuple[Tensor, int, State | None]]
 """(network, batch, carried state) -> (mean loss, number of targets, state to carry on)."""
+
+Inspect = Callable[[nn.Module, Callable[[], Tensor], torch.optim.Optimizer, Sequence[float]], dict[str, Any]]
+"""(network, a function that gives the last batch's loss, optimizer, gradient norms so far) -> what was seen inside."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ class Job:
         checkpoint_file: where the state for `--resume` is kept.
         monitor: who is told.
         resume: whether to go on from the checkpoint.
+        inspect: looks inside the network, as often as the options say, and changes nothing; None for never.
     """
 
     module: nn.Module
@@ -85,6 +95,7 @@ class Job:
     checkpoint_file: Path
     monitor: Monitor
     resume: bool = False
+    inspect: Inspect | None = None
 
 
 def fit(job: Job, resumed: Callable[[int], None]) -> tuple[str, Progress]:
@@ -107,6 +118,7 @@ def fit(job: Job, resumed: Callable[[int], None]) -> tuple[str, Progress]:
     with interruptible() as interrupted:
         while (share := budget.spent(options, progress)) < 1:
             trainer.update(share)
+            trainer.look_inside()
             if math.floor(budget.spent(options, progress) * options.validations) > progress.validations:
                 trainer.validate()
             if options.patience is not None and progress.stale >= options.patience:
@@ -143,6 +155,9 @@ class Trainer:
         if job.resume:
             self.restore()
         self.validated_step = self.progress.step
+        self.norms: deque[float] = deque(maxlen=NORMS_KEPT)
+        self.last: tuple[Any, State | None] = (None, None)
+        self.looking = 0.0
         self.meter = Meter(self.progress.symbols)
         self.started = time.perf_counter() - self.progress.seconds
         self.saved = time.perf_counter()
@@ -159,12 +174,14 @@ class Trainer:
         rate = budget.rate(options, progress)
         self.optimizer.zero_grad()
         for _ in range(options.accumulate):
+            self.last = (job.batches.next(), self.carry)
             with precision.matmuls(self.kind, self.device):
-                loss, targets, self.carry = job.objective(self.module, job.batches.next(), self.carry)
+                loss, targets, self.carry = job.objective(self.module, *self.last)
             self.accelerator.backward(loss / options.accumulate)
             self.meter.add(loss.item(), targets)
         norm = optimizer.clip(self.parameters, options)
         self._check_finite(norm, rate)
+        self.norms.append(norm)
         optimizer.step(self.optimizer, rate)
         if self.average is not None:
             self.average.update_parameters(self.module)
@@ -172,6 +189,18 @@ class Trainer:
         progress.symbols, progress.seconds = self.meter.targets, time.perf_counter() - self.started
         if progress.step % RECORD_STEPS == 0:
             job.monitor.training(share, self.meter.read(progress, rate, norm))
+
+    def look_inside(self) -> None:
+        """Look inside the network on the last batch, where that is due and has not taken too much of the time."""
+        job, progress, every = self.job, self.progress, self.job.options.diagnosis_steps()
+        if job.inspect is None or every is None or progress.step % every:
+            return
+        begun = time.perf_counter()
+        if self.looking > DIAGNOSIS_SHARE * (begun - self.started):
+            return
+        seen = job.inspect(self.module, lambda: job.objective(self.module, *self.last)[0], self.optimizer, self.norms)
+        job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
+        self.looking += time.perf_counter() - begun
 
     def validate(self) -> None:
         """Score the network, and keep it if it is the best so far."""

@@ -104,6 +104,13 @@ class Display:
         else:
             self._show(share, f"step {values['step']:,.0f}{self.valid}", always=True)
 
+    def diagnosis(self, values: dict[str, Any]) -> None:
+        """Record what was seen inside the network, and say what keeps it from learning."""
+        self.metrics.append(values)
+        if values["findings"] and not self.quiet:
+            problems = ", ".join(each["problem"] for each in values["findings"])
+            self.console.print(f"step {values['step']:,}: {problems}; `elman diagnose` says more", highlight=False)
+
     def _show(self, share: float, facts: str, *, always: bool = False) -> None:
         if self.quiet:
             return

@@ -63,6 +63,7 @@ class TrainingOptions:
     precision: str = option(
         "auto", "float32, bfloat16, or auto: the faster on this machine", choices=("auto", "float32", "bfloat16")
     )
+    diagnose: str = option("", "look inside while training: every=N updates (left out beyond 5 % of the time)")
     seed: int = option(0, "seed of all random numbers", minimum=0)
 
     @classmethod
@@ -91,7 +92,17 @@ class TrainingOptions:
         resolved |= {name: value for name, value in usual.items() if getattr(made, name) is None}
         made = dataclasses.replace(made, **resolved)
         made.check()
+        made.diagnosis_steps()
         return made
+
+    def diagnosis_steps(self) -> int | None:
+        """After how many updates training looks inside each time; None for never, UsageError for what is neither."""
+        if not self.diagnose:
+            return None
+        name, _, count = self.diagnose.partition("=")
+        if name != "every" or not count.isdecimal() or int(count) == 0:
+            raise UsageError(f"--diagnose {self.diagnose!r} is not understood; write every=N, such as every=100")
+        return int(count)
 
     def check(self) -> None:
         """Raise UsageError where options contradict each other; a task adds its own rules."""
@@ -108,8 +119,8 @@ OPTIMIZERS = {
 }
 """The optimizers, and what holds for each where the user says nothing."""
 
-BUDGET = ("minutes", "steps", "epochs", "patience")
-"""The options that may change when a run is continued."""
+BUDGET = ("minutes", "steps", "epochs", "patience", "diagnose")
+"""The options that may change when a run is continued: none of them changes an update."""
 
 
 def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:

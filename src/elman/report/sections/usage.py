@@ -22,6 +22,7 @@ def view(record: Record) -> dict[str, Any] | None:
     commands = [
         ("Score it, on its own held-out part or on another file", f"elman evaluate {run} [FILE]"),
         ("Apply it to a file", f"elman predict {run} FILE"),
+        ("See how it learns, and what keeps it from learning", f"elman diagnose {run}"),
     ]
     python = PYTHON.format(run=str(record.folder))
     if task == "language-modeling":

@@ -1,0 +1,305 @@
+"""`diagnose`: run a module once on a batch, follow the gradient, and draw findings from what was measured.
+
+It knows what is measured and in which order; how, is in the files beside it.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elman import engine
+from elman.diagnosis import again, flow, nonfinite, update
+from elman.diagnosis.findings import findings
+from elman.diagnosis.flow import Ends
+from elman.diagnosis.gates import gates
+from elman.diagnosis.passage import Passage, passages
+from elman.diagnosis.result import Diagnosis, LayerDiagnosis
+from elman.diagnosis.sample import sample, stretch
+from elman.diagnosis.spectrum import spectrum
+from elman.diagnosis.transport import transport
+from elman.diagnosis.untouched import untouched
+from elman.diagnosis.watch import Layers, recurrent, running, watched
+from elman.engine.choice import forced
+from elman.errors import UsageError
+
+ROWS = 2
+"""How many rows the costlier measurements look at."""
+
+LEAST_STEPS = 3
+
+
+def diagnose(
+    module: nn.Module,
+    batch: Any,
+    loss: Callable[[Any], Tensor],
+    *,
+    optimizer: torch.optim.Optimizer | None = None,
+    rate: float | None = None,
+    clip: float | None = None,
+    window: int | None = None,
+    norms: Iterable[float] = (),
+) -> Diagnosis:
+    """Say where the gradients of a network vanish or explode, how far it remembers, and what to do.
+
+    The module runs once on the batch, in the mode that it is in. It is left as it was: parameters, their gradients,
+    buffers, attributes, mode and hooks, and the random numbers of torch, NumPy and Python.
+
+    Args:
+        module: any module with layers of Elman's or of torch.nn inside: RNN, GRU or LSTM.
+        batch: what the module takes: a tensor, a tuple of arguments, or a dictionary of keyword arguments.
+        loss: from the module's output to a number, as in training.
+        optimizer: of the training, with its moments; its next update is tried on copies. Not stepped.
+        rate: the rate of plain gradient descent, in place of an optimizer.
+        clip: the norm that training clips gradients to.
+        window: the time steps that training truncates gradients to, fewer than the batch has; where the module itself
+            carries its state on without the gradient, that is seen.
+        norms: gradient norms of earlier steps, before clipping.
+
+    Returns:
+        A Diagnosis; print it to read it.
+
+    Raises:
+        UsageError: if there is nothing to follow: no recurrent layer, fewer than three steps, no weight that learns.
+
+    """
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"diagnose looks into a torch.nn.Module, got {type(module).__name__}; give the model itself")
+    given = _arguments(batch)
+
+    def step() -> Tensor:
+        args, kwargs = given
+        return loss(module(*args, **kwargs))
+
+    values = [*given[0], *given[1].values()]
+    training = Training(optimizer, rate, clip, window, list(norms))
+    return examine(module, step, training, nonfinite.given(values))
+
+
+class Training:
+    """What is known of the training that a network is in."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer | None = None,
+        rate: float | None = None,
+        clip: float | None = None,
+        window: int | None = None,
+        norms: Sequence[float] = (),
+    ) -> None:
+        for name, value in (("rate", rate), ("clip", clip), ("window", window)):
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} must be positive, got {value}; leave it out where training has none")
+        self.optimizer, self.rate, self.clip, self.window, self.norms = optimizer, rate, clip, window, norms
+
+
+def examine(
+    module: nn.Module, step: Callable[[], Tensor], training: Training | None = None, bad_batch: str | None = None
+) -> Diagnosis:
+    """The same for a training step given as a function that runs the module and returns the loss.
+
+    Raises:
+        UsageError: as `diagnose`.
+
+    """
+    layers = recurrent(module)
+    _check_layers(module, layers)
+    with untouched(module), torch.inference_mode(mode=False), torch.enable_grad(), _backend():
+        return _Examination(module, layers, step, training or Training(), bad_batch).result()
+
+
+class _Examination:
+    """One run of the module, and what is read off it."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Layers,
+        step: Callable[[], Tensor],
+        training: Training,
+        bad_batch: str | None,
+    ) -> None:
+        self.module, self.layers, self.step, self.training = module, layers, step, training
+        self.named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        self.parameters = [p for _, p in self.named]
+        self.generator = torch.Generator().manual_seed(0)
+        self.random = torch.get_rng_state()
+        with watched(module, layers) as seen:
+            self.loss = step()
+        _check_loss(self.loss)
+        self.passages = _long_enough([passage for passage in passages(seen) if passage.learns], module)
+        self._follow()
+        self.non_finite = (
+            bad_batch
+            or nonfinite.weights(module.named_parameters())
+            or nonfinite.inside(self.passages)
+            or nonfinite.number("the loss", self.loss)
+            or nonfinite.backwards(self.named, self.gradients)
+        )
+
+    def result(self) -> Diagnosis:
+        """Everything, with the findings."""
+        training, norm = self.training, update.total_norm(self.gradients)
+        layers = [layer for number in range(len(self.passages)) for layer in self._layers(number)]
+        rows = torch.tensor(layers[-1].row_norms)
+        cosines, kept = again.compared(self.again)
+        found = Diagnosis(
+            layers=layers,
+            loss=float(self.loss.detach()),
+            gradient_norm=norm,
+            gradient_to_weight=update.ratios(self.named, self.gradients),
+            clipping=update.thresholds(training.norms or update.like_rows(norm, rows)),
+            window=training.window or max((p.window for p in self.passages if p.window), default=None),
+            clip=training.clip,
+            non_finite=self.non_finite,
+            trial=self._trial(),
+            truncation=cosines,
+            kept=kept,
+        )
+        return replace(found, findings=findings(found))
+
+    def _follow(self) -> None:
+        """The way back, of the whole loss, and of each row's last step alone."""
+        ends = [passage.ends for passage in self.passages]
+        wanted = [*self.parameters, *(end for each in ends for end in each)]
+        found = torch.autograd.grad(self.loss, wanted, retain_graph=True, allow_unused=True)
+        self.gradients = found[: len(self.parameters)]
+        self.whole = [flow.whole_gradients(passage) for passage in self.passages]
+        self.ends, place = [], len(self.parameters)
+        for passage, each in zip(self.passages, ends, strict=True):
+            self.ends.append(Ends.of(*passage.of_ends(found[place : place + len(each)])))
+            place += len(each)
+        self.again = [
+            again.again(passage, each, stretch(passage, 0, ROWS), self.training.window or passage.window)
+            for passage, each in zip(self.passages, self.ends, strict=True)
+        ]
+
+    def _by_lag(self, number: int, layer: int) -> list[float]:
+        """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient."""
+        if not self.again[number].last:
+            return flow.by_lag(self.whole[number][layer])
+        few = flow.by_lag(self.again[number].last[layer])
+        scale = math.sqrt(self.passages[number].batch / min(ROWS, self.passages[number].batch))
+        return [norm * scale for norm in few]
+
+    def _layers(self, number: int) -> list[LayerDiagnosis]:
+        passage = self.passages[number]
+        return [self._layer(number, passage, layer) for layer in range(passage.depths)]
+
+    def _layer(self, number: int, passage: Passage, layer: int) -> LayerDiagnosis:
+        some = sample(passage, layer, stretch(passage, layer, ROWS))
+        moved = transport(some, self.generator)
+        norms, lags = self.whole[number][layer], self._by_lag(number, layer)
+        rate, error = flow.decay(lags)
+        if math.isnan(rate):  # a loss that is zero or not finite cannot be followed; the Jacobians can
+            rate = math.exp(min(moved.lyapunov_exponent, 700.0))
+        return LayerDiagnosis(
+            name=_name(passage, layer),
+            cell=passage.cell.name,
+            hidden=passage.states[0].shape[-1],
+            steps=passage.steps,
+            gradient_norm=norms.square().sum(1).sqrt().tolist(),
+            gradient_norm_by_lag=lags,
+            decay_per_step=rate,
+            decay_uncertainty=error,
+            half_life=flow.half_life(rate),
+            horizon=moved.horizon,
+            input_by_lag=moved.input_by_lag,
+            lyapunov_exponent=moved.lyapunov_exponent,
+            spectrum=spectrum(some, self.generator),
+            gates=gates(passage, layer),
+            needed_lag=self._needed(number),
+            row_norms=norms.square().sum(0).sqrt().tolist(),
+        )
+
+    def _needed(self, number: int) -> int:
+        """How many steps lie at most between a step and the next one that the loss touches."""
+        own = self.passages[number].steps
+        return max(
+            ends.longest_gap
+            for passage, ends in zip(self.passages[number:], self.ends[number:], strict=True)
+            if passage.steps == own
+        )
+
+    def _trial(self) -> update.Trial | None:
+        training = self.training
+        if self.non_finite is not None:
+            return None
+        steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, training.clip)
+        if steps is None:
+            return None
+        gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}
+        with running(self.module, self.layers):
+            return update.trial(steps, gradients, self.module, float(self.loss.detach()), self._again)
+
+    def _again(self) -> float:
+        """The loss of the same batch with the same random numbers."""
+        torch.set_rng_state(self.random)
+        with torch.no_grad():
+            return float(self.step())
+
+
+def _arguments(batch: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The module's arguments and keyword arguments."""
+    if isinstance(batch, dict):
+        return (), batch
+    plain = isinstance(batch, tuple | list) and not hasattr(batch, "_fields")  # a PackedSequence is one argument
+    return (tuple(batch) if plain else (batch,)), {}
+
+
+def _name(passage: Passage, layer: int) -> str:
+    """The module's name, the depth of a stack, the direction."""
+    name = passage.name.replace("_orig_mod.", "")  # torch.compile's
+    parts = [name] if name not in ("", "_orig_mod") else []
+    if len(passage.weights) > 1:
+        parts.append(f"layer {layer // passage.directions}")
+    if passage.directions > 1:
+        parts.append("reverse" if layer % passage.directions else "forward")
+    return ", ".join(parts) or passage.cell.name
+
+
+def _backend() -> AbstractContextManager[None]:
+    """What runs the layers: as in training, but torch's kernels do not show states, and the reference stands in."""
+    return engine.backend("reference") if forced() == "torch" else nullcontext()
+
+
+def _check_layers(module: nn.Module, layers: Layers) -> None:
+    if not layers:
+        raise UsageError(
+            f"{type(module).__name__} has no recurrent layer to look into; diagnose knows RNN, GRU and LSTM and their "
+            "cells, of elman and of torch.nn"
+        )
+    if not any(p.requires_grad for layer in layers.values() for p in layer.parameters()):
+        raise UsageError(
+            "all weights of the recurrent layers are frozen (requires_grad=False), so that they learn nothing; "
+            "let them learn with module.requires_grad_(), then diagnose"
+        )
+
+
+def _check_loss(loss: Any) -> None:
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise UsageError(f"the loss must be one number, got {got}; take its mean, as in training")
+    if not loss.requires_grad:
+        raise UsageError("the loss does not depend on any weight that learns; give the loss that training minimises")
+
+
+def _long_enough(found: list[Passage], module: nn.Module) -> list[Passage]:
+    """The passages in which a rate can be seen; UsageError if there are none."""
+    kind = type(module).__name__
+    if not found:
+        raise UsageError(
+            f"no recurrent layer of {kind} was run on this batch with its gradient; check that forward uses them, and "
+            "not under torch.no_grad()"
+        )
+    longest = max(passage.steps for passage in found)
+    if longest < LEAST_STEPS:
+        raise UsageError(
+            f"the batch has {longest} time step{'s' * (longest != 1)}, and a rate of decay needs at least "
+            f"{LEAST_STEPS}; give longer sequences (time first, unless batch_first says otherwise)"
+        )
+    return [passage for passage in found if passage.steps >= LEAST_STEPS]

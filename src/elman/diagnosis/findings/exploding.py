@@ -1,0 +1,125 @@
+"""Exploding: the gradient grows on its way back, in all rows or, at a cliff, in a few."""
+
+import math
+import statistics
+
+from elman.diagnosis.findings.holding import Remedy, if_needed
+from elman.diagnosis.findings.words import factor, part, round_down, steps
+from elman.diagnosis.result import Diagnosis, Finding, LayerDiagnosis
+
+MOST = 100.0
+"""So much growth over the sequence is too much."""
+
+CLIFF = 100.0
+"""At a cliff the steepest row has more than so many times the gradient of the middle one."""
+
+
+def check(diagnosis: Diagnosis) -> Finding | None:
+    """The layer that grows the most; where none does, a cliff in some rows, which clipping cures."""
+    growing = [layer for layer in diagnosis.layers if _grows(layer)]
+    if growing:
+        return _growth(diagnosis, max(growing, key=lambda each: each.decay_per_step))
+    return _cliff(diagnosis) if any(_steepness(layer) > CLIFF for layer in diagnosis.layers) else None
+
+
+def overflow(diagnosis: Diagnosis) -> Finding | None:
+    """Growth that has left the finite numbers: then it is the cause, and no number that is not finite is."""
+    where = diagnosis.non_finite
+    if where is None or where.startswith(("the batch", "the weights", "what")):
+        return None
+    growing = [layer for layer in diagnosis.layers if layer.lyapunov_exponent * layer.steps > math.log(MOST)]
+    if not growing:
+        return None
+    layer = max(growing, key=lambda each: each.lyapunov_exponent)
+    rate = math.exp(layer.lyapunov_exponent)
+    return Finding(
+        problem="exploding",
+        evidence=(
+            f"A change of the state grows by the factor {factor(rate)} with every step; over {steps(layer.steps)} "
+            f"that left the finite numbers: {where}."
+        ),
+        meaning="Nothing can be learnt from a number that is not finite.",
+        remedy=_remedy(layer, rate, 1.0).words,
+        change=_remedy(layer, rate, 1.0).change,
+        layer=layer.name,
+    )
+
+
+def _growth(diagnosis: Diagnosis, layer: LayerDiagnosis) -> Finding:
+    rate, clip = layer.decay_per_step, round_down(_middle(diagnosis))
+    return Finding(
+        problem="exploding",
+        evidence=(
+            f"The gradient grows by the factor {factor(rate)} with every step back, {_times(rate**layer.steps)} over "
+            f"the {steps(layer.steps)}; the Lyapunov exponent is {layer.lyapunov_exponent:+.3f} a step, and the "
+            f"gradient's norm {factor(diagnosis.gradient_norm)}."
+        ),
+        meaning="The farthest inputs drown all others, and one update can undo all that was learnt.",
+        remedy=_remedy(layer, rate, clip).words,
+        change=_remedy(layer, rate, clip).change,
+        layer=layer.name,
+    )
+
+
+def _cliff(diagnosis: Diagnosis) -> Finding | None:
+    layer = max(diagnosis.layers, key=_steepness)
+    clip = round_down(_middle(diagnosis))
+    share = sum(norm > 10 * statistics.median(layer.row_norms) for norm in layer.row_norms) / len(layer.row_norms)
+    if diagnosis.clip is not None and diagnosis.clip <= 10 * _middle(diagnosis):
+        return None
+    return Finding(
+        problem="exploding",
+        evidence=(
+            f"The steepest row's gradient is {_times(_steepness(layer))} the middle row's, and {part(share)} of the "
+            f"rows have more than ten times that: the loss has a cliff, and nothing clips there."
+        ),
+        meaning="Training goes well until such a row comes, and is thrown far back by it.",
+        remedy=f"clip the gradient's norm at {clip:g}, which leaves the gradients of most rows as they are.",
+        change={"clip": clip},
+        layer=layer.name,
+    )
+
+
+def _grows(layer: LayerDiagnosis) -> bool:
+    rate = layer.decay_per_step
+    error = 0.0 if math.isnan(layer.decay_uncertainty) else layer.decay_uncertainty
+    if not rate - 2 * error > 1:
+        return False
+    return (layer.steps - 1) * math.log(rate - 2 * error) > math.log(MOST)
+
+
+def _steepness(layer: LayerDiagnosis) -> float:
+    """The largest row's gradient beside the middle row's."""
+    norms = [norm for norm in layer.row_norms if math.isfinite(norm)]
+    middle = statistics.median(norms) if norms else 0.0
+    return max(norms) / middle if middle > 0 else 0.0
+
+
+def _middle(diagnosis: Diagnosis) -> float:
+    """The gradient norm of the middle step or row."""
+    return diagnosis.clipping.get(0.5, 1.0)
+
+
+def _times(value: float) -> str:
+    return f"{value:,.0f} times" if value < 1e6 else f"{value:.0e} times"
+
+
+def _remedy(layer: LayerDiagnosis, rate: float, clip: float) -> Remedy:
+    """Smaller recurrent weights for gates; gates for a layer without them."""
+    limit, hold = min(clip, 1.0), if_needed(layer)
+    clipping = f"clip the gradient's norm at {limit:g}"
+    if layer.cell in ("lstm", "gru"):
+        also = f"; {hold.words}" if hold.words else ""
+        return Remedy(
+            f"start the recurrent weights anew as orthogonal blocks, smaller by the factor {factor(rate)}, and "
+            f"{clipping}{also}. Layer norm bounds them for good.",
+            {"start": "orthogonal", "clip": limit, **hold.change},
+        )
+    start = "the identity" if layer.cell == "rnn-relu" else "an orthogonal matrix"
+    alone = f"start the recurrent matrix at {start}, which neither grows nor shrinks, and {clipping}"
+    if not hold.words:
+        return Remedy(f"{alone}; a lower rate alone does not help.", {"start": "orthogonal", "clip": limit})
+    return Remedy(
+        f"{hold.words}, which bounds the state, and {clipping}. To stay without gates, {alone}.",
+        {"clip": limit, **hold.change},
+    )

@@ -1,0 +1,146 @@
+"""The loss gradient at the states: by time step as training has it, and by the lag from one step's loss.
+
+It does not know modules: it works on passages whose graph is still there.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from elman.diagnosis.passage import Passage
+from elman.types import State
+
+SMALLEST = 1e-33
+"""Below this, float32 has no numbers of full precision."""
+
+PIECES = 6
+
+EXACT = 1e-6
+"""A rate that is closer to one is one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The loss gradient at what a passage hands on.
+
+    Attributes:
+        output: (T, B, D*P).
+        final: of the final state, (D*L, B, ·) each.
+        uses_final: whether the loss touches the final state.
+        steps: at which steps the loss touches the passage directly, the final state counting as the last step's.
+    """
+
+    output: Tensor
+    final: State
+    uses_final: bool
+    steps: list[int]
+
+    @classmethod
+    def of(cls, output: Tensor, final: State) -> Self:
+        """Look at the gradients."""
+        uses_final = any(bool(tensor.any()) for tensor in final)
+        touched = output.abs().sum((1, 2)) != 0  # not-a-number counts as a gradient
+        if uses_final:
+            touched[-1] = True
+        return cls(output, final, uses_final, touched.nonzero().flatten().tolist())
+
+    @property
+    def longest_gap(self) -> int:
+        """How many steps lie at most between a step and the next one that the loss touches."""
+        return max((stop - start - 1 for start, stop in pairwise([-1, *self.steps])), default=0)
+
+
+def whole_gradients(passage: Passage) -> list[Tensor]:
+    """By layer (T, B): the norm of the gradient at the whole state after each step, by the last backward pass."""
+    return [passage.in_reading_order(norms, layer) for layer, norms in enumerate(state_norms(passage.gradients()))]
+
+
+def state_norms(gradients: State) -> Tensor:
+    """The norm over the features of all tensors of a state; in float64, as float32 has no squares below 1e-38."""
+    norms = [torch.linalg.vector_norm(tensor, dim=-1, dtype=torch.float64) for tensor in gradients]
+    found: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    return found
+
+
+def last_step_only(passage: Passage, ends: Ends) -> Tensor:
+    """The gradient at the output (T, B, D*P) with the loss of each row's last step alone, in the order of reading.
+
+    Where the loss uses the final state, that is the last step, with whatever reads the last output.
+    """
+    width = ends.output.shape[-1] // passage.directions
+    masked = []
+    for direction in range(passage.directions):
+        part = passage.in_reading_order(ends.output[..., direction * width : (direction + 1) * width], direction)
+        time = torch.arange(len(part), device=part.device)[:, None]
+        last = (part.ne(0).any(-1) * (time + 1)).amax(0) - 1
+        if ends.uses_final:
+            length = passage.lengths if passage.lengths is not None else torch.tensor(passage.steps)
+            last = (length - 1).to(part.device).expand(passage.batch)
+        masked.append(passage.in_reading_order(part * (time == last).unsqueeze(-1), direction))
+    return masked[0] if len(masked) == 1 else torch.cat(masked, -1)
+
+
+def by_lag(norms: Tensor) -> list[float]:
+    """The norm over the batch by lag from each row's last step that has a gradient; norms (T, B) in reading order.
+
+    Rows that are too short for a lag are left out there, and the others count for them.
+    """
+    steps, batch = norms.shape
+    present = norms.ne(0)
+    time = torch.arange(steps, device=norms.device)[:, None]
+    last = (present * (time + 1)).amax(0) - 1
+    places = last - time
+    inside = places >= 0
+    squares = norms.square().gather(0, places.clamp(min=0)) * inside
+    rows = inside.sum(1)
+    kept = rows > 0
+    found: list[float] = (squares.sum(1) * batch / rows.clamp(min=1)).sqrt()[kept].tolist()
+    return found
+
+
+def decay(norms: Sequence[float]) -> tuple[float, float]:
+    """The factor per step of lag, and its standard error; not-a-number where fewer than two lags have a gradient.
+
+    A straight line through the logarithms, without the first eighth of the lags, where the direction still settles.
+    The error comes from the slopes of PIECES pieces, as neighbouring lags are far from independent.
+    """
+    known = [(lag, math.log(norm)) for lag, norm in enumerate(norms) if SMALLEST < norm < math.inf]
+    known = known[-(-len(known) // 8) if len(known) > 3 else 0 :]
+    if len(known) < 2:
+        return math.nan, math.nan
+    rate = math.exp(_slope(known))
+    size = len(known) // PIECES
+    if size < 2:
+        return rate, rate * _spread(known)
+    slopes = [_slope(known[i * size : (i + 1) * size]) for i in range(PIECES)]
+    mean = sum(slopes) / PIECES
+    return rate, rate * math.sqrt(sum((s - mean) ** 2 for s in slopes) / (PIECES - 1) / PIECES)
+
+
+def half_life(rate: float) -> float:
+    """Steps of lag after which half is left; infinite where nothing is lost."""
+    if math.isnan(rate):
+        return math.nan
+    return math.inf if rate > 1 - EXACT else 0.0 if rate == 0 else math.log(0.5) / math.log(rate)
+
+
+def _slope(points: Sequence[tuple[int, float]]) -> float:
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+
+
+def _spread(points: Sequence[tuple[int, float]]) -> float:
+    """The standard error of the slope of a few points, by their distances from the line; no number of two points."""
+    if len(points) < 3:
+        return math.nan
+    slope = _slope(points)
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    left = sum((y - mean_y - slope * (x - mean_x)) ** 2 for x, y in points)
+    return math.sqrt(left / (len(points) - 2) / sum((x - mean_x) ** 2 for x, _ in points))

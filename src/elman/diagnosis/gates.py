@@ -1,0 +1,142 @@
+"""What the gates of a cell do: how much of the time each is at its limits, unit by unit and step by step.
+
+It knows no cell: it runs `Cell.step` once on many states and watches which function is applied to which gate. The
+names follow the values: a piece of the projected input has its gate's name, what is made of a gate and of nameless
+values keeps it, and a nonlinearity's result begins without a name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from elman.cells import Cell
+from elman.diagnosis.passage import Passage
+from elman.diagnosis.sample import sample, stretch
+
+SAMPLES = 256
+BINS = 20
+SHUT = 1000
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One nonlinearity of a cell.
+
+    A value counts as at its limit where the slope is less than 4 % of the steepest: a sigmoid below 0.0101 or above
+    0.9899, a tanh beyond ±0.98; a relu at zero.
+
+    Attributes:
+        name: of the gate, as in the cell's equations.
+        function: sigmoid, tanh or relu.
+        low: the share of values at the lower limit.
+        high: the share at the upper one; none for a relu.
+        shut: the share of values so near the lower limit that nothing comes through over SHUT steps.
+        dead: the share of units that were at the lower limit at all times in all rows.
+        times: the steps that were looked at.
+        by_time: the share at either limit at each of them.
+        by_unit: the share at either limit for each unit.
+        edges: of the bins of the histogram, from the least value to the largest.
+        histogram: the share of values in each bin.
+    """
+
+    name: str
+    function: str
+    low: float
+    high: float
+    shut: float
+    dead: float
+    times: list[int]
+    by_time: list[float]
+    by_unit: list[float]
+    edges: tuple[float, float]
+    histogram: list[float]
+
+    @property
+    def share(self) -> float:
+        """The share of values at either limit."""
+        return self.low + self.high
+
+
+LIMITS: dict[str, tuple[float, float, tuple[float, float] | None]] = {
+    "sigmoid": (0.0101, 0.9899, (0.0, 1.0)),
+    "tanh": (-0.98, 0.98, (-1.0, 1.0)),
+    "relu": (0.0, float("inf"), None),
+}
+"""For each nonlinearity its lower and upper limit, and its range."""
+
+
+def gates(passage: Passage, layer: int) -> list[Gate]:
+    """Look at a layer in all rows, at about SAMPLES steps and rows."""
+    where = stretch(passage, layer, passage.batch)
+    rows = len(where.rows)
+    times = torch.arange(0, where.steps, max(1, -(-where.steps * rows // SAMPLES)))
+    seen = sample(passage, layer, where, times)
+    projected = seen.cell.project(seen.inputs, seen.weights).flatten(0, 1)
+    before = tuple(tensor.flatten(0, 1) for tensor in seen.before)
+    with torch.no_grad(), _Names(seen.cell, projected, before) as names:
+        seen.cell.step(projected, before, seen.weights)
+    shape = (len(times), rows)
+    return [_gate(name, function, values.unflatten(0, shape), times.tolist()) for name, function, values in names.seen]
+
+
+def _gate(name: str, function: str, values: Tensor, times: list[int]) -> Gate:
+    """Values (times, rows, units)."""
+    least, most, span = LIMITS[function]
+    low, high = values <= least, values >= most
+    either = (low | high).float()
+    known = values[values.isfinite()].float()
+    edges = span or (0.0, max(float(known.max()) if len(known) else 0.0, 1e-6))
+    counts = known.clamp(*edges).histc(BINS, *edges)
+    return Gate(
+        name=name,
+        function=function,
+        low=float(low.float().mean()),
+        high=float(high.float().mean()),
+        shut=float((values < 1 / SHUT).float().mean()),
+        dead=float(low.all(0).all(0).float().mean()),
+        times=times,
+        by_time=either.mean((1, 2)).tolist(),
+        by_unit=either.mean((0, 1)).tolist(),
+        edges=edges,
+        histogram=(counts / max(len(known), 1)).tolist(),
+    )
+
+
+class _Names(TorchFunctionMode):
+    """Follows the names of gates through the operations of a step, and keeps what nonlinearities make of them."""
+
+    def __init__(self, cell: Cell, projected: Tensor, before: tuple[Tensor, ...]) -> None:
+        super().__init__()
+        self.gates, self.width = cell.gates, projected.shape[-1]
+        self.whole = cell.gates[0] if len(cell.gates) == 1 else "all gates"
+        self.seen: list[tuple[str, str, Tensor]] = []
+        self._named: dict[int, tuple[Tensor, str]] = {}
+        for name, tensor in zip(cell.states, before, strict=True):
+            self._name(tensor, name)
+        self._name(projected, self.whole)
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        del types
+        result = function(*args, **(kwargs or {}))
+        called = getattr(function, "__name__", "")
+        names = {self._named[id(a)][1] for a in args if isinstance(a, Tensor) and id(a) in self._named}
+        if called in LIMITS:
+            self.seen.append((next(iter(names)) if len(names) == 1 else called, called, result))
+        elif called == "linear":
+            if result.shape[-1] == self.width:
+                self._name(result, self.whole)
+        elif isinstance(result, tuple) and names == {self.whole} and len(result) == len(self.gates):
+            for name, piece in zip(self.gates, result, strict=True):
+                self._name(piece, name)
+        elif isinstance(result, Tensor) and len(names) == 1:
+            self._name(result, next(iter(names)))
+        return result
+
+    def _name(self, tensor: Tensor, name: str) -> None:
+        self._named[id(tensor)] = (tensor, name)  # held, so that no other tensor gets its id

@@ -1,0 +1,172 @@
+"""A passage: a batch of sequences on its way through a stack of recurrent layers, all time steps in one piece.
+
+It is put together from the calls that were seen: where one call began with the state that another ended with, as where
+a stream is cut into windows, the two are one passage. It does not know what is measured on it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from elman.cells import Cell, Weights
+from elman.diagnosis.watch import Seen
+from elman.layers.arguments import as_state, checked_lengths
+from elman.types import State
+
+
+@dataclass(eq=False)
+class Passage:
+    """Calls of one layer that follow each other in time.
+
+    Attributes:
+        calls: in the order of time.
+        window: the most steps after which the state was carried over without its gradient; None where it never was.
+
+    """
+
+    calls: list[Seen]
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        first = self.calls[0]
+        self.name, self.layer = first.name, first.layer
+        self.cell: Cell
+        self.weights: tuple[tuple[Weights, ...], ...]
+        self.cell, self.weights = first.layer.evaluated()
+        self.directions = len(self.weights[0])
+        self.depths = len(self.weights) * self.directions
+        self.input = self._joined(lambda call: call.input)
+        self.steps, self.batch = self.input.shape[:2]
+        self.lengths = checked_lengths(first.lengths, self.steps, self.batch)
+        self.reset = None
+        if any(call.reset is not None for call in self.calls):
+            self.reset = self._joined(lambda call: _reset(call).unsqueeze(-1)).squeeze(-1)
+        self.states = self._states(lambda call, name: call.states[name])
+        self.given = self._given(first)
+
+    @property
+    def residual(self) -> bool:
+        """Whether every layer but the first adds its input to its output."""
+        options = getattr(self.layer, "options", None)
+        return options is not None and options.residual
+
+    @property
+    def learns(self) -> bool:
+        """Whether a gradient can come back through it."""
+        return all(call.output.requires_grad for call in self.calls)
+
+    @property
+    def ends(self) -> list[Tensor]:
+        """What the passage hands on: the outputs of its calls, then the tensors of its final state."""
+        return [call.output for call in self.calls] + list(as_state(self.calls[-1].final, self.cell))
+
+    def of_ends(self, gradients: Sequence[Tensor | None]) -> tuple[Tensor, State]:
+        """Gradients by `ends`, as the output's (T, B, D*P) and the final state's, (D*L, B, ·) each."""
+        outputs = [g if g is not None else torch.zeros_like(e) for g, e in zip(gradients, self.ends, strict=True)]
+        count = len(self.calls)
+        joined = _cat(
+            [time_first(value.detach(), call) for value, call in zip(outputs[:count], self.calls, strict=True)], 0
+        )
+        final = tuple(g.detach() if g.dim() == 3 else g.detach().unsqueeze(1) for g in outputs[count:])
+        return joined, final
+
+    def gradients(self) -> State:
+        """The whole gradient at the states after the last backward pass, like `states`; zeros where none came by."""
+
+        def found(call: Seen, name: str) -> Tensor:
+            gradient = call.states.gradient(name)
+            return torch.zeros_like(call.states[name]) if gradient is None else gradient
+
+        return self._states(found)
+
+    def weights_of(self, layer: int) -> Weights:
+        """Of a layer in torch's order: depth outside, direction inside."""
+        return self.weights[layer // self.directions][layer % self.directions]
+
+    def in_reading_order(self, values: Tensor, layer: int) -> Tensor:
+        """(T, B, ...) in the order in which a layer reads the rows: a reverse one from their ends."""
+        if layer % self.directions == 0:
+            return values
+        if self.lengths is None:
+            return values.flip(0)
+        time = torch.arange(len(values))[:, None]
+        places = torch.where(time < self.lengths, self.lengths - 1 - time, time).to(values.device)
+        return values[places, torch.arange(values.shape[1], device=values.device)]
+
+    def _joined(self, of: Callable[[Seen], Tensor]) -> Tensor:
+        return _cat([time_first(of(call).detach(), call) for call in self.calls], 0)
+
+    def _states(self, of: Callable[[Seen, str], Tensor]) -> State:
+        """Tensors (D*L, T, B, ·) by state."""
+        joined = []
+        for name in self.cell.states:
+            pieces = []
+            for call in self.calls:
+                value = of(call, name).detach()
+                value = value.unsqueeze(2) if call.input.dim() == 2 else value
+                pieces.append(value.transpose(1, 2) if _rows_first(call) else value)
+            joined.append(_cat(pieces, 1))
+        return tuple(joined)
+
+    def _given(self, first: Seen) -> State:
+        if first.given is None:
+            return tuple(torch.zeros_like(state[:, 0]) for state in self.states)
+        given = as_state(first.given, self.cell)
+        return tuple(g.detach() if g.dim() == 3 else g.detach().unsqueeze(1) for g in given)
+
+
+def passages(seen: Sequence[Seen]) -> list[Passage]:
+    """The passages that calls belong to, in the order in which they end."""
+    chains: list[list[Seen]] = []
+    for call in seen:
+        chain = next((chain for chain in reversed(chains) if _follows(call, chain[-1])), None)
+        if chain is None:
+            chains.append([call])
+        else:
+            chains.remove(chain)
+            chains.append([*chain, call])
+    return [Passage(chain, _window(chain)) for chain in chains]
+
+
+def time_first(value: Tensor, call: Seen) -> Tensor:
+    """(T, B, ...), from the form of the call's input."""
+    if call.input.dim() == 2:
+        return value.unsqueeze(1)
+    return value.transpose(0, 1) if _rows_first(call) else value
+
+
+def _cat(pieces: list[Tensor], dimension: int) -> Tensor:
+    """Pieces joined; a single one is not copied."""
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dimension)
+
+
+def _rows_first(call: Seen) -> bool:
+    return call.layer.batch_first and call.input.dim() == 3
+
+
+def _reset(call: Seen) -> Tensor:
+    return torch.zeros_like(call.input[..., 0], dtype=torch.bool) if call.reset is None else call.reset
+
+
+def _follows(call: Seen, before: Seen) -> bool:
+    """Whether a call begins with the state that another has ended with."""
+    one_direction = not call.layer.bidirectional and call.lengths is None and before.lengths is None
+    if call.layer is not before.layer or call.given is None or not one_direction:
+        return False
+    cell = call.layer.cell
+    pairs = zip(as_state(call.given, cell), as_state(before.final, cell), strict=True)
+    return all(one.shape == other.shape and torch.equal(one, other) for one, other in pairs)
+
+
+def _window(chain: list[Seen]) -> int | None:
+    """The longest stretch of steps between two cuts; None where there are none."""
+    stretches, cut = [0], False
+    for number, call in enumerate(chain):
+        given = () if call.given is None else as_state(call.given, call.layer.cell)
+        if number and not any(tensor.requires_grad for tensor in given):
+            stretches.append(0)
+            cut = True
+        stretches[-1] += time_first(call.input, call).shape[0]
+    return max(stretches) if cut else None

@@ -1,0 +1,165 @@
+"""What the next update of the weights would do: gradients beside weights, clipping, and the loss one step ahead.
+
+It does not know layers. No parameter is written to: the step is taken by copies.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+ACTED_ON = (0.5, 0.1, 0.01)
+"""Shares of the steps on which a clipping threshold would act."""
+
+FACTOR, TRIES = 4.0, 6
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One update on the same batch.
+
+    Attributes:
+        rate: the learning rate.
+        before: the loss.
+        after: the loss after the update.
+        promised: by how much the loss would fall if it were as straight as its gradient says.
+        better_rate: where the update overshoots, the first of rate/4, rate/16, ... that does not; else None.
+    """
+
+    rate: float
+    before: float
+    after: float
+    promised: float
+    better_rate: float | None = None
+
+    @property
+    def overshoots(self) -> bool:
+        """Whether the loss rises by more than it was promised to fall (beyond twice the stable rate), or by half.
+
+        The half counts where so great a fall is promised that no loss could rise by it.
+        """
+        return not self.after - self.before <= min(self.promised, abs(self.before) / 2)
+
+
+@dataclass
+class Steps:
+    """An update as it would be: by parameter the change at the full rate."""
+
+    rate: float
+    changes: dict[nn.Parameter, Tensor] = field(default_factory=dict)
+
+
+def ratios(named: Sequence[tuple[str, nn.Parameter]], gradients: Sequence[Tensor | None]) -> dict[str, float]:
+    """By parameter |gradient| / |weight|; not-a-number where the weights are all zero."""
+    found = {}
+    for (name, parameter), gradient in zip(named, gradients, strict=True):
+        if gradient is not None:
+            size = float(parameter.detach().norm())
+            found[name] = float(gradient.norm()) / size if size else math.nan
+    return found
+
+
+def total_norm(gradients: Sequence[Tensor | None]) -> float:
+    """The norm of all gradients together."""
+    present = [gradient for gradient in gradients if gradient is not None]
+    return float(nn.utils.get_total_norm(present)) if present else 0.0
+
+
+def thresholds(norms: Sequence[float]) -> dict[float, float]:
+    """For each share of the steps the threshold that would have acted on it, by the norms of steps."""
+    finite = sorted(norm for norm in norms if math.isfinite(norm))
+    if not finite:
+        return {}
+    values = torch.tensor(finite, dtype=torch.float64)
+    return {share: float(values.quantile(1 - share)) for share in ACTED_ON}
+
+
+def like_rows(norm: float, rows: Tensor) -> list[float]:
+    """What the batch's gradient norm would be if all of its rows were like each one, by the norms of the rows (B,)."""
+    typical = float(rows.square().mean().sqrt())
+    return [norm * float(row) / typical if typical else 0.0 for row in rows]
+
+
+def plan(
+    parameters: Sequence[nn.Parameter],
+    gradients: Sequence[Tensor | None],
+    optimizer: torch.optim.Optimizer | None,
+    rate: float | None,
+    clip: float | None,
+) -> Steps | None:
+    """The next update: the optimizer's with its moments, or plain descent at `rate`; None without either."""
+    norm = total_norm(gradients)
+    scale = min(1.0, clip / norm) if clip and norm > 0 else 1.0
+    scaled = {p: g * scale for p, g in zip(parameters, gradients, strict=True) if g is not None}
+    if optimizer is not None:
+        return _by_optimizer(optimizer, scaled)
+    if rate is None:
+        return None
+    return Steps(rate, {p: -rate * g for p, g in scaled.items()})
+
+
+def trial(
+    steps: Steps, gradients: dict[nn.Parameter, Tensor], module: nn.Module, before: float, loss: Callable[[], float]
+) -> Trial:
+    """Take the update and say what becomes of the loss; where it overshoots, look for a rate that does not.
+
+    Args:
+        steps: the update.
+        gradients: of the loss.
+        module: whose parameters stand in `loss`.
+        before: the loss as it is.
+        loss: the loss of the same batch, with the same random numbers, each time it is called.
+    """
+    promised = -sum(float((gradients[p] * change).sum()) for p, change in steps.changes.items())
+
+    def after(share: float) -> float:
+        with _moved(module, steps.changes, share):
+            return loss()
+
+    first = after(1.0)
+    found = Trial(steps.rate, before, first, promised)
+    if not found.overshoots or promised <= 0:
+        return found
+    for power in range(1, TRIES + 1):
+        share = FACTOR**-power
+        if after(share) <= before:
+            return Trial(steps.rate, before, first, promised, steps.rate * share)
+    return found
+
+
+@contextmanager
+def _moved(module: nn.Module, changes: dict[nn.Parameter, Tensor], share: float) -> Iterator[None]:
+    """Other parameters in the place of a module's own while a block runs."""
+    places = [(each._parameters, name) for each in module.modules() for name in each._parameters]  # noqa: SLF001
+    own = [table[name] for table, name in places]
+    there = {p: nn.Parameter(p.detach() + share * change, requires_grad=False) for p, change in changes.items()}
+    try:
+        for table, name in places:
+            parameter = table[name]
+            if parameter is not None:
+                table[name] = there.get(parameter, parameter)
+        yield
+    finally:
+        for (table, name), parameter in zip(places, own, strict=True):
+            table[name] = parameter
+
+
+def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter, Tensor]) -> Steps:
+    """Let a copy of the optimizer take its step on copies of the parameters."""
+    copies: dict[nn.Parameter, nn.Parameter] = {}
+    groups = []
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            copies[parameter] = nn.Parameter(parameter.detach().clone())
+            copies[parameter].grad = gradients.get(parameter)
+        groups.append({**group, "params": [copies[parameter] for parameter in group["params"]]})
+    twin = type(optimizer)(groups)  # type: ignore[call-arg]
+    twin.load_state_dict(copy.deepcopy(optimizer.state_dict()))  # it would take the very tensors
+    twin.step()
+    rate = max(float(group["lr"]) for group in optimizer.param_groups)
+    moved = {p: after.detach() - p.detach() for p, after in copies.items() if p in gradients}
+    return Steps(rate, moved)

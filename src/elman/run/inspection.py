@@ -1,0 +1,105 @@
+"""Look inside a run: its network as training left it, on a batch of its own data or of another file.
+
+The measuring is done by `elman.diagnosis`; this knows where network, batch, optimizer and gradient norms come from.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elman.diagnosis.examine import Training, examine
+from elman.diagnosis.result import Diagnosis
+from elman.randomness import seeded
+from elman.run.folder import RunFolder
+from elman.tasks.base import Prepared, Task
+from elman.training import budget, checkpoint, optimizer, truncation
+from elman.training.loop import Job
+from elman.training.memory import kept_pages
+from elman.training.monitor import Display, Metrics
+from elman.training.options import TrainingOptions
+
+WIDER = 4
+"""A batch is so many windows long, so that what truncation cuts away can be seen."""
+
+BRIEF = ("name", "steps", "decay_per_step", "half_life", "horizon", "lyapunov_exponent")
+
+
+def look_inside(
+    task: Task, network: nn.Module, prepared: Prepared, options: TrainingOptions, folder: RunFolder
+) -> Diagnosis:
+    """Diagnose a run on the first batch of the training part of `prepared`.
+
+    Args:
+        task: the run's task.
+        network: with trained weights; from the checkpoint, where there is one, it gets those that training would go on
+            with, and the optimizer's moments are used.
+        prepared: the data.
+        options: the run's options.
+        folder: the run's folder; nothing is written to it.
+
+    Raises:
+        UsageError: if there is nothing to follow, as in `elman.diagnose`.
+
+    """
+    display = Display(Metrics(folder.metrics), prepared.noun, quiet=True)
+    with seeded(options.seed), kept_pages():
+        job = task.job(network, prepared, options, folder.path, display, resume=False)
+        used = _moments(job, options)
+        window = _widen(job)
+        network.eval()
+        batch = job.batches.next()
+        training = Training(used, clip=options.clip or None, window=window, norms=_norms(folder))
+        return examine(network, lambda: job.objective(network, batch, None)[0], training)
+
+
+def during_training(clip: float | None) -> Callable[..., dict[str, Any]]:
+    """What the training loop calls every so many steps; the answer is a line of metrics.jsonl."""
+
+    def inspect(
+        module: nn.Module, step: Callable[[], Tensor], used: torch.optim.Optimizer, norms: Sequence[float]
+    ) -> dict[str, Any]:
+        found = examine(module, step, Training(used, clip=clip or None, norms=norms)).to_dict()
+        return {
+            "event": "diagnosis",
+            "layers": [{name: layer[name] for name in BRIEF} for layer in found["layers"]],
+            "findings": [{"problem": each["problem"], "layer": each["layer"]} for each in found["findings"]],
+        }
+
+    return inspect
+
+
+def _moments(job: Job, options: TrainingOptions) -> torch.optim.Optimizer | None:
+    """The optimizer as the checkpoint has it, at the rate of its last step; None without a checkpoint."""
+    if not job.checkpoint_file.exists():
+        return None
+    built = optimizer.build(job.module, options)
+    kept = checkpoint.load(job.checkpoint_file, {"model": job.module}, built)
+    rate = budget.rate(options, kept.progress)
+    for group in built.param_groups:
+        group["lr"] = rate
+    return built
+
+
+def _widen(job: Job) -> int | None:
+    """Make the batches of a stream WIDER windows long; the window, None where the data is no stream."""
+    if not isinstance(job.batches, truncation.Windows):
+        return None
+    window = job.batches.window
+    job.batches.window = job.batches.advance = min(WIDER * window, job.batches.lanes.length)
+    return window
+
+
+def _norms(folder: RunFolder) -> list[float]:
+    """The gradient norms that training has written down."""
+    found = []
+    for line in folder.metrics.read_text(encoding="utf-8").splitlines() if folder.metrics.exists() else ():
+        try:
+            value = json.loads(line).get("gradient_norm")
+        except (ValueError, AttributeError):  # the line that a crash cut off
+            continue
+        if isinstance(value, int | float):
+            found.append(float(value))
+    return found

@@ -1,0 +1,443 @@
+"""`diagnose`: right where the answer is known, without a trace in what it looks into, one sentence where it cannot."""
+
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from tests.diagnosis.networks import Tangle, clamped, every, last, linear, rectified
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import elman
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(1)
+
+
+@pytest.fixture(params=["native", "reference", "torch"])
+def backend(request):
+    with elman.backend(request.param):
+        yield
+
+
+CLOSED = [
+    *[(kind, radius) for kind in (linear, rectified) for radius in (0.5, 0.8, 1.0, 1.2, 1.5)],
+    *[(clamped, keep) for keep in (0.5, 0.9, 1.0)],
+]
+
+
+@pytest.mark.parametrize("loss", [last, every])
+@pytest.mark.parametrize("steps", [40, 200])
+@pytest.mark.parametrize(("kind", "rate"), CLOSED)
+def test_rate_and_exponent_of_networks_known_in_closed_form(kind, rate, steps, loss):
+    layer, x = kind(rate, steps)
+    found = elman.diagnose(layer, x, loss).layers[0]
+    assert found.decay_per_step == pytest.approx(rate, rel=0.02)
+    assert found.lyapunov_exponent == pytest.approx(math.log(rate), abs=0.01)
+    expected = math.inf if rate >= 1 else math.log(0.5) / math.log(rate)
+    assert found.half_life == pytest.approx(expected, rel=0.05)
+    if found.horizon < math.inf:
+        assert found.horizon == pytest.approx(math.log(0.01) / math.log(rate), abs=2)
+    else:
+        assert rate ** (steps - 1) > 0.01
+
+
+@pytest.mark.parametrize("radius", [0.7, 1.3])
+def test_singular_values_are_those_of_the_jacobian(radius):
+    layer, x = linear(radius, 30)
+    found = elman.diagnose(layer, x, last).layers[0].spectrum
+    for values, mean in zip(found.values, found.mean_square, strict=True):
+        assert values == pytest.approx([radius] * len(values), rel=1e-3)
+        assert mean == pytest.approx(radius, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_leading_singular_values_beside_the_whole_jacobian(kind):
+    layer = getattr(elman, kind)(3, 5)
+    x = torch.randn(6, 1, 3)
+    spectrum = elman.diagnose(layer, x, last).layers[0].spectrum
+    t = spectrum.steps[-1]
+    _, hidden = layer(x[:t])
+    state = hidden if isinstance(hidden, tuple) else (hidden,)
+
+    def step(*state):
+        _, after = layer(x[t : t + 1], state if len(state) > 1 else state[0])
+        return torch.cat([s.flatten() for s in (after if isinstance(after, tuple) else (after,))])
+
+    with elman.backend("reference"):
+        parts = torch.autograd.functional.jacobian(step, tuple(s.detach() for s in state))
+    whole = torch.cat([part.flatten(1) for part in parts], 1)
+    expected = torch.linalg.svdvals(whole)
+    assert spectrum.values[-1][:3] == pytest.approx(expected[:3].tolist(), rel=0.02)
+    assert spectrum.mean_square[-1] == pytest.approx(float(expected.square().mean().sqrt()), rel=0.25)
+
+
+def test_gradients_are_autograds(backend):
+    layer, x = elman.GRU(3, 5), torch.randn(9, 2, 3)
+    found = elman.diagnose(layer, x, every).layers[0]
+    state, states = None, []
+    for t in range(9):
+        _, state = layer(x[t : t + 1], state)
+        states.append(state)
+    loss = torch.cat(states).square().mean()
+    expected = [float(g.norm()) for g in torch.autograd.grad(loss, states)]
+    assert found.gradient_norm == pytest.approx(expected, rel=1e-4)
+    single = elman.diagnose(layer, x, last).layers[0]
+    assert single.gradient_norm_by_lag == pytest.approx(single.gradient_norm[::-1], rel=1e-5)
+
+
+def test_the_result_does_not_depend_on_the_backend():
+    module, x = nn.LSTM(3, 12, 2), torch.randn(30, 4, 3)
+    found = []
+    for name in ("native", "reference", "torch"):
+        with elman.backend(name):
+            found.append(elman.diagnose(module, x, every, rate=0.1, window=8).to_dict())
+    compare(found[0], found[1])
+    compare(found[1], found[2])
+
+
+def compare(one, other):
+    """Equal up to float tolerance."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one.keys() - {"histogram"}:  # a value may fall to either side of an edge
+            compare(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            compare(a, b)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, rel=1e-2, abs=1e-5)
+    else:
+        assert one == other
+
+
+def trained(looked_into):
+    """Three updates, with or without a look inside after each; everything that could differ then."""
+    torch.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    module, x, y = Tangle(), torch.randn(4, 20, 3), torch.randn(4, 20, 1)
+    optimizer = torch.optim.Adam(module.parameters())
+    for number in range(3):
+        optimizer.zero_grad()
+        (module(x) - y).square().mean().backward()
+        optimizer.step()
+        if looked_into:
+            before = [list(vars(each)) for each in module.modules()]
+            kept = module.kept
+            elman.diagnose(module, x, lambda output: (output - y).square().mean(), optimizer=optimizer, window=5)
+            assert [list(vars(each)) for each in module.modules()] == before
+            assert module.kept is kept
+            assert (module.calls, len(module.log)) == (number + 1, number + 1)
+            assert type(module.lower) is nn.LSTM
+    state = [*module.state_dict().values(), *(p.grad for p in module.parameters()), torch.get_rng_state()]
+    state += [torch.as_tensor(v) for s in optimizer.state_dict()["state"].values() for v in s.values()]
+    return [value.clone() for value in state] + [torch.tensor([random.random(), np.random.rand()])]  # noqa: NPY002
+
+
+def test_training_goes_on_bit_by_bit_as_without_it():
+    assert all(torch.equal(a, b) for a, b in zip(trained(looked_into=True), trained(looked_into=False), strict=True))
+
+
+def test_it_leaves_everything_as_it_was_when_the_loss_raises():
+    module, x = Tangle(), torch.randn(2, 10, 3)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+
+    def broken(output):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        elman.diagnose(module, x, broken)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert module.calls == 0
+    assert "forward" not in vars(module.lower)
+
+
+class Packed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.GRU(3, 6, batch_first=True)
+
+    def forward(self, x, lengths):
+        packed, _ = self.layer(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        return pad_packed_sequence(packed, batch_first=True)[0]
+
+
+def test_packed_sequences_and_lengths():
+    module, lengths = Packed(), torch.tensor([12, 20, 5])
+    x = torch.randn(3, 20, 3)
+    found = elman.diagnose(module, (x, lengths), lambda output: output.sum())
+    assert found.layers[0].steps == 20
+    assert found.layers[0].gradient_norm[19] > 0
+    twin = elman.convert(Packed())
+    twin.load_state_dict(module.state_dict())
+    assert found.loss == pytest.approx(float(twin(x, lengths).sum().detach()), rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"bidirectional": True}, {"num_layers": 2}])
+def test_layers_in_every_form(options):
+    layer = elman.LSTM(3, 6, **options)
+    found = elman.diagnose(layer, torch.randn(12, 14, 3), every)
+    directions, depth = 1 + layer.bidirectional, layer.num_layers
+    assert len(found.layers) == directions * depth
+    assert {each.steps for each in found.layers} == {14 if layer.batch_first else 12}
+    assert all(math.isfinite(each.lyapunov_exponent) for each in found.layers)
+    assert all(len(each.gradient_norm_by_lag) > 5 for each in found.layers)
+
+
+class Loop(nn.Module):
+    """A cell that the module steps by itself, or the same as a layer."""
+
+    def __init__(self, layer, out):
+        super().__init__()
+        self.layer, self.out = layer, out
+
+    def forward(self, x):
+        if isinstance(self.layer, nn.RNNBase):
+            return self.out(self.layer(x)[0])
+        state, outputs = None, []
+        for step in x:
+            state = self.layer(step, state)
+            outputs.append(state[0] if isinstance(state, tuple) else state)
+        return self.out(torch.stack(outputs))
+
+
+@pytest.mark.parametrize("loss", [lambda y: y.square().mean(), lambda y: y[-1].square().mean()], ids=["every", "last"])
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_a_cell_stepped_by_the_module_is_seen_as_the_layer_that_it_is(kind, loss):
+    cell, layer, out, x = (
+        getattr(nn, kind + "Cell")(3, 6),
+        getattr(nn, kind)(3, 6),
+        nn.Linear(6, 1),
+        torch.randn(20, 4, 3),
+    )
+    with torch.no_grad():
+        for name, parameter in cell.named_parameters():
+            getattr(layer, f"{name}_l0").copy_(parameter)
+    one, other = (elman.diagnose(Loop(each, out), x, loss, rate=0.1) for each in (cell, layer))
+    for name in ("gradient_norm_by_lag", "decay_per_step", "lyapunov_exponent", "needed_lag", "horizon", "saturation"):
+        compare(getattr(one.layers[0], name), getattr(other.layers[0], name))
+    compare(one.truncation, other.truncation)
+    assert one.trial.after == pytest.approx(other.trial.after, rel=1e-5)
+    assert "forward" not in vars(cell)
+
+
+def test_it_works_where_gradients_are_off():
+    layer, x = elman.GRU(3, 6), torch.randn(12, 2, 3)
+    expected = elman.diagnose(layer, x, last).layers[0].decay_per_step
+    with torch.no_grad():
+        assert elman.diagnose(layer, x, last).layers[0].decay_per_step == pytest.approx(expected)
+    with torch.inference_mode():
+        assert elman.diagnose(layer, x.clone(), last).layers[0].decay_per_step == pytest.approx(expected)
+
+
+def test_an_encoder_is_followed_through_its_decoder():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = nn.GRU(3, 6), nn.GRU(2, 6)
+
+        def forward(self, x, y):
+            return self.decoder(y, self.encoder(x)[1])[0]
+
+    found = elman.diagnose(Pair(), (torch.randn(60, 4, 3), torch.randn(12, 4, 2)), lambda y: y.square().mean())
+    assert [(layer.name, layer.steps, layer.needed_lag) for layer in found.layers] == [
+        ("encoder", 60, 59),
+        ("decoder", 12, 0),
+    ]
+    assert found.findings[0].problem == "vanishing"
+    assert found.findings[0].layer == "encoder"
+
+
+def test_resets_and_single_sequences():
+    layer, x = elman.GRU(3, 6), torch.randn(20, 3)
+    reset = torch.zeros(20, dtype=torch.bool)
+    reset[8] = True
+    found = elman.diagnose(layer, {"input": x, "reset": reset}, last).layers[0]
+    assert found.gradient_norm[:8] == [0.0] * 8
+    assert len(found.input_by_lag) == 12
+
+
+def test_windows_that_a_module_cuts_are_seen():
+    layer = elman.GRU(3, 6)
+    with torch.no_grad():
+        layer.bias_ih_l0[6:12] = 5.0
+
+    class Cut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            state = None
+            for piece in x.split(10):
+                output, state = self.layer(piece, state)
+                state = state.detach()
+            return output, state
+
+    found = elman.diagnose(Cut(), torch.randn(40, 4, 3), last)
+    assert found.window == 10
+    assert found.layers[0].steps == 40
+    assert [finding.problem for finding in found.findings] == ["window-too-short"]
+    assert found.truncation[10] <= 1
+    assert found.layers[0].decay_per_step > 0.9
+
+
+def test_truncated_gradients_are_those_of_truncated_training():
+    layer, x = elman.GRU(3, 6), torch.randn(24, 2, 3)
+    found = elman.diagnose(layer, x, every, window=6)
+    whole, cut = gradient(layer, x, 24), gradient(layer, x, 6)
+    assert found.truncation[6] == pytest.approx(float(torch.cosine_similarity(whole, cut, dim=0)), abs=1e-4)
+    assert found.kept[6] == pytest.approx(float(whole @ cut / (whole @ whole)), abs=1e-4)
+
+
+def gradient(layer, x, window):
+    state, outputs = None, []
+    for piece in x.split(window):
+        output, state = layer(piece, state)
+        outputs.append(output)
+        state = state.detach()
+    return torch.cat([g.flatten() for g in torch.autograd.grad(every((torch.cat(outputs),)), layer.parameters())])
+
+
+def test_gates_have_their_names_and_limits():
+    names = {"LSTM": {"f", "i", "g", "o", "c"}, "GRU": {"r", "z", "n"}, "RNN": {"h"}}
+    for kind, expected in names.items():
+        found = elman.diagnose(getattr(elman, kind)(3, 6), torch.randn(10, 2, 3), last).layers[0]
+        assert set(found.saturation) == expected
+        assert max(found.saturation.values()) == 0
+    layer = elman.LSTM(3, 6)
+    with torch.no_grad():
+        layer.bias_ih_l0[6:12] = 20.0
+    gates = {gate.name: gate for gate in elman.diagnose(layer, torch.randn(10, 2, 3), last).layers[0].gates}
+    assert (gates["f"].high, gates["f"].low, gates["f"].by_unit) == (1.0, 0.0, [1.0] * 6)
+    assert gates["f"].histogram[-1] == 1.0
+
+
+def test_dead_units_are_counted():
+    layer = elman.RNN(3, 8, nonlinearity="relu")
+    with torch.no_grad():
+        layer.bias_ih_l0[:6] = -50.0
+    found = elman.diagnose(layer, torch.randn(10, 4, 3), last)
+    assert found.layers[0].dead >= 0.75
+    assert found.findings[0].problem == "dead"
+
+
+def test_an_update_on_trial_is_the_optimizers():
+    layer, x = elman.GRU(3, 6), torch.randn(10, 4, 3)
+    optimizer = torch.optim.RMSprop(layer.parameters(), lr=0.01)
+    trial = elman.diagnose(layer, x, every, optimizer=optimizer).trial
+    loss = every(layer(x))
+    assert trial.before == pytest.approx(float(loss.detach()))
+    loss.backward()
+    optimizer.step()
+    assert trial.after == pytest.approx(float(every(layer(x)).detach()), rel=1e-5)
+    low, high = (elman.diagnose(layer, x, every, rate=rate) for rate in (0.01, 1e4))
+    assert not low.findings
+    assert high.findings[0].problem == "rate-too-high"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "where", "problem"),
+    [
+        (lambda module, x: x[3, 1].fill_(math.nan), "the batch: element [3, 1, 0]", "non-finite"),
+        (
+            lambda module, x: module.layer.weight_hh_l0.data[0].fill_(math.inf),
+            "the weights: layer.weight_hh_l0",
+            "non-finite",
+        ),
+        (lambda module, x: module.read.bias.data.fill_(3e38), "what layer reads: step 0", "non-finite"),
+    ],
+)
+def test_the_first_place_that_is_not_finite(spoil, where, problem):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.read, self.layer = nn.Linear(3, 3), elman.GRU(3, 4)
+
+        def forward(self, x):
+            return self.layer(self.read(x) * 1e3)
+
+    module, x = Net(), torch.randn(8, 2, 3)
+    spoil(module, x)
+    found = elman.diagnose(module, x, last)
+    assert found.non_finite.startswith(where)
+    assert [finding.problem for finding in found.findings] == [problem]
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "<html" in found.to_html()
+
+
+def test_growth_out_of_the_finite_numbers_is_an_explosion():
+    layer, x = rectified(1.5, 230)
+    found = elman.diagnose(layer, x, lambda output: output[0].square().sum())
+    assert found.non_finite is not None
+    assert found.findings[0].problem == "exploding"
+    assert found.layers[0].lyapunov_exponent == pytest.approx(math.log(1.5), abs=0.01)
+
+
+def frozen():
+    return elman.GRU(3, 4).requires_grad_(requires_grad=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "x", "loss", "words"),
+    [
+        (nn.TransformerEncoderLayer(4, 2, 8), torch.randn(5, 1, 4), torch.sum, "has no recurrent layer to look into"),
+        (elman.GRU(3, 4), torch.randn(2, 1, 3), last, "the batch has 2 time steps"),
+        (frozen(), torch.randn(9, 1, 3), last, "are frozen"),
+        (elman.GRU(3, 4), torch.randn(9, 1, 3), lambda output: output[0], "the loss must be one number, got a tensor"),
+        (elman.GRU(3, 4), torch.randn(9, 1, 3), lambda output: 1.0, "the loss must be one number, got float"),
+        (
+            elman.GRU(3, 4),
+            torch.randn(9, 1, 3),
+            lambda o: o[0].detach().sum(),
+            "the loss does not depend on any weight",
+        ),
+        (lambda x: x, torch.randn(9, 1, 3), last, "diagnose looks into a torch.nn.Module, got function"),
+    ],
+)
+def test_what_cannot_be_diagnosed_gets_one_sentence(module, x, loss, words):
+    with pytest.raises(elman.UsageError, match=words) as error:
+        elman.diagnose(module, x, loss)
+    assert "\n" not in str(error.value)
+
+
+def test_layers_that_were_not_run_get_one_sentence():
+    class Idle(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.out = elman.GRU(3, 4), nn.Linear(3, 1)
+
+        def forward(self, x):
+            return self.out(x)
+
+    with pytest.raises(elman.UsageError, match="no recurrent layer of Idle was run"):
+        elman.diagnose(Idle(), torch.randn(9, 1, 3), torch.sum)
+    for name in ("rate", "clip", "window"):
+        with pytest.raises(elman.UsageError, match=f"{name} must be positive"):
+            elman.diagnose(elman.GRU(3, 4), torch.randn(9, 1, 3), last, **{name: -1})
+
+
+def test_it_says_all_of_it_in_text_json_and_html():
+    layer, x = linear(0.6, 60)
+    found = elman.diagnose(layer, x, last)
+    text, plain, page = str(found), found.to_dict(), found.to_html()
+    assert text.startswith("1. vanishing (rnn): The gradient falls by the factor 0.600 with every step back")
+    assert "   Remedy: take a GRU in place of the tanh layer" in text
+    assert max(map(len, text.splitlines())) <= 120
+    assert plain["findings"][0]["problem"] == "vanishing"
+    assert plain["layers"][0]["decay_per_step"] == pytest.approx(0.6, rel=1e-3)
+    json.dumps(plain, allow_nan=False)
+    for word in ("Vanishing", "Remedy:", "Gradient at the states", "Singular values", "horizon"):
+        assert word in page
+    assert "://" not in page
+    healthy = elman.diagnose(*linear(1.0, 60), last)
+    assert healthy.findings == []
+    assert str(healthy).startswith("No fault found")
+    assert healthy.to_dict()["layers"][0]["half_life"] == "infinite"
