@@ -8,6 +8,7 @@ import pytest
 from elman.data import tables
 
 TINY = {
+    "batch": 32,
     "hidden": 16,
     "embedding": 16,
     "epochs": 30.0,

@@ -98,6 +98,12 @@ def test_every_option_trains_and_serves(folder, tmp_path, options):
     assert run.evaluate()["score"] == run.scores["valid"]
 
 
+def test_few_rows_are_learnt_from_in_small_batches(folder, tmp_path):
+    options = TINY | {"epochs": 1.0, "batch": None}
+    run = elman.train("classification", folder / "waves.jsonl", out=tmp_path / "r", quiet=True, **options)
+    assert run.description["training"]["steps"] == -(-270 // (270 // 60))
+
+
 def test_the_report_shows_confusions_mistakes_and_spans(trained):
     found = {name: run.report.read_text() for name, run in trained.items()}
     assert "What it confuses" in found["texts.csv"]

@@ -28,6 +28,9 @@ from elman.training.examples import ExampleBatches
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
 
+BATCH, UPDATES = 32, 60
+"""Rows in a batch, and how many updates an epoch should have: few rows are learnt from in smaller batches."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleOptions(TrainingOptions):
@@ -38,7 +41,7 @@ class ExampleOptions(TrainingOptions):
     input: list[str] | None = option(None, "column to read (default: found by its content)")
     output: list[str] | None = option(None, "column to answer (default: found by its content)")
     held_out: float = option(0.1, "share of the rows held out where --valid is not given", minimum=0.001, maximum=0.5)
-    batch: int = option(32, "rows in a batch", minimum=1)
+    batch: int | None = option(None, "rows in a batch (default: 32, fewer where rows are few)", minimum=1)
     cell: str = option("lstm", "recurrent cell; `elman cells` lists them")
     hidden: int = option(128, "hidden units per layer and direction", minimum=1)
     layers: int = option(1, "recurrent layers", minimum=1)
@@ -146,9 +149,11 @@ class ExampleTask(Task):
         resume: bool,
     ) -> Job:
         """Full back-propagation through time over batches of rows of similar length."""
+        train = prepared.examples("train")
+        size = options.batch or min(BATCH, max(1, len(train) // UPDATES))
         return Job(
             module=network,
-            batches=ExampleBatches(prepared.examples("train"), options.batch, options.seed),
+            batches=ExampleBatches(train, size, options.seed),
             objective=examples.objective,
             validate=partial(examples.mean_loss, examples=prepared.examples("valid")),
             options=options,
