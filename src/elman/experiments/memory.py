@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -28,7 +29,8 @@ class Memory(Experiment):
     usual_seeds = 2
 
     def run(self, seeds: Sequence[int], tell: Callable[[str], None]) -> Outcome:
-        rows, reach = [], {}
+        rows: list[dict[str, Any]] = []
+        reach: dict[str, int] = {}
         for kind in KINDS:
             row: dict[str, str] = {"network": kind}
             reach[kind] = 0
@@ -43,21 +45,26 @@ class Memory(Experiment):
                     f"{max(each.updates for each in found):,}" if len(solved) == len(found) else f"error {worst:.2g}"
                 )
             rows.append(row)
-        usual = ", ".join(f"{kind} up to {reach[kind]}" for kind in ("tanh", "ReLU", "LSTM", "GRU"))
-        held = {kind: reach[f"{kind}, {bias} bias 5.3"] for kind, bias in (("LSTM", "forget"), ("GRU", "update"))}
-        plain, gated = max(reach["tanh"], reach["ReLU"]), [reach["LSTM"], reach["GRU"]]
-        late = [kind for kind in held if held[kind] > reach[kind]]
-        return Outcome(
-            rows=rows,
-            measured=(
-                f"Within {UPDATES} updates, as torch starts them: {usual}. Started to hold: LSTM up to "
-                f"{held['LSTM']}, GRU up to {held['GRU']}."
-            ),
-            verdict="holds" if min(gated) > plain and not late else "holds in part",
-            reason="LSTM and GRU reach further than plain networks"
-            + (f"; but {' and '.join(late)} only where the gates hold from the start." if late else "."),
-            seeds=list(seeds),
-        )
+        return _judged(rows, reach, seeds)
+
+
+def _judged(rows: list[dict[str, Any]], reach: dict[str, int], seeds: Sequence[int]) -> Outcome:
+    """What follows from the greatest length that each kind has learnt."""
+    usual = ", ".join(f"{kind} up to {reach[kind]}" for kind in ("tanh", "ReLU", "LSTM", "GRU"))
+    held = {kind: reach[f"{kind}, {bias} bias 5.3"] for kind, bias in (("LSTM", "forget"), ("GRU", "update"))}
+    plain, gated = max(reach["tanh"], reach["ReLU"]), [reach["LSTM"], reach["GRU"]]
+    late = [kind for kind in held if held[kind] > reach[kind]]
+    return Outcome(
+        rows=rows,
+        measured=(
+            f"Within {UPDATES} updates, as torch starts them: {usual}. Started to hold: LSTM up to "
+            f"{held['LSTM']}, GRU up to {held['GRU']}."
+        ),
+        verdict="holds" if min(gated) > plain and not late else "holds in part",
+        reason="LSTM and GRU reach further than plain networks"
+        + (f"; but {' and '.join(late)} far only where the gates hold from the start." if late else "."),
+        seeds=list(seeds),
+    )
 
 
 def _learnt(kind: str, length: int, seed: int) -> Learned:
