@@ -9,7 +9,7 @@ from elman.diagnosis.result import Diagnosis, Finding, LayerDiagnosis
 LEAST = 1e-3
 """At least this part has to arrive from the lag that is needed: ten half-lives."""
 
-AT_ONCE = 0.4
+AT_ONCE = 0.3
 """Where the loss touches every step, no lag is known to be needed; a state that forgets this fast is no memory."""
 
 
