@@ -7,6 +7,7 @@ and Y. Ollivier, "Can recurrent neural networks warp time?" (2018), for its size
 import math
 from typing import NamedTuple
 
+from elman.cells import CELLS
 from elman.diagnosis.result import LayerDiagnosis
 
 SHORT = 8
@@ -23,7 +24,9 @@ class Remedy(NamedTuple):
 def holding(layer: LayerDiagnosis) -> Remedy:
     """For a layer with gates their biases; for one without, a GRU in its place."""
     bias = round(math.log(max(layer.needed_lag, 3)), 1)
-    if layer.cell == "lstm":
+    cell = CELLS.get(layer.cell.partition(" ")[0])
+    kept = None if cell is None else cell.keep_gate
+    if cell is not None and kept == "f" and "i" in cell.gates:
         return Remedy(
             f"start the forget gate's bias at {bias} and the input gate's at {-bias} (the logarithm of the lag), so "
             "that the cell holds its content for about so many steps",
@@ -33,7 +36,9 @@ def holding(layer: LayerDiagnosis) -> Remedy:
         f"start the update gate's bias at {bias} (the logarithm of the lag), so that the state is held for about so "
         "many steps"
     )
-    if layer.cell == "gru":
+    if kept == "f":
+        return Remedy(f"start the forget gate's bias at {bias} (the logarithm of the lag)", {"forget_bias": bias})
+    if kept == "z":
         return Remedy(update, {"update_bias": bias})
     own = {"rnn": "the tanh layer", "rnn-relu": "the ReLU layer"}.get(layer.cell, layer.cell)
     return Remedy(f"take a GRU in place of {own}, and {update}", {"cell": "gru", "update_bias": bias})

@@ -9,72 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.engine.native.library import library, memory, numbers
+from elman.engine.native.library import memory, numbers
 from elman.engine.native.packed import packed
 from elman.engine.native.programs import Programs, cell_of, parameters, programs, shapes_of
 from elman.engine.native.projection import Projection
-from elman.engine.packing import Packing
+from elman.engine.native.rows import Rows
 from elman.engine.program.contract import Kind
 
 Flat = Sequence[Tensor | None]
 """Weights, all fields of the cell for all directions one after the other."""
 
 
-class Rows:
-    """Which steps there are, and where they lie in the caller's tensors.
-
-    Attributes:
-        steps: T.
-        count: rows, at least one step each.
-        real: how many steps there are in all.
-        packing: between the caller's padded rows and packed ones; None if all rows are full, or packed already.
-
-    """
-
-    def __init__(
-        self, input: Tensor, batch: int, lengths: Tensor | None, sizes: Tensor | None, reset: Tensor | None
-    ) -> None:
-        packing = None
-        if sizes is not None:
-            packing = Packing.from_batch_sizes(sizes, input.device)
-        elif lengths is not None:
-            if int(lengths.min()) < 0 or int(lengths.max()) > len(input):
-                raise ValueError(f"lengths must lie between 0 and T = {len(input)}, got {lengths.tolist()}")
-            packing = Packing.from_lengths(lengths, len(input), input.device)
-        self.steps, self.count = (
-            (len(input), batch) if packing is None else (len(packing.batch_sizes), len(packing.rows))
-        )
-        self.real = self.steps * self.count if packing is None else len(packing.index)
-        self.packing = packing if sizes is None else None
-        self._order = packing
-        self._lengths = None if packing is None else packing.lengths[packing.rows]
-        self._fresh = None if reset is None else self._fresh_steps(reset, packing)
-
-    def batch(self, direction: int) -> Any:
-        """The same, for the runtime."""
-        fresh = 0 if self._fresh is None else self._fresh[direction].data_ptr()
-        lengths = 0 if self._lengths is None else self._lengths.data_ptr()
-        return library().Batch(self.steps, self.count, lengths, fresh, direction == 1)
-
-    def masked(self, mask: Tensor) -> Tensor:
-        """A mask as the runtime reads it: (B, ·) with rows in its order, or (T, B, ·) with real steps only."""
-        order = self._order
-        if order is None:
-            return mask.contiguous()
-        return order.pack(mask) if mask.dim() == 3 else mask.index_select(0, order.rows)
-
-    def _fresh_steps(self, starts: Tensor, packing: Packing | None) -> tuple[Tensor, Tensor]:
-        """For each direction, before which steps the state is zeroed: (T, B) bool."""
-        if packing is not None:
-            real = torch.arange(packing.shape[0])[:, None] < packing.lengths
-            starts = (starts & real)[: self.steps, packing.rows]
-        later = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
-        return starts.contiguous(), later.contiguous()
-
-
 FEW_ROWS = 16
-"""Of a cell without a recurrent matmul: with fewer rows, the input of all steps is multiplied beforehand. Measured for minGRU
-and SRU, I = 128, H = 256: 1.5 to 1.8 times faster with one row, 1.1 with 12, 0.85 with 16, 0.8 with 32."""
+"""Of a cell without a recurrent matmul: with fewer rows, the input of all steps is multiplied beforehand.
+
+Measured for minGRU and SRU, I = 128, H = 256: 1.5 to 1.8 times faster with one row, 1.1 with 12, 0.85 with 16, 0.8 with 32.
+"""
 
 
 def is_whole(batch: int) -> bool:
