@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman.cells import Cell
 from elman.engine.native.library import memory, numbers
 from elman.engine.native.packed import packed
 from elman.engine.native.programs import Programs, cell_of, parameters, programs, shapes_of
@@ -23,13 +24,14 @@ Flat = Sequence[Tensor | None]
 FEW_ROWS = 16
 """Of a cell without a recurrent matmul: with fewer rows, the input of all steps is multiplied beforehand.
 
-Measured for minGRU and SRU, I = 128, H = 256: 1.5 to 1.8 times faster with one row, 1.1 with 12, 0.85 with 16, 0.8 with 32.
+Measured for minGRU and SRU, I = 128, H = 256: 1.5 to 1.8 times faster with one row, 1.1 with 12, 0.85 with 16, 0.8 with
+32.
 """
 
 
-def is_whole(batch: int) -> bool:
+def is_whole(cell: Cell, batch: int) -> bool:
     """Whether a step's program makes its gates itself, with so many rows."""
-    return batch >= FEW_ROWS
+    return bool(cell.recurrent_gates) or bool(batch >= FEW_ROWS)  # a compiler that has a symbol for it takes note
 
 
 def steps_of(shape: Sequence[int]) -> int:
@@ -68,7 +70,7 @@ class Layer:
         self.directions = len(state[0])
         fields = len(weights) // self.directions
         self.rows = Rows(input, state[0].shape[1], lengths, sizes, reset)
-        whole = is_whole(state[0].shape[1])
+        whole = is_whole(known, state[0].shape[1])
         self.made: Programs = programs(cell, shapes_of(known, weights[:fields]), detail=detail, whole=whole)
         self.detail = detail
         self.weights = [
