@@ -145,6 +145,7 @@ def test_a_damaged_checkpoint_is_named(elman, copy, text_file):
     assert "checkpoint.safetensors is damaged" in err
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # of JAX, where another test has imported it
 def test_a_full_disk_leaves_no_part_of_a_file(text_file, tmp_path):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))

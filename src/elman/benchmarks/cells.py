@@ -114,6 +114,8 @@ def _row(variant: Variant, shape: Shape, settings: Settings) -> Row:
         layer = Recurrent(variant.cell, shape.I, shape.H, **options)
         if variant.name == "rnn-relu":
             x = off_the_kink(layer, x, None)
+    if options.get("layer_norm"):
+        _calm(layer)
     theirs = {"loop": _work(layer, x, "reference")}
     if variant.theirs is not None and settings.peers:
         own = variant.theirs(shape.I, shape.H, **options)
@@ -136,6 +138,16 @@ def _row(variant: Variant, shape: Shape, settings: Settings) -> Row:
         "real_steps": share,
         **row,
     }
+
+
+def _calm(layer: Recurrent) -> None:
+    """Small gains. With gains of one, a network of random weights is chaotic: it makes of the last bit of a sum another
+    answer within a hundred steps, and answers could not be compared. T. Cooijmans et al. (2017) begin so too.
+    """
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            if name.startswith("gain_"):
+                parameter.fill_(0.1)
 
 
 def _operations(cell: Cell, shape: Shape, proj_size: int = 0, **_: Any) -> int:

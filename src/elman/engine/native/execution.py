@@ -14,7 +14,7 @@ from elman.engine.native.library import memory, numbers
 from elman.engine.native.packed import packed
 from elman.engine.native.programs import Programs, cell_of, parameters, programs, shapes_of
 from elman.engine.native.projection import Projection
-from elman.engine.native.rows import Rows
+from elman.engine.native.rows import Rows, packed_rows, padded_rows
 from elman.engine.program.contract import Kind
 
 Flat = Sequence[Tensor | None]
@@ -82,7 +82,7 @@ class Layer:
             for direction in range(self.directions)
         ]
         packing = self.rows.packing
-        self.input = input.contiguous() if packing is None else packing.pack(input)
+        self.input = input.contiguous() if packing is None else packed_rows(packing, input)
         self.projections = [
             Projection(self.input, weights[at], weights[at + 2])  # type: ignore[arg-type]
             for at in range(0, len(weights) if self.made.gates else 0, fields)
@@ -285,7 +285,7 @@ def forward(
     if packing is None:
         return outputs, final, nothing, others
     whole = [old.index_copy(1, packing.rows, new) for old, new in zip(state, final, strict=True)]
-    return packing.unpack(outputs), whole, nothing, [packing.unpack(tensor) for tensor in others]
+    return padded_rows(packing, outputs), whole, nothing, [padded_rows(packing, tensor) for tensor in others]
 
 
 def backward(
@@ -335,13 +335,13 @@ def backward(
     histories = [output, *others]
     arriving: list[Tensor | None] = [None if d is None else _dense(d) for d in (d_output, *d_others)]
     if packing is not None:
-        histories = [layer.histories(tape)[0], *(packing.pack(tensor) for tensor in others)]
-        arriving = [None if tensor is None else packing.pack(tensor) for tensor in arriving]
+        histories = [layer.histories(tape)[0], *(packed_rows(packing, tensor) for tensor in others)]
+        arriving = [None if tensor is None else packed_rows(packing, tensor) for tensor in arriving]
     found, d_weights, whole = layer.backward(histories, tape, arriving, d_state, wants_input=wants_input)
     if packing is not None:
         d_state = [old.index_copy(1, packing.rows, new) for old, new in zip(given, d_state, strict=True)]
-        found = None if found is None else packing.unpack(found)
-        whole = [packing.unpack(tensor) for tensor in whole]
+        found = None if found is None else padded_rows(packing, found)
+        whole = [padded_rows(packing, tensor) for tensor in whole]
     return [input.new_empty(0) if found is None else found, *d_state, *d_weights, *whole]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.engine.native.library import library
+from elman.engine.native.library import library, memory
 from elman.engine.packing import Packing
 
 
@@ -53,7 +53,7 @@ class Rows:
         order = self._order
         if order is None:
             return mask.contiguous()
-        return order.pack(mask) if mask.dim() == 3 else mask.index_select(0, order.rows)
+        return packed_rows(order, mask) if mask.dim() == 3 else mask.index_select(0, order.rows)
 
     def _fresh_steps(self, starts: Tensor, packing: Packing | None) -> tuple[Tensor, Tensor]:
         """For each direction, before which steps the state is zeroed: (T, B) bool."""
@@ -62,3 +62,19 @@ class Rows:
             starts = (starts & real)[: self.steps, packing.rows]
         later = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
         return starts.contiguous(), later.contiguous()
+
+
+def packed_rows(packing: Packing, padded: Tensor) -> Tensor:
+    """(T, B, F) -> (real steps, F), on memory that is used again; one row for all stays one."""
+    features = padded.shape[-1]
+    if not any(padded.stride()[:-1]):
+        return padded[0, 0].as_strided((len(packing.index), features), (0, 1))
+    rows = padded.flatten(0, 1)
+    return torch.index_select(rows, 0, packing.index, out=memory((len(packing.index), features), padded))
+
+
+def padded_rows(packing: Packing, packed: Tensor) -> Tensor:
+    """(real steps, F) -> (T, B, F), zero beyond each row's length, on memory that is used again."""
+    steps, batch = packing.shape
+    whole = memory((steps * batch, packed.shape[-1]), packed).zero_()
+    return whole.index_put_((packing.index,), packed).view(steps, batch, -1)  # index_copy_ takes half as long again
