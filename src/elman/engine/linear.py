@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from elman.engine.choice import forced
+from elman.engine.extension import missing
 from elman.engine.native import linear
 from elman.engine.native.library import library
 from elman.engine.warning import warn_once
@@ -77,7 +78,7 @@ def _check(a: Tensor, b: Tensor, initial: Tensor | None, reset: Tensor | None) -
 def _refusal(a: Tensor) -> str | None:
     """Why the native engine cannot run it, as a clause; None if it can."""
     if library() is None:
-        return "the native engine is missing"
+        return f"the native engine {missing}"
     if not a.is_cpu:
         return "the native engine runs on the CPU only"
     return None if a.dtype in _NUMBERS else f"the native engine does not compute in {a.dtype}"

@@ -79,6 +79,8 @@ class SequenceLayer(Stack, nn.RNNBase):
         states: bool,
     ) -> Given:
         """The arguments of `forward`, checked in torch's order and turned time first."""
+        if (input.data if isinstance(input, PackedSequence) else input).is_cuda:
+            self._update_flat_weights()  # cuDNN wants the weights side by side in memory
         if not isinstance(input, PackedSequence):
             return self._padded(input, hx, lengths, reset)
         refuse_with_packed(lengths, reset, states=states)
@@ -96,8 +98,6 @@ class SequenceLayer(Stack, nn.RNNBase):
             hidden = as_hidden(state if batched else tuple(tensor.unsqueeze(1) for tensor in state))
             self._check_state(inputs.transpose(0, 1) if self.batch_first else inputs, hidden, inputs.shape[1])
             initial = self._by_layer(hidden)
-        if input.is_cuda:
-            self._update_flat_weights()  # cuDNN wants the weights side by side in memory
         return Given(inputs, initial, **self._extent(input, lengths, reset))
 
     def _check_state(self, input: Tensor, hidden: Hidden, batch: int) -> None:
