@@ -131,7 +131,7 @@ def programs(name: str, shapes: Shapes, *, detail: bool = False, whole: bool = F
 
     With `detail`, gradients arrive at every state of every step, and backward tells the whole gradient of each. A cell
     without a recurrent matmul is given its gates, as its input can be multiplied for all steps at once; not if the
-    program is to be `whole`.
+    program is to be `whole`, or has other products.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
@@ -150,12 +150,15 @@ def _made(name: str, shapes: Shapes, *, detail: bool, whole: bool) -> Programs |
     cell = cell_of(name)
     weights = cell.bundle(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
     masks = tuple(mask.name for mask in cell.masks)
-    given = 0
-    if not whole and not cell.recurrent_gates and cell.projects_plainly:
-        given = shapes[0][0] // len(cell.gates)  # type: ignore[index]
-        weights = cell.bundle([None, weights.hh, None, *weights[3:]])
     try:
-        compiled = compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail, given=given)
+        compiled = None
+        if not whole and not cell.recurrent_gates and cell.projects_plainly:
+            without = cell.bundle([None, None, None, *weights[3:]])
+            hidden = len(weights.ih) // len(cell.gates)
+            compiled = compile_cell(cell, without, extras=masks, every_state=detail, adjoints=detail, given=hidden)
+        # A product that is left would be added to the gates in another order than where it is one sum with the input's.
+        if compiled is None or _sources(compiled.training):
+            compiled = compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail)
     except UntraceableError as error:
         return error
     return Programs(compiled, *map(load, (compiled.training, compiled.inference, compiled.backward)))
