@@ -35,6 +35,14 @@ RUNS = {
         {"entity_f1": 0.92, "label_accuracy": 0.973},
     ),
 }
+RUNS["multi30k"] = (
+    "translation",
+    "multi30k",
+    ["train.jsonl", "--valid", "valid.jsonl", "--test", "test_2017.jsonl"],
+    ["--input", "en", "--output", "fr"],
+    {"bleu": 44.3},
+)
+RUNS["aeslc"] = ("summarization", "aeslc", PARTS, [], {"rouge_l": 16.0, "rouge1": 15.3, "rouge2": 7.39})
 FLOORS = {  # mean squared errors of ridge regression on 336 hours, the best of the floors measured
     ("ETTh1", 24, "OT"): 0.026,
     ("ETTh1", 24, "all"): 0.306,

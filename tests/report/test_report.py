@@ -82,6 +82,11 @@ def run(loss=1.49, baseline=1.56):
             "kinds": {"city": {"truth": 3, "answered": 2, "right": 1}},
             "rows": [{"tokens": ["to", "new", "york"], "truth": [[1, 3, "city"]], "answer": [[2, 3, "city"]]}],
         },
+        "writings": [{"row": 3, "input": "a dog", "truth": "un chien", "answer": "un chat"}],
+        "attention": [
+            {"row": 3, "read": [" a", " dog"], "written": [" un", ""], "weights": [[0.9, 0.1], [0.01, 0.99]]},
+            {"row": 4, "read": [" a"], "written": [""], "weights": "lost"},
+        ],
         "mistakes": [{"row": 7, "input": "well well", "truth": "no", "answer": "yes", "probability": 0.98}],
         "samples": [{"temperature": 0.8, "prompt": "ROMEO:", "text": "ROMEO:\nWhat say you?"}],
         "diagnosis": diagnosis(),
@@ -161,7 +166,7 @@ def test_every_option_fact_and_sample_is_there(tmp_path):
         "2 min 10 s",
     ):
         assert word in text
-    for word in ("ROMEO: What say you?", "It fades fast.", f"elman evaluate {tmp_path}", "--resume"):
+    for word in ("un chat", "·dog", "ROMEO: What say you?", "It fades fast.", f"elman evaluate {tmp_path}", "--resume"):
         assert word in text
 
 

@@ -228,13 +228,10 @@ ROLES = [
 
 @pytest.mark.parametrize(("rows", "given", "expected"), ROLES)
 def test_columns_are_found_by_what_they_hold(rows, given, expected):
-    from elman.tasks import roles
     from elman.tasks.classification import Classification
 
-    table = tables.from_rows(rows, "t")
-    found = roles.find(
-        table, given.get("input", ()), given.get("output", ()), Classification.inputs, Classification.answers
-    )
+    options = Classification.Options(input=list(given.get("input", ())), output=list(given.get("output", ())))
+    found = Classification().roles(tables.from_rows(rows, "t"), options)
     assert (found.input, *found.outputs) == expected
     assert bool(found.note) == (len(given) < 2)
 

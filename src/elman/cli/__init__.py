@@ -3,6 +3,7 @@
 The commands' own imports stand inside them, so that `elman --help` answers at once.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -27,8 +28,16 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 
 
+WAIT = {"GOMP_SPINCOUNT": "6000"}
+"""How long OpenMP's threads wait for each other before they give their core away. GNU's usual 300 000 rounds are made
+for a machine of one's own; so a training step takes half the time beside another busy process, and alone the same
+(docs/log.md). It is read when torch is loaded."""
+
+
 def main() -> None:
     """Run the command line. Exit status: 0 done, 1 failed, 2 bad usage."""
+    if sys.argv[1:2] != ["bench"] and "OMP_WAIT_POLICY" not in os.environ:  # peers are measured as they come
+        os.environ.update(WAIT | os.environ)
     try:
         _command()(prog_name="elman")
     except ElmanError as error:

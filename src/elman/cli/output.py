@@ -38,6 +38,8 @@ def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any
     for name, figures in (("this network", score), *((entry["name"], entry) for entry in baselines)):
         rows.append((name, *(_figure(figures.get(key)) for key in shown)))
     print_rows(rows)
+    if "signature" in score:
+        print(score["signature"])
     for note in [entry["note"] for entry in baselines if "note" in entry]:
         print(note)
 
@@ -47,9 +49,15 @@ def _figure(value: float | None) -> str:
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print rows under their columns' names, for people."""
+    """Print rows under their columns' names, for people; lists that only tell more of another column are left out."""
     if rows:
-        print_rows([tuple(rows[0]), *(tuple(_cell(value) for value in row.values()) for row in rows)])
+        names = [name for name, value in rows[0].items() if not (isinstance(value, list) and _details(name, rows[0]))]
+        print_rows([tuple(names), *(tuple(_cell(row[name]) for name in names) for row in rows)])
+
+
+def _details(name: str, row: dict[str, Any]) -> bool:
+    """Whether a column tells more of another one, as fr_symbols does of fr."""
+    return any(name.startswith(f"{other}_") for other in row)
 
 
 def _cell(value: Any) -> str:

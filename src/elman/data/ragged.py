@@ -56,10 +56,10 @@ class Ragged:
         """The values of some rows, one row after the other."""
         return self.values[self.places(rows)[0]]
 
-    def padded(self, rows: Integers) -> Array:
-        """Some rows side by side, (T, B, ...) with the longest row's T; zero beyond a row's end."""
+    def padded(self, rows: Integers, fill: float = 0) -> Array:
+        """Some rows side by side, (T, B, ...) with the longest row's T; `fill` beyond a row's end."""
         places, lengths = self.places(rows)
-        padded = np.zeros((int(lengths.max(initial=0)), len(rows), *self.values.shape[1:]), self.values.dtype)
+        padded = np.full((int(lengths.max(initial=0)), len(rows), *self.values.shape[1:]), fill, self.values.dtype)
         padded[within(lengths), np.repeat(np.arange(len(rows)), lengths)] = self.values[places]
         return padded
 

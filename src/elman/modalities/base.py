@@ -13,6 +13,9 @@ from torch.nn import functional as F
 from elman.data.ragged import Integers, Ragged
 from elman.data.tables import Column
 
+IGNORED = -100
+"""What stands in the place of a target where there is none."""
+
 
 class Head(nn.Module, ABC):
     """Features -> scores, and what scores are worth against targets."""
@@ -109,20 +112,28 @@ class Input(Modality):
         """Return counts that describe an encoded column, for people."""
 
 
-class Output(Modality):
-    """A modality that a network can answer with: one symbol of a few for a row, or one for each of its time steps.
+class Answer(Modality):
+    """A modality that a network can answer with: symbols, one for a row or several.
 
     Attributes:
-        stepwise: whether there is one for each time step.
-        symbols: what there is to choose from.
+        stepwise: whether there are several for a row, one after the other.
     """
 
     stepwise: ClassVar[bool]
-    symbols: list[str]
 
     @abstractmethod
     def encode(self, column: Column) -> Ragged:
         """Turn a column into symbol numbers; DataError names the first row that cannot be read."""
+
+
+class Output(Answer):
+    """One symbol of a few for a row or, if stepwise, one for each of its time steps.
+
+    Attributes:
+        symbols: what there is to choose from.
+    """
+
+    symbols: list[str]
 
     def head(self, features: int, label_smoothing: float = 0.0) -> Head:
         """Return a new head that reads `features` numbers."""

@@ -1,9 +1,10 @@
-"""Short texts as a modality: a column of texts, each cut into characters, bytes or subwords.
+"""Short texts as modalities: a column of texts, each cut into characters, bytes, words or subwords; read, or written.
 
-The unit does the cutting. It does not know what the texts are read for.
+The unit does the cutting. Where a word's symbol begins with a space, every text is cut as if one stood before it, so
+that a word is the same symbol at the beginning as it is inside. It does not know what the texts are about.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from elman.data.ragged import Integers, Ragged
+from elman.data.stream import Symbols
 from elman.data.tables import Column
 from elman.modalities import units
-from elman.modalities.base import Input, Reader
+from elman.modalities.base import Answer, Input, Reader
 from elman.modalities.words import cut
 
 WHOLE = r"(?s).*\S.*"
@@ -22,9 +24,10 @@ WHOLE = r"(?s).*\S.*"
 
 @dataclass(frozen=True)
 class EncodedSymbols:
-    """Rows of symbols."""
+    """Rows of symbols; `shortened` of them were longer than what is read."""
 
     rows: Ragged
+    shortened: int = 0
 
     @property
     def lengths(self) -> Integers:
@@ -42,46 +45,42 @@ class SymbolTexts(Input):
     Args:
         unit: what the texts are cut into.
         longest: the most symbols that a text may have.
+        shorten: whether only so many symbols of a longer text are read; otherwise it is an error.
     """
 
     name = "symbols"
 
-    def __init__(self, unit: units.Unit, longest: int) -> None:
-        self.unit, self.longest = unit, longest
+    def __init__(self, unit: units.Unit, longest: int, *, shorten: bool = False) -> None:
+        self.unit, self.longest, self.shorten = unit, longest, shorten
 
     @classmethod
     def fit(cls, column: Column, unit: str, limit: int, longest: int) -> Self:
         """Learn the symbols of the training texts."""
-        return cls(units.find(unit).fit(_texts(column), limit), longest)
+        return cls(learnt([column], unit, limit), longest)
 
     def encode(self, column: Column) -> EncodedSymbols:
         """Cut every text; DataError names the first row that is empty or too long."""
-        encoded = [self.unit.encode(text) for text in _texts(column)]
-        lengths = np.array([len(row) for row in encoded])
-        if len(wrong := np.flatnonzero(lengths > self.longest)):
-            raise column.error(
-                int(wrong[0]),
-                f"has {lengths[wrong[0]]:,} {self.unit.noun}s, more than {self.longest:,}; shorten it, or allow it "
-                "with --longest",
-            )
-        return EncodedSymbols(Ragged.of(np.concatenate(encoded).astype(np.int32), lengths))
+        rows = _encoded(self.unit, column, None if self.shorten else self.longest)
+        kept = [row[: self.longest] for row in rows]
+        return EncodedSymbols(_ragged(kept), sum(len(row) > self.longest for row in rows))
 
     def reader(self, features: int) -> Reader:
         """Return an embedding."""
         return SymbolReader(self.unit.size, features)
 
     def facts(self, encoded: EncodedSymbols) -> dict[str, int]:
-        """Count the symbols."""
-        return {f"{self.unit.noun}s": len(encoded.rows.values)}
+        """Count the symbols, and the texts of which only the beginning is read."""
+        counts = {f"{self.unit.noun}s": len(encoded.rows.values)}
+        return counts | ({"shortened": encoded.shortened} if self.shorten else {})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the unit."""
-        return units.dump(self.unit) | {"longest": self.longest}
+        return units.dump(self.unit) | {"longest": self.longest, "shorten": self.shorten}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Take the unit."""
-        return cls(units.load(value), value["longest"])
+        return cls(units.load(value), value["longest"], shorten=value.get("shorten", False))
 
 
 class SymbolReader(Reader):
@@ -98,9 +97,65 @@ class SymbolReader(Reader):
         return found
 
 
-def _texts(column: Column) -> Iterator[str]:
-    """The column's texts; DataError at the first that is empty."""
+class WrittenTexts(Answer):
+    """Texts to write, each as a unit's symbols with one more behind them that says that it ends.
+
+    Args:
+        unit: what the texts are cut into; `unit.size` is the symbol of the end.
+        longest: the most symbols that a text may have, without the end.
+        beams: how many unfinished texts are followed at a time when one is looked for.
+        length_norm: texts of different lengths are compared by ln P / length ** length_norm.
+    """
+
+    name = "written"
+    stepwise = True
+
+    def __init__(self, unit: units.Unit, longest: int, beams: int, length_norm: float) -> None:
+        self.unit, self.longest, self.beams, self.length_norm = unit, longest, beams, length_norm
+
+    def encode(self, column: Column) -> Ragged:
+        """Cut every text; DataError names the first row that is empty or too long."""
+        return _ragged([np.append(row, self.unit.size) for row in _encoded(self.unit, column, self.longest)])
+
+    def text(self, symbols: Sequence[int]) -> str:
+        """Return the text of symbols without the end."""
+        return self.unit.decode(symbols).strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the unit, and how texts are looked for."""
+        own = {"longest": self.longest, "beams": self.beams, "length_norm": self.length_norm}
+        return units.dump(self.unit) | own
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Take what `to_dict` returned."""
+        return cls(units.load(value), value["longest"], value["beams"], value["length_norm"])
+
+
+def learnt(columns: Sequence[Column], unit: str, limit: int) -> units.Unit:
+    """Return the unit of that name, with the symbols of all texts of some columns."""
+    kind = units.find(unit)
+    return kind.fit((text for column in columns for text in _texts(column, kind)), limit)
+
+
+def _texts(column: Column, unit: units.Unit | type[units.Unit]) -> Iterator[str]:
+    """The column's texts, as the unit cuts them; DataError at the first that is empty."""
     if column.kind != "text":
         raise column.error(0, f"holds {column.kind}, not text; lists of tokens are read by --unit word")
     cut(column, WHOLE, 1)
-    return iter(column.values)
+    return (f" {text.strip()}" if unit.spaced else text for text in column.values)
+
+
+def _encoded(unit: units.Unit, column: Column, longest: int | None) -> list[Symbols]:
+    encoded = [unit.encode(text) for text in _texts(column, unit)]
+    lengths = np.array([len(row) for row in encoded])
+    if longest is not None and len(wrong := np.flatnonzero(lengths > longest)):
+        raise column.error(
+            int(wrong[0]),
+            f"has {lengths[wrong[0]]:,} {unit.noun}s, more than {longest:,}; shorten it, or allow it with --longest",
+        )
+    return encoded
+
+
+def _ragged(rows: list[Symbols]) -> Ragged:
+    return Ragged.of(np.concatenate(rows).astype(np.int32), np.array([len(row) for row in rows]))

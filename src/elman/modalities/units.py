@@ -28,10 +28,12 @@ class Unit(ABC):
         noun: one symbol, in words.
         size: V, the unknown symbol included.
         unknown: the number of the unknown symbol, or None where there can be none.
+        spaced: whether the space before a word is a part of its symbol.
     """
 
     name: ClassVar[str]
     noun: ClassVar[str]
+    spaced: ClassVar[bool] = False
     size: int
     unknown: int | None
 
@@ -191,6 +193,8 @@ class Byte(Unit):
 
 class Learnt(Unit):
     """A unit whose symbols the `tokenizers` library has learnt: abstract."""
+
+    spaced = True
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer

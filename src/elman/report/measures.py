@@ -35,6 +35,12 @@ MEASURES = {
     "tag_accuracy": Measure("Tag accuracy", "of the tags right", "tags right", lower_is_better=False),
     "label_accuracy": Measure("Label accuracy", "of the labels right", "labels right", lower_is_better=False),
     "row_accuracy": Measure("Whole-row accuracy", "of the rows all right", "rows right", lower_is_better=False),
+    "bleu": Measure("BLEU", digits=1, lower_is_better=False),
+    "chrf": Measure("chrF", digits=1, lower_is_better=False),
+    "rouge_l": Measure("ROUGE-L", digits=1, lower_is_better=False),
+    "rouge1": Measure("ROUGE-1", digits=1, lower_is_better=False),
+    "rouge2": Measure("ROUGE-2", digits=1, lower_is_better=False),
+    "symbol_loss": Measure("Loss per symbol", "nats per symbol"),
     "mse": Measure("MSE", "MSE, scaled"),
     "mae": Measure("MAE", "MAE, scaled"),
     "mase": Measure("MASE", "MASE"),
@@ -47,5 +53,7 @@ MEASURES = {
 }
 """The headline of a task is the first of these that it scores."""
 
-LOSS_UNITS = {"language-modeling": "nats", "classification": "nats", "tagging": "nats"}
+LOSS_UNITS = {"language-modeling": "nats", "classification": "nats", "tagging": "nats"} | dict.fromkeys(
+    ("translation", "summarization"), "nats"
+)
 """What a training loss is measured in, by task."""

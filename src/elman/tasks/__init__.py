@@ -30,6 +30,14 @@ TASKS = {
         "elman.tasks.tagging:Tagging",
         "tag every token of a row, and if asked label the row as well",
     ),
+    "translation": Entry(
+        "elman.tasks.translation:Translation",
+        "write a text of one language in another",
+    ),
+    "summarization": Entry(
+        "elman.tasks.summarization:Summarization",
+        "write a short text that says what a long one is about",
+    ),
     "forecasting": Entry(
         "elman.tasks.forecasting:Forecasting",
         "forecast one or several measured values, with quantiles",

@@ -70,7 +70,7 @@ def _decoded(output: Output, scores: torch.Tensor, batch: Batch, name: str) -> l
     chosen = output.decode(found, lengths)
     values = [chosen, found.gather(-1, chosen.unsqueeze(-1)).squeeze(-1).exp()]
     if name in batch.targets:
-        targets = batch.targets[name].to(found.device)
+        targets = batch.targets[name].to(found.device).clamp_min(0)  # what is IGNORED is padding, and cut off below
         values.append(-found.gather(-1, targets.unsqueeze(-1)).squeeze(-1))
     arrays = [value.cpu().numpy() for value in values]
     if not output.stepwise:

@@ -16,7 +16,7 @@ from elman.data import parts, tables
 from elman.data.ragged import Integers
 from elman.data.tables import Column, Table
 from elman.errors import DataError, RunError
-from elman.modalities.base import Input, Output
+from elman.modalities.base import Answer, Input, Output
 from elman.tasks.base import Files, Prepared
 from elman.training.examples import Examples
 
@@ -26,26 +26,42 @@ ROW, COLUMN = "row", "column "
 
 
 class PreparedExamples(Prepared):
-    """Tables with their fitted modalities; the parts lie in a folder and are encoded when they are needed."""
+    """Tables with their fitted modalities; the parts lie in a folder and are encoded when they are needed.
+
+    Attributes:
+        outputs: what stands for each column that is answered, by name: an Answer of the task's modalities.
+        beside: further columns, kept in the parts whose table has them.
+    """
 
     noun = "rows"
 
     def __init__(
         self,
         input: tuple[str, Input],
-        outputs: Mapping[str, Output],
+        outputs: Mapping[str, Answer],
         facts: dict[str, dict[str, Any]],
         places: Mapping[str, Path],
         notes: tuple[str, ...] = (),
+        beside: tuple[str, ...] = (),
     ) -> None:
         self.input_name, self.input = input
-        self.outputs, self.facts, self.places, self.notes = dict(outputs), facts, dict(places), notes
+        self.outputs: dict[str, Any] = dict(outputs)
+        self.facts, self.places, self.notes, self.beside = facts, dict(places), notes, beside
         self._examples: dict[str, Examples] = {}
 
     @property
     def names(self) -> list[str]:
         """The names of all columns that play a part."""
         return [self.input_name, *self.outputs]
+
+    def columns_of(self, table: Table) -> list[str]:
+        """The names of the columns of a table that are kept."""
+        return [*self.names, *(name for name in self.beside if name in table.names)]
+
+    def beside_of(self, part: str) -> list[str]:
+        """The names of those columns that a part has beside input and outputs."""
+        kept = pl.read_parquet_schema(self.places[part])
+        return [name for name in self.beside if COLUMN + name in kept]
 
     @property
     def shown(self) -> str:
@@ -87,7 +103,7 @@ class PreparedExamples(Prepared):
         targets = {name: output.encode(columns[name]) for name, output in self.outputs.items() if name in columns}
         made = Examples(inputs, targets, {name: output.stepwise for name, output in self.outputs.items()})
         for name, encoded in targets.items():
-            if self.outputs[name].stepwise:
+            if isinstance(output := self.outputs[name], Output) and output.stepwise:
                 _check_equal(columns[self.input_name], columns[name], made.lengths, encoded.lengths)
         return made
 
@@ -96,6 +112,7 @@ class PreparedExamples(Prepared):
         return {
             "input": {"column": self.input_name, "modality": self.input.name, **self.input.to_dict()},
             "outputs": [{"column": n, "modality": o.name, **o.to_dict()} for n, o in self.outputs.items()],
+            "beside": list(self.beside),
         }
 
 

@@ -9,9 +9,23 @@ from dataclasses import dataclass
 from elman.data.tables import Column, Table
 from elman.errors import DataError, UsageError
 
-ANSWERS = ("label", "labels", "class", "category", "target", "intent", "tags", "tag", "y")
-"""Names that people give to the column of answers."""
-QUESTIONS = ("text", "texts", "sentence", "tokens", "words", "question", "review", "utterance", "series", "x")
+LABELS = ("label", "labels", "class", "category", "target", "intent", "tags", "tag", "y")
+"""Names that people give to a column of labels or tags."""
+QUESTIONS = (
+    "text",
+    "texts",
+    "sentence",
+    "tokens",
+    "words",
+    "question",
+    "review",
+    "utterance",
+    "series",
+    "body",
+    "article",
+    "document",
+    "x",
+)
 """Names that people give to the column that is read."""
 LOOKED_AT = 10_000
 
@@ -30,7 +44,12 @@ class Roles:
 
 
 def find(
-    table: Table, given: Sequence[str], asked: Sequence[str], inputs: Sequence[str], outputs: Sequence[str]
+    table: Table,
+    given: Sequence[str],
+    asked: Sequence[str],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    names: Sequence[str],
 ) -> Roles:
     """Settle the roles.
 
@@ -40,6 +59,7 @@ def find(
         asked: what --output says.
         inputs: the kinds of column that can be read, those that tell most first.
         outputs: the kinds that can be answered, likewise.
+        names: what the column that is answered is usually called.
 
     Raises:
         DataError: there is no such column.
@@ -50,7 +70,7 @@ def find(
         raise UsageError(f"--input names {len(given)} columns, {', '.join(given)}; one column can be read at a time")
     if twice := [name for name in asked if name in given or list(asked).count(name) > 1]:
         raise UsageError(f"the column {twice[0]!r} is named twice by --input and --output; name each column once")
-    answers = tuple(table.column(name).name for name in asked) or (_answer(table, given, inputs, outputs),)
+    answers = tuple(table.column(name).name for name in asked) or (_answer(table, given, inputs, outputs, names),)
     input = table.column(given[0]).name if given else _question(table, answers, inputs)
     if given and asked:
         return Roles(input, answers)
@@ -58,10 +78,12 @@ def find(
     return Roles(input, answers, f"{names}: found by their content; --input and --output say otherwise.")
 
 
-def _answer(table: Table, given: Sequence[str], inputs: Sequence[str], outputs: Sequence[str]) -> str:
+def _answer(
+    table: Table, given: Sequence[str], inputs: Sequence[str], outputs: Sequence[str], names: Sequence[str]
+) -> str:
     columns = [column for column in table.columns() if column.kind in outputs and column.name not in given]
     for kind in outputs:
-        named = [column for column in columns if column.kind == kind and column.name.lower() in ANSWERS]
+        named = [column for column in columns if column.kind == kind and column.name.lower() in names]
         if len(named) == 1:
             return named[0].name
     of_kind = [c for c in table.columns() if c.kind in inputs and c.name not in given]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from elman.data.buckets import Buckets, in_order
 from elman.data.ragged import Integers, Ragged
-from elman.modalities.base import Encoded
+from elman.modalities.base import IGNORED, Encoded
 from elman.types import State
 
 SCORING_ROWS = 128
@@ -27,7 +27,7 @@ class Batch:
     Attributes:
         inputs: what the network's reader takes.
         lengths: (B,), time steps of each row.
-        targets: by output, (B,) int64, or (T, B) where there is one for each time step.
+        targets: by output, (B,) int64, or (S, B) where there are several for a row, IGNORED beyond a row's last.
     """
 
     inputs: Any
@@ -41,7 +41,7 @@ class Examples:
     Args:
         inputs: the encoded input.
         targets: the encoded outputs by name; none where they are not known.
-        stepwise: the outputs that have one target for each time step.
+        stepwise: the outputs that have several targets for a row.
     """
 
     def __init__(self, inputs: Encoded, targets: Mapping[str, Ragged], stepwise: Mapping[str, bool]) -> None:
@@ -52,6 +52,12 @@ class Examples:
         """How many rows there are."""
         return len(self.lengths)
 
+    @property
+    def sizes(self) -> Integers:
+        """How many steps a row takes, those that are read and those that are answered."""
+        answered = [encoded.lengths for name, encoded in self.targets.items() if self.stepwise[name]]
+        return sum(answered, start=self.lengths)
+
     def batch(self, rows: Integers) -> Batch:
         """Return some rows side by side."""
         targets = {name: self._target(name, encoded, rows) for name, encoded in self.targets.items()}
@@ -60,10 +66,10 @@ class Examples:
     def in_order(self, most: int | None = None) -> list[Integers]:
         """Return the numbers of all rows, or of at most so many from all over, in batches for scoring."""
         stride = 1 if most is None else -(-len(self) // most)
-        return [rows * stride for rows in in_order(self.lengths[::stride], SCORING_ROWS)]
+        return [rows * stride for rows in in_order(self.sizes[::stride], SCORING_ROWS)]
 
     def _target(self, name: str, encoded: Ragged, rows: Integers) -> Tensor:
-        values = encoded.padded(rows) if self.stepwise[name] else encoded.flat(rows)
+        values = encoded.padded(rows, IGNORED) if self.stepwise[name] else encoded.flat(rows)
         return torch.from_numpy(values).long()
 
 
@@ -72,7 +78,7 @@ class ExampleBatches:
 
     def __init__(self, examples: Examples, size: int, seed: int) -> None:
         self.examples = examples
-        self.buckets = Buckets(examples.lengths, size, seed)
+        self.buckets = Buckets(examples.sizes, size, seed)
 
     @property
     def epochs(self) -> float:
@@ -105,15 +111,8 @@ def output_losses(network: Any, scores: Mapping[str, Tensor], batch: Batch) -> d
     losses = {}
     for name, targets in batch.targets.items():
         on_device = targets.to(scores[name].device)
-        losses[name] = heads[name].loss(scores[name], on_device, live(batch.lengths, on_device))
+        losses[name] = heads[name].loss(scores[name], on_device, on_device != IGNORED if targets.dim() > 1 else None)
     return losses
-
-
-def live(lengths: Tensor, targets: Tensor) -> Tensor | None:
-    """Which of the targets (T, B) count; None for one target per row."""
-    if targets.dim() == 1:
-        return None
-    return torch.arange(len(targets), device=targets.device).unsqueeze(1) < lengths.to(targets.device)
 
 
 def mean_loss(network: nn.Module, examples: Examples) -> float:

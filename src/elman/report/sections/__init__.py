@@ -1,6 +1,7 @@
 """The sections of the page, in their order. To add one: a file with a `view`, a template of its name, a line here."""
 
 from elman.report.sections import (
+    attention,
     confusion,
     curves,
     data,
@@ -13,11 +14,14 @@ from elman.report.sections import (
     settings,
     spans,
     usage,
+    writings,
 )
 from elman.report.sections.base import Section
 
 SECTIONS = (
     Section("scores", "Score", scores.view),
+    Section("writings", "What it writes", writings.view),
+    Section("attention", "Where it looks", attention.view),
     Section("forecasts", "Forecasts", forecasts.view),
     Section("spans", "What it tags", spans.view),
     Section("confusion", "What it confuses", confusion.view),

@@ -113,6 +113,7 @@ def _table(record: Record, unit: str) -> dict[str, Any] | None:
         "rows": [(name, [wording.number(entry.get(key), m.digits) for key, m in measures]) for name, entry in rows],
         "notes": [
             *(_symbols(split, record.part("scores", split), unit) for split in splits),
+            *dict.fromkeys(str(record.get("scores", split, "signature") or "") for split in splits),
             *dict.fromkeys(str(entry["note"]) for s in splits for entry in record.baselines(s) if entry.get("note")),
         ],
     }

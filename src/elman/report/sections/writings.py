@@ -1,0 +1,17 @@
+"""Texts that were read, with the right answer and what was written."""
+
+from typing import Any
+
+from elman.report.record import Record
+
+
+def view(record: Record) -> dict[str, Any] | None:
+    """Rows from all over the part that was scored."""
+    found = record.get("writings")
+    rows = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    return {"rows": [_row(entry) for entry in rows]} if rows else None
+
+
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
+    texts = {name: str(entry.get(name) or "") for name in ("input", "truth", "answer")}
+    return texts | {"row": entry.get("row"), "right": texts["truth"].strip() == texts["answer"].strip()}

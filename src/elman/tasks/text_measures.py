@@ -1,0 +1,74 @@
+"""What written texts are worth beside right ones: BLEU, chrF and ROUGE, by the libraries that the field reports with.
+
+Scores are on the scale to 100. Without the libraries there are none.
+"""
+
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+INSTALL = "pip install 'elman[metrics]'"
+WORD = re.compile(r"[^\W_]+")
+SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+ROUGE = {"rouge1": "rouge1", "rouge2": "rouge2", "rougeL": "rouge_l"}
+
+
+def missing(library: str, measures: str) -> tuple[str, ...]:
+    """What to tell the user before training where a library is not installed."""
+    if find_spec(library) is not None:
+        return ()
+    return (f"{measures} will not be measured, as they need {library.replace('_', '-')}: {INSTALL}",)
+
+
+def bleu(written: Sequence[str], right: Sequence[str]) -> dict[str, Any]:
+    """BLEU and chrF of texts, (Papineni et al. 2002; Popović 2015), with sacrebleu's signature of the first."""
+    try:
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
+    except ImportError:
+        return {}
+    measure = BLEU(tokenize="char" if _without_spaces(right) else "13a")
+    found = measure.corpus_score(list(written), [list(right)])
+    chrf = CHRF().corpus_score(list(written), [list(right)])
+    return {"bleu": found.score, "chrf": chrf.score, "signature": f"BLEU: {measure.get_signature()}"}
+
+
+def _without_spaces(texts: Sequence[str]) -> bool:
+    """Whether most letters are of scripts without spaces between words: Chinese, Japanese, Thai and their like."""
+    sample = "".join(texts[:1000])
+    return len(SPACELESS.findall(sample)) > sum(letter.isalpha() for letter in sample) / 2
+
+
+def rouge(written: Sequence[str], right: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """F1 of ROUGE-1, -2 and -L (Lin 2004), against the best of each row's right texts, averaged over rows.
+
+    English words are stemmed by Porter's rules, as the papers do. Unlike the library's own, the tokens of other scripts
+    count too.
+    """
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError:
+        return {}
+    scorer = RougeScorer(list(ROUGE), tokenizer=_Words())
+    rows = [scorer.score_multi(list(texts), text) for text, texts in zip(written, right, strict=True)]
+    most = max(len(texts) for texts in right)
+    figures = {name: 100 * float(np.mean([row[key].fmeasure for row in rows])) for key, name in ROUGE.items()}
+    return figures | {
+        "signature": f"ROUGE: F1, stemmed, {'best of up to ' * (most > 1)}{most} right text{'s' * (most > 1)}"
+    }
+
+
+class _Words:
+    """rouge-score's tokens: words in small letters, the stems of English ones longer than three letters."""
+
+    def __init__(self) -> None:
+        from nltk.stem.porter import PorterStemmer
+
+        self._stem = PorterStemmer().stem
+
+    def tokenize(self, text: str) -> list[str]:
+        """Cut a text."""
+        return [self._stem(w) if len(w) > 3 and w.isascii() else w for w in WORD.findall(text.lower())]

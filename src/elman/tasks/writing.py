@@ -1,0 +1,258 @@
+"""What tasks share that read a text and write another one: an encoder, a decoder that looks back, and beam search.
+
+A task says which columns these are, how texts are scored and what they are compared with.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import nn
+
+from elman import layers
+from elman.data.ragged import Array, Integers
+from elman.data.tables import Column, Table
+from elman.errors import UsageError
+from elman.generation.beam import Search
+from elman.layers.attention import SCORES, Attention
+from elman.modalities import units
+from elman.modalities.base import Answer, Input
+from elman.modalities.symbols import SymbolTexts, WrittenTexts, learnt
+from elman.tasks.base import Score
+from elman.tasks.on_tables import TableOptions, TableTask
+from elman.tasks.prepared import PreparedExamples
+from elman.tasks.written import looked, write
+from elman.topologies.encoder_decoder import EncoderDecoder, Writer
+from elman.training import writing
+from elman.training.examples import ExampleBatches
+from elman.training.loop import Job, Monitor
+from elman.training.options import option
+
+SHOWN, PICTURED, WIDEST = 12, 4, 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class WritingOptions(TableOptions):
+    """What these tasks share."""
+
+    budget: ClassVar[dict[str, float]] = {"minutes": 15.0}
+    usual: ClassVar[dict[str, dict[str, float]]] = {"adamw": {"rate": 0.012, "weight_decay": 0.01}}
+    usual_batch: ClassVar[int] = 64
+
+    batch: int | None = option(None, "rows in a batch (default: 64, fewer where rows are few)", minimum=1)
+    rate: float | None = option(None, "peak learning rate (default: 0.012, rmsprop 0.004, sgd 2)", minimum=0.0)
+    warmup: int = option(200, "updates over which the rate rises to its peak", minimum=0)
+
+    unit: str = option("subword", "what texts are cut into: subword, word, char or byte", choices=tuple(units.UNITS))
+    symbols: int = option(4000, "how many subwords or words to tell apart", minimum=257, maximum=1 << 20)
+    shared: bool = option(True, "one set of symbols for what is read and what is written")
+    longest: int = option(200, "the most symbols that a text may have", minimum=1)
+    hidden: int = option(
+        256, "units per layer of the decoder; the encoder has half of them in each direction", minimum=2
+    )
+    embedding: int = option(256, "features per symbol", minimum=2)
+    attention: str = option("dot", "how the decoder compares what it looks for: dot or additive", choices=SCORES)
+    input_feeding: bool = option(False, "let the decoder know where it has looked: slower")
+    copying: bool = option(False, "let the decoder copy symbols that it looks at")
+    input_dropout: float = option(0.3, "dropout of the symbols' features", minimum=0, maximum=0.99)
+    dropout: float = option(0.4, "dropout between layers and before the output", minimum=0, maximum=0.99)
+    label_smoothing: float = option(0.1, "share of probability that all symbols get alike", minimum=0, maximum=0.9)
+    beam: int = option(5, "unfinished texts that are followed at a time, for each row", minimum=1, maximum=1000)
+    length_norm: float = option(1.0, "texts compete by log-probability / length ** this", minimum=0, maximum=10)
+
+    def check(self) -> None:
+        """What is copied must be a symbol that can be written; two directions need two halves."""
+        super().check()
+        if self.copying and not self.shared:
+            raise UsageError("--copying needs symbols that are read and written alike; leave out --no-shared")
+        if self.hidden % 2:
+            raise UsageError(f"--hidden {self.hidden} is odd; each direction of the encoder has half of it")
+
+
+class WritingTask(TableTask):
+    """A task that reads a text and writes another one: abstract."""
+
+    topology = "many-to-many"
+    inputs = ("text",)
+    answers = ("text",)
+    modalities = (SymbolTexts, WrittenTexts)
+    shorten: ClassVar[bool] = False
+    """Whether only the beginning of a text that is too long is read."""
+
+    @abstractmethod
+    def figures(self, prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:
+        """Return what texts are worth, one for each row of the part, the headline first; none where it needs more."""
+
+    @abstractmethod
+    def naive(self, prepared: PreparedExamples, part: str) -> Iterable[tuple[str, list[str]]]:
+        """Yield the name of each naive baseline, and the texts that it writes."""
+
+    def fit(self, input: Column, outputs: list[Column], options: WritingOptions) -> tuple[Input, Sequence[Answer]]:
+        """One set of symbols for both columns, or one for each."""
+        if len(outputs) > 1:
+            names = ", ".join(repr(column.name) for column in outputs)
+            raise UsageError(f"--output names {len(outputs)} columns, {names}; {self.name} writes one text")
+        o, (output,) = options, outputs
+        if o.shared:
+            read = written = learnt([input, output], o.unit, o.symbols)
+        else:
+            read, written = (learnt([column], o.unit, o.symbols) for column in (input, output))
+        answer = WrittenTexts(written, o.longest, o.beam, o.length_norm)
+        return SymbolTexts(read, o.longest, shorten=self.shorten), [answer]
+
+    def describe(self, options: WritingOptions) -> dict[str, Any]:
+        """Say cell, layers and sizes."""
+        o, plural = options, "s" if options.layers > 1 else ""
+        beside = [f"{o.attention} attention"]
+        beside += ["input feeding"] * o.input_feeding + ["copying"] * o.copying
+        units_of = f"{o.hidden // 2} hidden units each way to read and of {o.hidden} to write"
+        return {"summary": f"{o.cell.upper()}, {o.layers} layer{plural} of {units_of}, {', '.join(beside)}"}
+
+    def network(self, prepared: PreparedExamples, options: WritingOptions) -> EncoderDecoder:
+        """The symbols' vectors, an encoder of both directions, and a decoder with attention."""
+        o, output = options, _output(prepared)
+        reader = None if o.shared else prepared.input.reader(o.embedding)
+        embedding = nn.Embedding(output.unit.size + 1, o.embedding)
+        nn.init.normal_(embedding.weight, std=o.embedding**-0.5)
+        encoder = layers.build(o.cell, o.embedding, o.hidden // 2, o.layers, dropout=o.dropout, bidirectional=True)
+        recurrence = layers.build(o.cell, o.embedding * (1 + o.input_feeding), o.hidden, o.layers, dropout=o.dropout)
+        writer = Writer(
+            embedding,
+            recurrence,
+            Attention(recurrence.output_size, encoder.output_size, o.attention),
+            encoder.output_size,
+            feeding=o.input_feeding,
+            copying=o.copying,
+            dropout=(o.input_dropout, o.dropout),
+        )
+        return EncoderDecoder(reader, encoder, writer, o.label_smoothing)
+
+    def job(
+        self,
+        network: EncoderDecoder,
+        prepared: PreparedExamples,
+        options: WritingOptions,
+        folder: Path,
+        monitor: Monitor,
+        *,
+        resume: bool,
+    ) -> Job:
+        """Full back-propagation through time over batches of rows of similar length, each symbol after right ones."""
+        train = prepared.examples("train")
+        return Job(
+            module=network,
+            batches=ExampleBatches(train, options.batch_size(len(train)), options.seed),
+            objective=writing.objective,
+            validate=partial(writing.mean_loss, examples=prepared.examples("valid")),
+            options=options,
+            model_file=folder / "model.safetensors",
+            checkpoint_file=folder / "state" / "checkpoint.safetensors",
+            monitor=monitor,
+            resume=resume,
+        )
+
+    def score(self, network: EncoderDecoder, prepared: PreparedExamples, part: str) -> Score:
+        """Write a text for every row, and measure the texts; beside them the loss of the right ones."""
+        loss = writing.mean_loss(network, prepared.examples(part))
+        rows = {"symbols": len(prepared.examples(part)), "unit": "row"}
+        return self.figures(prepared, part, self.written(network, prepared, part)) | {"symbol_loss": loss} | rows
+
+    def written(self, network: EncoderDecoder, prepared: PreparedExamples, part: str) -> list[str]:
+        """Return the texts that the network writes for the rows of a part."""
+        output = _output(prepared)
+        found = write(network, prepared.examples(part), _search(output))
+        return [output.text(row.tolist()) for row in found.symbols]
+
+    def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
+        """Return the figures of what naive baselines write."""
+        found = ((name, self.figures(prepared, part, texts)) for name, texts in self.naive(prepared, part))
+        return [{"name": name} | figures for name, figures in found if figures]
+
+    def predict(
+        self, network: EncoderDecoder, prepared: PreparedExamples, rows: Table | list[Any]
+    ) -> list[dict[str, Any]]:
+        """Return for every row what was read, what is written, its probability, and that of each of its symbols."""
+        column, output = self.asked(prepared, rows), _output(prepared)
+        (name,) = prepared.outputs
+        found = write(network, prepared.encode({prepared.input_name: column}), _search(output))
+        return [
+            {
+                column.name: value,
+                name: output.text(symbols.tolist()),
+                f"{name}_probability": round(math.exp(float(sure.sum())), 6),
+                f"{name}_symbols": _pieces(output.unit, symbols),
+                f"{name}_symbol_probabilities": np.exp(sure.astype(np.float64)).round(6).tolist(),
+            }
+            for value, symbols, sure in zip(
+                column.values.to_list(), found.symbols, found.log_probabilities, strict=True
+            )
+        ]
+
+    def showcase(self, network: EncoderDecoder, prepared: PreparedExamples, options: Any) -> dict[str, Any]:
+        """Return rows from all over the part with what was written for them, and where the decoder looked meanwhile."""
+        del options
+        lengths = prepared.examples(prepared.shown).lengths
+        short = np.flatnonzero(lengths <= max(WIDEST, lengths.min()))
+        return {
+            "writings": self._written(network, prepared, _all_over(np.arange(len(lengths)), SHOWN)),
+            "attention": self._looked(network, prepared, _all_over(short, PICTURED)),
+        }
+
+    def _written(self, network: EncoderDecoder, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:
+        output, (name,) = _output(prepared), prepared.outputs
+        asked, right = (prepared.column(prepared.shown, column).take(rows) for column in (prepared.input_name, name))
+        found = write(network, prepared.encode({asked.name: asked}), _search(output))
+        every = zip(asked.rows, asked.values, right.values, found.symbols, strict=True)
+        return [
+            {"row": int(row), "input": value, "truth": truth, "answer": output.text(symbols.tolist())}
+            for row, value, truth, symbols in every
+        ]
+
+    def _looked(self, network: EncoderDecoder, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:
+        output, unit = _output(prepared), _unit(prepared.input)
+        asked = prepared.column(prepared.shown, prepared.input_name).take(rows)
+        examples = prepared.encode({asked.name: asked})
+        inputs: Any = examples.inputs
+        texts = list(write(network, examples, _search(output)).symbols)
+        every = zip(asked.rows, inputs.rows, texts, looked(network, examples, texts), strict=True)
+        return [
+            {
+                "row": int(row),
+                "read": _pieces(unit, read),
+                "written": [*_pieces(output.unit, text), ""],
+                "weights": weights.round(3).tolist(),
+            }
+            for row, read, text, weights in every
+        ]
+
+
+def _all_over(rows: Integers, count: int) -> Integers:
+    """So many of the rows, from all over, or all of them."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64))]
+
+
+def _output(prepared: PreparedExamples) -> WrittenTexts:
+    (output,) = prepared.outputs.values()
+    assert isinstance(output, WrittenTexts)
+    return output
+
+
+def _unit(input: Input) -> units.Unit:
+    assert isinstance(input, SymbolTexts)
+    return input.unit
+
+
+def _search(output: WrittenTexts) -> Search:
+    return Search(
+        beams=output.beams, length_norm=output.length_norm, longest=output.longest, forbidden=output.unit.unknown
+    )
+
+
+def _pieces(unit: units.Unit, symbols: Array) -> list[str]:
+    """The text of every symbol."""
+    return [unit.decode([symbol]) for symbol in symbols.tolist()]

@@ -1,0 +1,77 @@
+"""What a network writes for rows: the text, how probable it finds it, and where it looked.
+
+It knows encoders and decoders and examples, and nothing of tables and figures.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from elman.data.ragged import Array, Integers, Ragged
+from elman.generation.beam import Search, beam_search
+from elman.modalities.base import IGNORED
+from elman.training.examples import Examples
+
+LOOKED_AT = 128
+"""Rows that are searched side by side."""
+
+
+@dataclass(frozen=True)
+class Writings:
+    """The texts of N rows.
+
+    Attributes:
+        symbols: of each, without the end.
+        log_probabilities: ln P of each symbol and, last, of the end; one more for a row than it has symbols.
+    """
+
+    symbols: Ragged
+    log_probabilities: Ragged
+
+
+def write(network: Any, examples: Examples, search: Search) -> Writings:
+    """Return the most probable texts that are found for all rows, in their order."""
+    texts: list[Array] = [np.empty(0)] * len(examples)
+    sure: list[Array] = [np.empty(0)] * len(examples)
+    for rows in _batches(examples):
+        batch = examples.inputs.batch(rows), torch.from_numpy(examples.lengths[rows])
+        found = beam_search(network, *batch, search)
+        chosen = _said(network, *batch, found)
+        for k, row in enumerate(rows):
+            texts[row], sure[row] = found[k], chosen[k]
+    return Writings(_ragged(texts, np.int32), _ragged(sure, np.float32))
+
+
+def looked(network: Any, examples: Examples, texts: list[Array]) -> list[Array]:
+    """Return for each row where its writer looks at each step of its text, the end included, (S, T)."""
+    rows = np.arange(len(examples))
+    with torch.inference_mode():
+        written, _ = network(examples.inputs.batch(rows), torch.from_numpy(examples.lengths), _targets(network, texts))
+    weights = written.weights.float().cpu().numpy()
+    return [weights[k, : len(text) + 1, : examples.lengths[k]] for k, text in enumerate(texts)]
+
+
+@torch.inference_mode()
+def _said(network: Any, inputs: torch.Tensor, lengths: torch.Tensor, texts: list[Array]) -> list[Array]:
+    """ln P of every symbol of each text and of its end."""
+    targets = _targets(network, texts)
+    losses = network.losses(inputs, lengths, targets).cpu().numpy()
+    found = np.zeros(targets.shape, np.float32)
+    found[(targets != IGNORED).numpy()] = -losses
+    return [found[: len(text) + 1, k] for k, text in enumerate(texts)]
+
+
+def _targets(network: Any, texts: list[Array]) -> torch.Tensor:
+    ended = [np.append(text, network.writer.end) for text in texts]
+    return torch.from_numpy(_ragged(ended, np.int64).padded(np.arange(len(ended)), IGNORED))
+
+
+def _batches(examples: Examples) -> list[Integers]:
+    order = np.argsort(-examples.lengths, kind="stable")
+    return [order[first : first + LOOKED_AT] for first in range(0, len(order), LOOKED_AT)]
+
+
+def _ragged(rows: list[Array], kind: Any) -> Ragged:
+    return Ragged.of(np.concatenate([np.empty(0), *rows]).astype(kind), np.array([len(row) for row in rows]))

@@ -1,0 +1,35 @@
+"""Learning to write: what a batch of texts costs an encoder and decoder, each symbol after those that are right.
+
+It knows batches of examples with one output, and nothing of what symbols stand for.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from elman.modalities.base import IGNORED
+from elman.training.examples import VALIDATED, Batch, Examples
+from elman.types import State
+
+
+def objective(network: Any, batch: Batch, carry: State | None) -> tuple[Tensor, int, None]:
+    """Return the mean loss of a symbol, and the number of rows; nothing is carried from batch to batch."""
+    del carry
+    return losses(network, batch).mean(), len(batch.lengths), None
+
+
+def losses(network: Any, batch: Batch) -> Tensor:
+    """Return -ln P of each symbol that is to be written, (N,), step by step; smoothed while training."""
+    (targets,) = batch.targets.values()
+    found: Tensor = network.losses(batch.inputs, batch.lengths, targets)
+    return found
+
+
+def mean_loss(network: Any, examples: Examples) -> float:
+    """Return the loss of rows from all over, in nats per symbol."""
+    total, count = 0.0, 0
+    for rows in examples.in_order(VALIDATED):
+        batch = examples.batch(rows)
+        total += losses(network, batch).sum().item()
+        count += sum(int((targets != IGNORED).sum()) for targets in batch.targets.values())
+    return total / max(1, count)
