@@ -34,8 +34,11 @@ def main(words=None):
     wanted = table.cases(
         asked.length or tuple(table.BUDGETS), asked.problem or tuple(PROBLEMS), asked.cell or tuple(CELLS), asked.seeds
     )
-    rows = table.fill(asked.results, list(wanted), lambda row: print(page.said(row), flush=True), again=asked.again)
-    asked.page.write_text(page.page(rows), encoding="utf-8")
+    try:
+        table.fill(asked.results, wanted, lambda row: print(page.said(row), flush=True), again=asked.again)
+    finally:
+        rows = table.load(asked.results)
+        asked.page.write_text(page.page(rows), encoding="utf-8")
     print(json.dumps(rows))
 
 

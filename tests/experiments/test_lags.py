@@ -152,7 +152,7 @@ def test_what_was_measured_is_kept_when_the_next_row_fails(short, tmp_path, monk
     path, measured = tmp_path / "lags.json", table.measured
     monkeypatch.setattr(table, "measured", lambda case, budget: measured(case, budget) if case.cell == "rnn" else 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        table.fill(path, list(table.cases([4], ["adding"], ["rnn", "gru"])), lambda row: None)
+        table.fill(path, table.cases([4], ["adding"], ["rnn", "gru"]), lambda row: None)
     assert [row["cell"] for row in table.load(path)] == ["rnn"]
 
 

@@ -46,7 +46,7 @@ def cases(
                 yield from (Case(length, problem, cell, seed) for seed in range(seeds))
 
 
-def fill(path: Path, wanted: Sequence[Case], tell: Callable[[Row], None], *, again: bool = False) -> list[Row]:
+def fill(path: Path, wanted: Iterable[Case], tell: Callable[[Row], None], *, again: bool = False) -> None:
     """Measure the cases that a file does not hold yet, or all of them again.
 
     Args:
@@ -54,9 +54,6 @@ def fill(path: Path, wanted: Sequence[Case], tell: Callable[[Row], None], *, aga
         wanted: the cases.
         tell: is told each row as it is done.
         again: whether rows that are there are replaced.
-
-    Returns:
-        All rows of the file, in the order of `cases`.
     """
     rows = {case_of(row): row for row in load(path)}
     files.make_folder(path.parent)
@@ -66,7 +63,6 @@ def fill(path: Path, wanted: Sequence[Case], tell: Callable[[Row], None], *, aga
         rows[case] = measured(case, BUDGETS[case.length])
         save(path, rows.values())
         tell(rows[case])
-    return load(path)
 
 
 def case_of(row: Row) -> Case:
