@@ -192,7 +192,7 @@ def test_the_page_shows_losers_last_and_what_became_of_them():
     assert "| not in 25, overflow | overflow |" in section
     assert "| not in 300, time is up | 50% |" in made
     assert "| rnn | no: 0.170 | - |" in made
-    assert "| gru | **3 s** | no: 50% |" in made
+    assert "| gru | **300 updates**, 3 s | no: 50% |" in made
 
 
 def test_the_page_in_docs_is_made_from_the_rows_that_are_kept():

@@ -55,7 +55,7 @@ def _method() -> str:
         f"""
         **Training.** Adam at the rate {USUAL_RATE:g} ({rates}), {BATCH} fresh rows in each update, whole sequences
         without truncation, gradients clipped to the norm {CLIP:g}; the same rows for every cell. At most {counts}; or
-        {seconds} s, for slower machines. Every {EVERY} updates the score is taken on {HELD_OUT} other rows, and
+        {seconds} s, for slow machines. Every {EVERY} updates the score is taken on {HELD_OUT} other rows, and
         training ends where that is good enough. What is not solved in so few updates may well be in more, or at another
         rate: rates come of short trials, not of a search.
         """,
@@ -81,7 +81,7 @@ def summary(rows: list[Row]) -> list[dict[str, str]]:
 
 def _result(row: Row) -> str:
     if row["end"] == "solved":
-        return f"**{row['seconds']:.0f} s**"
+        return f"**{row['updates']:,} updates**, {row['seconds']:.0f} s"
     return f"no: {_score(row)}"
 
 

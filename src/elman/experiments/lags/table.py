@@ -20,7 +20,7 @@ from elman.version import VERSION
 
 Row = dict[str, Any]
 
-BUDGETS = {200: Budget(2000, 30), 1000: Budget(1000, 60), 5000: Budget(500, 120)}
+BUDGETS = {200: Budget(2000, 30), 1000: Budget(1000, 60), 5000: Budget(500, 150)}
 """By length. The updates are what ends a row on two ordinary cores; the seconds are for slower machines."""
 
 
