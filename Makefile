@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format bench claims clean
+.PHONY: demo test check format bench claims lags clean
 
 demo: $(VENV)/user.stamp  ## train on Tiny Shakespeare for two minutes and show what was learnt
 	$(BIN)/elman train language-modeling tinyshakespeare --minutes 2
@@ -31,6 +31,9 @@ claims: $(VENV)/user.stamp  ## measure what textbooks claim, into benchmarks/res
 	for name in $$($(BIN)/python -c 'from elman.experiments import EXPERIMENTS; print(*EXPERIMENTS)'); \
 	    do $(BIN)/elman experiments $$name --save benchmarks/results/claims || exit 1; done
 	$(BIN)/elman experiments --save benchmarks/results/claims --claims docs/claims.md
+
+lags: $(VENV)/user.stamp  ## every cell over 200, 1000 and 5000 steps, about an hour; goes on where it was stopped
+	$(BIN)/python benchmarks/lags.py
 
 $(VENV)/user.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

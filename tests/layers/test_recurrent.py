@@ -325,6 +325,14 @@ def test_weights_begin_as_named(init):
         assert INITS[init](layer)
 
 
+@pytest.mark.parametrize(("cell", "gate"), [("mingru", 0), ("mgu", 0), ("gru", 1)])
+def test_a_gate_that_replaces_the_past_begins_nearly_shut_where_one_that_keeps_it_begins_open(cell, gate):
+    layer = elman.Recurrent(cell, INPUT, HIDDEN, init="chrono:100")
+    bias = layer.bias_ih_l0[gate * HIDDEN : (gate + 1) * HIDDEN]
+    kept = bias if cell == "gru" else -bias
+    assert kept.exp().sub(50).abs().lt(50).all()
+
+
 def test_the_default_begins_as_torch_does():
     for options in ({}, {"num_layers": 2, "bidirectional": True, "proj_size": 2}):
         torch.manual_seed(0)

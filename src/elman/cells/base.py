@@ -81,6 +81,11 @@ class Cell(ABC):
         return None
 
     @property
+    def replace_gate(self) -> str | None:
+        """The gate that replaces the past when its bias is large, where that is how the cell says it."""
+        return None
+
+    @property
     def projects(self) -> bool:
         """Whether the output may be projected to fewer features, by `Weights.output`."""
         return False

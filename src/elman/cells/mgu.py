@@ -22,6 +22,7 @@ class MGU(Cell):
 
     gates = ("f", "n")
     states = ("h",)
+    replace_gate = "f"
 
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         (h,) = state

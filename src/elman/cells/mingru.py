@@ -22,6 +22,7 @@ class MinGRU(Cell):
     gates = ("z", "n")
     recurrent_gates = ()
     states = ("h",)
+    replace_gate = "z"
 
     @property
     def name(self) -> str:

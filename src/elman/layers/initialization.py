@@ -108,7 +108,8 @@ def _forget_bias(cell: Cell, weights: Weights, hidden: int) -> None:
     Source: R. Jozefowicz, W. Zaremba and I. Sutskever, "An empirical exploration of recurrent network architectures"
     (2015).
     """
-    _set_bias(weights, hidden, _keep_gate(cell, weights, "forget-bias"), torch.ones(hidden))
+    gate, sign = _keep_gate(cell, weights, "forget-bias")
+    _set_bias(weights, hidden, gate, sign * torch.ones(hidden))
 
 
 def _chrono(cell: Cell, weights: Weights, hidden: int, steps: int) -> None:
@@ -116,9 +117,9 @@ def _chrono(cell: Cell, weights: Weights, hidden: int, steps: int) -> None:
 
     Source: C. Tallec and Y. Ollivier, "Can recurrent neural networks warp time?" (2018).
     """
-    kept = _keep_gate(cell, weights, "chrono")
+    gate, sign = _keep_gate(cell, weights, "chrono")
     spread = torch.empty(hidden).uniform_(1, steps - 1).log()
-    _set_bias(weights, hidden, kept, spread)
+    _set_bias(weights, hidden, gate, sign * spread)
     if "i" in cell.gates:
         _set_bias(weights, hidden, cell.gates.index("i"), -spread)
 
@@ -132,12 +133,13 @@ WAYS: dict[str, Callable[[Cell, Weights, int], None]] = {
 }
 
 
-def _keep_gate(cell: Cell, weights: Weights, name: str) -> int:
-    """The number of the gate that keeps the past."""
-    if cell.keep_gate is None or weights.bias_ih is None:
-        lacks = "has no such gate" if cell.keep_gate is None else "has no biases here"
+def _keep_gate(cell: Cell, weights: Weights, name: str) -> tuple[int, int]:
+    """The number of the gate that keeps the past, and the sign of the bias that it does so with."""
+    gate = cell.keep_gate or cell.replace_gate
+    if gate is None or weights.bias_ih is None:
+        lacks = "has no such gate" if gate is None else "has no biases here"
         raise UsageError(f"init={name!r} sets the bias of the gate that keeps the past, but {cell.name} {lacks}")
-    return cell.gates.index(cell.keep_gate)
+    return cell.gates.index(gate), 1 if cell.keep_gate else -1
 
 
 def _squares(cell: Cell, weights: Weights, name: str) -> Iterator[Tensor]:

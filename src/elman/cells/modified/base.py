@@ -48,6 +48,10 @@ class Modified(Cell):
         return self.inner.keep_gate
 
     @property
+    def replace_gate(self) -> str | None:
+        return self.inner.replace_gate
+
+    @property
     def projects(self) -> bool:
         return self.inner.projects
 

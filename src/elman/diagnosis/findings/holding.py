@@ -40,6 +40,9 @@ def holding(layer: LayerDiagnosis) -> Remedy:
         return Remedy(f"start the forget gate's bias at {bias} (the logarithm of the lag)", {"forget_bias": bias})
     if kept == "z":
         return Remedy(update, {"update_bias": bias})
+    if cell is not None and cell.replace_gate:
+        words = f"start the bias of the gate {cell.replace_gate} at {-bias} (minus the logarithm of the lag)"
+        return Remedy(f"{words}, so that little of the state is replaced in a step", {"replace_bias": -bias})
     own = {"rnn": "the tanh layer", "rnn-relu": "the ReLU layer"}.get(layer.cell, layer.cell)
     return Remedy(f"take a GRU in place of {own}, and {update}", {"cell": "gru", "update_bias": bias})
 
