@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman.data import parts
-from elman.data.buckets import Buckets, in_order
+from elman.data.buckets import Buckets, by_both, in_order
 from elman.data.ragged import Ragged
 
 LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=30)
@@ -69,3 +69,14 @@ def test_every_label_is_held_out_by_its_share_and_kept_to_learn_from():
     assert set(groups[train]) == set(range(6))
     assert np.bincount(groups[valid])[:3].tolist() == pytest.approx([10, 5, 1], abs=1)
     assert not np.array_equal(valid, parts.split(len(groups), 0.1, 1, groups)[1])
+
+
+def test_batches_of_rows_with_two_lengths_have_little_padding_of_both():
+    random = np.random.default_rng(0)
+    read = random.integers(5, 40, 4000)
+    written = np.maximum(1, (read * random.normal(1.2, 0.2, 4000)).astype(np.int64))
+    buckets, totals = Buckets(by_both(read, written), 32, 0), np.zeros((2, 2))
+    for rows in (buckets.next() for _ in range(buckets.batches)):
+        totals += [[side[rows].sum(), side[rows].max() * len(rows)] for side in (read, written)]
+    assert (1 - totals[:, 0] / totals[:, 1] < 0.15).all()
+    assert 1 - totals[:, 0].sum() / totals[:, 1].sum() < 0.10

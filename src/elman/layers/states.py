@@ -42,7 +42,7 @@ class States(Mapping[str, Tensor]):
         return self._joined(known, self._cell.states.index(name)) if len(known) == len(gradients) else None
 
     def _joined(self, layers: Sequence[State], k: int) -> Tensor:
-        tensor = torch.cat([layer[k] for layer in layers])
+        tensor = layers[0][k] if len(layers) == 1 else torch.cat([layer[k] for layer in layers])
         if not self._batched:
             return tensor.squeeze(2)
         return tensor.transpose(1, 2) if self._batch_first else tensor

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from elman.data.buckets import Buckets, in_order
+from elman.data.buckets import Buckets, by_both, in_order
 from elman.data.ragged import Integers, Ragged
 from elman.modalities.base import IGNORED, Encoded
 from elman.types import State
@@ -54,9 +54,9 @@ class Examples:
 
     @property
     def sizes(self) -> Integers:
-        """How many steps a row takes, those that are read and those that are answered."""
+        """By what rows are sorted, (N,): how many steps are read and, where that is another number, answered."""
         answered = [encoded.lengths for name, encoded in self.targets.items() if self.stepwise[name]]
-        return sum(answered, start=self.lengths)
+        return by_both(self.lengths, answered[0]) if len(answered) == 1 else self.lengths
 
     def batch(self, rows: Integers) -> Batch:
         """Return some rows side by side."""
