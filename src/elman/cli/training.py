@@ -62,9 +62,10 @@ def _function(task: "Task") -> Callable[..., None]:
 
     parameters = [_parameter(key, kind, DEFAULTS.get(key), how) for key, (kind, how) in _common(task).items()]
     for field in dataclasses.fields(task.Options):
-        default = task.Options.budget.get(field.name, field.default)
-        shown = "" if default is None else f" (default: {default})"
-        how = typer.Option(help=field.metadata["help"] + shown, show_default=False)
+        default = task.Options.default_in_words(field.name)
+        how = typer.Option(
+            help=field.metadata["help"] + (f" (default: {default})" if default else ""), show_default=False
+        )
         parameters.append(_parameter(field.name, _optional(field.type), None, how))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -22,19 +22,13 @@ from elman.tasks.prepared import PreparedExamples, divided, others
 from elman.tasks.roles import Roles
 from elman.training.options import TrainingOptions, option
 
-UPDATES = 60
-"""How many updates an epoch should have: few rows are learnt from in smaller batches."""
+BATCH, UPDATES = 32, 60
+"""Rows in a batch, and how many updates an epoch should have: few rows are learnt from in smaller batches."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableOptions(TrainingOptions):
-    """What tasks on tables share.
-
-    Attributes:
-        usual_batch: rows in a batch, where they are many.
-    """
-
-    usual_batch: ClassVar[int] = 32
+    """What tasks on tables share."""
 
     input: list[str] | None = option(None, "column to read (default: found by its content)")
     output: list[str] | None = option(None, "column to answer (default: found by its content)")
@@ -50,7 +44,7 @@ class TableOptions(TrainingOptions):
 
     def batch_size(self, rows: int) -> int:
         """Rows in a batch, of so many to learn from."""
-        return self.batch or min(self.usual_batch, max(1, rows // UPDATES))
+        return self.batch or min(BATCH, max(1, rows // UPDATES))
 
 
 class TableTask(Task):

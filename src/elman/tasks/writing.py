@@ -41,11 +41,8 @@ class WritingOptions(TableOptions):
     """What these tasks share."""
 
     budget: ClassVar[dict[str, float]] = {"minutes": 15.0}
-    usual: ClassVar[dict[str, dict[str, float]]] = {"adamw": {"rate": 0.012, "weight_decay": 0.01}}
-    usual_batch: ClassVar[int] = 64
+    usual: ClassVar[dict[str, dict[str, float]]] = {"adamw": {"rate": 0.008, "weight_decay": 0.01}}
 
-    batch: int | None = option(None, "rows in a batch (default: 64, fewer where rows are few)", minimum=1)
-    rate: float | None = option(None, "peak learning rate (default: 0.012, rmsprop 0.004, sgd 2)", minimum=0.0)
     warmup: int = option(200, "updates over which the rate rises to its peak", minimum=0)
 
     unit: str = option("subword", "what texts are cut into: subword, word, char or byte", choices=tuple(units.UNITS))
@@ -53,7 +50,7 @@ class WritingOptions(TableOptions):
     shared: bool = option(True, "one set of symbols for what is read and what is written")
     longest: int = option(200, "the most symbols that a text may have", minimum=1)
     hidden: int = option(
-        256, "units per layer of the decoder; the encoder has half of them in each direction", minimum=2
+        384, "units per layer of the decoder; the encoder has half of them in each direction", minimum=2
     )
     embedding: int = option(256, "features per symbol", minimum=2)
     attention: str = option("dot", "how the decoder compares what it looks for: dot or additive", choices=SCORES)

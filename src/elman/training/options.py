@@ -42,15 +42,11 @@ class TrainingOptions:
     steps: int | None = option(None, "budget: number of updates", minimum=1)
     epochs: float | None = option(None, "budget: passes over the training data", minimum=0.001)
     optimizer: str = option("adamw", "adamw, rmsprop or sgd", choices=("adamw", "rmsprop", "sgd"))
-    rate: float | None = option(None, "peak learning rate (default: 0.006, rmsprop 0.004, sgd 2)", minimum=0.0)
+    rate: float | None = option(None, "peak learning rate", minimum=0.0)
     warmup: int = option(50, "updates over which the rate rises to its peak", minimum=0)
     final_rate: float = option(0.05, "rate at the budget's end, as a share of the peak", minimum=0, maximum=1)
-    weight_decay: float | None = option(
-        None, "decay of matrices, apart from the gradient (default: 0.1, sgd 0)", minimum=0.0
-    )
-    momentum: float | None = option(
-        None, "beta1 of adamw, momentum of rmsprop and sgd (default: 0.9, rmsprop 0)", minimum=0, maximum=0.9999
-    )
+    weight_decay: float | None = option(None, "decay of matrices, apart from the gradient", minimum=0.0)
+    momentum: float | None = option(None, "beta1 of adamw, momentum of rmsprop and sgd", minimum=0, maximum=0.9999)
     smoothing: float = option(0.99, "decay of squared gradients: alpha (rmsprop), beta2 (adamw)", minimum=0, maximum=1)
     clip: float | None = option(1.0, "clip gradients to this norm (0: do not)", minimum=0.0)
     clip_value: float | None = option(None, "clip each gradient entry to this value", minimum=0.0)
@@ -88,12 +84,26 @@ class TrainingOptions:
         if len(budgets) > 1:
             raise UsageError(f"the budget is given twice, in {' and in '.join(budgets)}; give one of them")
         resolved: dict[str, Any] = {} if budgets else dict(cls.budget)
-        usual = OPTIMIZERS[made.optimizer] | cls.usual.get(made.optimizer, {})
+        usual = cls.usual_of(made.optimizer)
         resolved |= {name: value for name, value in usual.items() if getattr(made, name) is None}
         made = dataclasses.replace(made, **resolved)
         made.check()
         made.diagnosis_steps()
         return made
+
+    @classmethod
+    def usual_of(cls, optimizer: str) -> dict[str, float]:
+        """Return what holds for an optimizer where the user says nothing, by option."""
+        return OPTIMIZERS[optimizer] | cls.usual.get(optimizer, {})
+
+    @classmethod
+    def default_in_words(cls, name: str) -> str:
+        """Return the default of an option for people; an empty text where there is none."""
+        if name in OPTIMIZERS["adamw"]:
+            values = {optimizer: cls.usual_of(optimizer)[name] for optimizer in OPTIMIZERS}
+            return ", ".join(f"{optimizer} {value:g}" for optimizer, value in values.items())
+        default = cls.budget.get(name, {field.name: field.default for field in dataclasses.fields(cls)}[name])
+        return "" if default is None else str(default)
 
     def diagnosis_steps(self) -> int | None:
         """After how many updates training looks inside each time; None for never, UsageError for what is neither."""
