@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from elman.baselines.summaries import first_sentence
 from elman.tasks import text_measures
@@ -14,8 +14,13 @@ from elman.training.options import option
 
 @dataclass(frozen=True, kw_only=True)
 class SummarizationOptions(WritingOptions):
-    """The defaults are the best found for half an hour on two cores; docs/log.md has the search."""
+    """The defaults are the best found for ten minutes on two cores; docs/log.md has the search."""
 
+    budget: ClassVar[dict[str, float]] = {"minutes": 10.0}
+
+    hidden: int = option(
+        256, "units per layer of the decoder; the encoder has half of them in each direction", minimum=2
+    )
     longest: int = option(400, "how many symbols of a text are read, from its beginning", minimum=1)
     copying: bool = option(True, "let the decoder copy symbols that it looks at")
     references: list[str] | None = option(
