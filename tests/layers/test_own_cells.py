@@ -1,0 +1,118 @@
+"""Recurrent in use: cells of the user's own, a size for each layer, and what is refused in a sentence."""
+
+import pytest
+import torch
+from tests.tolerance import assert_close, assert_equal
+
+import elman
+from elman.cells import Cell
+
+from .cases import BATCH, HIDDEN, INPUT, STEPS
+
+
+def test_every_layer_may_have_its_own_size():
+    layer = elman.Recurrent("lstm", INPUT, (7, 5, 3), bidirectional=True, batch_first=True)
+    x = torch.randn(BATCH, STEPS, INPUT)
+    output, hidden = layer(x)
+    assert output.shape == (BATCH, STEPS, 6)
+    assert [tuple(h.shape) for h, _ in hidden] == [(2, BATCH, 7), (2, BATCH, 5), (2, BATCH, 3)]
+    assert_equal(layer(x, [(h * 0, c * 0) for h, c in hidden])[0], output)
+    one = elman.Recurrent("gru", INPUT, (7, 5))
+    stepper = one.stepper(2)
+    stepper(torch.randn(2, INPUT))
+    assert [tuple(h.shape) for h in stepper.state] == [(1, 2, 7), (1, 2, 5)]
+    stepper.state = [h * 0 for h in stepper.state]
+    assert not torch.cat([h.flatten() for h in stepper.state]).any()
+
+
+class Doubled(Cell):
+    """h' = tanh(W x + 2 h)"""
+
+    gates = ("h",)
+    states = ("h",)
+    recurrent_gates = ()
+
+    def step(self, projected, state, weights):
+        return ((projected + 2 * state[0]).tanh(),)
+
+
+class Unfinished(Cell):
+    """Has no step."""
+
+    gates = ("h",)
+    states = ("h",)
+
+
+def test_a_users_cell_goes_by_class_or_object():
+    x = torch.randn(STEPS, BATCH, INPUT)
+    for cell in (Doubled, Doubled()):
+        layer = elman.Recurrent(cell, INPUT, HIDDEN)
+        assert repr(layer) == "Recurrent(doubled, 4, 5)"
+        h = torch.zeros(BATCH, HIDDEN)
+        for t in range(STEPS):
+            h = (x[t] @ layer.weight_ih_l0.T + layer.bias_ih_l0 + 2 * h).tanh()
+        assert_close(layer(x)[1][0], h)
+
+
+class Forgetful(Cell):
+    """Returns a tensor instead of a tuple of states."""
+
+    gates = ("h",)
+    states = ("h", "c")
+
+    def step(self, projected, state, weights):
+        return projected.tanh()
+
+
+@pytest.mark.filterwarnings("ignore::elman.FallbackWarning")
+def test_a_step_that_returns_no_state_is_told_in_a_sentence():
+    layer = elman.Recurrent(Forgetful, INPUT, HIDDEN)
+    with pytest.raises(
+        elman.UsageError, match=r"'forgetful' must return a tuple of its states, \(h, c\), but returns 1 v"
+    ):
+        layer(torch.zeros(STEPS, BATCH, INPUT))
+
+
+REFUSALS = {
+    "unknown cell 'lstmm'; did you mean 'lstm'": lambda: elman.Recurrent("lstmm", 4, 5),
+    "does not define step; docs/extending.md": lambda: elman.Recurrent(Unfinished, 4, 5),
+    "a cell is a name, an elman.Cell or a class of cells, got 3": lambda: elman.Recurrent(3, 4, 5),
+    "hidden_size must be a whole number from 1 on, got 0": lambda: elman.Recurrent("gru", 4, 0),
+    "has 2 sizes, which num_layers=3 contradicts": lambda: elman.Recurrent("gru", 4, (5, 6), 3),
+    "residual adds a layer's input to its output": lambda: elman.Recurrent("gru", 4, (5, 6), residual=True),
+    "residual acts between layers": lambda: elman.GRU(4, 5, residual=True),
+    "dropout acts between layers": lambda: elman.Recurrent("gru", 4, 5, dropout=0.5),
+    "gru has no projection": lambda: elman.Recurrent("gru", 4, 5, proj_size=2),
+    "proj_size=5 must be from 0 to less than": lambda: elman.Recurrent("lstm", 4, 5, proj_size=5),
+    "zoneout=1.5 is no probability": lambda: elman.LSTM(4, 5, zoneout=1.5),
+    "zoneout has 3 probabilities, but lstm has 2 states": lambda: elman.LSTM(4, 5, zoneout=(0.1, 0.1, 0.1)),
+    "mingru has no recurrent matmul": lambda: elman.Recurrent("mingru", 4, 5, recurrent_dropout=0.1),
+    "unknown init 'ortho'; choose one of": lambda: elman.LSTM(4, 5, init="ortho"),
+    "does not say over how many steps": lambda: elman.LSTM(4, 5, init="chrono"),
+    "indrnn has none; choose another": lambda: elman.Recurrent("indrnn", 4, 5, init="orthogonal"),
+    "but rnn has no such gate": lambda: elman.RNN(4, 5, init="forget-bias"),
+}
+
+
+@pytest.mark.parametrize("message", REFUSALS)
+def test_what_makes_no_sense_is_refused_in_a_sentence(message):
+    with pytest.raises(elman.UsageError, match=message.replace("(", r"\(")):
+        REFUSALS[message]()
+
+
+def test_bad_calls_are_refused_in_a_sentence():
+    layer = elman.Recurrent("peephole-lstm", INPUT, HIDDEN, 2)
+    x, state = torch.zeros(STEPS, BATCH, INPUT), torch.zeros(2, BATCH, HIDDEN)
+    for arguments, message in (
+        ((torch.zeros(STEPS),), "give one of the form"),
+        ((torch.zeros(STEPS, BATCH, 9),), "input has 9 features, but this layer was made for input_size=4"),
+        ((x.double(),), "input is torch.float64, but the weights are torch.float32"),
+        ((x, (state[:, :1], state[:, :1])), r"one row's state serves 3 rows as tensor.expand\(-1, 3, -1\)"),
+        ((x[:, :2], (state, state)), r"select those of the state that they go on with, as tensor\[:, rows\]"),
+        ((x, (state[:, :2], state[:, :2])), "append zeros for those that begin anew"),
+        ((x, (state, state[..., :2])), r"h \(1, 3, 5\), c \(1, 3, 5\) \(directions, rows, features\) is needed"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            layer(*arguments)
+    with pytest.raises(elman.UsageError, match="scan has one tensor for all layers"):
+        elman.Recurrent("gru", INPUT, (5, 6)).scan(x)
