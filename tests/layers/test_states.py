@@ -1,5 +1,8 @@
 """`states=True`: the states of all steps, and after backward the whole gradient at each of them."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from tests.tolerance import assert_close
@@ -93,3 +96,18 @@ def test_they_compile(backend):
     torch.compiler.reset()
     compiled = torch.compile(lambda x: layer(x, states=True)[2]["c"], fullgraph=True, backend="aot_eager")
     assert_close(compiled(x), layer(x, states=True)[2]["c"])
+
+
+def test_what_is_no_longer_wanted_is_freed_at_once(backend):
+    """No circle holds the graph: a call's memory would then stay until the garbage collector comes by."""
+    layer, x = made("LSTM")
+    gc.collect()
+    gc.disable()
+    try:
+        output, hidden, states = layer(x, states=True)
+        values, record = weakref.ref(states["c"]), weakref.ref(states._records[0])
+        del output, hidden, states
+        assert values() is None
+        assert record() is None
+    finally:
+        gc.enable()

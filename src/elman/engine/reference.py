@@ -3,6 +3,7 @@
 It runs any cell on any device in any dtype, differentiates twice, and knows nothing of speed.
 """
 
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -141,11 +142,15 @@ def _fresh(reset: Tensor, real: Tensor | None, *, reverse: bool) -> Tensor:
 
 
 class _Seen:
-    """What happens to the states of one layer, for a record."""
+    """What happens to the states of one layer, for a record.
+
+    Hooks of the graph hold it, so it holds no part of the graph itself once the layer has run, nor the record.
+    """
 
     def __init__(self, record: Record) -> None:
-        self._record = record
+        self._record = weakref.ref(record)
         self._states: list[list[State]] = []  # by direction, in the order of reading
+        self._zeros: list[list[State]] = []
         self._gradients: dict[tuple[int, int, int], Tensor] = {}
 
     def step(self, direction: int, state: State) -> None:
@@ -159,14 +164,15 @@ class _Seen:
 
     def _came(self, direction: int, number: int, k: int, gradient: Tensor) -> None:
         self._gradients[direction, number, k] = gradient.detach()
-        if number == 0:
-            self._record.gradients = self._stacked(
+        record = self._record()
+        if number == 0 and record is not None:
+            record.gradients = self._stacked(
                 [
                     [
-                        tuple(self._gradients.get((d, n, i), torch.zeros_like(s)) for i, s in enumerate(state))
+                        tuple(self._gradients.get((d, n, i), zero) for i, zero in enumerate(state))
                         for n, state in enumerate(steps)
                     ]
-                    for d, steps in enumerate(self._states)
+                    for d, steps in enumerate(self._zeros)
                 ]
             )
 
@@ -175,7 +181,12 @@ class _Seen:
         if lengths is not None:
             real = _real(lengths, values[0][0])
             values = tuple(tensor.masked_fill(~real, 0) for tensor in values)
-        self._record.values = values
+        record = self._record()
+        if record is not None:
+            record.values = values
+        zero = tuple(tensor.detach().new_zeros(()).expand(tensor.shape) for tensor in self._states[0][0])
+        self._zeros = [[zero] * len(steps) for steps in self._states]
+        self._states = []
 
     @staticmethod
     def _stacked(states: list[list[State]]) -> State:

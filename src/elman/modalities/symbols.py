@@ -147,7 +147,7 @@ def _texts(column: Column, unit: units.Unit | type[units.Unit]) -> Iterator[str]
 
 
 def _encoded(unit: units.Unit, column: Column, longest: int | None) -> list[Symbols]:
-    encoded = [unit.encode(text) for text in _texts(column, unit)]
+    encoded = unit.encode_rows(_texts(column, unit))
     lengths = np.array([len(row) for row in encoded])
     if longest is not None and len(wrong := np.flatnonzero(lengths > longest)):
         raise column.error(

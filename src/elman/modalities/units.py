@@ -7,6 +7,7 @@ what was not seen becomes the unknown symbol, which is counted and never generat
 import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,6 +19,10 @@ from elman.errors import RunError, UsageError
 
 PIECES = r" ?\w+| ?[^\s\w]+|\s+(?!\S)|\s+"
 """A word or a run of punctuation with the space before it, or a run of white space: their sequence is the text."""
+
+
+ROWS = 10_000
+"""Texts that are tokenized at a time."""
 
 
 class Unit(ABC):
@@ -49,6 +54,10 @@ class Unit(ABC):
     @abstractmethod
     def decode(self, symbols: Sequence[int]) -> str:
         """Return the text of `symbols`."""
+
+    def encode_rows(self, texts: Iterable[str]) -> list[Symbols]:
+        """Return the symbols of each of many texts."""
+        return [self.encode(text) for text in texts]
 
     def encode_source(self, source: TextSource) -> Iterator[tuple[Symbols, int]]:
         """Yield the symbols of a source block by block, each with the number of characters that they stand for."""
@@ -203,6 +212,14 @@ class Learnt(Unit):
     def encode(self, text: str) -> Symbols:
         """Tokenize."""
         return np.array(self.tokenizer.encode(text).ids, np.uint32)
+
+    def encode_rows(self, texts: Iterable[str]) -> list[Symbols]:
+        """Tokenize many texts at a time, on all cores."""
+        rows: list[Symbols] = []
+        waiting = iter(texts)
+        while block := list(islice(waiting, ROWS)):
+            rows += [np.array(found.ids, np.uint32) for found in self.tokenizer.encode_batch_fast(block)]
+        return rows
 
     def decode(self, symbols: Sequence[int]) -> str:
         """Join the tokens' texts."""

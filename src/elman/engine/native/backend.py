@@ -3,6 +3,7 @@
 It knows which calls the engine can run; how is in `operator` and below.
 """
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -45,7 +46,8 @@ class Native(Backend):
         if _autocast():
             call = _in_one_type(call)
         flat = [tensor for weights in call.weights for tensor in weights]
-        told = None if call.record is None else partial(_tell, call.record, call.directions)
+        # The graph must not hold the record, which holds the graph: memory would wait for the garbage collector then.
+        told = None if call.record is None else partial(_tell, weakref.ref(call.record), call.directions)
         known = (call.lengths, call.batch_sizes, call.reset)
         output, final, others = layer(handle(call.cell), call.input, call.state, flat, *known, told)
         if call.record is not None:
@@ -85,8 +87,10 @@ class Native(Backend):
 _NUMBERS = {torch.float32, torch.float64}
 
 
-def _tell(record: Record, directions: int, gradients: Sequence[Tensor]) -> None:
-    record.gradients = tuple(_by_direction(tensor, directions) for tensor in gradients)
+def _tell(asked: weakref.ref[Record], directions: int, gradients: Sequence[Tensor]) -> None:
+    record = asked()
+    if record is not None:
+        record.gradients = tuple(_by_direction(tensor, directions) for tensor in gradients)
 
 
 def _by_direction(tensor: Tensor, directions: int) -> Tensor:
