@@ -6,8 +6,6 @@ A task says which modalities stand for its columns, how answers are scored and w
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 from elman import layers
@@ -19,9 +17,7 @@ from elman.tasks.on_tables import TableOptions, TableTask
 from elman.tasks.prepared import PreparedExamples
 from elman.topologies.many_to_one import SUMMARIES, ManyToOne
 from elman.topologies.shared import SharedEncoder, Synced
-from elman.training import examples
-from elman.training.examples import ExampleBatches
-from elman.training.loop import Job, Monitor
+from elman.training.examples import ANSWERING
 from elman.training.options import option
 
 
@@ -40,6 +36,8 @@ class ExampleOptions(TableOptions):
 
 class ExampleTask(TableTask):
     """A task whose answers are one symbol each: abstract."""
+
+    learning = ANSWERING
 
     @abstractmethod
     def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:
@@ -64,30 +62,6 @@ class ExampleTask(TableTask):
         )
         wired = {name: _wiring(output, recurrence.output_size, o) for name, output in prepared.outputs.items()}
         return SharedEncoder(reader, recurrence, wired, (o.input_dropout, o.dropout))
-
-    def job(
-        self,
-        network: SharedEncoder,
-        prepared: PreparedExamples,
-        options: Any,
-        folder: Path,
-        monitor: Monitor,
-        *,
-        resume: bool,
-    ) -> Job:
-        """Full back-propagation through time over batches of rows of similar length."""
-        train = prepared.examples("train")
-        return Job(
-            module=network,
-            batches=ExampleBatches(train, options.batch_size(len(train)), options.seed),
-            objective=examples.objective,
-            validate=partial(examples.mean_loss, examples=prepared.examples("valid")),
-            options=options,
-            model_file=folder / "model.safetensors",
-            checkpoint_file=folder / "state" / "checkpoint.safetensors",
-            monitor=monitor,
-            resume=resume,
-        )
 
     def score(self, network: SharedEncoder, prepared: PreparedExamples, part: str) -> Score:
         """Answer every row, and measure the answers."""

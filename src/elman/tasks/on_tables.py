@@ -1,7 +1,7 @@
 """What tasks on tables share: a row is an example, one column is read, one or more are answered.
 
-A task says which modalities stand for its columns; from files to encoded rows everything is here. It does not know the
-network, nor what answers are worth.
+A task says which modalities stand for its columns; from files to encoded rows and batches everything is here. It does
+not know the network, nor what answers are worth.
 """
 
 from abc import abstractmethod
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+
+from torch import nn
 
 from elman import cells
 from elman.data import tables
@@ -20,6 +22,8 @@ from elman.tasks import roles
 from elman.tasks.base import Files, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
 from elman.tasks.roles import Roles
+from elman.training.examples import ExampleBatches, Learning
+from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
 
 BATCH, UPDATES = 32, 60
@@ -55,6 +59,7 @@ class TableTask(Task):
         answers: the kinds that can be answered.
         answer_names: what the column that is answered is usually called.
         modalities: all that may stand for a column.
+        learning: how its networks learn from examples.
     """
 
     data = f"a table ({tables.ENDINGS}) with a row per example"
@@ -63,6 +68,7 @@ class TableTask(Task):
     answers: ClassVar[tuple[str, ...]]
     answer_names: ClassVar[tuple[str, ...]] = roles.LABELS
     modalities: ClassVar[tuple[type[Modality], ...]]
+    learning: ClassVar[Learning]
 
     @abstractmethod
     def fit(self, input: Column, outputs: list[Column], options: Any) -> tuple[Input, Sequence[Answer]]:
@@ -120,6 +126,30 @@ class TableTask(Task):
                     f"{file} is not the {part} table that the run was begun with (its fingerprint differs); "
                     "give the same file, or train anew with another --out"
                 )
+
+    def job(
+        self,
+        network: nn.Module,
+        prepared: PreparedExamples,
+        options: Any,
+        folder: Path,
+        monitor: Monitor,
+        *,
+        resume: bool,
+    ) -> Job:
+        """Full back-propagation through time over batches of rows of similar length."""
+        train, valid = prepared.examples("train"), prepared.examples("valid")
+        return Job(
+            module=network,
+            batches=ExampleBatches(train, options.batch_size(len(train)), options.seed),
+            objective=self.learning.objective,
+            validate=lambda network: self.learning.mean_loss(network, valid),
+            options=options,
+            model_file=folder / "model.safetensors",
+            checkpoint_file=folder / "state" / "checkpoint.safetensors",
+            monitor=monitor,
+            resume=resume,
+        )
 
     def extend(self, prepared: PreparedExamples, part: str, file: Path, folder: Path) -> PreparedExamples:
         """Read a further table with the run's columns."""

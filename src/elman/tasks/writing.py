@@ -7,11 +7,10 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import nn
 
 from elman import layers
@@ -28,10 +27,8 @@ from elman.tasks.on_tables import TableOptions, TableTask
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.written import looked, write
 from elman.topologies.encoder_decoder import EncoderDecoder, Writer
-from elman.training import writing
-from elman.training.examples import ExampleBatches
-from elman.training.loop import Job, Monitor
 from elman.training.options import option
+from elman.training.writing import WRITING
 
 SHOWN, PICTURED, WIDEST = 12, 4, 40
 
@@ -78,6 +75,7 @@ class WritingTask(TableTask):
     inputs = ("text",)
     answers = ("text",)
     modalities = (SymbolTexts, WrittenTexts)
+    learning = WRITING
     shorten: ClassVar[bool] = False
     """Whether only the beginning of a text that is too long is read."""
 
@@ -129,33 +127,10 @@ class WritingTask(TableTask):
         )
         return EncoderDecoder(reader, encoder, writer, o.label_smoothing)
 
-    def job(
-        self,
-        network: EncoderDecoder,
-        prepared: PreparedExamples,
-        options: WritingOptions,
-        folder: Path,
-        monitor: Monitor,
-        *,
-        resume: bool,
-    ) -> Job:
-        """Full back-propagation through time over batches of rows of similar length, each symbol after right ones."""
-        train = prepared.examples("train")
-        return Job(
-            module=network,
-            batches=ExampleBatches(train, options.batch_size(len(train)), options.seed),
-            objective=writing.objective,
-            validate=partial(writing.mean_loss, examples=prepared.examples("valid")),
-            options=options,
-            model_file=folder / "model.safetensors",
-            checkpoint_file=folder / "state" / "checkpoint.safetensors",
-            monitor=monitor,
-            resume=resume,
-        )
-
     def score(self, network: EncoderDecoder, prepared: PreparedExamples, part: str) -> Score:
         """Write a text for every row, and measure the texts; beside them the loss of the right ones."""
-        loss = writing.mean_loss(network, prepared.examples(part))
+        with torch.inference_mode():
+            loss = self.learning.mean_loss(network, prepared.examples(part))
         rows = {"symbols": len(prepared.examples(part)), "unit": "row"}
         return self.figures(prepared, part, self.written(network, prepared, part)) | {"symbol_loss": loss} | rows
 

@@ -3,9 +3,9 @@
 It knows encoded columns and the scores of a network, nothing of tables and tasks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +73,18 @@ class Examples:
         return torch.from_numpy(values).long()
 
 
+class Learning(NamedTuple):
+    """How a kind of network learns from examples.
+
+    Attributes:
+        objective: what a batch costs, and the number of its rows.
+        mean_loss: what a validation measures, in nats.
+    """
+
+    objective: Callable[[Any, Batch, State | None], tuple[Tensor, int, None]]
+    mean_loss: Callable[[Any, Examples], float]
+
+
 class ExampleBatches:
     """Endless shuffled batches of examples."""
 
@@ -125,3 +137,7 @@ def mean_loss(network: nn.Module, examples: Examples) -> float:
             totals[name] += loss.item() * count
             counts[name] += count
     return sum(total / max(1, counts[name]) for name, total in totals.items())
+
+
+ANSWERING = Learning(objective, mean_loss)
+"""To answer with one of a few symbols."""

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from elman.modalities.base import IGNORED
-from elman.training.examples import VALIDATED, Batch, Examples
+from elman.training.examples import VALIDATED, Batch, Examples, Learning
 from elman.types import State
 
 
@@ -33,3 +33,7 @@ def mean_loss(network: Any, examples: Examples) -> float:
         total += losses(network, batch).sum().item()
         count += sum(int((targets != IGNORED).sum()) for targets in batch.targets.values())
     return total / max(1, count)
+
+
+WRITING = Learning(objective, mean_loss)
+"""To write texts."""
