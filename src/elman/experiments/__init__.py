@@ -1,7 +1,7 @@
 """What textbooks claim about recurrent networks, made into measurements: one file each, and one entry here.
 
     base        what an experiment is
-    problems    the adding problem and its like
+    problems    the adding problem, delayed recall
     learning    a small training loop, and ways to start a layer
     suite       run an experiment, keep its result, write docs/claims.md from what is kept
 
