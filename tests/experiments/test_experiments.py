@@ -75,7 +75,7 @@ def test_wrong_use_gets_one_sentence(command, tmp_path):
     assert command("experiments", "causality", "--seeds", 0)[2] == "elman: --seeds 0 is out of range; give at least 1\n"
     assert command("experiments", "--claims", "x.md")[2].startswith("elman: --claims needs --save DIR")
     assert command("experiments", "--claims", "x.md", "--save", tmp_path)[2].startswith(f"elman: {tmp_path} holds no")
-    with pytest.raises(UsageError, match="there are: causality"):
+    with pytest.raises(UsageError, match="there are: internal-memory"):
         find("something")
 
 

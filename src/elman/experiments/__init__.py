@@ -26,6 +26,9 @@ class Entry(NamedTuple):
 
 
 EXPERIMENTS = {
+    "internal-memory": Entry(
+        "internal_memory:InternalMemory", "does a recurrent network remember, and is it the only one that does"
+    ),
     "causality": Entry("causality:Causality", "does an output depend on all inputs before it, and on none after"),
     "tied-weights": Entry(
         "tied_weights:TiedWeights", "is it a feed-forward network with tied weights, whose gradients add up"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """A batch: inputs (T, B, I), and targets (B, O)."""
+    """A batch: inputs (T, B, I), and targets, (B, O) numbers or (B,) symbols."""
 
     inputs: Tensor
     targets: Tensor
@@ -33,3 +33,18 @@ def adding(steps: int, batch: int, generator: torch.Generator) -> Examples:
 
 CHANCE = 1 / 6
 """The mean squared error of the adding problem without any memory: the variance of the sum of two numbers."""
+
+
+SYMBOLS = 4
+"""How many symbols there are to remember in delayed recall; who guesses is right once in as many."""
+
+
+def recall(lag: int, batch: int, generator: torch.Generator) -> Examples:
+    """Say at the end which symbol was shown `lag` steps before; since then, others were shown that do not matter.
+
+    Inputs (lag + 1, B, 2 * SYMBOLS) are one-hot, targets (B,) int64. Who guesses has a cross-entropy of ln SYMBOLS.
+    """
+    shown = torch.randint(0, SYMBOLS, (lag + 1, batch), generator=generator)
+    targets = shown[0].clone()
+    shown[1:] += SYMBOLS
+    return Examples(torch.nn.functional.one_hot(shown, 2 * SYMBOLS).float(), targets)
