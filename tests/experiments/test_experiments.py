@@ -32,7 +32,9 @@ def test_every_entry_is_an_experiment_of_that_name_that_says_what_it_expects(nam
     assert experiment.usual_seeds >= 2
 
 
-@pytest.mark.parametrize(("name", "verdict"), [("causality", "holds in part"), ("tied-weights", "holds")])
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("causality", "holds in part"), ("tied-weights", "holds"), ("convolution", "holds")]
+)
 def test_small_ones_run_and_judge(name, verdict):
     told = []
     result = suite.run(name, 2, told.append)

@@ -36,6 +36,7 @@ EXPERIMENTS = {
     "context": Entry("context:Context", "does it help to know the previous symbols, and how many of them"),
     "lengths": Entry("lengths:Lengths", "does a network that was trained on short sequences work on longer ones"),
     "memory": Entry("memory:Memory", "over which lags do tanh, ReLU, LSTM and GRU remember, at equal parameters"),
+    "convolution": Entry("convolution:Convolution", "does recurrence widen the pixel neighbourhood of a convolution"),
     "radius": Entry("radius:Radius", "does the spectral radius decide whether gradients vanish or explode"),
     "gates": Entry("gates:Gates", "do ReLU, LSTM and GRU help against vanishing gradients, as they come"),
     "truncation": Entry("truncation:Truncation", "what truncated back-propagation costs, saves and cannot learn"),
