@@ -39,6 +39,9 @@ EXPERIMENTS = {
     "convolution": Entry("convolution:Convolution", "does recurrence widen the pixel neighbourhood of a convolution"),
     "radius": Entry("radius:Radius", "does the spectral radius decide whether gradients vanish or explode"),
     "gates": Entry("gates:Gates", "do ReLU, LSTM and GRU help against vanishing gradients, as they come"),
+    "consequences": Entry(
+        "consequences:Consequences", "what vanishing and exploding gradients lead to, with and without the remedy"
+    ),
     "truncation": Entry("truncation:Truncation", "what truncated back-propagation costs, saves and cannot learn"),
     "clipping": Entry("clipping:Clipping", "does clipping to a threshold stop explosions"),
     "rmsprop": Entry("rmsprop:RMSprop", "does RMSprop find the rate by itself"),
