@@ -3,6 +3,9 @@
     base        what an experiment is
     problems    the adding problem, delayed recall
     learning    a small training loop, and ways to start a layer
+    texts       problems cut from the text that ships with Elman
+    writing     a network that writes words
+    wirings     a small model for each topology, beside a naive baseline
     suite       run an experiment, keep its result, write docs/claims.md from what is kept
 
 This room knows texts, cells, layers and the diagnosis; nothing of runs, tasks or the command line.
@@ -36,6 +39,9 @@ EXPERIMENTS = {
     "context": Entry("context:Context", "does it help to know the previous symbols, and how many of them"),
     "lengths": Entry("lengths:Lengths", "does a network that was trained on short sequences work on longer ones"),
     "memory": Entry("memory:Memory", "over which lags do tanh, ReLU, LSTM and GRU remember, at equal parameters"),
+    "topologies": Entry(
+        "topologies:Topologies", "from one-to-one to synced many-to-many: does each learn, and how do they differ"
+    ),
     "convolution": Entry("convolution:Convolution", "does recurrence widen the pixel neighbourhood of a convolution"),
     "radius": Entry("radius:Radius", "does the spectral radius decide whether gradients vanish or explode"),
     "gates": Entry("gates:Gates", "do ReLU, LSTM and GRU help against vanishing gradients, as they come"),
