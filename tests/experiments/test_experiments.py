@@ -32,7 +32,9 @@ def test_every_entry_is_an_experiment_of_that_name_that_says_what_it_expects(nam
     assert experiment.usual_seeds >= 2
 
 
-@pytest.mark.parametrize(("name", "verdict"), [("causality", "holds in part"), ("tied-weights", "holds")])
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("causality", "holds in part"), ("tied-weights", "holds"), ("convolution", "holds")]
+)
 def test_small_ones_run_and_judge(name, verdict):
     told = []
     result = suite.run(name, 2, told.append)
@@ -75,7 +77,7 @@ def test_wrong_use_gets_one_sentence(command, tmp_path):
     assert command("experiments", "causality", "--seeds", 0)[2] == "elman: --seeds 0 is out of range; give at least 1\n"
     assert command("experiments", "--claims", "x.md")[2].startswith("elman: --claims needs --save DIR")
     assert command("experiments", "--claims", "x.md", "--save", tmp_path)[2].startswith(f"elman: {tmp_path} holds no")
-    with pytest.raises(UsageError, match="there are: causality"):
+    with pytest.raises(UsageError, match="there are: internal-memory"):
         find("something")
 
 

@@ -47,7 +47,7 @@ class Learned:
     """What training came to.
 
     Attributes:
-        error: mean squared, on held-out examples, the last one measured.
+        error: the loss on held-out examples, the last one measured.
         updates: until it was solved, or all that there were.
         solved: whether the error fell below the goal.
     """
@@ -68,30 +68,31 @@ def learn(
     batch: int = 32,
     clip: float | None = 1.0,
     optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
+    loss: Callable[[Tensor, Tensor], Tensor] = F.mse_loss,
 ) -> Learned:
     """Train on fresh batches until the held-out error is below `goal`, or the updates are spent."""
     draws = torch.Generator().manual_seed(seed)
     held_out = problem(HELD_OUT, torch.Generator().manual_seed(seed + 1_000_000))
     used = optimizer(network.parameters(), lr=rate)
-    error = measured(network, held_out)
+    error = measured(network, held_out, loss)
     for update in range(1, updates + 1):
         examples = problem(batch, draws)
         used.zero_grad()
-        F.mse_loss(network(examples.inputs), examples.targets).backward()  # type: ignore[no-untyped-call]
+        loss(network(examples.inputs), examples.targets).backward()  # type: ignore[no-untyped-call]
         if clip is not None:
             nn.utils.clip_grad_norm_(network.parameters(), clip)
         used.step()
         if update % EVERY == 0 or update == updates:
-            error = measured(network, held_out)
+            error = measured(network, held_out, loss)
             if not error >= goal or update == updates:
                 return Learned(error, update, error < goal)
     return Learned(error, 0, error < goal)
 
 
 @torch.no_grad()
-def measured(network: nn.Module, examples: Examples) -> float:
-    """The mean squared error."""
-    return F.mse_loss(network(examples.inputs), examples.targets).item()
+def measured(network: nn.Module, examples: Examples, loss: Callable[[Tensor, Tensor], Tensor] = F.mse_loss) -> float:
+    """The loss: the mean squared error, if it is not said otherwise."""
+    return loss(network(examples.inputs), examples.targets).item()
 
 
 def first_weights(layer: Stack) -> Weights:
@@ -120,8 +121,9 @@ def gate_bias(layer: Stack, gate: str, value: float) -> None:
             for weights in directions:
                 size = len(weights.ih) // len(layer.cell.gates)
                 rows = slice(place * size, (place + 1) * size)
-                if weights.bias_ih is not None and weights.bias_hh is not None:
+                if weights.bias_ih is not None:
                     weights.bias_ih[rows] = value
+                if weights.bias_hh is not None:
                     weights.bias_hh[rows] = 0.0
 
 
@@ -145,6 +147,6 @@ def identity(layer: Stack, radius: float = 1.0) -> None:
                         bias.zero_()
 
 
-def made(cell: str, inputs: int, hidden: int) -> Stack:
-    """A layer of the named cell, at torch's start."""
-    return layers.build(cell, inputs, hidden)
+def made(cell: str, inputs: int, hidden: int, depth: int = 1) -> Stack:
+    """A layer of the named cell, or several, at torch's start."""
+    return layers.build(cell, inputs, hidden, depth)
