@@ -3,8 +3,10 @@
     ELMAN_DATA=FOLDER python benchmarks/tasks.py [NAME ...]
 
 FOLDER holds a folder for each data set (default: ../shared/data). Prints a row per run as it ends, and one JSON line.
+Needs the extras `baselines` and `metrics`.
 """
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -86,6 +88,10 @@ def measured(name, options):
 
 
 def main():
+    if any(importlib.util.find_spec(name) is None for name in ("sklearn", "sacrebleu", "rouge_score")):
+        raise SystemExit(
+            "scores and baselines need scikit-learn, sacrebleu and rouge-score: pip install '.[baselines,metrics]'"
+        )
     options = [word for word in sys.argv[1:] if word.startswith("--") or word not in RUNS]
     names = [word for word in sys.argv[1:] if word in RUNS] or list(RUNS)
     print("data             measure          elman  best baseline   mark  epochs  steps      s")

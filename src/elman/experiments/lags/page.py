@@ -141,4 +141,6 @@ def _made(rows: list[Row]) -> str:
     dates = sorted({row["date"] for row in rows})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     total = sum(row["seconds"] for row in rows)
-    return f"{len(rows)} rows in {total / 60:.0f} minutes, {when}: {places}."
+    missing = [str(length) for length in BUDGETS if all(row["length"] != length for row in rows)]
+    lacks = f" Not measured yet: T = {', '.join(missing)}." if missing else ""
+    return f"{len(rows)} rows in {total / 60:.0f} minutes, {when}: {places}.{lacks}"
