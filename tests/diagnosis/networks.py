@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 from torch import nn
 
@@ -75,3 +76,19 @@ def last(output):
 def every(output):
     """A loss of all steps."""
     return output[0].square().mean()
+
+
+def compare(one, other):
+    """Equal up to float tolerance."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one.keys() - {"histogram"}:  # a value may fall to either side of an edge
+            compare(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            compare(a, b)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, rel=1e-2, abs=1e-5)
+    else:
+        assert one == other

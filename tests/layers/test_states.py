@@ -111,3 +111,19 @@ def test_what_is_no_longer_wanted_is_freed_at_once(backend):
         assert record() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+def test_layers_of_different_sizes_have_a_tensor_each(directions, backend):
+    torch.manual_seed(0)
+    options = {"bidirectional": directions == 2, "dtype": torch.float64, "batch_first": True}
+    layer, x = elman.Recurrent("lstm", 4, (5, 3), **options), torch.randn(3, 6, 4, dtype=torch.float64)
+    output, hidden, states = layer(x, states=True)
+    assert [tensor.shape for tensor in states["c"]] == [(directions, 3, 6, 5), (directions, 3, 6, 3)]
+    for k, name in enumerate(states):
+        assert_close([tensor[0][:, -1] for tensor in states[name]], [each[k][0] for each in hidden])
+    output.sum().backward()
+    gradients = states.gradient("h")
+    assert [tensor.shape for tensor in gradients] == [tensor.shape for tensor in states["h"]]
+    assert_close(gradients[1][0][:, -1], torch.ones(3, 3, dtype=torch.float64))
+    assert gradients[0].abs().min() > 0

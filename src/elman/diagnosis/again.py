@@ -55,10 +55,11 @@ def again(passage: Passage, ends: Ends, where: Stretch, asked: int | None) -> Ag
     def gradient(window: int, records: list[Record] | None = None) -> Tensor:
         rows = few.cut(window)
         output, final = _run(passage, stack, rows, records)
+        at_final = [tensor for state in rows.at_final for tensor in state]
         outputs, last = [output], [where.of(last_step_only(passage, ends))] if records else []
         given = [rows.at_output]
         if ends.uses_final:
-            outputs, given, last = [*outputs, *final], [*given, *rows.at_final], [*last, *rows.at_final]
+            outputs, given, last = [*outputs, *final], [*given, *at_final], [*last, *at_final]
         parts = torch.autograd.grad(
             outputs, flat, given, retain_graph=records is not None, allow_unused=True, materialize_grads=True
         )
@@ -77,16 +78,16 @@ def again(passage: Passage, ends: Ends, where: Stretch, asked: int | None) -> Ag
 
 def _run(
     passage: Passage, stack: tuple[tuple[Weights, ...], ...], rows: "_Rows", records: list[Record] | None
-) -> tuple[Tensor, State]:
-    """Output and final state of all layers, as in evaluation mode."""
-    value, finals, count = rows.input, [], passage.directions
-    for depth, weights in enumerate(stack):
-        state = tuple(tensor[depth * count : (depth + 1) * count] for tensor in rows.state)
+) -> tuple[Tensor, list[Tensor]]:
+    """Output and the final states of all layers, as in evaluation mode."""
+    value: Tensor = rows.input
+    finals: list[Tensor] = []
+    for depth, (weights, state) in enumerate(zip(stack, rows.state, strict=True)):
         record = None if records is None else records[depth]
         output, final = engine.run(Call(passage.cell, weights, value, state, lengths=rows.lengths, record=record))
-        finals.append(final)
+        finals += final
         value = output + value if passage.residual and depth > 0 else output
-    return value, tuple(torch.cat(tensors) for tensors in zip(*finals, strict=True))
+    return value, finals
 
 
 def _norms(records: list[Record], passage: Passage) -> list[Tensor]:
@@ -122,13 +123,13 @@ def _windows(steps: int, asked: int | None) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """A batch of windows, with the gradients at what comes out of it."""
+    """A batch of windows, with the gradients at what comes out of it; states by layer, tensors (D, rows, ·)."""
 
     input: Tensor
-    state: State
+    state: list[State]
     lengths: Tensor | None
     at_output: Tensor
-    at_final: State
+    at_final: list[State]
 
 
 class _Few:
@@ -140,12 +141,12 @@ class _Few:
         length = passage.lengths if passage.lengths is not None else torch.full((passage.batch,), passage.steps)
         whole = where.starts + where.steps == length[where.rows]  # one that a reset has ended has no final state
         rows = where.rows.to(self.input.device)
-        self.at_final = tuple(final[:, rows] * whole.to(final)[:, None] for final in ends.final)
+        self.at_final = [tuple(tensor[:, rows] * whole.to(tensor)[:, None] for tensor in state) for state in ends.final]
         fresh = where.starts > 0
         if passage.reset is not None:
             fresh = fresh | passage.reset[0].cpu()[where.rows]
         shut = fresh[:, None].to(self.input.device)
-        self.first = tuple(given[:, rows].masked_fill(shut, 0) for given in passage.given)
+        self.first = [tuple(tensor[:, rows].masked_fill(shut, 0) for tensor in state) for state in passage.given]
 
     def cut(self, window: int) -> _Rows:
         """Their windows side by side, the last one shorter where they do not fit."""
@@ -157,18 +158,21 @@ class _Few:
             lengths = torch.full((count, rows), window)
             lengths[-1] = short
             lengths = lengths.flatten()
-        state = tuple(map(self._at_starts, self.first, self.passage.states, [window] * len(self.first)))
-        at_final = tuple(
-            torch.cat([torch.zeros_like(s[:, rows:]), f], 1) for s, f in zip(state, self.at_final, strict=True)
-        )
+        state = [self._at_starts(layer, window) for layer in range(len(self.first))]
+        at_final = [
+            tuple(torch.cat([torch.zeros_like(s[:, rows:]), f], 1) for s, f in zip(begins, finals, strict=True))
+            for begins, finals in zip(state, self.at_final, strict=True)
+        ]
         input, at_output = (_side_by_side(values, window) for values in (self.input, self.at_output))
         return _Rows(input, state, lengths, at_output, at_final)
 
-    def _at_starts(self, first: Tensor, states: Tensor, window: int) -> Tensor:
-        """The states (L, windows * R, ·) with which the windows begin, of states (L, T, B, ·)."""
+    def _at_starts(self, layer: int, window: int) -> State:
+        """The states (D, windows * R, ·) with which a layer's windows begin; several of one direction only."""
         times = torch.arange(window, self.where.steps, window) - 1
-        inside = [self.where.of(layer, times).flatten(0, 1) for layer in states] if len(times) else []
-        return torch.cat([first, torch.stack(inside)], 1) if inside else first
+        if not len(times):
+            return self.first[layer]
+        inside = [self.where.of(states, times).flatten(0, 1) for states in self.passage.states[layer]]
+        return tuple(torch.cat([f, i.unsqueeze(0)], 1) for f, i in zip(self.first[layer], inside, strict=True))
 
 
 def _side_by_side(values: Tensor, window: int) -> Tensor:

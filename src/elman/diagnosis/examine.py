@@ -200,7 +200,7 @@ class _Examination:
         return LayerDiagnosis(
             name=_name(passage, layer),
             cell=passage.cell.name,
-            hidden=passage.states[0].shape[-1],
+            hidden=passage.states[layer][0].shape[-1],
             steps=passage.steps,
             gradient_norm=norms.square().sum(1).sqrt().tolist(),
             gradient_norm_by_lag=lags,

@@ -30,20 +30,20 @@ class Ends:
 
     Attributes:
         output: (T, B, D*P).
-        final: of the final state, (D*L, B, ·) each.
+        final: by layer of the final state, (D, B, ·) each.
         uses_final: whether the loss touches the final state.
         steps: at which steps the loss touches the passage directly, the final state counting as the last step's.
     """
 
     output: Tensor
-    final: State
+    final: list[State]
     uses_final: bool
     steps: list[int]
 
     @classmethod
-    def of(cls, output: Tensor, final: State) -> Self:
+    def of(cls, output: Tensor, final: list[State]) -> Self:
         """Look at the gradients."""
-        uses_final = any(bool(tensor.any()) for tensor in final)
+        uses_final = any(bool(tensor.any()) for state in final for tensor in state)
         touched = output.abs().sum((1, 2)) != 0  # not-a-number counts as a gradient
         if uses_final:
             touched[-1] = True
@@ -57,7 +57,7 @@ class Ends:
 
 def whole_gradients(passage: Passage) -> list[Tensor]:
     """By layer (T, B): the norm of the gradient at the whole state after each step, by the last backward pass."""
-    return [passage.in_reading_order(norms, layer) for layer, norms in enumerate(state_norms(passage.gradients()))]
+    return [passage.in_reading_order(state_norms(state), layer) for layer, state in enumerate(passage.gradients())]
 
 
 def state_norms(gradients: State) -> Tensor:

@@ -1,8 +1,8 @@
 """What the gates of a cell do: how much of the time each is at its limits, unit by unit and step by step.
 
 It knows no cell: it runs `Cell.step` once on many states and watches which function is applied to which gate. The
-names follow the values: a piece of the projected input has its gate's name, what is made of a gate and of nameless
-values keeps it, and a nonlinearity's result begins without a name.
+names follow the values: a piece of the projected input has its gate's name, what is made of one gate keeps it, whatever
+states go in; where only states go in, theirs count; a nonlinearity's result begins without a name.
 """
 
 from collections.abc import Callable
@@ -114,10 +114,9 @@ class _Names(TorchFunctionMode):
         self.gates, self.width = cell.gates, projected.shape[-1]
         self.whole = cell.gates[0] if len(cell.gates) == 1 else "all gates"
         self.seen: list[tuple[str, str, Tensor]] = []
-        self._named: dict[int, tuple[Tensor, str]] = {}
-        for name, tensor in zip(cell.states, before, strict=True):
-            self._name(tensor, name)
-        self._name(projected, self.whole)
+        self._gates: dict[int, tuple[Tensor, str]] = {}  # tensors are held, so that no other one gets their ids
+        self._states = {id(tensor): (tensor, name) for name, tensor in zip(cell.states, before, strict=True)}
+        self._gates[id(projected)] = (projected, self.whole)
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -125,18 +124,16 @@ class _Names(TorchFunctionMode):
         del types
         result = function(*args, **(kwargs or {}))
         called = getattr(function, "__name__", "")
-        names = {self._named[id(a)][1] for a in args if isinstance(a, Tensor) and id(a) in self._named}
+        known = next((table for table in (self._gates, self._states) if any(id(a) in table for a in args)), {})
+        names = {known[id(a)][1] for a in args if id(a) in known}
         if called in LIMITS:
             self.seen.append((next(iter(names)) if len(names) == 1 else called, called, result))
         elif called == "linear":
             if result.shape[-1] == self.width:
-                self._name(result, self.whole)
+                self._gates[id(result)] = (result, self.whole)
         elif isinstance(result, tuple) and names == {self.whole} and len(result) == len(self.gates):
             for name, piece in zip(self.gates, result, strict=True):
-                self._name(piece, name)
+                known[id(piece)] = (piece, name)
         elif isinstance(result, Tensor) and len(names) == 1:
-            self._name(result, next(iter(names)))
+            known[id(result)] = (result, next(iter(names)))
         return result
-
-    def _name(self, tensor: Tensor, name: str) -> None:
-        self._named[id(tensor)] = (tensor, name)  # held, so that no other tensor gets its id

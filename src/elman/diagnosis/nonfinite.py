@@ -36,9 +36,9 @@ def inside(found: Sequence[Passage]) -> str | None:
         if not _finite(passage.input):
             return f"what {layer} reads: step {_step(passage.input)} holds {_first(passage.input)}"
         for depth in range(passage.depths):
-            for name, states in zip(passage.cell.states, passage.states, strict=True):
-                if not _finite(states[depth]):
-                    return f"{layer}: state {name} of layer {depth} at step {_step(states[depth])} is {_first(states)}"
+            for name, states in zip(passage.cell.states, passage.states[depth], strict=True):
+                if not _finite(states):
+                    return f"{layer}: state {name} of layer {depth} at step {_step(states)} is {_first(states)}"
     return None
 
 

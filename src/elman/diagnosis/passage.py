@@ -4,15 +4,16 @@ It is put together from the calls that were seen: where one call began with the 
 a stream is cut into windows, the two are one passage. It does not know what is measured on it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.diagnosis.watch import Seen
-from elman.layers.arguments import as_state, checked_lengths
+from elman.layers.arguments import Hidden, checked_lengths
 from elman.types import State
 
 
@@ -43,8 +44,10 @@ class Passage:
         self.reset = None
         if any(call.reset is not None for call in self.calls):
             self.reset = self._joined(lambda call: _reset(call).unsqueeze(-1)).squeeze(-1)
-        self.states = self._states(lambda call, name: call.states[name])
-        self.given = self._given(first)
+        self.states = self._by_layer(lambda call, name: call.states[name])
+        """By layer and direction, in torch's order, the states of all steps: tensors (T, B, ·)."""
+        self.given = [_batched(state) for state in self._at_ends(first.given)]
+        """By layer the state that it began with: tensors (D, B, ·)."""
 
     @property
     def residual(self) -> bool:
@@ -60,26 +63,26 @@ class Passage:
     @property
     def ends(self) -> list[Tensor]:
         """What the passage hands on: the outputs of its calls, then the tensors of its final state."""
-        return [call.output for call in self.calls] + list(as_state(self.calls[-1].final, self.cell))
+        return [call.output for call in self.calls] + list(_tensors(self.calls[-1].final))
 
-    def of_ends(self, gradients: Sequence[Tensor | None]) -> tuple[Tensor, State]:
-        """Gradients by `ends`, as the output's (T, B, D*P) and the final state's, (D*L, B, ·) each."""
-        outputs = [g if g is not None else torch.zeros_like(e) for g, e in zip(gradients, self.ends, strict=True)]
+    def of_ends(self, gradients: Sequence[Tensor | None]) -> tuple[Tensor, list[State]]:
+        """Gradients by `ends`, as the output's (T, B, D*P) and by layer the final state's, (D, B, ·) each."""
+        found = [g if g is not None else torch.zeros_like(e) for g, e in zip(gradients, self.ends, strict=True)]
         count = len(self.calls)
         joined = _cat(
-            [time_first(value.detach(), call) for value, call in zip(outputs[:count], self.calls, strict=True)], 0
+            [time_first(value.detach(), call) for value, call in zip(found[:count], self.calls, strict=True)], 0
         )
-        final = tuple(g.detach() if g.dim() == 3 else g.detach().unsqueeze(1) for g in outputs[count:])
-        return joined, final
+        final = _with_tensors(self.calls[-1].final, iter(found[count:]))
+        return joined, [_batched(state) for state in self._at_ends(final)]
 
-    def gradients(self) -> State:
+    def gradients(self) -> list[State]:
         """The whole gradient at the states after the last backward pass, like `states`; zeros where none came by."""
 
-        def found(call: Seen, name: str) -> Tensor:
+        def found(call: Seen, name: str) -> Any:
             gradient = call.states.gradient(name)
-            return torch.zeros_like(call.states[name]) if gradient is None else gradient
+            return _zeros_like(call.states[name]) if gradient is None else gradient
 
-        return self._states(found)
+        return self._by_layer(found)
 
     def weights_of(self, layer: int) -> Weights:
         """Of a layer in torch's order: depth outside, direction inside."""
@@ -98,23 +101,20 @@ class Passage:
     def _joined(self, of: Callable[[Seen], Tensor]) -> Tensor:
         return _cat([time_first(of(call).detach(), call) for call in self.calls], 0)
 
-    def _states(self, of: Callable[[Seen, str], Tensor]) -> State:
-        """Tensors (D*L, T, B, ·) by state."""
+    def _by_layer(self, of: Callable[[Seen, str], Any]) -> list[State]:
+        """By layer and direction, tensors (T, B, ·) by state."""
         joined = []
         for name in self.cell.states:
-            pieces = []
-            for call in self.calls:
-                value = of(call, name).detach()
-                value = value.unsqueeze(2) if call.input.dim() == 2 else value
-                pieces.append(value.transpose(1, 2) if _rows_first(call) else value)
-            joined.append(_cat(pieces, 1))
-        return tuple(joined)
+            pieces = [
+                [time_first(value.detach(), call) for tensor in _tensors(of(call, name)) for value in tensor]
+                for call in self.calls
+            ]
+            joined.append([_cat(each, 0) for each in zip(*pieces, strict=True)])
+        return list(zip(*joined, strict=True))
 
-    def _given(self, first: Seen) -> State:
-        if first.given is None:
-            return tuple(torch.zeros_like(state[:, 0]) for state in self.states)
-        given = as_state(first.given, self.cell)
-        return tuple(g.detach() if g.dim() == 3 else g.detach().unsqueeze(1) for g in given)
+    def _at_ends(self, hx: Hidden | None) -> list[State]:
+        """By layer a state that a call began or ended with, or what corresponds to it."""
+        return self.layer.by_layer(hx, self.batch)
 
 
 def passages(seen: Sequence[Seen]) -> list[Passage]:
@@ -137,9 +137,32 @@ def time_first(value: Tensor, call: Seen) -> Tensor:
     return value.transpose(0, 1) if _rows_first(call) else value
 
 
-def _cat(pieces: list[Tensor], dimension: int) -> Tensor:
+def _batched(state: State) -> State:
+    """Tensors (D, B, ·), outside the graph, of one sequence without a batch too."""
+    return tuple(tensor.detach() if tensor.dim() == 3 else tensor.detach().unsqueeze(1) for tensor in state)
+
+
+def _tensors(hx: Hidden) -> Iterator[Tensor]:
+    """The tensors of a state in the caller's form."""
+    if isinstance(hx, Tensor):
+        yield hx
+    else:
+        for each in hx:
+            yield from _tensors(each)
+
+
+def _with_tensors(hx: Hidden, tensors: Iterator[Tensor]) -> Hidden:
+    """The same form with other tensors."""
+    return next(tensors) if isinstance(hx, Tensor) else [_with_tensors(each, tensors) for each in hx]
+
+
+def _zeros_like(hx: Hidden) -> Hidden:
+    return _with_tensors(hx, iter([torch.zeros_like(tensor) for tensor in _tensors(hx)]))
+
+
+def _cat(pieces: Sequence[Tensor], dimension: int) -> Tensor:
     """Pieces joined; a single one is not copied."""
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dimension)
+    return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces), dimension)
 
 
 def _rows_first(call: Seen) -> bool:
@@ -155,8 +178,7 @@ def _follows(call: Seen, before: Seen) -> bool:
     one_direction = not call.layer.bidirectional and call.lengths is None and before.lengths is None
     if call.layer is not before.layer or call.given is None or not one_direction:
         return False
-    cell = call.layer.cell
-    pairs = zip(as_state(call.given, cell), as_state(before.final, cell), strict=True)
+    pairs = zip(_tensors(call.given), _tensors(before.final), strict=True)
     return all(one.shape == other.shape and torch.equal(one, other) for one, other in pairs)
 
 
@@ -164,7 +186,7 @@ def _window(chain: list[Seen]) -> int | None:
     """The longest stretch of steps between two cuts; None where there are none."""
     stretches, cut = [0], False
     for number, call in enumerate(chain):
-        given = () if call.given is None else as_state(call.given, call.layer.cell)
+        given = () if call.given is None else _tensors(call.given)
         if number and not any(tensor.requires_grad for tensor in given):
             stretches.append(0)
             cut = True

@@ -66,7 +66,7 @@ def detached(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
 
 def stretch(passage: Passage, layer: int, rows: int) -> Stretch:
     """The longest stretches of at most `rows` rows, evenly chosen among those of about the greatest length."""
-    found = sorted((_longest(passage, row) for row in range(passage.batch)), key=lambda s: s[1] - s[2])
+    found = sorted(_stretches(passage), key=lambda s: s[1] - s[2])
     longest = found[0][2] - found[0][1]
     long = [each for each in found if 10 * (each[2] - each[1]) >= 9 * longest]
     chosen = [long[i * len(long) // min(rows, len(long))] for i in range(min(rows, len(long)))]
@@ -81,11 +81,12 @@ def sample(passage: Passage, layer: int, where: Stretch, times: Tensor | None = 
     """The sample of a layer there, with the states of the passage; of `times`, where not all steps are wanted."""
     chosen = torch.arange(where.steps) if times is None else times
     before = []
-    for given, states in zip(passage.given, passage.states, strict=True):
-        taken = where.of(passage.in_reading_order(states[layer], layer), chosen - 1)
+    begins = passage.given[layer // passage.directions]
+    for given, states in zip(begins, passage.states[layer], strict=True):
+        taken = where.of(passage.in_reading_order(states, layer), chosen - 1)
         if chosen[0] == 0:
             fresh = ((where.starts > 0) | _begins_anew(passage, where))[:, None].to(taken.device)
-            taken[0] = given[layer][where.rows.to(given.device)].masked_fill(fresh, 0)
+            taken[0] = given[layer % passage.directions][where.rows.to(given.device)].masked_fill(fresh, 0)
         before.append(taken)
     inputs = passage.input if layer < passage.directions else _below(passage, layer)
     read = where.of(passage.in_reading_order(inputs, layer), chosen)
@@ -95,7 +96,7 @@ def sample(passage: Passage, layer: int, where: Stretch, times: Tensor | None = 
 def _below(passage: Passage, layer: int) -> Tensor:
     """What a layer reads: the outputs of the layer below, of all its directions, and what a residual adds to them."""
     first = (layer // passage.directions - 1) * passage.directions
-    output = torch.cat(list(passage.states[0][first : first + passage.directions]), -1)
+    output = torch.cat([state[0] for state in passage.states[first : first + passage.directions]], -1)
     return output + _below(passage, first) if passage.residual and first > 0 else output
 
 
@@ -106,11 +107,13 @@ def _begins_anew(passage: Passage, where: Stretch) -> Tensor:
     return passage.reset[0].cpu()[where.rows]
 
 
-def _longest(passage: Passage, row: int) -> tuple[int, int, int]:
-    """(row, start, stop) of its longest stretch between resets."""
-    stop = passage.steps if passage.lengths is None else int(passage.lengths[row])
-    bounds = [0, stop]
-    if passage.reset is not None:
+def _stretches(passage: Passage) -> list[tuple[int, int, int]]:
+    """Of each row (row, start, stop) of its longest stretch between resets."""
+    stops = [passage.steps] * passage.batch if passage.lengths is None else passage.lengths.tolist()
+    if passage.reset is None:
+        return [(row, 0, stop) for row, stop in enumerate(stops)]
+    found = []
+    for row, stop in enumerate(stops):
         bounds = [0, *(t for t in passage.reset[:stop, row].nonzero().flatten().tolist() if t), stop]
-    start, end = max(pairwise(bounds), key=lambda pair: pair[1] - pair[0])
-    return row, start, end
+        found.append((row, *max(pairwise(bounds), key=lambda pair: pair[1] - pair[0])))
+    return found

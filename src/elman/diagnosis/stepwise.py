@@ -56,6 +56,13 @@ class Stepwise:
         """The cell and the weights, as of a stack of one layer."""
         return self.cell, ((self._layer.weights,),)
 
+    def by_layer(self, hx: Hidden | None, batch: int) -> list[State]:
+        """A state as of a stack of one layer; zeros if it is None."""
+        if hx is not None:
+            return [as_state(hx, self.cell)]
+        sizes = self.cell.state_sizes(self._layer.hidden_size)
+        return [tuple(self._layer.weights.ih.new_zeros(1, batch, size) for size in sizes)]
+
     def take(self, input: Tensor, hx: Hidden | None) -> Step:
         """One step from `hx`, in the module's form."""
         given = None if hx is None else tuple(map(self._own, as_state(hx, self.cell)))

@@ -29,8 +29,9 @@ def untouched(module: nn.Module) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numbers)  # noqa: NPY002
-        for each, attributes in saved:
-            _restore(vars(each), attributes)
+        with torch.no_grad():
+            for each, attributes in saved:
+                _restore(vars(each), attributes)
 
 
 def _saved(values: dict[Any, Any], *, inside: bool = True) -> dict[Any, tuple[Any, Any]]:
@@ -62,7 +63,6 @@ def _restore(values: dict[Any, Any], saved: dict[Any, tuple[Any, Any]]) -> None:
             _refill(value, content)
 
 
-@torch.no_grad()
 def _refill(value: Any, content: Any) -> None:
     match value:
         case Tensor():

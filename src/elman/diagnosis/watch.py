@@ -36,6 +36,9 @@ class LayerLike(Protocol):
     def evaluated(self) -> tuple[Cell, tuple[tuple[Weights, ...], ...]]:
         """The time step and the weights, by layer and direction, as evaluation mode runs them."""
 
+    def by_layer(self, hx: Any, batch: int) -> list[State]:
+        """A state in the caller's form by layer: tensors (D, B, ·); what a sequence begins with, if it is None."""
+
     batch_first: bool
     bidirectional: bool
 

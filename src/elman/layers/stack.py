@@ -191,8 +191,6 @@ class Stack(nn.Module):
             ValueError, RuntimeError: wrong shapes and dtypes, with torch.nn's texts.
 
         """
-        if states and len(set(self.hidden_sizes)) > 1:
-            raise UsageError("states=True has one tensor for all layers, so they need one size")
         given = self._given(input, hx, lengths, reset, states)
         records = [Record() for _ in self.hidden_sizes] if states else None
         output, state = self._run(given, records)
@@ -363,6 +361,13 @@ class Stack(nn.Module):
         initial = self._initial(weights[0].ih.detach(), checked_batch(batch))
         forms = {"form": self._hidden, "parse": self._by_layer}
         return Stepper(cell, weights, initial, **forms, residual=self.options.residual)
+
+    def by_layer(self, hx: Hidden | None, batch: int) -> list[State]:
+        """A state in the caller's form by layer: tensors (D, B, ·), or (D, ·) of a sequence without a batch.
+
+        What a sequence of `batch` rows begins with, if it is None.
+        """
+        return self._initial(self.weights[0][0].ih, batch) if hx is None else self._by_layer(hx)
 
     def evaluated(self) -> tuple[Cell, tuple[tuple[Weights, ...], ...]]:
         """The cell, and the weights by layer and direction, as evaluation mode runs them, whatever the mode is."""

@@ -1,0 +1,206 @@
+"""What `diagnose` measures: right where the answer is known, and the same on every backend."""
+
+import math
+
+import pytest
+import torch
+from tests.diagnosis.networks import clamped, compare, every, last, linear, rectified
+from torch import nn
+
+import elman
+from elman.cells import CELLS
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(1)
+
+
+@pytest.fixture(params=["native", "reference", "torch"])
+def backend(request):
+    with elman.backend(request.param):
+        yield
+
+
+CLOSED = [
+    *[(kind, radius) for kind in (linear, rectified) for radius in (0.5, 0.8, 1.0, 1.2, 1.5)],
+    *[(clamped, keep) for keep in (0.5, 0.9, 1.0)],
+]
+
+
+@pytest.mark.parametrize("loss", [last, every])
+@pytest.mark.parametrize("steps", [40, 200])
+@pytest.mark.parametrize(("kind", "rate"), CLOSED)
+def test_rate_and_exponent_of_networks_known_in_closed_form(kind, rate, steps, loss):
+    layer, x = kind(rate, steps)
+    found = elman.diagnose(layer, x, loss).layers[0]
+    assert found.decay_per_step == pytest.approx(rate, rel=0.02)
+    assert found.lyapunov_exponent == pytest.approx(math.log(rate), abs=0.01)
+    expected = math.inf if rate >= 1 else math.log(0.5) / math.log(rate)
+    assert found.half_life == pytest.approx(expected, rel=0.05)
+    if found.horizon < math.inf:
+        assert found.horizon == pytest.approx(math.log(0.01) / math.log(rate), abs=2)
+    else:
+        assert rate ** (steps - 1) > 0.01
+
+
+@pytest.mark.parametrize("radius", [0.7, 1.3])
+def test_singular_values_are_those_of_the_jacobian(radius):
+    layer, x = linear(radius, 30)
+    found = elman.diagnose(layer, x, last).layers[0].spectrum
+    for values, mean in zip(found.values, found.mean_square, strict=True):
+        assert values == pytest.approx([radius] * len(values), rel=1e-3)
+        assert mean == pytest.approx(radius, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_leading_singular_values_beside_the_whole_jacobian(kind):
+    layer = getattr(elman, kind)(3, 5)
+    x = torch.randn(6, 1, 3)
+    spectrum = elman.diagnose(layer, x, last).layers[0].spectrum
+    t = spectrum.steps[-1]
+    _, hidden = layer(x[:t])
+    state = hidden if isinstance(hidden, tuple) else (hidden,)
+
+    def step(*state):
+        _, after = layer(x[t : t + 1], state if len(state) > 1 else state[0])
+        return torch.cat([s.flatten() for s in (after if isinstance(after, tuple) else (after,))])
+
+    with elman.backend("reference"):
+        parts = torch.autograd.functional.jacobian(step, tuple(s.detach() for s in state))
+    whole = torch.cat([part.flatten(1) for part in parts], 1)
+    expected = torch.linalg.svdvals(whole)
+    assert spectrum.values[-1][:3] == pytest.approx(expected[:3].tolist(), rel=0.02)
+    assert spectrum.mean_square[-1] == pytest.approx(float(expected.square().mean().sqrt()), rel=0.25)
+
+
+def test_gradients_are_autograds(backend):
+    layer, x = elman.GRU(3, 5), torch.randn(9, 2, 3)
+    found = elman.diagnose(layer, x, every).layers[0]
+    state, states = None, []
+    for t in range(9):
+        _, state = layer(x[t : t + 1], state)
+        states.append(state)
+    loss = torch.cat(states).square().mean()
+    expected = [float(g.norm()) for g in torch.autograd.grad(loss, states)]
+    assert found.gradient_norm == pytest.approx(expected, rel=1e-4)
+    single = elman.diagnose(layer, x, last).layers[0]
+    assert single.gradient_norm_by_lag == pytest.approx(single.gradient_norm[::-1], rel=1e-5)
+
+
+def test_the_result_does_not_depend_on_the_backend():
+    module, x = nn.LSTM(3, 12, 2), torch.randn(30, 4, 3)
+    found = []
+    for name in ("native", "reference", "torch"):
+        with elman.backend(name):
+            found.append(elman.diagnose(module, x, every, rate=0.1, window=8).to_dict())
+    compare(found[0], found[1])
+    compare(found[1], found[2])
+
+
+def test_truncated_gradients_are_those_of_truncated_training():
+    layer, x = elman.GRU(3, 6), torch.randn(24, 2, 3)
+    found = elman.diagnose(layer, x, every, window=6)
+    whole, cut = gradient(layer, x, 24), gradient(layer, x, 6)
+    assert found.truncation[6] == pytest.approx(float(torch.cosine_similarity(whole, cut, dim=0)), abs=1e-4)
+    assert found.kept[6] == pytest.approx(float(whole @ cut / (whole @ whole)), abs=1e-4)
+
+
+def gradient(layer, x, window):
+    state, outputs = None, []
+    for piece in x.split(window):
+        output, state = layer(piece, state)
+        outputs.append(output)
+        state = state.detach()
+    return torch.cat([g.flatten() for g in torch.autograd.grad(every((torch.cat(outputs),)), layer.parameters())])
+
+
+def test_gates_have_their_names_and_limits():
+    names = {"LSTM": {"f", "i", "g", "o", "c"}, "GRU": {"r", "z", "n"}, "RNN": {"h"}}
+    for kind, expected in names.items():
+        found = elman.diagnose(getattr(elman, kind)(3, 6), torch.randn(10, 2, 3), last).layers[0]
+        assert set(found.saturation) == expected
+        assert max(found.saturation.values()) == 0
+    for cell in CELLS:
+        layer = elman.Recurrent(cell, 3, 6)
+        found = elman.diagnose(layer, torch.randn(10, 2, 3), last).layers[0]
+        assert set(found.saturation) <= {*layer.cell.gates, *layer.cell.states}, cell
+        assert len(set(found.saturation)) == len(found.gates), cell
+    layer = elman.LSTM(3, 6)
+    with torch.no_grad():
+        layer.bias_ih_l0[6:12] = 20.0
+    gates = {gate.name: gate for gate in elman.diagnose(layer, torch.randn(10, 2, 3), last).layers[0].gates}
+    assert (gates["f"].high, gates["f"].low, gates["f"].by_unit) == (1.0, 0.0, [1.0] * 6)
+    assert gates["f"].histogram[-1] == 1.0
+
+
+def test_dead_units_are_counted():
+    layer = elman.RNN(3, 8, nonlinearity="relu")
+    with torch.no_grad():
+        layer.bias_ih_l0[:6] = -50.0
+    found = elman.diagnose(layer, torch.randn(10, 4, 3), last)
+    assert found.layers[0].dead >= 0.75
+    assert found.findings[0].problem == "dead"
+
+
+def test_an_update_on_trial_is_the_optimizers():
+    layer, x = elman.GRU(3, 6), torch.randn(10, 4, 3)
+    optimizer = torch.optim.RMSprop(layer.parameters(), lr=0.01)
+    trial = elman.diagnose(layer, x, every, optimizer=optimizer).trial
+    loss = every(layer(x))
+    assert trial.before == pytest.approx(float(loss.detach()))
+    loss.backward()
+    optimizer.step()
+    assert trial.after == pytest.approx(float(every(layer(x)).detach()), rel=1e-5)
+    low, high = (elman.diagnose(layer, x, every, rate=rate) for rate in (0.01, 1e4))
+    assert not low.findings
+    assert high.findings[0].problem == "rate-too-high"
+
+
+def test_learnt_states_are_what_a_sequence_begins_with():
+    layer, x = elman.GRU(3, 6, num_layers=2, learn_state=True), torch.randn(12, 4, 3)
+    with torch.no_grad():
+        for name in ("initial_h_l0", "initial_h_l1"):
+            getattr(layer, name).uniform_(-1, 1)
+    given = torch.stack([layer.initial_h_l0, layer.initial_h_l1]).detach().unsqueeze(1).expand(-1, 4, -1)
+    learnt = elman.diagnose(layer, x, every)
+    compare(learnt.to_dict()["layers"], elman.diagnose(layer, (x, given), every).to_dict()["layers"])
+    zeros = elman.diagnose(layer, (x, torch.zeros_like(given)), every)
+    assert learnt.layers[0].lyapunov_exponent != pytest.approx(zeros.layers[0].lyapunov_exponent, rel=1e-4)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_layers_of_different_sizes(cell, bidirectional):
+    layer = elman.Recurrent(cell, 3, (8, 5), bidirectional=bidirectional)
+    lower, upper = (
+        elman.Recurrent(cell, *sizes, bidirectional=bidirectional) for sizes in ((3, 8), (8 << bidirectional, 5))
+    )
+    for name, parameter in layer.named_parameters():
+        other = dict((lower if "_l0" in name else upper).named_parameters())[name.replace("_l1", "_l0")]
+        other.data = parameter.data
+    x = torch.randn(14, 4, 3)
+    loss = lambda given: given[0].square().mean() + sum(state.sum() for state in tensors(given[1]))  # noqa: E731
+    one = elman.diagnose(layer, x, loss)
+    apart = elman.diagnose(Two(lower, upper), x, loss)
+    assert [each.hidden for each in one.layers] == [8, 8, 5, 5] if bidirectional else [8, 5]
+    for a, b in zip(one.layers, apart.layers, strict=True):
+        for name in ("gradient_norm", "row_norms", "input_by_lag", "lyapunov_exponent", "saturation"):
+            compare(getattr(a, name), getattr(b, name))
+
+
+class Two(nn.Module):
+    """Layers one above the other, with the states of both."""
+
+    def __init__(self, lower, upper):
+        super().__init__()
+        self.lower, self.upper = lower, upper
+
+    def forward(self, x):
+        middle, below = self.lower(x)
+        output, above = self.upper(middle)
+        return output, [below, above]
+
+
+def tensors(hx):
+    return [hx] if isinstance(hx, torch.Tensor) else [tensor for each in hx for tensor in tensors(each)]
