@@ -47,7 +47,7 @@ def test_step_measures_cell_and_stepper_with_one_thread_and_two(measured):
     before = torch.get_num_threads()
     rows = measured("step", "--cell", "gru", "--shape", "1,1,4,5")["rows"]
     assert [row["threads"] for row in rows] == [1, 2]
-    assert all(row["ratios"].keys() == {"elman cell", "elman stepper"} for row in rows)
+    assert all(row["ratios"].keys() == {"elman cell", "elman stepper", "elman bf16 stepper"} for row in rows)
     assert torch.get_num_threads() == before
 
 
@@ -148,7 +148,7 @@ def test_cells_are_set_against_a_loop_and_the_plain_lstm():
     assert names[-2:] == ["lru", "docs/extending.md"]
     for row in result["rows"]:
         assert row["backend"] == "native"
-        assert {"elman", "loop", "lengths", "plain lstm"} <= row["times"].keys()
+        assert {"elman", "loop", "hoisted loop", "lengths", "plain lstm"} <= row["times"].keys()
         assert ("torch" in row["times"]) == (row["cell"] in {"lstm", "lstm, projection to half"})
     assert suite.tables(result)[0].rows[1][0] == "lstm"
 

@@ -7,6 +7,7 @@ import torch
 from tests.tolerance import assert_close, assert_equal
 
 import elman
+from elman.cells import CELLS
 from elman.errors import ElmanError, UsageError
 
 KINDS = {
@@ -139,3 +140,33 @@ def test_wrong_input_is_refused_in_one_sentence():
     for batch in (0, -1, 1.5):
         with pytest.raises(UsageError, match="positive number of rows"):
             elman.GRU(3, 5).stepper(batch)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 9])
+@pytest.mark.parametrize("size", [(3, 5), (33, 50), (64, 129)], ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_weights_of_bfloat16_are_the_rounded_ones_exactly(cell, size, batch, backend):
+    if backend == "torch" and cell not in {"rnn", "rnn-relu", "gru", "lstm"}:
+        pytest.skip("torch has no kernel for it")
+    layer = elman.Recurrent(cell, *size, num_layers=2)
+    x = torch.randn(5, batch, size[0])
+    stepper = layer.stepper(batch, weights=torch.bfloat16)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            if parameter.dim() == 2:
+                parameter.copy_(parameter.bfloat16())
+        output, state = layer(x)
+    assert_close(torch.stack([stepper(each).clone() for each in x]), output)
+    assert_close(flat(stepper.state), flat(state))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "weights", "words"),
+    [
+        (torch.float32, torch.float16, "in that type or torch.bfloat16, got weights=torch.float16"),
+        (torch.float64, torch.bfloat16, "in that type, got weights=torch.bfloat16"),
+    ],
+)
+def test_weights_are_kept_in_two_types_only(dtype, weights, words):
+    with pytest.raises(UsageError, match=words):
+        elman.GRU(3, 5, dtype=dtype).stepper(weights=weights)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
+from elman.benchmarks.answers import TOLERANCE
 from elman.benchmarks.timing import Budget
 from elman.errors import UsageError
 
@@ -57,11 +58,13 @@ class Work:
     Attributes:
         run: does it once; this is what is timed.
         read: what `run` returned, and gradients where there are any, as tensors under torch.nn's names and layouts.
+        tolerance: how far these may be off, relative to the largest value of each.
 
     """
 
     run: Callable[[], Any]
     read: Callable[[Any], dict[str, Tensor]]
+    tolerance: float = TOLERANCE
 
 
 @dataclass(frozen=True)

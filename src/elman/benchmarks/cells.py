@@ -1,10 +1,14 @@
 """`cells`: a training step of every cell and option, against the same mathematics as a loop over time in torch.
 
-Beside it run torch.nn's layer, where it has the cell, the plain LSTM, to set times against at equal matmul work, and
-the same layer on rows of unequal length, to set its time against the steps that are left.
+The loop comes in two forms: as one writes it, with a cell that is called at every step, and hoisted, with the input
+multiplied for all steps beforehand. Beside them run torch.nn's layer, where it has the cell, the plain LSTM, to set
+times against at equal matmul work, and the same layer on rows of unequal length, to set its time against the steps that
+are left.
 """
 
+import copy
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,11 +21,14 @@ from elman.benchmarks.example import NormedGate
 from elman.benchmarks.kink import off_the_kink
 from elman.benchmarks.means import mean_ratios
 from elman.benchmarks.race import Race
-from elman.cells import CELLS, Cell
+from elman.cells import CELLS, Cell, Weights
+from elman.cells.modified import Modified
 from elman.engine import backend
 from elman.layers import Recurrent, explain
+from elman.types import State
 
 EXAMPLE = "docs/extending.md"
+LOOPS = ("loop", "hoisted loop")
 HALF = -1
 """A projection to half of H, whatever that is."""
 
@@ -79,7 +86,8 @@ class Cells(Benchmark):
 
     def means(self, rows: list[Row]) -> list[Row]:
         return mean_ratios(
-            [row | {"ratios": {"elman": {"loop": row["ratios"]["elman"]["loop"]}}} for row in rows], ("group",)
+            [row | {"ratios": {"elman": {name: row["ratios"]["elman"][name] for name in LOOPS}}} for row in rows],
+            ("group",),
         )
 
     def tables(self, rows: list[Row]) -> list[Table]:
@@ -87,8 +95,8 @@ class Cells(Benchmark):
             tables.key("cell"),
             tables.BACKEND,
             tables.milliseconds("elman"),
-            tables.milliseconds("loop"),
-            tables.times_faster("elman", "loop", "loop / elman"),
+            *(tables.milliseconds(name) for name in LOOPS),
+            *(tables.times_faster("elman", name, f"{name} / elman") for name in LOOPS),
             tables.times_faster("elman", "torch", "torch.nn / elman"),
             ("of LSTM's time at equal work", lambda row: f"{row['equal_work']:.2f}"),
             ("lengths, of their steps", lambda row: f"{row['lengths_cost']:.2f}"),
@@ -99,7 +107,9 @@ class Cells(Benchmark):
     def means_table(self, means: list[Row]) -> Table:
         facts = [tables.key("group", "shapes"), tables.key("shapes", "rows")]
         return tables.table(
-            "Geometric mean of the ratios (the least)", means, [*facts, tables.times_faster("elman", "loop", "loop")]
+            "Geometric mean of the ratios (the least)",
+            means,
+            [*facts, *(tables.times_faster("elman", name, name) for name in LOOPS)],
         )
 
 
@@ -116,7 +126,10 @@ def _row(variant: Variant, shape: Shape, settings: Settings) -> Row:
             x = off_the_kink(layer, x, None)
     if options.get("layer_norm"):
         _calm(layer)
-    theirs = {"loop": _work(layer, x, "reference")}
+    theirs = {
+        "hoisted loop": _work(layer, x, "reference"),
+        "loop": _work(_stepping(layer), x, "reference"),
+    }
     if variant.theirs is not None and settings.peers:
         own = variant.theirs(shape.I, shape.H, **options)
         own.load_state_dict(layer.state_dict())
@@ -138,6 +151,24 @@ def _row(variant: Variant, shape: Shape, settings: Settings) -> Row:
         "real_steps": share,
         **row,
     }
+
+
+@dataclass(frozen=True, repr=False)
+class _AtEveryStep(Modified):
+    """A cell that reads the input itself at every step, not its share of the gates."""
+
+    def project(self, inputs: Tensor, weights: Weights) -> Tensor:  # noqa: ARG002
+        return inputs
+
+    def step(self, projected: Tensor, state: State, weights: Weights) -> State:
+        return self.inner.step(self.inner.project(projected, weights), state, weights)
+
+
+def _stepping(layer: Recurrent) -> Recurrent:
+    """A layer on the same parameters whose loop multiplies the input at every step."""
+    twin = copy.copy(layer)
+    twin._cells = {mode: _AtEveryStep(cell) for mode, cell in (layer._cells or {}).items()}  # noqa: SLF001
+    return twin
 
 
 def _calm(layer: Recurrent) -> None:

@@ -73,7 +73,17 @@ class Race:
             answers[name] = work.read(found)
         oracle = next(iter(self.theirs))
         expected = answers.pop(oracle)
-        return {name: deviation(a, expected, who=name, than=oracle, case=self.case) for name, a in answers.items()}
+        return {
+            name: deviation(
+                found,
+                expected,
+                who=name,
+                than=oracle,
+                case=self.case,
+                allowed=(self.theirs | self.ours)[name].tolerance,
+            )
+            for name, found in answers.items()
+        }
 
 
 def _matmul() -> Callable[[], Any]:

@@ -1,5 +1,7 @@
 """`step`: one time step of one row, as a stream takes it: Elman's cells and its stepper against torch's cells and ONNX
 Runtime, with one thread each and with two.
+
+The stepper runs a second time with weights of bfloat16, so that its answers are rounded ones.
 """
 
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from typing import Any
 import torch
 
 from elman.benchmarks import modules, tables
+from elman.benchmarks.answers import TOLERANCE
 from elman.benchmarks.base import Benchmark, Row, Settings, Shape, Table, Work
 from elman.benchmarks.means import mean_ratios
 from elman.benchmarks.problem import Problem
@@ -16,7 +19,11 @@ from elman.benchmarks.race import Race
 from elman.errors import UsageError
 from elman.layers import convert, explain
 
-OURS = ("elman cell", "elman stepper")
+BF16 = "elman bf16 stepper"
+OURS = ("elman cell", "elman stepper", BF16)
+ROUNDED = 0.05
+"""How far answers of rounded weights may be off."""
+
 THREADS = (1, 2)
 
 
@@ -46,7 +53,11 @@ class Step(Benchmark):
         facts = [tables.key("cell"), tables.key("threads"), tables.SHAPE, tables.BACKEND]
         times = [column for name in tables.contenders(rows) for column in tables.microseconds(name)]
         title = "Medians and 99th percentiles of a step, and how many times longer a peer takes"
-        return [tables.table(title, rows, [*facts, *times, *_ratios(rows), tables.DEVIATION])]
+        return [
+            tables.table(
+                title, rows, [*facts, *times, *_ratios(rows), tables.deviation(but=BF16), tables.deviation(of=BF16)]
+            )
+        ]
 
     def means_table(self, means: list[Row]) -> Table:
         facts = [tables.key("cell"), tables.key("threads"), tables.key("group", "shapes"), tables.key("shapes", "rows")]
@@ -73,14 +84,16 @@ def _threads(count: int) -> Iterator[None]:
 
 def _row(problem: Problem, settings: Settings) -> Row:
     cell = convert(problem.step_layer())
-    ours = {"elman cell": modules.step(cell, problem.x[0]), "elman stepper": _stepper(problem)}
+    works = (modules.step(cell, problem.x[0]), _stepper(problem), _stepper(problem, torch.bfloat16))
+    ours = dict(zip(OURS, works, strict=True))
     theirs = {peer.name: peer.step(problem) for peer in settings.peers}
-    works = {name: work for name, work in theirs.items() if work is not None}
-    race = Race(f"{problem.cell} {problem.shape}, one step", ours, works)
+    present = {name: work for name, work in theirs.items() if work is not None}
+    race = Race(f"{problem.cell} {problem.shape}, one step", ours, present)
     return {"backend": explain(cell, problem.x[0]).backend, **race.run(settings.budget)}
 
 
-def _stepper(problem: Problem) -> Work:
+def _stepper(problem: Problem, weights: torch.dtype | None = None) -> Work:
     layer: Any = convert(problem.fresh_layer())
-    stepper, x = layer.stepper(batch=problem.shape.B), problem.x[0]
-    return Work(lambda: stepper(x), lambda output: {"h": output.clone()})
+    stepper, x = layer.stepper(batch=problem.shape.B, weights=weights), problem.x[0]
+    tolerance = TOLERANCE if weights is None else ROUNDED
+    return Work(lambda: stepper(x), lambda output: {"h": output.clone()}, tolerance)

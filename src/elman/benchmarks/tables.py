@@ -63,7 +63,16 @@ def matmul_share(our: str) -> Column:
     return "of matmul", lambda row: percent(row["matmul_shares"][our])
 
 
-DEVIATION: Column = ("deviation", lambda row: f"{max(row['deviations'].values()):.0e}")
+def deviation(*, of: str | None = None, but: str | None = None) -> Column:
+    """The largest deviation of the answers of one contender, or of all but one."""
+
+    def text(row: Row) -> str:
+        return f"{max(off for name, off in row['deviations'].items() if of in {None, name} and name != but):.0e}"
+
+    return "deviation" if of is None else f"deviation of {of.removeprefix('elman ')}", text
+
+
+DEVIATION = deviation()
 
 
 def percent(value: float) -> str:

@@ -29,6 +29,13 @@ class Batch:
     @property
     def real_steps(self) -> int: ...
     def parts(self, count: int) -> list[int]: ...
+    def pack(self, padded: int, time: int, row: int, order: int, packed: int, bytes: int, threads: int) -> None:
+        """Copy the real steps, of `bytes` each, out of a padded batch whose steps and rows lie so many bytes apart.
+
+        Its row order[k] is row k of this batch.
+        """
+    def unpack(self, packed: int, padded: int, steps: int, rows: int, order: int, bytes: int, threads: int) -> None:
+        """Copy the real steps into a padded batch [steps][rows], and zero what is not real."""
 
 class Plan:
     """How a job is cut: whether threads share columns, how many there are, vectors in a panel of weights."""
@@ -39,10 +46,19 @@ class Plan:
     vectors: int
 
 class _Weights:
-    """Parameters packed for a program, and what tells whether they are still the same."""
+    """Parameters packed for a program, and what tells whether they are still the same.
+
+    With `bfloat16` matrices of float32 are kept as such: of each number, its first 16 bits.
+    """
 
     def __init__(
-        self, program: Program, inputs: int, parameters: Sequence[int], vectors: int, threads: int
+        self,
+        program: Program,
+        inputs: int,
+        parameters: Sequence[int],
+        vectors: int,
+        threads: int,
+        bfloat16: bool = False,
     ) -> None: ...
     def looks_like(self, parameters: Sequence[int]) -> bool: ...
     def take_hash(self, parameters: Sequence[int], threads: int) -> None: ...

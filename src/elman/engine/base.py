@@ -56,20 +56,24 @@ class Backend(ABC):
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         """One time step of one layer: input (B, I), state tensors (B, H)."""
 
-    def prepare(self, cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> Callable[[Tensor], Tensor]:
+    def prepare(
+        self, cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, bfloat16: bool = False
+    ) -> Callable[[Tensor], Tensor]:
         """A function that takes steps of a stack of layers without gradients, one with each call.
 
         Args:
             cell: the time step.
             weights: by layer; as they are now, whatever becomes of them.
             state: by layer, tensors (B, ·), contiguous, which every step overwrites.
+            bfloat16: whether matrices are rounded to bfloat16; computed is in the weights' own type.
 
         Returns:
             From an input (B, I), contiguous, to the output of the last layer (B, P), which the next call overwrites.
 
         """
         output = torch.empty_like(state[-1][0])
-        kept = [cell.bundle(None if t is None else t.detach().clone() for t in each) for each in weights]
+        given = [rounded(cell, each) for each in weights] if bfloat16 else weights
+        kept = [cell.bundle(None if t is None else t.detach().clone() for t in each) for each in given]
 
         def take(input: Tensor) -> Tensor:
             value = input
@@ -81,3 +85,11 @@ class Backend(ABC):
             return output.copy_(value)
 
         return torch.no_grad()(take)
+
+
+def rounded(cell: Cell, weights: Weights) -> Weights:
+    """Matrices rounded to numbers that a bfloat16 has, in their own type; vectors as they are."""
+    return cell.bundle(
+        tensor.detach().bfloat16().to(tensor.dtype) if tensor is not None and tensor.dim() == 2 else tensor
+        for tensor in weights
+    )

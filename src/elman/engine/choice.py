@@ -119,7 +119,9 @@ def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> Sta
     return NATIVE.step_again(cell, weights, input, state) if forced() in {None, NATIVE.name} else None
 
 
-def prepare(cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> Callable[[Tensor], Tensor]:
+def prepare(
+    cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, bfloat16: bool = False
+) -> Callable[[Tensor], Tensor]:
     """A function that takes steps of a stack of layers, as `Backend.prepare` says.
 
     Raises:
@@ -129,7 +131,7 @@ def prepare(cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> C
     tensors = [tensor for each in (*state, *(own.flat() for own in weights)) for tensor in each]
     order, _ = _order()
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights[0], tensors), order)
-    return chosen.prepare(cell, weights, state)
+    return chosen.prepare(cell, weights, state, bfloat16=bfloat16)
 
 
 def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend]) -> Backend:

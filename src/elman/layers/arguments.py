@@ -63,6 +63,13 @@ def as_hidden(state: State) -> Hidden:
     return state[0] if len(state) == 1 else state
 
 
+def selected(state: list[State], rows: Tensor | None) -> list[State]:
+    """The state with its rows in another order."""
+    if rows is None:
+        return state
+    return [tuple(tensor.index_select(1, rows) for tensor in each) for each in state]
+
+
 def torch_name(cell: Cell) -> str:
     """The name that torch.nn's messages begin with: RNN, GRU or LSTM."""
     return cell.name.partition("-")[0].upper()

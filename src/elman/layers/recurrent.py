@@ -14,10 +14,10 @@ from torch.types import Device
 
 from elman.cells import Cell, find
 from elman.errors import UsageError
-from elman.layers.arguments import Given, Hidden, Lengths, other_batch
+from elman.layers.arguments import Given, Hidden, Lengths, other_batch, selected
 from elman.layers.options import OptionArguments, Options
 from elman.layers.sequence import refuse_with_packed
-from elman.layers.stack import Stack, selected
+from elman.layers.stack import Stack
 from elman.types import State
 
 

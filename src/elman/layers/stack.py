@@ -18,11 +18,11 @@ from elman.engine.packing import Packing, dropout
 from elman.engine.record import Record
 from elman.errors import UsageError
 from elman.layers import masks
-from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset
+from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset, selected
 from elman.layers.initialization import initialize
 from elman.layers.options import USUAL, Options
 from elman.layers.states import States
-from elman.layers.stepper import Stepper, checked_batch
+from elman.layers.stepper import Stepper, checked_batch, checked_storage
 from elman.types import State
 
 NAMES = {"ih": "weight_ih", "hh": "weight_hh", "hr": "weight_hr"}
@@ -339,16 +339,19 @@ class Stack(nn.Module):
         """
         raise NotImplementedError
 
-    def stepper(self, batch: int = 1) -> Stepper:
+    def stepper(self, batch: int = 1, *, weights: torch.dtype | None = None) -> Stepper:
         """A prepared step for streams: `y = stepper(x)`, with `stepper.state` to read and set.
 
         It computes what the layer does in evaluation mode, whatever mode that is in.
 
         Args:
             batch: how many rows every step has.
+            weights: torch.bfloat16 to keep a float32 layer's matrices in half the memory, with 8 bits of precision, and
+                compute in float32: a step of few rows takes as long as reading them. None for the layer's own type.
 
         Raises:
-            UsageError: if the layer is bidirectional: the reverse direction begins at a sequence's end.
+            UsageError: if the layer is bidirectional, as the reverse direction begins at a sequence's end; if weights
+                are asked for in another type.
 
         """
         if self.bidirectional:
@@ -357,16 +360,14 @@ class Stack(nn.Module):
                 "end; use one without bidirectional=True"
             )
         cell, stack = self.evaluated()
-        weights = tuple(directions[0] for directions in stack)
-        initial = self._initial(weights[0].ih.detach(), checked_batch(batch))
+        own = tuple(directions[0] for directions in stack)
+        bfloat16 = checked_storage(weights, own[0].ih.dtype)
+        initial = self._initial(own[0].ih.detach(), checked_batch(batch))
         forms = {"form": self._hidden, "parse": self._by_layer}
-        return Stepper(cell, weights, initial, **forms, residual=self.options.residual)
+        return Stepper(cell, own, initial, **forms, residual=self.options.residual, bfloat16=bfloat16)
 
     def by_layer(self, hx: Hidden | None, batch: int) -> list[State]:
-        """A state in the caller's form by layer: tensors (D, B, ·), or (D, ·) of a sequence without a batch.
-
-        What a sequence of `batch` rows begins with, if it is None.
-        """
+        """A state in the caller's form by layer, tensors (D, B, ·); what `batch` rows begin with, if it is None."""
         return self._initial(self.weights[0][0].ih, batch) if hx is None else self._by_layer(hx)
 
     def evaluated(self) -> tuple[Cell, tuple[tuple[Weights, ...], ...]]:
@@ -392,10 +393,3 @@ class Stack(nn.Module):
         given = self._given(input, hx, lengths, reset, states=False)
         found = engine.explain(self._call(0, self.weights[0], given.input, given), program=program)
         return replace(found, sizes=found.sizes | {"L": self.num_layers})
-
-
-def selected(state: list[State], rows: Tensor | None) -> list[State]:
-    """The state with its rows in another order."""
-    if rows is None:
-        return state
-    return [tuple(tensor.index_select(1, rows) for tensor in each) for each in state]

@@ -35,6 +35,7 @@ class Stepper:
         form: Callable[[list[State]], Hidden],
         parse: Callable[[Hidden], list[State]],
         residual: bool = False,
+        bfloat16: bool = False,
     ) -> None:
         """Prepare.
 
@@ -45,6 +46,7 @@ class Stepper:
             form: from a state by layer to what the caller has, and
             parse: back.
             residual: whether every layer but the first adds its input to its output.
+            bfloat16: whether matrices are kept as bfloat16.
 
         """
         first = weights[0].ih
@@ -56,9 +58,10 @@ class Stepper:
         self._state = [tuple(tensor.clone() for tensor in each) for each in self._initial]
         own = [tuple(tensor[0] for tensor in each) for each in self._state]
         if residual:
-            self._take = _adding([engine.prepare(cell, [w], [s]) for w, s in zip(weights, own, strict=True)])
+            each = zip(weights, own, strict=True)
+            self._take = _adding([engine.prepare(cell, [w], [s], bfloat16=bfloat16) for w, s in each])
         else:
-            self._take = engine.prepare(cell, weights, own)
+            self._take = engine.prepare(cell, weights, own, bfloat16=bfloat16)
 
     def __call__(self, input: Tensor) -> Tensor:
         """Take one step.
@@ -122,6 +125,21 @@ def _adding(takes: list[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tenso
 def _tensors(hx: Hidden) -> list[Tensor]:
     """The tensors of a state in the caller's form, in order."""
     return [hx] if isinstance(hx, Tensor) else [tensor for part in hx for tensor in _tensors(part)]
+
+
+def checked_storage(weights: torch.dtype | None, own: torch.dtype) -> bool:
+    """Whether a stepper keeps its matrices as bfloat16.
+
+    Raises:
+        UsageError: if it is asked for another type than that or the weights' own.
+
+    """
+    if weights in {None, own}:
+        return False
+    if weights is torch.bfloat16 and own is torch.float32:
+        return True
+    others = " or torch.bfloat16" if own is torch.float32 else ""
+    raise UsageError(f"a stepper of a layer of {own} keeps its weights in that type{others}, got weights={weights!r}")
 
 
 def checked_batch(batch: int) -> int:

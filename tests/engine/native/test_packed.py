@@ -110,3 +110,14 @@ def test_two_cells_may_share_their_weights():
     with torch.no_grad():
         for cell in (tanh, relu, tanh):
             assert_close(cell(x, h), expected(cell, x, h))
+
+
+@pytest.mark.parametrize("hidden", [5, 70, 130])
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_matrices_kept_as_bfloat16(batch, hidden, instruction_set):
+    layer, x = elman.LSTM(37, hidden), torch.randn(4, batch, 37)
+    stepper = layer.stepper(batch, weights=torch.bfloat16)
+    with elman.backend("reference"):
+        expected = layer.stepper(batch, weights=torch.bfloat16)
+    for each in x:
+        assert_close(stepper(each), expected(each))

@@ -40,6 +40,10 @@ struct Matmul {
     // out[r][0..columns) = init[r][...] + sum over sources of a[r][:] . panel, for all rows r. `init` may be null.
     void (*multiply)(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo,
                      int columns);
+    // The same with panels of bfloat16, of which two rows lie in each: in the lower and the upper half of the bits of its
+    // numbers. Null where T is not float.
+    void (*multiply_bfloat16)(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo,
+                              int columns);
     // The panel of the columns [first, first + columns) of an operand.
     void (*pack)(const Matrix<T>& matrix, i64 first, int columns, T* panel);
 };

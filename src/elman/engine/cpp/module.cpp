@@ -10,6 +10,7 @@
 #include "dispatch.h"
 #include "float_environment.h"
 #include "job.h"
+#include "padding.h"
 #include "probe.h"
 #include "program.h"
 #include "stepper.h"
@@ -80,7 +81,23 @@ void bind_program(nb::module_& m) {
                 for (Range part : it.parts(count)) ends.push_back(part.end);
                 return ends;
             },
-            "count"_a);
+            "count"_a)
+        .def(
+            "pack",
+            [](const Batch& it, Address padded, i64 time, i64 row, Address order, Address packed, i64 bytes,
+               int threads) {
+                pack(it, {pointer<char>(padded), it.steps(), it.rows(), time, row, pointer<i64>(order)},
+                     pointer<char>(packed), bytes, threads);
+            },
+            "padded"_a, "time"_a, "row"_a, "order"_a, "packed"_a, "bytes"_a, "threads"_a, Unlocked())
+        .def(
+            "unpack",
+            [](const Batch& it, Address packed, Address padded, i64 steps, i64 rows, Address order, i64 bytes,
+               int threads) {
+                unpack(it, pointer<char>(packed),
+                       {pointer<char>(padded), steps, rows, rows * bytes, bytes, pointer<i64>(order)}, bytes, threads);
+            },
+            "packed"_a, "padded"_a, "steps"_a, "rows"_a, "order"_a, "bytes"_a, "threads"_a, Unlocked());
     nb::class_<Plan>(m, "Plan")
         .def(nb::init<bool, int, int>(), "columns"_a, "threads"_a, "vectors"_a)
         .def_rw("columns", &Plan::columns)
@@ -143,10 +160,10 @@ void bind_numbers(nb::module_& parent, const char* name) {
         .def(
             "__init__",
             [](Weights<T>* self, const Program& program, i64 inputs, const Addresses& parameters, int vectors,
-               int threads) {
-                new (self) Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads);
+               int threads, bool bfloat16) {
+                new (self) Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads, bfloat16);
             },
-            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, Unlocked())
+            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, "bfloat16"_a = false, Unlocked())
         .def(
             "looks_like",
             [](const Weights<T>& it, const Addresses& parameters) {

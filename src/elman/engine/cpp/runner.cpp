@@ -23,7 +23,8 @@ i64 deepest(const Job<T>& job) {
         for (const Product& product : segment.products)
             for (const ProductSource& source : product.sources)
                 numbers += job.weights->k(source.number) * job.size(segment.width);
-    return numbers * i64(sizeof(T)) / job.plan.threads > FITS ? SHORT : DEEPEST;
+    const i64 bytes = numbers * i64(sizeof(T)) / (job.weights->bfloat16() ? 2 : 1);
+    return bytes / job.plan.threads > FITS ? SHORT : DEEPEST;
 }
 
 }  // namespace
@@ -33,7 +34,7 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
     : job(job),
       batch(*job.batch),
       weights(*job.weights),
-      matmul(kernels<T>().matmul),
+      multiply(weights.bfloat16() ? kernels<T>().matmul.multiply_bfloat16 : kernels<T>().matmul.multiply),
       tile(job.tile),
       slice_rows(deepest(job)),
       panel(job.weights->panel_columns()) {
@@ -79,10 +80,11 @@ void Runner<T>::add_tile(const Segment& segment, Range columns, Work& work) cons
                 const int wide = int(std::min(panel, columns.end - column));
                 work.pieces.push_back({product.out, init, column, wide, work.terms.size(), product.sources.size()});
                 for (const ProductSource& source : product.sources) {
-                    const i64 k = weights.k(source.number), begin = k * number / slices,
-                              end = k * (number + 1) / slices;
-                    const T* rows = weights.panel(source.number, column) + begin * weights.width(source.number, column);
-                    work.terms.push_back({source.a, begin, rows, end - begin, nullptr});
+                    const i64 k = weights.k(source.number);
+                    const auto cut = [&](i64 n) { return n == slices ? k : k * n / slices / 2 * 2; };
+                    const i64 begin = cut(number);
+                    const T* rows = weights.panel(source.number, column, begin);
+                    work.terms.push_back({source.a, begin, rows, cut(number + 1) - begin, nullptr});
                 }
             }
     }
@@ -170,8 +172,7 @@ void Runner<T>::products(const Work& it, size_t tile_number, Range rows, i64 til
             const Place<T> a = place(term.a, rows.begin, rows.begin, 0, 0);
             sources[i] = {a.at + term.first, a.row, term.panel, term.k, term.next};
         }
-        matmul.multiply(sources.data(), int(piece.terms), rows.size(), init.at, init.row, out.at, out.row,
-                        piece.columns);
+        multiply(sources.data(), int(piece.terms), rows.size(), init.at, init.row, out.at, out.row, piece.columns);
     }
 }
 

@@ -64,7 +64,7 @@ private:
     const Job<T>& job;
     const Batch& batch;
     const Weights<T>& weights;
-    const Matmul<T>& matmul;
+    const decltype(Matmul<T>::multiply) multiply;
     const i64 tile;
     const i64 slice_rows;
     const i64 panel;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "dispatch.h"
 #include "team.h"
@@ -10,6 +11,21 @@ namespace elman {
 namespace {
 
 i64 round_up(i64 n, i64 to) { return (n + to - 1) / to * to; }
+
+// Rows of numbers as rows of half as many bits, two of them in one.
+void in_pairs(const float* rows, i64 count, i64 width, float* to) {
+    const auto bits = [&](i64 row, i64 column) {
+        uint32_t found = 0;
+        if (row < count) std::memcpy(&found, rows + row * width + column, sizeof found);
+        return found;
+    };
+    for (i64 row = 0; row < count; row += 2)
+        for (i64 column = 0; column < width; ++column, ++to) {
+            const uint32_t both = bits(row, column) >> 16 | (bits(row + 1, column) & 0xffff0000u);
+            std::memcpy(to, &both, sizeof both);
+        }
+}
+void in_pairs(const double*, i64, i64, double*) {}
 
 template <class F>
 void each_source(const Program& program, const F& f) {
@@ -22,8 +38,10 @@ void each_source(const Program& program, const F& f) {
 
 template <class T>
 Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors_of_panel,
-                    int threads)
-    : made_for(&instruction_set()), input_size(inputs) {
+                    int threads, bool bfloat16)
+    : made_for(&instruction_set()), narrow(bfloat16), input_size(inputs) {
+    if (narrow && kernels<T>().matmul.multiply_bfloat16 == nullptr)
+        throw std::invalid_argument("Only weights of float can be kept as bfloat16.");
     const Matmul<T>& kernel = kernels<T>().matmul;
     panel_width = i64(std::clamp(vectors_of_panel, 1, kernel.widest)) * kernel.lanes;
     lanes = kernel.lanes;
@@ -61,7 +79,7 @@ i64 Weights<T>::lay_out(const Program& program) {
         it.offset = total;
         it.k = source.transposed ? block * i64(source.blocks.size()) : row;
         it.columns = source.transposed ? row : block;
-        total += it.k * round_up(it.columns, lanes);
+        total += stored(it.k) * round_up(it.columns, lanes);
     });
     for (const VectorSum& vector : program.vectors) {
         total = round_up(total, 16);
@@ -78,13 +96,17 @@ void Weights<T>::pack(const Program& program, const ProductSource& source, const
     const i64 block = program.size(parameter.block, input_size), row = program.size(parameter.row, input_size);
     const Packed& it = packed[size_t(source.number)];
     const int columns = int(std::min(panel_width, it.columns - column));
-    T* to = data() + it.offset + column * it.k;
+    const i64 width = round_up(columns, kernel.lanes);
+    T* panel = data() + it.offset + column * stored(it.k);
+    std::vector<T> whole(narrow ? size_t(it.k * width) : 0);
+    T* to = narrow ? whole.data() : panel;
     for (int j : source.blocks) {
         const Matrix<T> block_of = source.transposed ? Matrix<T>{matrix + j * block * row, row, block, row, false}
                                                      : Matrix<T>{matrix + j * block * row, row, row, block, true};
         kernel.pack(block_of, column, columns, to);
-        to += block_of.rows * round_up(columns, kernel.lanes);
+        to += block_of.rows * width;
     }
+    if (narrow) in_pairs(whole.data(), it.k, width, panel);
 }
 
 template <class T>

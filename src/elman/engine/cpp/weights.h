@@ -14,8 +14,10 @@ namespace elman {
 template <class T>
 class Weights {
 public:
-    // `parameters` in the order of the program's table; they are not kept.
-    Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads);
+    // `parameters` in the order of the program's table; they are not kept. With `bfloat16` (float only) the matrices are
+    // kept as such, of which their numbers must be: what is behind the 16th bit is cut off.
+    Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads,
+            bool bfloat16 = false);
 
     // Whether parameters still hold what was packed, as far as a look at a few places of each can tell.
     bool looks_like(const std::vector<const T*>& parameters) const;
@@ -26,10 +28,11 @@ public:
 
     i64 inputs() const { return input_size; }
     i64 panel_columns() const { return panel_width; }
-    // The panel that begins with a column, of the matrix of a source; k, its rows.
-    const T* panel(int source, i64 column) const {
+    bool bfloat16() const { return narrow; }
+    // The panel that begins with a column, of the matrix of a source, from a row on, an even one; k, its rows.
+    const T* panel(int source, i64 column, i64 row) const {
         const Packed& it = packed[size_t(source)];
-        return data() + it.offset + column * it.k;
+        return data() + it.offset + column * stored(it.k) + stored(row) * width(source, column);
     }
     // Columns of that panel, rounded up to whole vectors: its rows are so far apart.
     i64 width(int source, i64 column) const {
@@ -46,12 +49,14 @@ private:
         i64 columns;
     };
     T* data() const { return static_cast<T*>(memory->data()); }
+    i64 stored(i64 rows) const { return narrow ? (rows + 1) / 2 : rows; }  // rows of a panel, as they lie in memory
     i64 lay_out(const Program& program);
     void pack(const Program& program, const ProductSource& source, const T* matrix, i64 column) const;
     void add_up(const Program& program, const std::vector<const T*>& parameters) const;
     void take_samples(const Program& program, const std::vector<const T*>& parameters);
 
     const InstructionSet* made_for;
+    bool narrow;
     i64 input_size;
     i64 panel_width;
     i64 lanes;

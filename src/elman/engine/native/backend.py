@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
-from elman.engine.base import Backend
+from elman.engine.base import Backend, rounded
 from elman.engine.call import Call
 from elman.engine.extension import missing
 from elman.engine.native import steps
@@ -69,8 +69,12 @@ class Native(Backend):
             return None
         return steps.again(cell, weights, input, state)
 
-    def prepare(self, cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> Callable[[Tensor], Tensor]:
-        made = steps.over(cell, weights, state)
+    def prepare(
+        self, cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, bfloat16: bool = False
+    ) -> Callable[[Tensor], Tensor]:
+        narrow = bfloat16 and weights[0].ih.dtype == torch.float32
+        given = [rounded(cell, each) for each in weights] if bfloat16 else weights
+        made = steps.over(cell, given, state, bfloat16=narrow)
         run, output = made.run, made.output
 
         def take(input: Tensor) -> Tensor:

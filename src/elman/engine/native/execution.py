@@ -14,7 +14,7 @@ from elman.engine.native.library import memory, numbers
 from elman.engine.native.packed import packed
 from elman.engine.native.programs import Programs, cell_of, parameters, programs, shapes_of
 from elman.engine.native.projection import Projection
-from elman.engine.native.rows import Rows, packed_rows, padded_rows
+from elman.engine.native.rows import Rows
 from elman.engine.program.contract import Kind
 
 Flat = Sequence[Tensor | None]
@@ -81,15 +81,13 @@ class Layer:
             [self.rows.masked(weights[direction * fields + k]) for k in self.made.masks]  # type: ignore[arg-type]
             for direction in range(self.directions)
         ]
-        packing = self.rows.packing
-        self.input = input.contiguous() if packing is None else packed_rows(packing, input)
+        chosen = self.rows.chosen
+        self.input = input.contiguous() if chosen is None else self.rows.packed(input)
         self.projections = [
             Projection(self.input, weights[at], weights[at + 2])  # type: ignore[arg-type]
             for at in range(0, len(weights) if self.made.gates else 0, fields)
         ]
-        self.state = [
-            (tensor if packing is None else tensor.index_select(1, packing.rows)).contiguous() for tensor in state
-        ]
+        self.state = [(tensor if chosen is None else tensor.index_select(1, chosen)).contiguous() for tensor in state]
         self.inputs = input.shape[-1]
         self.width = state[0].shape[-1]
         self.shape = input.shape
@@ -109,7 +107,7 @@ class Layer:
     @property
     def padded(self) -> bool:
         """Whether the caller's rows have steps that are not real."""
-        return self.rows.packing is not None
+        return self.rows.chosen is not None
 
     def histories(self, tape: Tensor | None) -> list[Tensor]:
         """Memory for the states of real steps, (..., D * features): with detail of all states, else of the first.
@@ -281,11 +279,11 @@ def forward(
         outputs, *others = [input.new_zeros(*input.shape[:-1], len(t) * t.shape[-1]) for t in state]
         return outputs, [tensor.clone() for tensor in state], nothing, others if detail else []
     (outputs, *others), final = layer.forward(tape)
-    packing = layer.rows.packing
-    if packing is None:
+    rows = layer.rows
+    if rows.chosen is None:
         return outputs, final, nothing, others
-    whole = [old.index_copy(1, packing.rows, new) for old, new in zip(state, final, strict=True)]
-    return padded_rows(packing, outputs), whole, nothing, [padded_rows(packing, tensor) for tensor in others]
+    whole = [old.index_copy(1, rows.chosen, new) for old, new in zip(state, final, strict=True)]
+    return rows.padded(outputs), whole, nothing, [rows.padded(tensor) for tensor in others]
 
 
 def backward(
@@ -325,23 +323,23 @@ def backward(
     """
     layer = Layer(cell, input, state, weights, lengths, sizes, reset, detail)
     given = [torch.zeros_like(old) if new is None else new for old, new in zip(state, d_final, strict=True)]
-    packing = layer.rows.packing
-    if layer.rows.real == 0:
+    rows = layer.rows
+    if rows.real == 0:
         d_input = torch.zeros_like(input) if wants_input else input.new_empty(0)
         own = [tensor for tensor in parameters(cell_of(cell), weights) if tensor is not None]
         zeros = [torch.zeros_like(tensor) for tensor in (*own, output, *others)]
         return [d_input, *(d.clone() for d in given), *(zeros if detail else zeros[: -1 - len(others)])]
-    d_state = [_own(tensor if packing is None else tensor.index_select(1, packing.rows)) for tensor in given]
+    d_state = [_own(tensor if rows.chosen is None else tensor.index_select(1, rows.chosen)) for tensor in given]
     histories = [output, *others]
-    arriving: list[Tensor | None] = [None if d is None else _dense(d) for d in (d_output, *d_others)]
-    if packing is not None:
-        histories = [layer.histories(tape)[0], *(packed_rows(packing, tensor) for tensor in others)]
-        arriving = [None if tensor is None else packed_rows(packing, tensor) for tensor in arriving]
+    taken = _dense if rows.chosen is None else rows.packed
+    arriving = [None if tensor is None else taken(tensor) for tensor in (d_output, *d_others)]
+    if rows.chosen is not None:
+        histories = [layer.histories(tape)[0], *map(rows.packed, others)]
     found, d_weights, whole = layer.backward(histories, tape, arriving, d_state, wants_input=wants_input)
-    if packing is not None:
-        d_state = [old.index_copy(1, packing.rows, new) for old, new in zip(given, d_state, strict=True)]
-        found = None if found is None else padded_rows(packing, found)
-        whole = [padded_rows(packing, tensor) for tensor in whole]
+    if rows.chosen is not None:
+        d_state = [old.index_copy(1, rows.chosen, new) for old, new in zip(given, d_state, strict=True)]
+        found = None if found is None else rows.padded(found)
+        whole = [rows.padded(tensor) for tensor in whole]
     return [input.new_empty(0) if found is None else found, *d_state, *d_weights, *whole]
 
 

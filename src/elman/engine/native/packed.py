@@ -6,7 +6,7 @@ numbers: writing through `tensor.data` or numpy counts no version. A hash of all
 gradients a look at 32 places of each must do, as reading all weights takes as long as the step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -51,17 +51,31 @@ def packed(numbers: Any, program: Any, weights: Sequence[Tensor], inputs: int, v
         if entry.packed.holds(entry.addresses, threads):
             return entry
         known = True
-    addresses = [tensor.data_ptr() for tensor in weights]
-    made = numbers.Weights(program, inputs, addresses, vectors, threads)
-    if known:  # for the second time in this version, so there may be a third; in training there is not
-        made.take_hash(addresses, threads)
 
     def forget(_: ref[Tensor]) -> None:
         _entries.pop(key, None)
 
-    own = tuple([ref(tensor, forget) for tensor in weights])
-    entry = _entries[key] = Entry(own, _versions(weights), addresses, made)
+    entry = _entries[key] = once(numbers, program, weights, inputs, vectors, threads, forget)
+    if known:  # for the second time in this version, so there may be a third; in training there is not
+        entry.packed.take_hash(entry.addresses, threads)
     return entry
+
+
+def once(
+    numbers: Any,
+    program: Any,
+    weights: Sequence[Tensor],
+    inputs: int,
+    vectors: int,
+    threads: int,
+    forget: Callable[[ref[Tensor]], None] | None = None,
+    *,
+    bfloat16: bool = False,
+) -> Entry:
+    """The same, not kept for others; `forget` is called when one of the weights is no more."""
+    addresses = [tensor.data_ptr() for tensor in weights]
+    made = numbers.Weights(program, inputs, addresses, vectors, threads, bfloat16)
+    return Entry(tuple([ref(tensor, forget) for tensor in weights]), _versions(weights), addresses, made)
 
 
 def same(entry: Entry, weights: Sequence[Tensor]) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.native.library import library, numbers
-from elman.engine.native.packed import Entry, packed, same
+from elman.engine.native.packed import Entry, once, packed, same
 from elman.engine.native.programs import Programs, handle, programs, shapes_of
 from elman.engine.program.contract import Kind
 from elman.types import State
@@ -27,16 +27,17 @@ class Prepared(NamedTuple):
     inputs: int
 
 
-def prepared(cell: Cell, weights: Weights, rows: Any, threads: int) -> Prepared:
-    """A layer, ready to take steps of these rows."""
+def prepared(cell: Cell, weights: Weights, rows: Any, threads: int, *, bfloat16: bool = False) -> Prepared:
+    """A layer, ready to take steps of these rows; its matrices kept as bfloat16, if that is what they hold."""
     made = programs(handle(cell), shapes_of(cell, weights), whole=True)
     own = numbers(weights.ih.dtype)
     given = [weights[k].contiguous() for k in made.present]  # type: ignore[union-attr]
     inputs = weights.ih.shape[1]
     plan = own.plan(made.inference, rows, inputs, threads)
-    return Prepared(
-        made, packed(own, made.packed_for(made.inference), given, inputs, plan.vectors, threads), plan, inputs
-    )
+    program = made.packed_for(made.inference)
+    if bfloat16:
+        return Prepared(made, once(own, program, given, inputs, plan.vectors, threads, bfloat16=True), plan, inputs)
+    return Prepared(made, packed(own, program, given, inputs, plan.vectors, threads), plan, inputs)
 
 
 class Steps:
@@ -72,11 +73,14 @@ class Steps:
         self._run(input.data_ptr())
 
 
-def over(cell: Cell, weights: Sequence[Weights], state: Sequence[State]) -> Steps:
-    """Steps of a stack of layers that begin and end in the same state, by layer tensors (B, ·), contiguous."""
+def over(cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, bfloat16: bool) -> Steps:
+    """Steps of a stack of layers that begin and end in the same state, by layer tensors (B, ·), contiguous.
+
+    With `bfloat16` matrices are kept as such, of which their numbers must be.
+    """
     batch, threads = len(state[0][0]), torch.get_num_threads()
     rows = library().Batch(1, batch)
-    layers = [prepared(cell, each, rows, threads) for each in weights]
+    layers = [prepared(cell, each, rows, threads, bfloat16=bfloat16) for each in weights]
     steps = Steps(layers, rows, batch, state[0][0].dtype, threads)
     for number, own in enumerate(state):
         steps.bind(number, own, own)

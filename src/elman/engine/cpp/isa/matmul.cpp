@@ -52,10 +52,29 @@ struct Block {
         }
     }
 
+    // The same with a panel of bfloat16, of which two rows lie in each of its own.
+    __attribute__((always_inline)) void add_pairs(const T* a, i64 lda, const T* panel, i64 k, const char* ahead) {
+        for (i64 at = 0; at < k; at += 2, panel += VECTORS * S::W) {
+            for (int line = 0; line < FETCH; ++line) __builtin_prefetch(ahead + (at / 2 * FETCH + line) * 64, 0, 2);
+            V b[VECTORS];
+            ELMAN_UNROLL
+            for (int v = 0; v < VECTORS; ++v) b[v] = S::first_half(panel + v * S::W);
+            multiply(sum, a + at, lda, b);
+            if (at + 1 == k) break;
+            ELMAN_UNROLL
+            for (int v = 0; v < VECTORS; ++v) b[v] = S::second_half(panel + v * S::W);
+            multiply(sum, a + at + 1, lda, b);
+        }
+    }
+
     ELMAN_INLINE void step(V (&sums)[ROWS][VECTORS], const T* a, i64 lda, const T* panel) {
         V b[VECTORS];
         ELMAN_UNROLL
         for (int v = 0; v < VECTORS; ++v) b[v] = S::load(panel + v * S::W);
+        multiply(sums, a, lda, b);
+    }
+
+    ELMAN_INLINE void multiply(V (&sums)[ROWS][VECTORS], const T* a, i64 lda, const V (&b)[VECTORS]) {
         ELMAN_UNROLL
         for (int i = 0; i < ROWS; ++i) {
             const V x = S::set(a[i * lda]);
@@ -77,7 +96,7 @@ struct Block {
     }
 };
 
-template <class T, int ROWS, int VECTORS>
+template <class T, int ROWS, int VECTORS, bool PAIRS>
 void block(const Source<T>* sources, int count, i64 row, int number, const T* init, i64 ldi, T* out, i64 ldo,
            int columns) {
     using S = Vector<T>;
@@ -87,8 +106,10 @@ void block(const Source<T>* sources, int count, i64 row, int number, const T* in
     sums.begin(init, ldi, mask);
     for (int s = 0; s < count; ++s) {
         const Source<T>& it = sources[s];
-        const i64 fetched = number * FETCH < VECTORS ? number * FETCH * it.k * 64 : 0;
-        sums.add(it.a + row * it.lda, it.lda, it.panel, it.k, (const char*)it.next + fetched);
+        const i64 fetched = number * FETCH < VECTORS ? number * FETCH * (PAIRS ? (it.k + 1) / 2 : it.k) * 64 : 0;
+        const T* a = it.a + row * it.lda;
+        if constexpr (PAIRS) sums.add_pairs(a, it.lda, it.panel, it.k, (const char*)it.next + fetched);
+        else sums.add(a, it.lda, it.panel, it.k, (const char*)it.next + fetched);
     }
     sums.end(out, ldo, mask, lanes == S::W);
 }
@@ -96,25 +117,25 @@ void block(const Source<T>* sources, int count, i64 row, int number, const T* in
 template <class T>
 using Function = void (*)(const Source<T>*, int, i64, int, const T*, i64, T*, i64, int);
 
-template <class T, int VECTORS, int ROWS = 1>
+template <class T, bool PAIRS, int VECTORS, int ROWS = 1>
 Function<T> of_rows(int rows) {
-    if constexpr (ROWS >= height(VECTORS)) return block<T, ROWS, VECTORS>;
-    else return rows == ROWS ? block<T, ROWS, VECTORS> : of_rows<T, VECTORS, ROWS + 1>(rows);
+    if constexpr (ROWS >= height(VECTORS)) return block<T, ROWS, VECTORS, PAIRS>;
+    else return rows == ROWS ? block<T, ROWS, VECTORS, PAIRS> : of_rows<T, PAIRS, VECTORS, ROWS + 1>(rows);
 }
 
-template <class T>
+template <class T, bool PAIRS>
 Function<T> choose(int rows, int vectors) {
     switch (vectors) {
-        case 1: return of_rows<T, 1>(rows);
-        case 2: return of_rows<T, 2>(rows);
-        case 3: return of_rows<T, 3>(rows);
+        case 1: return of_rows<T, PAIRS, 1>(rows);
+        case 2: return of_rows<T, PAIRS, 2>(rows);
+        case 3: return of_rows<T, PAIRS, 3>(rows);
         default:
-            if constexpr (WIDEST >= 4) return of_rows<T, 4>(rows);
+            if constexpr (WIDEST >= 4) return of_rows<T, PAIRS, 4>(rows);
             else return nullptr;
     }
 }
 
-template <class T>
+template <class T, bool PAIRS>
 void multiply(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo, int columns) {
     const int vectors = (columns + Vector<T>::W - 1) / Vector<T>::W;
     const int most = height(vectors);
@@ -122,7 +143,7 @@ void multiply(const Source<T>* sources, int count, i64 rows, const T* init, i64 
     int number = 0;
     for (i64 row = 0; blocks > 0; --blocks, ++number) {
         const int here = int((rows - row + blocks - 1) / blocks);
-        choose<T>(here, vectors)(sources, count, row, number, init == nullptr ? nullptr : init + row * ldi, ldi,
+        choose<T, PAIRS>(here, vectors)(sources, count, row, number, init == nullptr ? nullptr : init + row * ldi, ldi,
                                  out + row * ldo, ldo, columns);
         row += here;
     }
@@ -179,18 +200,19 @@ void pack(const Matrix<T>& matrix, i64 first, int columns, T* panel) {
 }
 
 template <class T>
-constexpr Matmul<T> table() {
+constexpr Matmul<T> table(decltype(Matmul<T>::multiply) bfloat16) {
     return {Vector<T>::W,
             WIDEST,
             {0, height(1), height(2), height(3), WIDEST >= 4 ? height(4) : 0, 0},
-            multiply<T>,
+            multiply<T, false>,
+            bfloat16,
             pack<T>};
 }
 
 }  // namespace
 
-extern const Matmul<float> matmul_float = table<float>();
-extern const Matmul<double> matmul_double = table<double>();
+extern const Matmul<float> matmul_float = table<float>(multiply<float, true>);
+extern const Matmul<double> matmul_double = table<double>(nullptr);
 
 }  // namespace ELMAN_ISA
 }  // namespace elman

@@ -86,6 +86,11 @@ struct Portable : Bits<T> {
         for (int i = 0; i < m; ++i) p[i] = v[i];
     }
 
+    // Two bfloat16 numbers in each lane, the first in the lower half of its bits: a bfloat16 is the upper half of a
+    // float.
+    ELMAN_INLINE V first_half(const T* p) { return (V)((I)load(p) << 16); }
+    ELMAN_INLINE V second_half(const T* p) { return (V)((I)load(p) & ~0xffff); }
+
     // Which lanes: all bits set or none, as a comparison gives them.
     ELMAN_INLINE V select(I which, V yes, V no) { return (V)((which & (I)yes) | (~which & (I)no)); }
     // Of a NaN and a number both give the second argument.
