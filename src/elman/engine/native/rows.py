@@ -35,9 +35,10 @@ class Rows:
             lengths = (sizes[:, None] > torch.arange(batch)).sum(0)
         if lengths is not None:
             falling, self._order = lengths.sort(descending=True, stable=True)
-            if int(falling[-1]) < 0 or int(falling[0]) > self.steps:
+            known = falling.tolist()
+            if known[-1] < 0 or known[0] > self.steps:
                 raise ValueError(f"lengths must lie between 0 and T = {self.steps}, got {lengths.tolist()}")
-            self.steps, self.count, self.real = int(falling[0]), int(falling.count_nonzero()), int(falling.sum())
+            self.steps, self.real, self.count = known[0], sum(known), len(known) - known.count(0)
             self._lengths = falling[: self.count]
             if sizes is None:
                 self.chosen = self._order[: self.count]
