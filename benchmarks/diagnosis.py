@@ -1,6 +1,6 @@
 """What a diagnosis costs beside a training step on the same batch: `python benchmarks/diagnosis.py`.
 
-Medians of processor time over interleaved rounds: forward, backward and Adam against `elman.diagnose`, alone and with
+Medians over interleaved rounds: forward, backward and Adam against `elman.diagnose`, alone and with
 the next update on trial. Ends in one line of JSON.
 """
 
@@ -56,10 +56,10 @@ def measured(kind, hidden, steps, batch, where):
     times = {name: [] for name in contenders}
     for number in range(ROUNDS + 2):
         for name, run in contenders.items():
-            begun = time.process_time()
+            begun = time.perf_counter()
             run()
             if number >= 2:
-                times[name].append(1000 * (time.process_time() - begun))
+                times[name].append(1000 * (time.perf_counter() - begun))
     return {name: statistics.median(values) for name, values in times.items()}
 
 

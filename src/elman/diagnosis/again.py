@@ -21,8 +21,8 @@ from elman.engine.record import Record
 from elman.types import State
 
 LEAST = 2
-POWERS = (2, 3, 5)
-"""Windows of a quarter, an eighth and a thirty-second of the steps, as far as they have LEAST steps."""
+POWERS = (2, 4)
+"""Windows of a quarter and a sixteenth of the steps, as far as they have LEAST steps."""
 
 
 @dataclass(frozen=True, eq=False)

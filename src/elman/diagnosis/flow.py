@@ -63,8 +63,7 @@ def whole_gradients(passage: Passage) -> list[Tensor]:
 def state_norms(gradients: State) -> Tensor:
     """The norm over the features of all tensors of a state; in float64, as float32 has no squares below 1e-38."""
     norms = [torch.linalg.vector_norm(tensor, dim=-1, dtype=torch.float64) for tensor in gradients]
-    found: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
-    return found
+    return norms[0] if len(norms) == 1 else torch.stack([norm.square() for norm in norms]).sum(0).sqrt()
 
 
 def last_step_only(passage: Passage, ends: Ends) -> Tensor:

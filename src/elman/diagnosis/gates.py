@@ -17,7 +17,7 @@ from elman.cells import Cell
 from elman.diagnosis.passage import Passage
 from elman.diagnosis.sample import sample, stretch
 
-SAMPLES = 256
+SAMPLES, ROWS = 256, 16
 BINS = 20
 SHUT = 1000
 
@@ -70,8 +70,8 @@ LIMITS: dict[str, tuple[float, float, tuple[float, float] | None]] = {
 
 
 def gates(passage: Passage, layer: int) -> list[Gate]:
-    """Look at a layer in all rows, at about SAMPLES steps and rows."""
-    where = stretch(passage, layer, passage.batch)
+    """Look at a layer in at most ROWS rows, at about SAMPLES steps and rows."""
+    where = stretch(passage, layer, ROWS)
     rows = len(where.rows)
     times = torch.arange(0, where.steps, max(1, -(-where.steps * rows // SAMPLES)))
     seen = sample(passage, layer, where, times)
@@ -88,22 +88,27 @@ def _gate(name: str, function: str, values: Tensor, times: list[int]) -> Gate:
     least, most, span = LIMITS[function]
     low, high = values <= least, values >= most
     either = (low | high).float()
-    known = values[values.isfinite()].float()
+    known = values.float().flatten() if bool(values.sum().isfinite()) else values[values.isfinite()].float()
     edges = span or (0.0, max(float(known.max()) if len(known) else 0.0, 1e-6))
     counts = known.clamp(*edges).histc(BINS, *edges)
     return Gate(
         name=name,
         function=function,
-        low=float(low.float().mean()),
-        high=float(high.float().mean()),
-        shut=float((values < 1 / SHUT).float().mean()),
-        dead=float(low.all(0).all(0).float().mean()),
+        low=_share(low),
+        high=_share(high),
+        shut=_share(values < 1 / SHUT),
+        dead=_share(low.all(0).all(0)),
         times=times,
         by_time=either.mean((1, 2)).tolist(),
         by_unit=either.mean((0, 1)).tolist(),
         edges=edges,
         histogram=(counts / max(len(known), 1)).tolist(),
     )
+
+
+def _share(of: Tensor) -> float:
+    """How many of so many are true."""
+    return int(of.count_nonzero()) / max(of.numel(), 1)
 
 
 class _Names(TorchFunctionMode):

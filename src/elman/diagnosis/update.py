@@ -74,8 +74,9 @@ def thresholds(norms: Sequence[float]) -> dict[float, float]:
     finite = sorted(norm for norm in norms if math.isfinite(norm))
     if not finite:
         return {}
-    values = torch.tensor(finite, dtype=torch.float64)
-    return {share: float(values.quantile(1 - share)) for share in ACTED_ON}
+    wanted = torch.tensor([1 - share for share in ACTED_ON], dtype=torch.float64)
+    found = torch.tensor(finite, dtype=torch.float64).quantile(wanted)
+    return dict(zip(ACTED_ON, found.tolist(), strict=True))
 
 
 def like_rows(norm: float, rows: Tensor) -> list[float]:

@@ -50,7 +50,7 @@ class Seen:
     Attributes:
         name: of the layer in the module.
         layer: the layer, or its twin.
-        input: with a gradient, so that the way back through the layer is complete.
+        input: with a gradient where the layer has no weight that learns, so that there is a way back through it.
         given: the state that it began with, in torch.nn's form, or None.
         lengths: of the rows, or None.
         reset: where segments begin, or None.
@@ -130,7 +130,7 @@ def _watching_steps(name: str, layer: StepLayer, seen: list[Seen]) -> Callable[.
     steps = Stepwise(layer)
 
     def forward(input: Tensor, hx: Any = None) -> Any:
-        step = steps.take(_with_gradient(input), hx)
+        step = steps.take(_followed(input, layer), hx)
         seen.append(Seen(name, steps, step.input, step.given, None, None, step.output, step.final, step.states))
         return step.shown
 
@@ -146,7 +146,7 @@ def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., 
     ) -> Any:
         packed = input if isinstance(input, PackedSequence) else None
         padded, lengths = _padded(input, lengths, layer)
-        padded = _with_gradient(padded)
+        padded = _followed(padded, layer)
         output, final, known = kind.forward(layer, padded, hx, lengths=lengths, reset=reset, states=True)
         seen.append(Seen(name, layer, padded, hx, lengths, reset, output, final, known))
         if packed is not None:
@@ -170,11 +170,13 @@ def _scanning(layer: Stack, run: Callable[..., Any]) -> Callable[..., Any]:
     return scan
 
 
-def _with_gradient(input: Tensor) -> Tensor:
-    """The input, as one that a gradient comes back to."""
-    if input.requires_grad:
+def _followed(input: Tensor, layer: nn.Module) -> Tensor:
+    """The input, as one that a way back through the layer can begin with: of a frozen layer, one with a gradient."""
+    if input.is_inference():
+        input = input.clone()
+    if input.requires_grad or any(parameter.requires_grad for parameter in layer.parameters()):
         return input
-    return (input.clone() if input.is_inference() else input.detach()).requires_grad_()
+    return input.detach().requires_grad_()
 
 
 def _padded(input: Tensor | PackedSequence, lengths: Any, layer: Stack) -> tuple[Tensor, Any]:
