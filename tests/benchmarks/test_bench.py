@@ -47,7 +47,10 @@ def test_step_measures_cell_and_stepper_with_one_thread_and_two(measured):
     before = torch.get_num_threads()
     rows = measured("step", "--cell", "gru", "--shape", "1,1,4,5")["rows"]
     assert [row["threads"] for row in rows] == [1, 2]
-    assert all(row["ratios"].keys() == {"elman cell", "elman stepper", "elman bf16 stepper"} for row in rows)
+    assert all(
+        row["ratios"].keys() == {"elman cell", "elman stepper", "elman bf16 stepper", "elman int8 stepper"}
+        for row in rows
+    )
     assert torch.get_num_threads() == before
 
 

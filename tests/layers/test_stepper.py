@@ -142,31 +142,52 @@ def test_wrong_input_is_refused_in_one_sentence():
             elman.GRU(3, 5).stepper(batch)
 
 
+def bfloat16(matrix):
+    return matrix.bfloat16().float()
+
+
+def int8(matrix):
+    steps = matrix.abs().amax(1, keepdim=True).clamp(min=1e-30) / 127
+    return (matrix / steps).round() * steps
+
+
+@pytest.mark.parametrize("round_to", [bfloat16, int8])
 @pytest.mark.parametrize("batch", [1, 3, 9])
 @pytest.mark.parametrize("size", [(3, 5), (33, 50), (64, 129)], ids=str)
 @pytest.mark.parametrize("cell", CELLS)
-def test_weights_of_bfloat16_are_the_rounded_ones_exactly(cell, size, batch, backend):
+def test_narrow_weights_are_the_rounded_ones(cell, size, batch, round_to, backend):
     if backend == "torch" and cell not in {"rnn", "rnn-relu", "gru", "lstm"}:
         pytest.skip("torch has no kernel for it")
     layer = elman.Recurrent(cell, *size, num_layers=2)
     x = torch.randn(5, batch, size[0])
-    stepper = layer.stepper(batch, weights=torch.bfloat16)
+    with torch.no_grad():
+        layer.weight_ih_l0[1] = 0
+    stepper = layer.stepper(batch, weights=getattr(torch, round_to.__name__))
     with torch.no_grad():
         for parameter in layer.parameters():
             if parameter.dim() == 2:
-                parameter.copy_(parameter.bfloat16())
+                parameter.copy_(round_to(parameter))
         output, state = layer(x)
     assert_close(torch.stack([stepper(each).clone() for each in x]), output)
     assert_close(flat(stepper.state), flat(state))
 
 
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.int8])
+def test_a_narrow_weight_that_is_no_number_shows(weights, backend):
+    layer = elman.GRU(3, 5)
+    with torch.no_grad():
+        layer.weight_ih_l0[7, 1] = torch.nan
+    output = layer.stepper(weights=weights)(torch.ones(1, 3))
+    assert output.isnan().sum() == 1
+
+
 @pytest.mark.parametrize(
     ("dtype", "weights", "words"),
     [
-        (torch.float32, torch.float16, "in that type or torch.bfloat16, got weights=torch.float16"),
-        (torch.float64, torch.bfloat16, "in that type, got weights=torch.bfloat16"),
+        (torch.float32, torch.float16, "in that type, in torch.bfloat16 or torch.int8; got weights=torch.float16"),
+        (torch.float64, torch.bfloat16, "in that type; got weights=torch.bfloat16"),
     ],
 )
-def test_weights_are_kept_in_two_types_only(dtype, weights, words):
+def test_weights_are_kept_in_a_few_types_only(dtype, weights, words):
     with pytest.raises(UsageError, match=words):
         elman.GRU(3, 5, dtype=dtype).stepper(weights=weights)

@@ -1,7 +1,7 @@
 """`step`: one time step of one row, as a stream takes it: Elman's cells and its stepper against torch's cells and ONNX
 Runtime, with one thread each and with two.
 
-The stepper runs a second time with weights of bfloat16, so that its answers are rounded ones.
+The stepper runs again with weights of bfloat16 and of int8, whose answers are off accordingly.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from elman.benchmarks.race import Race
 from elman.errors import UsageError
 from elman.layers import convert, explain
 
-BF16 = "elman bf16 stepper"
-OURS = ("elman cell", "elman stepper", BF16)
-ROUNDED = 0.05
+ROUNDED = {"elman bf16 stepper": torch.bfloat16, "elman int8 stepper": torch.int8}
+OURS = ("elman cell", "elman stepper", *ROUNDED)
+OFF = 0.05
 """How far answers of rounded weights may be off."""
 
 THREADS = (1, 2)
@@ -55,7 +55,9 @@ class Step(Benchmark):
         title = "Medians and 99th percentiles of a step, and how many times longer a peer takes"
         return [
             tables.table(
-                title, rows, [*facts, *times, *_ratios(rows), tables.deviation(but=BF16), tables.deviation(of=BF16)]
+                title,
+                rows,
+                [*facts, *times, *_ratios(rows), tables.deviation(but=tuple(ROUNDED)), *map(tables.deviation, ROUNDED)],
             )
         ]
 
@@ -84,7 +86,7 @@ def _threads(count: int) -> Iterator[None]:
 
 def _row(problem: Problem, settings: Settings) -> Row:
     cell = convert(problem.step_layer())
-    works = (modules.step(cell, problem.x[0]), _stepper(problem), _stepper(problem, torch.bfloat16))
+    works = (modules.step(cell, problem.x[0]), *(_stepper(problem, kept) for kept in (None, *ROUNDED.values())))
     ours = dict(zip(OURS, works, strict=True))
     theirs = {peer.name: peer.step(problem) for peer in settings.peers}
     present = {name: work for name, work in theirs.items() if work is not None}
@@ -95,5 +97,5 @@ def _row(problem: Problem, settings: Settings) -> Row:
 def _stepper(problem: Problem, weights: torch.dtype | None = None) -> Work:
     layer: Any = convert(problem.fresh_layer())
     stepper, x = layer.stepper(batch=problem.shape.B, weights=weights), problem.x[0]
-    tolerance = TOLERANCE if weights is None else ROUNDED
+    tolerance = TOLERANCE if weights is None else OFF
     return Work(lambda: stepper(x), lambda output: {"h": output.clone()}, tolerance)

@@ -63,11 +63,11 @@ def matmul_share(our: str) -> Column:
     return "of matmul", lambda row: percent(row["matmul_shares"][our])
 
 
-def deviation(*, of: str | None = None, but: str | None = None) -> Column:
-    """The largest deviation of the answers of one contender, or of all but one."""
+def deviation(of: str | None = None, *, but: tuple[str, ...] = ()) -> Column:
+    """The largest deviation of the answers of one contender, or of all but some."""
 
     def text(row: Row) -> str:
-        return f"{max(off for name, off in row['deviations'].items() if of in {None, name} and name != but):.0e}"
+        return f"{max(off for name, off in row['deviations'].items() if of in {None, name} and name not in but):.0e}"
 
     return "deviation" if of is None else f"deviation of {of.removeprefix('elman ')}", text
 

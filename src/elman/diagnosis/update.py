@@ -55,12 +55,13 @@ class Steps:
 
 def ratios(named: Sequence[tuple[str, nn.Parameter]], gradients: Sequence[Tensor | None]) -> dict[str, float]:
     """By parameter |gradient| / |weight|; not-a-number where the weights are all zero."""
-    found = {}
-    for (name, parameter), gradient in zip(named, gradients, strict=True):
-        if gradient is not None:
-            size = float(parameter.detach().norm())
-            found[name] = float(gradient.norm()) / size if size else math.nan
-    return found
+    present = [(name, p.detach(), g) for (name, p), g in zip(named, gradients, strict=True) if g is not None]
+    if not present:
+        return {}
+    names, weights, found = zip(*present, strict=True)
+    sizes = [float(norm) for norm in torch._foreach_norm([*found, *weights])]  # noqa: SLF001 - what torch's clipping uses
+    pairs = zip(names, sizes[: len(names)], sizes[len(names) :], strict=True)
+    return {name: gradient / weight if weight else math.nan for name, gradient, weight in pairs}
 
 
 def total_norm(gradients: Sequence[Tensor | None]) -> float:

@@ -48,7 +48,7 @@ class Plan:
 class _Weights:
     """Parameters packed for a program, and what tells whether they are still the same.
 
-    With `bfloat16` matrices of float32 are kept as such: of each number, its first 16 bits.
+    Matrices of float32 can be kept as narrower numbers, which they must hold: storage 1 is bfloat16, 2 is int8.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class _Weights:
         parameters: Sequence[int],
         vectors: int,
         threads: int,
-        bfloat16: bool = False,
+        storage: int = 0,
     ) -> None: ...
     def looks_like(self, parameters: Sequence[int]) -> bool: ...
     def take_hash(self, parameters: Sequence[int], threads: int) -> None: ...

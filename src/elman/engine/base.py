@@ -12,6 +12,7 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.call import Call
+from elman.engine.storage import rounded
 from elman.types import State
 
 
@@ -57,7 +58,7 @@ class Backend(ABC):
         """One time step of one layer: input (B, I), state tensors (B, H)."""
 
     def prepare(
-        self, cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, bfloat16: bool = False
+        self, cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, storage: torch.dtype | None = None
     ) -> Callable[[Tensor], Tensor]:
         """A function that takes steps of a stack of layers without gradients, one with each call.
 
@@ -65,14 +66,14 @@ class Backend(ABC):
             cell: the time step.
             weights: by layer; as they are now, whatever becomes of them.
             state: by layer, tensors (B, ·), contiguous, which every step overwrites.
-            bfloat16: whether matrices are rounded to bfloat16; computed is in the weights' own type.
+            storage: what matrices are rounded to, as `rounded` says; computed is in the weights' own type.
 
         Returns:
             From an input (B, I), contiguous, to the output of the last layer (B, P), which the next call overwrites.
 
         """
         output = torch.empty_like(state[-1][0])
-        given = [rounded(cell, each) for each in weights] if bfloat16 else weights
+        given = [rounded(cell, each, storage) for each in weights]
         kept = [cell.bundle(None if t is None else t.detach().clone() for t in each) for each in given]
 
         def take(input: Tensor) -> Tensor:
@@ -85,11 +86,3 @@ class Backend(ABC):
             return output.copy_(value)
 
         return torch.no_grad()(take)
-
-
-def rounded(cell: Cell, weights: Weights) -> Weights:
-    """Matrices rounded to numbers that a bfloat16 has, in their own type; vectors as they are."""
-    return cell.bundle(
-        tensor.detach().bfloat16().to(tensor.dtype) if tensor is not None and tensor.dim() == 2 else tensor
-        for tensor in weights
-    )

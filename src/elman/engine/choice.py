@@ -120,7 +120,7 @@ def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> Sta
 
 
 def prepare(
-    cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, bfloat16: bool = False
+    cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, storage: torch.dtype | None = None
 ) -> Callable[[Tensor], Tensor]:
     """A function that takes steps of a stack of layers, as `Backend.prepare` says.
 
@@ -131,7 +131,7 @@ def prepare(
     tensors = [tensor for each in (*state, *(own.flat() for own in weights)) for tensor in each]
     order, _ = _order()
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights[0], tensors), order)
-    return chosen.prepare(cell, weights, state, bfloat16=bfloat16)
+    return chosen.prepare(cell, weights, state, storage=storage)
 
 
 def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend]) -> Backend:

@@ -346,8 +346,9 @@ class Stack(nn.Module):
 
         Args:
             batch: how many rows every step has.
-            weights: torch.bfloat16 to keep a float32 layer's matrices in half the memory, with 8 bits of precision, and
-                compute in float32: a step of few rows takes as long as reading them. None for the layer's own type.
+            weights: torch.bfloat16 or torch.int8 to keep a float32 layer's matrices in a half or a quarter of the
+                memory, since a step of few rows takes as long as reading them. All is computed in float32; bfloat16 has
+                8 bits of precision, int8 multiples of a 127th of the largest value of each row.
 
         Raises:
             UsageError: if the layer is bidirectional, as the reverse direction begins at a sequence's end; if weights
@@ -361,10 +362,10 @@ class Stack(nn.Module):
             )
         cell, stack = self.evaluated()
         own = tuple(directions[0] for directions in stack)
-        bfloat16 = checked_storage(weights, own[0].ih.dtype)
+        storage = checked_storage(weights, own[0].ih.dtype)
         initial = self._initial(own[0].ih.detach(), checked_batch(batch))
         forms = {"form": self._hidden, "parse": self._by_layer}
-        return Stepper(cell, own, initial, **forms, residual=self.options.residual, bfloat16=bfloat16)
+        return Stepper(cell, own, initial, **forms, residual=self.options.residual, storage=storage)
 
     def by_layer(self, hx: Hidden | None, batch: int) -> list[State]:
         """A state in the caller's form by layer, tensors (D, B, ·); what `batch` rows begin with, if it is None."""

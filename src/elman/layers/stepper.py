@@ -35,7 +35,7 @@ class Stepper:
         form: Callable[[list[State]], Hidden],
         parse: Callable[[Hidden], list[State]],
         residual: bool = False,
-        bfloat16: bool = False,
+        storage: torch.dtype | None = None,
     ) -> None:
         """Prepare.
 
@@ -46,7 +46,7 @@ class Stepper:
             form: from a state by layer to what the caller has, and
             parse: back.
             residual: whether every layer but the first adds its input to its output.
-            bfloat16: whether matrices are kept as bfloat16.
+            storage: what matrices are kept as, if not as they are.
 
         """
         first = weights[0].ih
@@ -59,9 +59,9 @@ class Stepper:
         own = [tuple(tensor[0] for tensor in each) for each in self._state]
         if residual:
             each = zip(weights, own, strict=True)
-            self._take = _adding([engine.prepare(cell, [w], [s], bfloat16=bfloat16) for w, s in each])
+            self._take = _adding([engine.prepare(cell, [w], [s], storage=storage) for w, s in each])
         else:
-            self._take = engine.prepare(cell, weights, own, bfloat16=bfloat16)
+            self._take = engine.prepare(cell, weights, own, storage=storage)
 
     def __call__(self, input: Tensor) -> Tensor:
         """Take one step.
@@ -127,19 +127,22 @@ def _tensors(hx: Hidden) -> list[Tensor]:
     return [hx] if isinstance(hx, Tensor) else [tensor for part in hx for tensor in _tensors(part)]
 
 
-def checked_storage(weights: torch.dtype | None, own: torch.dtype) -> bool:
-    """Whether a stepper keeps its matrices as bfloat16.
+STORAGE = (torch.bfloat16, torch.int8)
+
+
+def checked_storage(weights: torch.dtype | None, own: torch.dtype) -> torch.dtype | None:
+    """What a stepper keeps its matrices as; None for what they are.
 
     Raises:
-        UsageError: if it is asked for another type than that or the weights' own.
+        UsageError: if it is asked for another type than there is.
 
     """
-    if weights in {None, own}:
-        return False
-    if weights is torch.bfloat16 and own is torch.float32:
-        return True
-    others = " or torch.bfloat16" if own is torch.float32 else ""
-    raise UsageError(f"a stepper of a layer of {own} keeps its weights in that type{others}, got weights={weights!r}")
+    if weights is None or weights is own:
+        return None
+    if own is torch.float32 and weights in STORAGE:
+        return weights
+    others = ", in " + " or ".join(map(str, STORAGE)) if own is torch.float32 else ""
+    raise UsageError(f"a stepper of a layer of {own} keeps its weights in that type{others}; got weights={weights!r}")
 
 
 def checked_batch(batch: int) -> int:

@@ -112,12 +112,13 @@ def test_two_cells_may_share_their_weights():
             assert_close(cell(x, h), expected(cell, x, h))
 
 
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.int8])
 @pytest.mark.parametrize("hidden", [5, 70, 130])
 @pytest.mark.parametrize("batch", [1, 2, 7])
-def test_matrices_kept_as_bfloat16(batch, hidden, instruction_set):
+def test_matrices_kept_as_narrower_numbers(batch, hidden, weights, instruction_set):
     layer, x = elman.LSTM(37, hidden), torch.randn(4, batch, 37)
-    stepper = layer.stepper(batch, weights=torch.bfloat16)
+    stepper = layer.stepper(batch, weights=weights)
     with elman.backend("reference"):
-        expected = layer.stepper(batch, weights=torch.bfloat16)
+        expected = layer.stepper(batch, weights=weights)
     for each in x:
         assert_close(stepper(each), expected(each))

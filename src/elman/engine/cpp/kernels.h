@@ -8,8 +8,13 @@ namespace elman {
 
 using i64 = int64_t;
 
+// How matrices are kept: in the numbers that are computed with; as bfloat16, of which two rows of a panel lie in one, in
+// the lower and the upper half of the bits of its numbers; or as int8, a row of a panel in a fourth of the memory, with a
+// scale for each column.
+enum class Storage { own, bfloat16, int8 };
+
 // A term of a product: rows of `a`, `lda` apart, times a packed panel of k rows. `next` is a panel that will be wanted
-// soon; it is fetched into the second-level cache meanwhile.
+// soon; it is fetched into the second-level cache meanwhile. `scale` is that of a panel of int8.
 template <class T>
 struct Source {
     const T* a;
@@ -17,6 +22,7 @@ struct Source {
     const T* panel;
     i64 k;
     const T* next;
+    const T* scale;
 };
 
 // A matrix in memory of which panels are packed: element (i, j) is at data[i * ld + j], transposed at data[j * ld + i].
@@ -40,10 +46,9 @@ struct Matmul {
     // out[r][0..columns) = init[r][...] + sum over sources of a[r][:] . panel, for all rows r. `init` may be null.
     void (*multiply)(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo,
                      int columns);
-    // The same with panels of bfloat16, of which two rows lie in each: in the lower and the upper half of the bits of its
-    // numbers. Null where T is not float.
-    void (*multiply_bfloat16)(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo,
-                              int columns);
+    // The same with panels of narrower numbers. Null where T is not float.
+    decltype(multiply) multiply_bfloat16;
+    decltype(multiply) multiply_int8;
     // The panel of the columns [first, first + columns) of an operand.
     void (*pack)(const Matrix<T>& matrix, i64 first, int columns, T* panel);
 };

@@ -160,10 +160,12 @@ void bind_numbers(nb::module_& parent, const char* name) {
         .def(
             "__init__",
             [](Weights<T>* self, const Program& program, i64 inputs, const Addresses& parameters, int vectors,
-               int threads, bool bfloat16) {
-                new (self) Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads, bfloat16);
+               int threads, int storage) {
+                if (storage < 0 || storage > int(Storage::int8)) throw std::invalid_argument("An unknown storage.");
+                new (self) Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads,
+                                      Storage(storage));
             },
-            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, "bfloat16"_a = false, Unlocked())
+            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, "storage"_a = 0, Unlocked())
         .def(
             "looks_like",
             [](const Weights<T>& it, const Addresses& parameters) {

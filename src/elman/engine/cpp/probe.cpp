@@ -39,7 +39,7 @@ void matmul(const Matrix<T>& b, const T* a, i64 rows, T* out, int vectors, int t
         for (i64 i = member.index; i < panels; i += member.count) {
             const int columns = int(std::min(width, b.columns - i * width));
             kernel.pack(b, i * width, columns, packed + i * width * b.rows);
-            const Source<T> source{a, b.rows, packed + i * width * b.rows, b.rows, packed};
+            const Source<T> source{a, b.rows, packed + i * width * b.rows, b.rows, packed, nullptr};
             kernel.multiply(&source, 1, rows, nullptr, 0, out + i * width, b.columns, columns);
         }
     });

@@ -23,8 +23,19 @@ i64 deepest(const Job<T>& job) {
         for (const Product& product : segment.products)
             for (const ProductSource& source : product.sources)
                 numbers += job.weights->k(source.number) * job.size(segment.width);
-    const i64 bytes = numbers * i64(sizeof(T)) / (job.weights->bfloat16() ? 2 : 1);
+    const Storage storage = job.weights->storage();
+    const i64 bytes = numbers * i64(sizeof(T)) / (storage == Storage::own ? 1 : storage == Storage::bfloat16 ? 2 : 4);
     return bytes / job.plan.threads > FITS ? SHORT : DEEPEST;
+}
+
+template <class T>
+auto multiplication(Storage storage) {
+    const Matmul<T>& matmul = kernels<T>().matmul;
+    switch (storage) {
+        case Storage::bfloat16: return matmul.multiply_bfloat16;
+        case Storage::int8: return matmul.multiply_int8;
+        default: return matmul.multiply;
+    }
 }
 
 }  // namespace
@@ -34,7 +45,7 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
     : job(job),
       batch(*job.batch),
       weights(*job.weights),
-      multiply(weights.bfloat16() ? kernels<T>().matmul.multiply_bfloat16 : kernels<T>().matmul.multiply),
+      multiply(multiplication<T>(weights.storage())),
       tile(job.tile),
       slice_rows(deepest(job)),
       panel(job.weights->panel_columns()) {
@@ -84,7 +95,8 @@ void Runner<T>::add_tile(const Segment& segment, Range columns, Work& work) cons
                     const auto cut = [&](i64 n) { return n == slices ? k : k * n / slices / 2 * 2; };
                     const i64 begin = cut(number);
                     const T* rows = weights.panel(source.number, column, begin);
-                    work.terms.push_back({source.a, begin, rows, cut(number + 1) - begin, nullptr});
+                    const T* scale = weights.scale(source.number, column);
+                    work.terms.push_back({source.a, begin, rows, cut(number + 1) - begin, nullptr, scale});
                 }
             }
     }
@@ -170,7 +182,7 @@ void Runner<T>::products(const Work& it, size_t tile_number, Range rows, i64 til
         for (size_t i = 0; i < piece.terms; ++i) {
             const Term& term = it.terms[piece.term + i];
             const Place<T> a = place(term.a, rows.begin, rows.begin, 0, 0);
-            sources[i] = {a.at + term.first, a.row, term.panel, term.k, term.next};
+            sources[i] = {a.at + term.first, a.row, term.panel, term.k, term.next, term.scale};
         }
         multiply(sources.data(), int(piece.terms), rows.size(), init.at, init.row, out.at, out.row, piece.columns);
     }

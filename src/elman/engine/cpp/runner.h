@@ -28,6 +28,7 @@ private:
         const T* panel;
         i64 k;
         const T* next;  // what is multiplied with after this
+        const T* scale;
     };
     // A slice of a product's terms on the columns of one panel.
     struct Piece {

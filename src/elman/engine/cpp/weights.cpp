@@ -1,8 +1,10 @@
 #include "weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
+#include <type_traits>
 
 #include "dispatch.h"
 #include "team.h"
@@ -25,7 +27,24 @@ void in_pairs(const float* rows, i64 count, i64 width, float* to) {
             std::memcpy(to, &both, sizeof both);
         }
 }
-void in_pairs(const double*, i64, i64, double*) {}
+
+// Rows of numbers as multiples of a scale of their column, -127 to 127.
+void in_bytes(const float* rows, i64 count, i64 width, int8_t* to, float* scales) {
+    for (i64 column = 0; column < width; ++column) {
+        float most = 0;
+        bool finite = true;
+        for (i64 row = 0; row < count; ++row) {
+            const float size = std::fabs(rows[row * width + column]);
+            most = std::max(most, size);
+            finite = finite && std::isfinite(size);
+        }
+        scales[column] = finite ? most / 127 : NAN;
+        for (i64 row = 0; row < count; ++row) {
+            const float multiple = finite && most > 0 ? rows[row * width + column] / scales[column] : 0;
+            to[row * width + column] = int8_t(std::lrint(multiple));
+        }
+    }
+}
 
 template <class F>
 void each_source(const Program& program, const F& f) {
@@ -38,10 +57,10 @@ void each_source(const Program& program, const F& f) {
 
 template <class T>
 Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors_of_panel,
-                    int threads, bool bfloat16)
-    : made_for(&instruction_set()), narrow(bfloat16), input_size(inputs) {
-    if (narrow && kernels<T>().matmul.multiply_bfloat16 == nullptr)
-        throw std::invalid_argument("Only weights of float can be kept as bfloat16.");
+                    int threads, Storage storage)
+    : made_for(&instruction_set()), kept_as(storage), input_size(inputs) {
+    if (storage != Storage::own && !std::is_same_v<T, float>)
+        throw std::invalid_argument("Only weights of float can be kept as narrower numbers.");
     const Matmul<T>& kernel = kernels<T>().matmul;
     panel_width = i64(std::clamp(vectors_of_panel, 1, kernel.widest)) * kernel.lanes;
     lanes = kernel.lanes;
@@ -79,7 +98,9 @@ i64 Weights<T>::lay_out(const Program& program) {
         it.offset = total;
         it.k = source.transposed ? block * i64(source.blocks.size()) : row;
         it.columns = source.transposed ? row : block;
-        total += stored(it.k) * round_up(it.columns, lanes);
+        total += stored(it.k, round_up(it.columns, lanes));
+        it.scales = total;
+        if (kept_as == Storage::int8) total += round_up(it.columns, lanes);
     });
     for (const VectorSum& vector : program.vectors) {
         total = round_up(total, 16);
@@ -97,16 +118,20 @@ void Weights<T>::pack(const Program& program, const ProductSource& source, const
     const Packed& it = packed[size_t(source.number)];
     const int columns = int(std::min(panel_width, it.columns - column));
     const i64 width = round_up(columns, kernel.lanes);
-    T* panel = data() + it.offset + column * stored(it.k);
-    std::vector<T> whole(narrow ? size_t(it.k * width) : 0);
-    T* to = narrow ? whole.data() : panel;
+    T* panel = data() + it.offset + stored(it.k, column);
+    std::vector<T> whole(kept_as == Storage::own ? 0 : size_t(it.k * width));
+    T* to = kept_as == Storage::own ? panel : whole.data();
     for (int j : source.blocks) {
         const Matrix<T> block_of = source.transposed ? Matrix<T>{matrix + j * block * row, row, block, row, false}
                                                      : Matrix<T>{matrix + j * block * row, row, row, block, true};
         kernel.pack(block_of, column, columns, to);
         to += block_of.rows * width;
     }
-    if (narrow) in_pairs(whole.data(), it.k, width, panel);
+    if constexpr (std::is_same_v<T, float>) {
+        if (kept_as == Storage::bfloat16) in_pairs(whole.data(), it.k, width, panel);
+        if (kept_as == Storage::int8)
+            in_bytes(whole.data(), it.k, width, reinterpret_cast<int8_t*>(panel), data() + it.scales + column);
+    }
 }
 
 template <class T>

@@ -14,10 +14,11 @@ namespace elman {
 template <class T>
 class Weights {
 public:
-    // `parameters` in the order of the program's table; they are not kept. With `bfloat16` (float only) the matrices are
-    // kept as such, of which their numbers must be: what is behind the 16th bit is cut off.
+    // `parameters` in the order of the program's table; they are not kept. Matrices of float that are kept as something
+    // narrower must hold such numbers: what is behind the 16th bit is cut off, or each row is multiples of a 127th of its
+    // largest value.
     Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads,
-            bool bfloat16 = false);
+            Storage storage = Storage::own);
 
     // Whether parameters still hold what was packed, as far as a look at a few places of each can tell.
     bool looks_like(const std::vector<const T*>& parameters) const;
@@ -28,12 +29,14 @@ public:
 
     i64 inputs() const { return input_size; }
     i64 panel_columns() const { return panel_width; }
-    bool bfloat16() const { return narrow; }
+    Storage storage() const { return kept_as; }
     // The panel that begins with a column, of the matrix of a source, from a row on, an even one; k, its rows.
     const T* panel(int source, i64 column, i64 row) const {
         const Packed& it = packed[size_t(source)];
-        return data() + it.offset + column * stored(it.k) + stored(row) * width(source, column);
+        return data() + it.offset + stored(it.k, column) + stored(row, width(source, column));
     }
+    // Of the same columns, where matrices are kept as int8.
+    const T* scale(int source, i64 column) const { return data() + packed[size_t(source)].scales + column; }
     // Columns of that panel, rounded up to whole vectors: its rows are so far apart.
     i64 width(int source, i64 column) const {
         const i64 left = packed[size_t(source)].columns - column;
@@ -45,18 +48,26 @@ public:
 private:
     struct Packed {
         i64 offset;
+        i64 scales;
         i64 k;
         i64 columns;
     };
     T* data() const { return static_cast<T*>(memory->data()); }
-    i64 stored(i64 rows) const { return narrow ? (rows + 1) / 2 : rows; }  // rows of a panel, as they lie in memory
+    // So many rows of so many columns, whole vectors of them, take the memory of how many numbers.
+    i64 stored(i64 rows, i64 columns) const {
+        switch (kept_as) {
+            case Storage::bfloat16: return (rows + 1) / 2 * columns;
+            case Storage::int8: return rows * columns / 4;
+            default: return rows * columns;
+        }
+    }
     i64 lay_out(const Program& program);
     void pack(const Program& program, const ProductSource& source, const T* matrix, i64 column) const;
     void add_up(const Program& program, const std::vector<const T*>& parameters) const;
     void take_samples(const Program& program, const std::vector<const T*>& parameters);
 
     const InstructionSet* made_for;
-    bool narrow;
+    Storage kept_as;
     i64 input_size;
     i64 panel_width;
     i64 lanes;

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
-from elman.engine.base import Backend, rounded
+from elman.engine.base import Backend
 from elman.engine.call import Call
 from elman.engine.extension import missing
 from elman.engine.native import steps
@@ -23,6 +23,7 @@ from elman.engine.program import UntraceableError
 from elman.engine.program.listing import listing
 from elman.engine.record import Record
 from elman.engine.reference import Reference
+from elman.engine.storage import rounded
 from elman.types import State
 
 
@@ -70,11 +71,10 @@ class Native(Backend):
         return steps.again(cell, weights, input, state)
 
     def prepare(
-        self, cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, bfloat16: bool = False
+        self, cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, storage: torch.dtype | None = None
     ) -> Callable[[Tensor], Tensor]:
-        narrow = bfloat16 and weights[0].ih.dtype == torch.float32
-        given = [rounded(cell, each) for each in weights] if bfloat16 else weights
-        made = steps.over(cell, given, state, bfloat16=narrow)
+        given = [rounded(cell, each, storage) for each in weights]
+        made = steps.over(cell, given, state, storage)
         run, output = made.run, made.output
 
         def take(input: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from weakref import ref
 
+import torch
 from torch import Tensor
 
 
@@ -29,6 +30,9 @@ class Entry(NamedTuple):
     addresses: list[int]
     packed: Any
 
+
+STORAGE = (None, torch.bfloat16, torch.int8)
+"""What the runtime can keep matrices of float32 as, by its numbers for it."""
 
 _entries: dict[tuple[int, ...], Entry] = {}
 
@@ -70,11 +74,11 @@ def once(
     threads: int,
     forget: Callable[[ref[Tensor]], None] | None = None,
     *,
-    bfloat16: bool = False,
+    storage: torch.dtype | None = None,
 ) -> Entry:
     """The same, not kept for others; `forget` is called when one of the weights is no more."""
     addresses = [tensor.data_ptr() for tensor in weights]
-    made = numbers.Weights(program, inputs, addresses, vectors, threads, bfloat16)
+    made = numbers.Weights(program, inputs, addresses, vectors, threads, STORAGE.index(storage))
     return Entry(tuple([ref(tensor, forget) for tensor in weights]), _versions(weights), addresses, made)
 
 

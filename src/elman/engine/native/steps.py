@@ -27,16 +27,16 @@ class Prepared(NamedTuple):
     inputs: int
 
 
-def prepared(cell: Cell, weights: Weights, rows: Any, threads: int, *, bfloat16: bool = False) -> Prepared:
-    """A layer, ready to take steps of these rows; its matrices kept as bfloat16, if that is what they hold."""
+def prepared(cell: Cell, weights: Weights, rows: Any, threads: int, storage: torch.dtype | None = None) -> Prepared:
+    """A layer, ready to take steps of these rows; its matrices kept as `storage`, of which their numbers must be."""
     made = programs(handle(cell), shapes_of(cell, weights), whole=True)
     own = numbers(weights.ih.dtype)
     given = [weights[k].contiguous() for k in made.present]  # type: ignore[union-attr]
     inputs = weights.ih.shape[1]
     plan = own.plan(made.inference, rows, inputs, threads)
     program = made.packed_for(made.inference)
-    if bfloat16:
-        return Prepared(made, once(own, program, given, inputs, plan.vectors, threads, bfloat16=True), plan, inputs)
+    if storage is not None:
+        return Prepared(made, once(own, program, given, inputs, plan.vectors, threads, storage=storage), plan, inputs)
     return Prepared(made, packed(own, program, given, inputs, plan.vectors, threads), plan, inputs)
 
 
@@ -73,14 +73,14 @@ class Steps:
         self._run(input.data_ptr())
 
 
-def over(cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, bfloat16: bool) -> Steps:
+def over(cell: Cell, weights: Sequence[Weights], state: Sequence[State], storage: torch.dtype | None) -> Steps:
     """Steps of a stack of layers that begin and end in the same state, by layer tensors (B, ·), contiguous.
 
-    With `bfloat16` matrices are kept as such, of which their numbers must be.
+    Matrices of float32 are kept as `storage`, of which their numbers must be.
     """
     batch, threads = len(state[0][0]), torch.get_num_threads()
     rows = library().Batch(1, batch)
-    layers = [prepared(cell, each, rows, threads, bfloat16=bfloat16) for each in weights]
+    layers = [prepared(cell, each, rows, threads, storage) for each in weights]
     steps = Steps(layers, rows, batch, state[0][0].dtype, threads)
     for number, own in enumerate(state):
         steps.bind(number, own, own)

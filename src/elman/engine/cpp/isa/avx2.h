@@ -26,6 +26,9 @@ struct Vector<float> : Portable<float> {
     ELMAN_INLINE V max(V a, V b) { return _mm256_max_ps(a, b); }
     ELMAN_INLINE V min(V a, V b) { return _mm256_min_ps(a, b); }
     ELMAN_INLINE V sqrt(V a) { return _mm256_sqrt_ps(a); }
+    ELMAN_INLINE V load_int8(const int8_t* p) {
+        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+    }
 };
 
 template <>

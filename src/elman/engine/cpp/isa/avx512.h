@@ -31,6 +31,9 @@ struct Vector<float> : Portable<float> {
     }
     ELMAN_INLINE V round(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     ELMAN_INLINE V scale(V a, V n) { return _mm512_scalef_ps(a, n); }
+    ELMAN_INLINE V load_int8(const int8_t* p) {
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
+    }
 };
 
 template <>

@@ -67,6 +67,31 @@ struct Block {
         }
     }
 
+    // The same with a panel of int8; the sums are multiples of its scale.
+    __attribute__((always_inline)) void add_int8(const T* a, i64 lda, const int8_t* panel, i64 k, const char* ahead) {
+        for (i64 at = 0; at < k; ++at, panel += VECTORS * S::W) {
+            if (at % 4 == 0) __builtin_prefetch(ahead + at / 4 * FETCH * 64, 0, 2);
+            V b[VECTORS];
+            ELMAN_UNROLL
+            for (int v = 0; v < VECTORS; ++v) b[v] = S::load_int8(panel + v * S::W);
+            multiply(sum, a + at, lda, b);
+        }
+    }
+
+    // init + scale * sums instead of the sums.
+    __attribute__((always_inline)) void rescale(const T* init, i64 ldi, typename S::Mask mask, const T* scale) {
+        ELMAN_UNROLL
+        for (int v = 0; v < VECTORS; ++v) {
+            const V factor = S::load(scale + v * S::W);
+            ELMAN_UNROLL
+            for (int i = 0; i < ROWS; ++i) {
+                V before = S::set(0);
+                if (init != nullptr) before = last(v) ? S::load(init + i * ldi + v * S::W, mask) : S::load(init + i * ldi + v * S::W);
+                sum[i][v] = S::fma(factor, sum[i][v], before);
+            }
+        }
+    }
+
     ELMAN_INLINE void step(V (&sums)[ROWS][VECTORS], const T* a, i64 lda, const T* panel) {
         V b[VECTORS];
         ELMAN_UNROLL
@@ -96,46 +121,59 @@ struct Block {
     }
 };
 
-template <class T, int ROWS, int VECTORS, bool PAIRS>
+template <class T, int ROWS, int VECTORS, Storage STORAGE>
 void block(const Source<T>* sources, int count, i64 row, int number, const T* init, i64 ldi, T* out, i64 ldo,
            int columns) {
     using S = Vector<T>;
     const int lanes = columns - (VECTORS - 1) * S::W;
     const typename S::Mask mask = S::mask(lanes);
+    const bool whole = lanes == S::W;
     Block<T, ROWS, VECTORS> sums;
+    if constexpr (STORAGE == Storage::int8) {  // each term is scaled by itself
+        for (int s = 0; s < count; ++s) {
+            const Source<T>& it = sources[s];
+            const char* ahead = (const char*)it.next + (number * FETCH < VECTORS ? number * FETCH * it.k / 4 * 64 : 0);
+            sums.begin(nullptr, 0, mask);
+            sums.add_int8(it.a + row * it.lda, it.lda, (const int8_t*)it.panel, it.k, ahead);
+            sums.rescale(s == 0 ? init : out, s == 0 ? ldi : ldo, mask, it.scale);
+            sums.end(out, ldo, mask, whole);
+        }
+        return;
+    }
+    constexpr bool pairs = STORAGE == Storage::bfloat16;
     sums.begin(init, ldi, mask);
     for (int s = 0; s < count; ++s) {
         const Source<T>& it = sources[s];
-        const i64 fetched = number * FETCH < VECTORS ? number * FETCH * (PAIRS ? (it.k + 1) / 2 : it.k) * 64 : 0;
+        const i64 fetched = number * FETCH < VECTORS ? number * FETCH * (pairs ? (it.k + 1) / 2 : it.k) * 64 : 0;
         const T* a = it.a + row * it.lda;
-        if constexpr (PAIRS) sums.add_pairs(a, it.lda, it.panel, it.k, (const char*)it.next + fetched);
+        if constexpr (pairs) sums.add_pairs(a, it.lda, it.panel, it.k, (const char*)it.next + fetched);
         else sums.add(a, it.lda, it.panel, it.k, (const char*)it.next + fetched);
     }
-    sums.end(out, ldo, mask, lanes == S::W);
+    sums.end(out, ldo, mask, whole);
 }
 
 template <class T>
 using Function = void (*)(const Source<T>*, int, i64, int, const T*, i64, T*, i64, int);
 
-template <class T, bool PAIRS, int VECTORS, int ROWS = 1>
+template <class T, Storage STORAGE, int VECTORS, int ROWS = 1>
 Function<T> of_rows(int rows) {
-    if constexpr (ROWS >= height(VECTORS)) return block<T, ROWS, VECTORS, PAIRS>;
-    else return rows == ROWS ? block<T, ROWS, VECTORS, PAIRS> : of_rows<T, PAIRS, VECTORS, ROWS + 1>(rows);
+    if constexpr (ROWS >= height(VECTORS)) return block<T, ROWS, VECTORS, STORAGE>;
+    else return rows == ROWS ? block<T, ROWS, VECTORS, STORAGE> : of_rows<T, STORAGE, VECTORS, ROWS + 1>(rows);
 }
 
-template <class T, bool PAIRS>
+template <class T, Storage STORAGE>
 Function<T> choose(int rows, int vectors) {
     switch (vectors) {
-        case 1: return of_rows<T, PAIRS, 1>(rows);
-        case 2: return of_rows<T, PAIRS, 2>(rows);
-        case 3: return of_rows<T, PAIRS, 3>(rows);
+        case 1: return of_rows<T, STORAGE, 1>(rows);
+        case 2: return of_rows<T, STORAGE, 2>(rows);
+        case 3: return of_rows<T, STORAGE, 3>(rows);
         default:
-            if constexpr (WIDEST >= 4) return of_rows<T, PAIRS, 4>(rows);
+            if constexpr (WIDEST >= 4) return of_rows<T, STORAGE, 4>(rows);
             else return nullptr;
     }
 }
 
-template <class T, bool PAIRS>
+template <class T, Storage STORAGE>
 void multiply(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo, int columns) {
     const int vectors = (columns + Vector<T>::W - 1) / Vector<T>::W;
     const int most = height(vectors);
@@ -143,7 +181,7 @@ void multiply(const Source<T>* sources, int count, i64 rows, const T* init, i64 
     int number = 0;
     for (i64 row = 0; blocks > 0; --blocks, ++number) {
         const int here = int((rows - row + blocks - 1) / blocks);
-        choose<T, PAIRS>(here, vectors)(sources, count, row, number, init == nullptr ? nullptr : init + row * ldi, ldi,
+        choose<T, STORAGE>(here, vectors)(sources, count, row, number, init == nullptr ? nullptr : init + row * ldi, ldi,
                                  out + row * ldo, ldo, columns);
         row += here;
     }
@@ -200,19 +238,20 @@ void pack(const Matrix<T>& matrix, i64 first, int columns, T* panel) {
 }
 
 template <class T>
-constexpr Matmul<T> table(decltype(Matmul<T>::multiply) bfloat16) {
+constexpr Matmul<T> table(decltype(Matmul<T>::multiply) bfloat16, decltype(Matmul<T>::multiply) int8) {
     return {Vector<T>::W,
             WIDEST,
             {0, height(1), height(2), height(3), WIDEST >= 4 ? height(4) : 0, 0},
-            multiply<T, false>,
+            multiply<T, Storage::own>,
             bfloat16,
+            int8,
             pack<T>};
 }
 
 }  // namespace
 
-extern const Matmul<float> matmul_float = table<float>(multiply<float, true>);
-extern const Matmul<double> matmul_double = table<double>(nullptr);
+extern const Matmul<float> matmul_float = table<float>(multiply<float, Storage::bfloat16>, multiply<float, Storage::int8>);
+extern const Matmul<double> matmul_double = table<double>(nullptr, nullptr);
 
 }  // namespace ELMAN_ISA
 }  // namespace elman

@@ -90,6 +90,12 @@ struct Portable : Bits<T> {
     // float.
     ELMAN_INLINE V first_half(const T* p) { return (V)((I)load(p) << 16); }
     ELMAN_INLINE V second_half(const T* p) { return (V)((I)load(p) & ~0xffff); }
+    ELMAN_INLINE V load_int8(const int8_t* p) {
+        typedef int8_t Bytes __attribute__((vector_size(W)));
+        Bytes bytes;
+        __builtin_memcpy(&bytes, p, sizeof bytes);
+        return __builtin_convertvector(__builtin_convertvector(bytes, I), V);
+    }
 
     // Which lanes: all bits set or none, as a comparison gives them.
     ELMAN_INLINE V select(I which, V yes, V no) { return (V)((which & (I)yes) | (~which & (I)no)); }
