@@ -86,8 +86,8 @@ void Job<T>::check() const {
         if (!wanted(segment)) continue;
         for (int i : segment.operands) {
             const Operand& it = program->operands[size_t(i)];
-            const bool needed = it.kind == Kind::input || it.kind == Kind::extra || it.kind == Kind::adjoint ||
-                                it.kind == Kind::dextra;
+            const bool needed =
+                it.kind == Kind::input || it.kind == Kind::extra || it.kind == Kind::adjoint || it.kind == Kind::dextra;
             if (needed && outside(it.kind, it.index).data == nullptr)
                 throw std::invalid_argument("An array of kind " + std::to_string(int(it.kind)) + " is missing.");
             const bool state = it.kind == Kind::previous || it.kind == Kind::next;

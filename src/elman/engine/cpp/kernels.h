@@ -8,9 +8,9 @@ namespace elman {
 
 using i64 = int64_t;
 
-// How matrices are kept: in the numbers that are computed with; as bfloat16, of which two rows of a panel lie in one, in
-// the lower and the upper half of the bits of its numbers; or as int8, a row of a panel in a fourth of the memory, with a
-// scale for each column.
+// How matrices are kept: in the numbers that are computed with; as bfloat16, of which two rows of a panel lie in one,
+// in the lower and the upper half of the bits of its numbers; or as int8, a row of a panel in a fourth of the memory,
+// with a scale for each column.
 enum class Storage { own, bfloat16, int8 };
 
 // A term of a product: rows of `a`, `lda` apart, times a packed panel of k rows. `next` is a panel that will be wanted

@@ -162,8 +162,8 @@ void bind_numbers(nb::module_& parent, const char* name) {
             [](Weights<T>* self, const Program& program, i64 inputs, const Addresses& parameters, int vectors,
                int threads, int storage) {
                 if (storage < 0 || storage > int(Storage::int8)) throw std::invalid_argument("An unknown storage.");
-                new (self) Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads,
-                                      Storage(storage));
+                new (self)
+                    Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads, Storage(storage));
             },
             "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, "storage"_a = 0, Unlocked())
         .def(

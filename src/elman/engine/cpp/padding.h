@@ -6,8 +6,8 @@
 
 namespace elman {
 
-// A padded batch: [steps][rows], `time` and `row` bytes apart. Its row order[k] is row k of the `Batch`; all of its rows
-// are in `order`, those without any step at the end.
+// A padded batch: [steps][rows], `time` and `row` bytes apart. Its row order[k] is row k of the `Batch`; all of its
+// rows are in `order`, those without any step at the end.
 struct Padded {
     char* data;
     i64 steps, rows;

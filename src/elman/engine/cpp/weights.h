@@ -15,8 +15,8 @@ template <class T>
 class Weights {
 public:
     // `parameters` in the order of the program's table; they are not kept. Matrices of float that are kept as something
-    // narrower must hold such numbers: what is behind the 16th bit is cut off, or each row is multiples of a 127th of its
-    // largest value.
+    // narrower must hold such numbers: what is behind the 16th bit is cut off, or each row is multiples of a 127th of
+    // its largest value.
     Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads,
             Storage storage = Storage::own);
 

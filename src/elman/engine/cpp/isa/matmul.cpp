@@ -86,7 +86,8 @@ struct Block {
             ELMAN_UNROLL
             for (int i = 0; i < ROWS; ++i) {
                 V before = S::set(0);
-                if (init != nullptr) before = last(v) ? S::load(init + i * ldi + v * S::W, mask) : S::load(init + i * ldi + v * S::W);
+                if (init != nullptr)
+                    before = last(v) ? S::load(init + i * ldi + v * S::W, mask) : S::load(init + i * ldi + v * S::W);
                 sum[i][v] = S::fma(factor, sum[i][v], before);
             }
         }
@@ -181,8 +182,8 @@ void multiply(const Source<T>* sources, int count, i64 rows, const T* init, i64 
     int number = 0;
     for (i64 row = 0; blocks > 0; --blocks, ++number) {
         const int here = int((rows - row + blocks - 1) / blocks);
-        choose<T, STORAGE>(here, vectors)(sources, count, row, number, init == nullptr ? nullptr : init + row * ldi, ldi,
-                                 out + row * ldo, ldo, columns);
+        choose<T, STORAGE>(here, vectors)(sources, count, row, number, init == nullptr ? nullptr : init + row * ldi,
+                                          ldi, out + row * ldo, ldo, columns);
         row += here;
     }
 }
@@ -250,7 +251,8 @@ constexpr Matmul<T> table(decltype(Matmul<T>::multiply) bfloat16, decltype(Matmu
 
 }  // namespace
 
-extern const Matmul<float> matmul_float = table<float>(multiply<float, Storage::bfloat16>, multiply<float, Storage::int8>);
+extern const Matmul<float> matmul_float =
+    table<float>(multiply<float, Storage::bfloat16>, multiply<float, Storage::int8>);
 extern const Matmul<double> matmul_double = table<double>(nullptr, nullptr);
 
 }  // namespace ELMAN_ISA
