@@ -62,8 +62,13 @@ def whole_gradients(passage: Passage) -> list[Tensor]:
 
 def state_norms(gradients: State) -> Tensor:
     """The norm over the features of all tensors of a state; in float64, as float32 has no squares below 1e-38."""
-    norms = [torch.linalg.vector_norm(tensor, dim=-1, dtype=torch.float64) for tensor in gradients]
+    norms = [_norms(tensor) for tensor in gradients]
     return norms[0] if len(norms) == 1 else torch.stack([norm.square() for norm in norms]).sum(0).sqrt()
+
+
+def _norms(values: Tensor) -> Tensor:
+    """Over the features; piece by piece, as torch makes a copy in float64 of all that it is given."""
+    return torch.cat([torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in values.split(16)])
 
 
 def last_step_only(passage: Passage, ends: Ends) -> Tensor:

@@ -122,8 +122,9 @@ class SequenceLayer(Stack, nn.RNNBase):
         return Given(data, self._by_layer(hidden), batch_sizes)
 
     def _check_dimensions(self, input: Tensor, state: State | None) -> None:
-        name, dims = torch_name(self.plain_cell), input.dim()
+        dims = input.dim()
         if dims not in {2, 3}:
+            name = torch_name(self.plain_cell)
             kind = "D tensor" if name == "RNN" else "D"
             raise ValueError(f"{name}: Expected input to be 2D or 3D, got {dims}{kind} instead")
         got = [f"{tensor.dim()}-D" for tensor in state or ()]

@@ -84,10 +84,10 @@ class StepLayer(nn.RNNCellBase):
                 )
 
     def _check_dimensions(self, input: Tensor, state: State | None) -> None:
-        name = f"{torch_name(self.cell)}Cell"
         if input.dim() not in {1, 2}:
-            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+            raise ValueError(f"{torch_name(self.cell)}Cell: Expected input to be 1D or 2D, got {input.dim()}D instead")
         for position, tensor in enumerate(state or ()):
             if tensor.dim() not in {1, 2}:
                 what = "hidden" if len(self.cell.states) == 1 else f"hx[{position}]"
+                name = f"{torch_name(self.cell)}Cell"
                 raise ValueError(f"{name}: Expected {what} to be 1D or 2D, got {tensor.dim()}D instead")
