@@ -95,6 +95,21 @@ def test_predictions_go_to_a_table(run, text_file, tmp_path):
     assert len(out.read_text().splitlines()) == len(text_file.read_text().splitlines()) + 1
 
 
+def test_lines_are_answered_as_they_come(run):
+    words = [sys.executable, "-m", "elman", "predict", run.path, "-", "--follow", "--json"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        for number, line in enumerate(("the cat sat on a mat.", "the dog"), 1):
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+            row = json.loads(process.stdout.readline())  # before the next line is there
+            assert (row["line"], row["text"], row["symbols"]) == (number, line, len(line) + 1)
+        process.stdin.close()
+        assert process.wait(20) == 0
+    refused = command("predict", run.path, "lines.txt", "--follow")
+    assert refused.returncode == 2
+    assert "--follow reads standard input" in refused.stderr
+
+
 def test_a_closed_pipe_is_no_error(run):
     line = f"{sys.executable} -m elman generate {run.path} --length 3000 | head -c 10"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, env=os.environ)

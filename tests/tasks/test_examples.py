@@ -145,6 +145,8 @@ def test_a_run_outlives_its_files(folder, tmp_path):
     assert again.evaluate()["score"] == run.scores["valid"]
     with pytest.raises(UsageError, match="a classification run does not generate; use `elman predict`"):
         next(again.generate())
+    with pytest.raises(UsageError, match="a classification run reads whole rows, and none without end"):
+        again.stream()
 
 
 def test_without_scikit_learn_the_linear_baseline_says_how_to_get_it(trained, folder, monkeypatch, capsys):

@@ -55,6 +55,19 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         print_rows([tuple(names), *(tuple(_cell(row[name]) for name in names) for row in rows)])
 
 
+def print_as_they_come(rows: Iterable[dict[str, Any]], *, json: bool) -> None:
+    """Print each row once it is there: a JSON object, or its cells at fixed places below the columns' names."""
+    for number, row in enumerate(rows):
+        if json:
+            print_json(row)
+        else:
+            if number == 0:
+                print("  ".join(name.rjust(len(name)) for name in row))
+            *cells, last = [(_cell(value), len(name)) for name, value in row.items()]
+            print("  ".join([*(text.rjust(width) for text, width in cells), last[0]]))
+        sys.stdout.flush()
+
+
 def _details(name: str, row: dict[str, Any]) -> bool:
     """Whether a column tells more of another one, as fr_symbols does of fr."""
     return any(name.startswith(f"{other}_") for other in row)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from elman.cli import output
+from elman.errors import UsageError
 
 RunArgument = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")]
@@ -57,6 +58,14 @@ def predict(
         str, typer.Argument(help="A file of the kind that the run was trained on, or - for standard input.")
     ],
     out: Annotated[Path | None, typer.Option("--output", help="write a table: .csv, .tsv, .jsonl or .parquet")] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="answer the lines of standard input as they come, each given all before it (language models); with "
+            "--json one object for each",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Answer every row of a file. A language model gives each line's log-probability and perplexity."""
@@ -64,6 +73,11 @@ def predict(
     from elman.run import load
 
     loaded = load(run)
+    if follow:
+        if data != "-" or out is not None:
+            raise UsageError("--follow reads standard input and prints as it goes; give - as DATA, and no --output")
+        output.print_as_they_come(loaded.stream().follow(sys.stdin), json=json)
+        return
     if out is not None:
         tables.check_writable(out)
     rows = loaded.predict(data)

@@ -68,7 +68,9 @@ def state_norms(gradients: State) -> Tensor:
 
 def _norms(values: Tensor) -> Tensor:
     """Over the features; piece by piece, as torch makes a copy in float64 of all that it is given."""
-    return torch.cat([torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in torch.split(values, 16)])
+    return torch.cat(
+        [torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in torch.split(values, 16)]
+    )
 
 
 def last_step_only(passage: Passage, ends: Ends) -> Tensor:

@@ -4,15 +4,14 @@ It knows nothing of runs or terminals: it yields text as it comes into being.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from elman.engine import backend
 from elman.errors import UsageError
+from elman.generation.stream import Reading
 from elman.modalities.units import Unit
 
 
@@ -66,23 +65,13 @@ def generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Sampl
 
 
 def _generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:
-    device = next(network.parameters()).device
     generator = torch.Generator().manual_seed(sampling.seed)
-    decoder, state = unit.decoder(), None
-    inputs = torch.tensor(first_symbols(unit, prompt), device=device).unsqueeze(-1)
+    decoder, reading = unit.decoder(), Reading(network)
+    symbols = first_symbols(unit, prompt)
     for _ in range(length):
-        with torch.inference_mode(), _fastest(inputs):
-            scores, state = network(inputs, state)
-        symbol = draw(scores[-1, 0].cpu(), unit.unknown, sampling, generator)
-        inputs = torch.tensor([[symbol]], device=device)
-        yield decoder.push(symbol)
-
-
-def _fastest(inputs: Tensor) -> AbstractContextManager[None]:
-    """Return the backend to run in. A single step is faster on the reference on a CPU, since torch's kernel packs the
-    weights anew in every call: 320 us against 815 us for an LSTM of 512 units.
-    """
-    return backend("reference") if len(inputs) == 1 and inputs.device.type == "cpu" else nullcontext()
+        reading.read(symbols)
+        symbols = [draw(reading.scores, unit.unknown, sampling, generator)]
+        yield decoder.push(symbols[0])
 
 
 def first_symbols(unit: Unit, prompt: str) -> list[int]:

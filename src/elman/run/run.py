@@ -10,10 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from elman import tasks
 from elman.diagnosis.result import Diagnosis
 from elman.errors import RunError
 from elman.generation.sample import Sampling
+from elman.generation.stream import TextStream
 from elman.run.folder import RunFolder
 from elman.run.inspection import look_inside
 from elman.tasks.base import Prepared, Score
@@ -145,6 +148,19 @@ class Run:
             sampling: temperature, top_k, top_p, seed, as in `generation.sample.Sampling`.
         """
         return self._task.generate(self.network, self.prepared, prompt, length, Sampling(**sampling))
+
+    def stream(self, *, weights: torch.dtype | None = None) -> TextStream:
+        """Return the network as one that reads on and on, in constant memory; of a language model so far.
+
+        Args:
+            weights: torch.bfloat16 or torch.int8 to keep the recurrent matrices in less memory, rounded, as
+                `layer.stepper` takes it; None for what they are.
+
+        Raises:
+            UsageError: if the task needs whole rows.
+
+        """
+        return self._task.stream(self.network, self.prepared, weights)
 
     def _evaluate(self, prepared: Prepared, part: str, data: str) -> dict[str, Any]:
         score = self._task.score(self.network, prepared, part)

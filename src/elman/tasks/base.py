@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from elman.errors import UsageError
 from elman.generation.sample import Sampling
+from elman.generation.stream import TextStream
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions
 
@@ -123,3 +125,8 @@ class Task(ABC):
         """Yield text that continues `prompt`; UsageError where the task does not write."""
         del network, prepared, prompt, length, sampling
         raise UsageError(f"a {self.name} run does not generate; use `elman predict`")
+
+    def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> TextStream:
+        """Return the network as one that reads on and on; UsageError where the task needs whole rows."""
+        del network, prepared, weights
+        raise UsageError(f"a {self.name} run reads whole rows, and none without end; use run.predict")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from elman import assets, cells, layers
 from elman.baselines.ngram import NGram
@@ -16,6 +17,7 @@ from elman.data.stream import Lanes, Symbols, Window
 from elman.data.text import TextSource, lines
 from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
+from elman.generation.stream import TextStream, said_of_line
 from elman.modalities.text import EncodedText, Text
 from elman.modalities.units import UNITS
 from elman.tasks.base import Files, Prepared, Score, Task
@@ -193,17 +195,8 @@ class LanguageModeling(Task):
         unit = prepared.text.unit
         encoded = [unit.encode(row) for row in rows]
         totals = line_log_probabilities(network, first_symbols(unit, ""), encoded)
-        return [
-            {
-                "line": number,
-                "log_probability": total,
-                "perplexity": math.exp(min(700.0, -total / len(line))) if len(line) else None,
-                "symbols": len(line),
-                "unknown": 0 if unit.unknown is None else int((line == unit.unknown).sum()),
-                "text": row,
-            }
-            for number, (row, line, total) in enumerate(zip(rows, encoded, totals, strict=True), 1)
-        ]
+        known = zip(rows, encoded, totals, strict=True)
+        return [said_of_line(unit, number, row, line, total) for number, (row, line, total) in enumerate(known, 1)]
 
     def showcase(
         self, network: SyncedManyToMany, prepared: PreparedText, options: LanguageModelingOptions
@@ -222,6 +215,11 @@ class LanguageModeling(Task):
     ) -> Iterator[str]:
         """Continue the prompt."""
         return generate(network, prepared.text.unit, prompt, length, sampling)
+
+    def stream(self, network: SyncedManyToMany, prepared: PreparedText, weights: torch.dtype | None) -> TextStream:
+        """Read on from where a line begins."""
+        unit = prepared.text.unit
+        return TextStream(network, unit, first_symbols(unit, ""), weights)
 
 
 def _objective(network: Any, window: Window, carry: State | None, *, advance: int) -> tuple[Any, int, State | None]:

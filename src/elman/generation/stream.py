@@ -1,0 +1,173 @@
+"""A causal network over symbols that reads on and on: one symbol or many at a time, in constant memory.
+
+It knows networks of the form (inputs (T, B), state) -> (scores (T, B, V), state) that have `reader`, `recurrence` and
+`head`, and the unit that their symbols come from; nothing of runs or terminals.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.data.stream import Symbols
+from elman.errors import UsageError
+from elman.modalities.units import Unit
+
+PIECE = 256
+"""Symbols that are read at once at most."""
+
+FEW = 4
+"""Fewer are read one by one, which is faster: a layer looks at all of its weights in every call, a stepper does not."""
+
+
+class Reading:
+    """What a network has read so far, and what it expects next.
+
+    Attributes:
+        scores: (V,), of the next symbol.
+
+    """
+
+    def __init__(self, network: Any, weights: torch.dtype | None = None) -> None:
+        """Begin with nothing read.
+
+        Args:
+            network: in eval mode.
+            weights: what the recurrent matrices are kept as, as `layer.stepper` takes it.
+
+        """
+        self._network = network
+        self._rounded = weights is not None
+        self._stepper = network.recurrence.stepper(weights=weights)
+        self._device = next(network.parameters()).device
+        self.scores: Tensor = torch.zeros(0)
+
+    def read(self, symbols: Sequence[int] | Symbols) -> Tensor:
+        """Read on: (T,) to the scores (T, V) of what comes after each."""
+        inputs = torch.tensor([int(symbol) for symbol in symbols], device=self._device).unsqueeze(-1)
+        with torch.inference_mode():
+            found = torch.cat([self._piece(piece) for piece in torch.split(inputs, PIECE)]).cpu()
+        self.scores = found[-1]
+        return found
+
+    def _piece(self, inputs: Tensor) -> Tensor:
+        """(T, 1) -> (T, V)."""
+        if len(inputs) >= FEW and not self._rounded:
+            state = self._stepper.state
+            scores, after = self._network(inputs, state if isinstance(state, tuple) else (state,))
+            self._stepper.state = after if len(after) > 1 else after[0]
+            return scores.squeeze(1)  # type: ignore[no-any-return]
+        features = self._network.reader(inputs)
+        read = torch.stack([self._stepper(each).clone() for each in features])
+        return self._network.head(read).squeeze(1)  # type: ignore[no-any-return]
+
+    @property
+    def state(self) -> tuple[Tensor, ...]:
+        """A copy of the recurrent state, tensors (L, 1, ·), which can be set."""
+        state = self._stepper.state
+        return state if isinstance(state, tuple) else (state,)
+
+    @state.setter
+    def state(self, state: tuple[Tensor, ...]) -> None:
+        self._stepper.state = state if len(state) > 1 else state[0]
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._stepper.reset()
+
+
+class TextStream:
+    """A text without end, read by a trained language model as it comes; what is kept of it is one state.
+
+        stream = run.stream()
+        for line in sys.stdin:
+            surprise = -sum(stream.feed(line))  # nats, given everything before it
+
+    `state` is a copy of all that was read, as plain tensors by name: save it, move it, set it in another stream of the
+    same run, and reading goes on as if nothing had happened.
+    """
+
+    def __init__(self, network: Any, unit: Unit, begin: Sequence[int], weights: torch.dtype | None = None) -> None:
+        """Begin.
+
+        Args:
+            network: in eval mode.
+            unit: what its symbols mean.
+            begin: the symbols that it has read before the first text.
+            weights: torch.bfloat16 or torch.int8 to keep the recurrent matrices in less memory, rounded.
+
+        """
+        self._unit, self._begin = unit, begin
+        self._reading = Reading(network, weights)
+        self._names = network.recurrence.cell.states
+        self.reset()
+
+    def feed(self, text: str) -> list[float]:
+        """Read on, and return ln P of each symbol of `text`, given everything before it.
+
+        The text is cut into symbols by itself: words and subwords do not reach from one call to the next.
+        """
+        symbols = self._unit.encode(text)
+        if not len(symbols):
+            return []
+        before = self._reading.scores.unsqueeze(0)
+        scores = torch.cat([before, self._reading.read(symbols)])[:-1]
+        wanted = torch.from_numpy(symbols.astype("int64")).unsqueeze(-1)
+        found: list[float] = scores.log_softmax(-1).gather(-1, wanted).squeeze(-1).tolist()
+        return found
+
+    def follow(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Read lines with their ends as they come, and say of each what `run.predict` says, given all before it."""
+        for number, line in enumerate(lines, 1):
+            symbols = self._unit.encode(line)
+            yield said_of_line(self._unit, number, line.rstrip("\r\n"), symbols, math.fsum(self.feed(line)))
+
+    def expected(self, count: int = 5) -> list[tuple[str, float]]:
+        """The most probable next symbols as text, each with its probability, the most probable first.
+
+        Raises:
+            UsageError: if `count` is not positive.
+
+        """
+        if count < 1:
+            raise UsageError(f"expected({count}) asks for no symbol; give a positive number")
+        probabilities = self._reading.scores.softmax(-1)
+        if self._unit.unknown is not None:
+            probabilities[self._unit.unknown] = -1  # it has no text
+        best = probabilities.topk(min(count, len(probabilities) - (self._unit.unknown is not None)))
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return [(self._unit.decode([symbol]), probability) for symbol, probability in pairs]
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All that was read, as tensors by name; a copy. It can be set."""
+        return dict(zip(self._names, self._reading.state, strict=True)) | {"scores": self._reading.scores.clone()}
+
+    @state.setter
+    def state(self, state: Mapping[str, Tensor]) -> None:
+        own = self.state
+        given = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
+        if given != wanted:
+            raise UsageError(f"the state of a stream of this run has the tensors {wanted}, got {given}")
+        self._reading.state = tuple(state[name] for name in self._names)
+        self._reading.scores = state["scores"].clone()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self._reading.forget()
+        self._reading.read(self._begin)
+
+
+def said_of_line(unit: Unit, number: int, text: str, symbols: Symbols, total: float) -> dict[str, Any]:
+    """What a language model says of a line: ln P, its perplexity per symbol, and what was unknown."""
+    return {
+        "line": number,
+        "log_probability": total,
+        "perplexity": math.exp(min(700.0, -total / len(symbols))) if len(symbols) else None,
+        "symbols": len(symbols),
+        "unknown": 0 if unit.unknown is None else int((symbols == unit.unknown).sum()),
+        "text": text,
+    }
