@@ -104,14 +104,16 @@ def test_backward_works_twice(name):
     assert_equal(torch.autograd.grad(output.sum(), leaves(call), materialize_grads=True), first)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_row_does_not_depend_on_its_neighbours(name, instruction_set, monkeypatch):
-    """Bit for bit, however many rows there are, and so however the work is cut."""
+def test_a_row_does_not_depend_on_its_neighbours(name, threads, instruction_set, monkeypatch):
+    """Bit for bit, however many rows and threads there are, and so however the work is cut."""
     monkeypatch.setattr(calls, "HIDDEN", 100)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     call = make_call(name, batch=23, steps=4, dtype=torch.float32)
     with torch.no_grad():
         together, _ = NATIVE.run(call)
-        for rows in ([4], [7, 22, 3], list(range(9))):
+        for rows in ([4], [7, 22, 3], list(range(8)), list(range(11)), list(range(16))):
             assert_equal(NATIVE.run(part(call, rows=rows))[0], together[:, rows])
 
 

@@ -17,7 +17,7 @@ Job<T>::Job(std::shared_ptr<const Program> program_, std::shared_ptr<const Weigh
       tape(std::move(tape_)),
       plan(plan_),
       parts(batch->parts(plan.columns ? 1 : plan.threads)),
-      tile(tile_columns<T>(weights->panel_columns())),
+      tile(tile_columns(weights->panel_columns())),
       externals(size_t(Kind::count)),
       initial(program->states.size()),
       final(program->states.size()) {

@@ -28,10 +28,18 @@ bool share_columns(const Program& p, i64 rows, i64 weights, i64 bytes, int threa
     return each < FEW_ROWS || (each < SOME_ROWS && weights * bytes > LARGE_WEIGHTS);
 }
 
-// The widest panel whose block of registers takes all rows at once; for more rows than any takes, the widest.
-int panel_vectors(i64 rows, const int* height, int widest) {
+// The widest panel whose block of registers takes all rows at once; for more rows than any takes, the widest. Where
+// rows are reduced, tiles are of one width however many rows there are: a row's sums are taken tile by tile, and must
+// not depend on the other rows. (With AVX2 those panels are of 2 vectors instead of 3, by which an LSTM with layer norm
+// loses nothing.)
+template <class T>
+int panel_vectors(const Program& program, i64 rows, const Matmul<T>& kernels) {
+    const auto fits = [&](int vectors) { return !program.reduces() || TILE % (vectors * kernels.lanes) == 0; };
+    int widest = 1;
+    for (int vectors = 1; vectors <= kernels.widest; ++vectors)
+        if (fits(vectors)) widest = vectors;
     for (int vectors = widest; vectors >= 2; --vectors)
-        if (rows <= height[vectors]) return vectors;
+        if (fits(vectors) && rows <= kernels.height[vectors]) return vectors;
     return widest;
 }
 
@@ -43,12 +51,12 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
     const i64 rows = batch.rows();
     threads = int(std::max<i64>(1, threads));
     if (share_columns(program, rows, numbers, sizeof(T), threads))
-        return {true, threads, panel_vectors(rows, kernels.height, kernels.widest)};
+        return {true, threads, panel_vectors(program, rows, kernels)};
     const i64 work = program.columns_are_independent() ? program.hidden : numbers;
     if (rows * batch.steps() * work < WORTH_A_BARRIER) threads = 1;
     threads = int(std::max<i64>(1, std::min<i64>(threads, rows)));
     const i64 each = (rows + threads - 1) / threads;
-    return {false, threads, panel_vectors(each, kernels.height, kernels.widest)};
+    return {false, threads, panel_vectors(program, each, kernels)};
 }
 
 template Plan make_plan<float>(const Program&, const Batch&, i64, const Matmul<float>&, int);

@@ -24,11 +24,10 @@ constexpr i64 SUPER_BLOCK = 32;
 // Rows of a tile of operations: with 64 columns it is 3 KiB per operand.
 constexpr i64 TILE_ROWS = 12;
 
-// Columns of a tile: whole panels, about 64.
-template <class T>
-i64 tile_columns(i64 panel) {
-    return panel >= 64 ? panel : 64 / panel * panel;
-}
+// Columns of a tile: whole panels, about so many.
+constexpr i64 TILE = 64;
+
+inline i64 tile_columns(i64 panel) { return panel >= TILE ? panel : TILE / panel * panel; }
 
 // Parts of `most` at most, as equal as can be: 16 by 12 is 8 + 8.
 template <class F>
