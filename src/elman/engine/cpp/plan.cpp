@@ -5,11 +5,11 @@
 namespace elman {
 namespace {
 
-// All of this was measured on 2 cores of Zen 4 (1 MiB of second-level cache each), see docs/engine.md, "Runtime".
+// Measured on 2 cores of Zen 4 (1 MiB of second-level cache each) and of a Xeon (2 MiB), see docs/engine.md, "Runtime".
 
 constexpr i64 FEW_ROWS = 8;                 // for each thread: below it, sharing columns wins
-constexpr i64 SOME_ROWS = 12;               // up to here, it wins for weights far larger than the second-level cache
-constexpr i64 LARGE_WEIGHTS = 4 << 20;      // bytes
+constexpr i64 SOME_ROWS = 16;               // up to here, it wins for weights that no second-level cache holds
+constexpr i64 LARGE_WEIGHTS = 9 << 18;      // bytes
 constexpr i64 FEW_ALONE = 4;                // the same where columns need not wait for each other
 constexpr i64 WORTH_A_BARRIER = 32 * 1024;  // multiply-adds of a step: a barrier costs about one microsecond
 
@@ -20,12 +20,13 @@ i64 weights(const Program& p, i64 inputs) {
     return sum;
 }
 
-bool share_columns(const Program& p, i64 rows, i64 weights, i64 bytes, int threads) {
+bool share_columns(const Program& p, const Batch& batch, i64 weights, i64 bytes, int threads) {
+    const i64 rows = batch.rows();
     if (threads == 1 || p.reduces()) return false;
     if (p.columns_are_independent()) return rows < FEW_ALONE * threads;
     if (rows * weights < WORTH_A_BARRIER * threads) return false;
-    const i64 each = rows / threads;
-    return each < FEW_ROWS || (each < SOME_ROWS && weights * bytes > LARGE_WEIGHTS);
+    if (rows / threads < FEW_ROWS) return true;
+    return batch.real_steps() <= SOME_ROWS * threads * batch.steps() && weights * bytes > LARGE_WEIGHTS;
 }
 
 // The widest panel whose block of registers takes all rows at once; for more rows than any takes, the widest. Where
@@ -50,7 +51,7 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
     const i64 numbers = weights(program, inputs);
     const i64 rows = batch.rows();
     threads = int(std::max<i64>(1, threads));
-    if (share_columns(program, rows, numbers, sizeof(T), threads))
+    if (share_columns(program, batch, numbers, sizeof(T), threads))
         return {true, threads, panel_vectors(program, rows, kernels)};
     const i64 work = program.columns_are_independent() ? program.hidden : numbers;
     if (rows * batch.steps() * work < WORTH_A_BARRIER) threads = 1;
