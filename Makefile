@@ -10,8 +10,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: $(VENV)/user.stamp  ## train on Tiny Shakespeare for two minutes and show what was learnt
 	$(BIN)/elman train language-modeling tinyshakespeare --minutes 2
 
-test: $(VENV)/developer.stamp  ## run all tests
+test: $(VENV)/developer.stamp  ## run all tests, and those of the layers with two threads once more
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=2 $(BIN)/pytest tests/layers tests/engine/native/test_layers.py
 
 check: $(VENV)/developer.stamp  ## formatter, linter, types, direction of imports
 	$(BIN)/ruff format --check
