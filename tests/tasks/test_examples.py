@@ -145,7 +145,7 @@ def test_a_run_outlives_its_files(folder, tmp_path):
     assert again.evaluate()["score"] == run.scores["valid"]
     with pytest.raises(UsageError, match="a classification run does not generate; use `elman predict`"):
         next(again.generate())
-    with pytest.raises(UsageError, match="a classification run reads whole rows, and none without end"):
+    with pytest.raises(UsageError, match="a classification run reads whole rows, not a text without end"):
         again.stream()
 
 

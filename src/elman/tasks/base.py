@@ -129,4 +129,4 @@ class Task(ABC):
     def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> TextStream:
         """Return the network as one that reads on and on; UsageError where the task needs whole rows."""
         del network, prepared, weights
-        raise UsageError(f"a {self.name} run reads whole rows, and none without end; use run.predict")
+        raise UsageError(f"a {self.name} run reads whole rows, not a text without end; let it predict rows")
