@@ -1,4 +1,4 @@
-// What AVX-512 (F, DQ, BW, VL) does better than the portable vectors: masks, exact scaling, a quick reciprocal.
+// What AVX-512 (F, DQ, BW, VL) does better than the portable vectors: masks, exact scaling, a quick reciprocal, sums.
 #pragma once
 
 #include <immintrin.h>
@@ -31,6 +31,7 @@ struct Vector<float> : Portable<float> {
     }
     ELMAN_INLINE V round(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     ELMAN_INLINE V scale(V a, V n) { return _mm512_scalef_ps(a, n); }
+    ELMAN_INLINE float sum(V a) { return _mm512_reduce_add_ps(a); }
     ELMAN_INLINE V load_int8(const int8_t* p) {
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
     }
@@ -50,6 +51,7 @@ struct Vector<double> : Portable<double> {
     ELMAN_INLINE V sqrt(V a) { return _mm512_sqrt_pd(a); }
     ELMAN_INLINE V round(V a) { return _mm512_roundscale_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     ELMAN_INLINE V scale(V a, V n) { return _mm512_scalef_pd(a, n); }
+    ELMAN_INLINE double sum(V a) { return _mm512_reduce_add_pd(a); }
 };
 
 }  // namespace
