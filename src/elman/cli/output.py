@@ -62,7 +62,7 @@ def print_as_they_come(rows: Iterable[dict[str, Any]], *, json: bool) -> None:
             print_json(row)
         else:
             if number == 0:
-                print("  ".join(name.rjust(len(name)) for name in row))
+                print("  ".join(row))
             *cells, last = [(_cell(value), len(name)) for name, value in row.items()]
             print("  ".join([*(text.rjust(width) for text, width in cells), last[0]]))
         sys.stdout.flush()

@@ -1,6 +1,7 @@
 """The real steps of a padded batch, in the order in which torch packs them: by time, the longest rows first.
 
-It knows nothing of cells. Both backends use it, so that dropout draws the same mask in either.
+It knows nothing of cells. Dropout draws its masks in this order, whichever backend runs; the native engine makes the
+same order by itself (`native/rows.py`), without the positions of all steps.
 """
 
 from dataclasses import dataclass

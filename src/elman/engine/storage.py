@@ -8,6 +8,9 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 
+STORAGE = (torch.bfloat16, torch.int8)
+"""What matrices of float32 can be kept as."""
+
 
 def rounded(cell: Cell, weights: Weights, storage: torch.dtype | None) -> Weights:
     """Matrices rounded to numbers that `storage` has, in their own type; vectors as they are.
@@ -16,7 +19,7 @@ def rounded(cell: Cell, weights: Weights, storage: torch.dtype | None) -> Weight
     """
     if storage is None:
         return weights
-    narrow = {torch.bfloat16: _to_bfloat16, torch.int8: _to_bytes}[storage]
+    narrow = _to_bfloat16 if storage is torch.bfloat16 else _to_bytes
     return cell.bundle(narrow(t.detach()) if t is not None and t.dim() == 2 else t for t in weights)
 
 

@@ -109,7 +109,10 @@ class TextStream:
 
         The text is cut into symbols by itself: words and subwords do not reach from one call to the next.
         """
-        symbols = self._unit.encode(text)
+        return self._read(self._unit.encode(text))
+
+    def _read(self, symbols: Symbols) -> list[float]:
+        """Read on, and return ln P of each symbol."""
         if not len(symbols):
             return []
         before = self._reading.scores.unsqueeze(0)
@@ -122,7 +125,7 @@ class TextStream:
         """Read lines with their ends as they come, and say of each what `run.predict` says, given all before it."""
         for number, line in enumerate(lines, 1):
             symbols = self._unit.encode(line)
-            yield said_of_line(self._unit, number, line.rstrip("\r\n"), symbols, math.fsum(self.feed(line)))
+            yield said_of_line(self._unit, number, line.rstrip("\r\n"), symbols, math.fsum(self._read(symbols)))
 
     def expected(self, count: int = 5) -> list[tuple[str, float]]:
         """The most probable next symbols as text, each with its probability, the most probable first.

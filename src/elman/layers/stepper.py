@@ -10,6 +10,7 @@ from torch import Tensor
 
 from elman import engine
 from elman.cells import Cell, Weights
+from elman.engine.storage import STORAGE
 from elman.errors import UsageError
 from elman.layers.arguments import Hidden
 from elman.types import State
@@ -125,9 +126,6 @@ def _adding(takes: list[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tenso
 def _tensors(hx: Hidden) -> list[Tensor]:
     """The tensors of a state in the caller's form, in order."""
     return [hx] if isinstance(hx, Tensor) else [tensor for part in hx for tensor in _tensors(part)]
-
-
-STORAGE = (torch.bfloat16, torch.int8)
 
 
 def checked_storage(weights: torch.dtype | None, own: torch.dtype) -> torch.dtype | None:

@@ -13,6 +13,8 @@ from weakref import ref
 import torch
 from torch import Tensor
 
+from elman.engine.storage import STORAGE
+
 
 class Entry(NamedTuple):
     """Packed weights, and what they were made from.
@@ -30,9 +32,6 @@ class Entry(NamedTuple):
     addresses: list[int]
     packed: Any
 
-
-STORAGE = (None, torch.bfloat16, torch.int8)
-"""What the runtime can keep matrices of float32 as, by its numbers for it."""
 
 _entries: dict[tuple[int, ...], Entry] = {}
 
@@ -78,7 +77,7 @@ def once(
 ) -> Entry:
     """The same, not kept for others; `forget` is called when one of the weights is no more."""
     addresses = [tensor.data_ptr() for tensor in weights]
-    made = numbers.Weights(program, inputs, addresses, vectors, threads, STORAGE.index(storage))
+    made = numbers.Weights(program, inputs, addresses, vectors, threads, (None, *STORAGE).index(storage))
     return Entry(tuple([ref(tensor, forget) for tensor in weights]), _versions(weights), addresses, made)
 
 

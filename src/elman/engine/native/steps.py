@@ -35,9 +35,9 @@ def prepared(cell: Cell, weights: Weights, rows: Any, threads: int, storage: tor
     inputs = weights.ih.shape[1]
     plan = own.plan(made.inference, rows, inputs, threads)
     program = made.packed_for(made.inference)
-    if storage is not None:
-        return Prepared(made, once(own, program, given, inputs, plan.vectors, threads, storage=storage), plan, inputs)
-    return Prepared(made, packed(own, program, given, inputs, plan.vectors, threads), plan, inputs)
+    arguments = (own, program, given, inputs, plan.vectors, threads)
+    entry = packed(*arguments) if storage is None else once(*arguments, storage=storage)
+    return Prepared(made, entry, plan, inputs)
 
 
 class Steps:
