@@ -55,10 +55,10 @@ def again(passage: Passage, ends: Ends, where: Stretch, asked: int | None) -> Ag
     def gradient(window: int, records: list[Record] | None = None) -> Tensor:
         rows = few.cut(window)
         output, final = _run(passage, stack, rows, records)
-        at_final = [tensor for state in rows.at_final for tensor in state]
         outputs, last = [output], [where.of(last_step_only(passage, ends))] if records else []
         given = [rows.at_output]
         if ends.uses_final:
+            at_final = few.at_final(rows)
             outputs, given, last = [*outputs, *final], [*given, *at_final], [*last, *at_final]
         parts = torch.autograd.grad(
             outputs, flat, given, retain_graph=records is not None, allow_unused=True, materialize_grads=True
@@ -123,25 +123,21 @@ def _windows(steps: int, asked: int | None) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """A batch of windows, with the gradients at what comes out of it; states by layer, tensors (D, rows, ·)."""
+    """A batch of windows, with the gradient at the output; states by layer, tensors (D, rows, ·)."""
 
     input: Tensor
     state: list[State]
     lengths: Tensor | None
     at_output: Tensor
-    at_final: list[State]
 
 
 class _Few:
     """A few rows of a passage, to be cut into windows."""
 
     def __init__(self, passage: Passage, ends: Ends, where: Stretch) -> None:
-        self.passage, self.where = passage, where
+        self.passage, self.ends, self.where = passage, ends, where
         self.input, self.at_output = where.of(passage.input), where.of(ends.output)
-        length = passage.lengths if passage.lengths is not None else torch.full((passage.batch,), passage.steps)
-        whole = where.starts + where.steps == length[where.rows]  # one that a reset has ended has no final state
         rows = where.rows.to(self.input.device)
-        self.at_final = [tuple(tensor[:, rows] * whole.to(tensor)[:, None] for tensor in state) for state in ends.final]
         fresh = where.starts > 0
         if passage.reset is not None:
             fresh = fresh | passage.reset[0].cpu()[where.rows]
@@ -154,17 +150,25 @@ class _Few:
         count = -(-steps // window)
         short = steps - (count - 1) * window
         lengths = None
-        if short < window:
+        if short < window and self.ends.uses_final:  # elsewhere no gradient comes from behind the end
             lengths = torch.full((count, rows), window)
             lengths[-1] = short
             lengths = lengths.flatten()
         state = [self._at_starts(layer, window) for layer in range(len(self.first))]
-        at_final = [
-            tuple(torch.cat([torch.zeros_like(s[:, rows:]), f], 1) for s, f in zip(begins, finals, strict=True))
-            for begins, finals in zip(state, self.at_final, strict=True)
-        ]
         input, at_output = (_side_by_side(values, window) for values in (self.input, self.at_output))
-        return _Rows(input, state, lengths, at_output, at_final)
+        return _Rows(input, state, lengths, at_output)
+
+    def at_final(self, rows: _Rows) -> list[Tensor]:
+        """The gradients at the final states of all layers: the last windows', of sequences that end there."""
+        passage, where = self.passage, self.where
+        length = passage.lengths if passage.lengths is not None else torch.full((passage.batch,), passage.steps)
+        whole = where.starts + where.steps == length[where.rows]  # one that a reset has ended has no final state
+        found = []
+        for begins, ends in zip(rows.state, self.ends.final, strict=True):
+            for begin, end in zip(begins, ends, strict=True):
+                own = end[:, where.rows.to(end.device)] * whole.to(end)[:, None]
+                found.append(torch.cat([torch.zeros_like(begin[:, len(where.rows) :]), own], 1))
+        return found
 
     def _at_starts(self, layer: int, window: int) -> State:
         """The states (D, windows * R, ·) with which a layer's windows begin; several of one direction only."""

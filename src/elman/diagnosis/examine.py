@@ -143,20 +143,20 @@ class _Examination:
 
     def result(self) -> Diagnosis:
         """Everything, with the findings."""
-        training, norm = self.training, update.total_norm(self.gradients)
+        training, norms = self.training, update.norms(self.gradients)
+        norm = math.hypot(*(each for each in norms if each is not None))
         layers = [layer for number in range(len(self.passages)) for layer in self._layers(number)]
-        rows = torch.tensor(layers[-1].row_norms)
         cosines, kept = again.compared(self.again)
         found = Diagnosis(
             layers=layers,
             loss=float(self.loss.detach()),
             gradient_norm=norm,
-            gradient_to_weight=update.ratios(self.named, self.gradients),
-            clipping=update.thresholds(training.norms or update.like_rows(norm, rows)),
+            gradient_to_weight=update.ratios(self.named, norms),
+            clipping=update.thresholds(training.norms or update.like_rows(norm, layers[-1].row_norms)),
             window=training.window or max((p.window for p in self.passages if p.window), default=None),
             clip=training.clip,
             non_finite=self.non_finite,
-            trial=self._trial(),
+            trial=self._trial(norm),
             truncation=cosines,
             kept=kept,
         )
@@ -166,7 +166,7 @@ class _Examination:
         """The way back, of the whole loss, and of each row's last step alone."""
         ends = [passage.ends for passage in self.passages]
         wanted = [*self.parameters, *(end for each in ends for end in each)]
-        found = torch.autograd.grad(self.loss, wanted, retain_graph=True, allow_unused=True)
+        found = torch.autograd.grad(self.loss, wanted, allow_unused=True)
         self.gradients = found[: len(self.parameters)]
         self.whole = [flow.whole_gradients(passage) for passage in self.passages]
         self.ends, place = [], len(self.parameters)
@@ -225,11 +225,12 @@ class _Examination:
             if passage.steps == own
         )
 
-    def _trial(self) -> update.Trial | None:
+    def _trial(self, norm: float) -> update.Trial | None:
         training = self.training
         if self.non_finite is not None:
             return None
-        steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, training.clip)
+        scale = min(1.0, training.clip / norm) if training.clip and norm > 0 else 1.0
+        steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, scale)
         if steps is None:
             return None
         gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}

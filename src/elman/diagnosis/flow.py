@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from elman.diagnosis.passage import Passage
@@ -18,10 +20,16 @@ from elman.types import State
 SMALLEST = 1e-33
 """Below this, float32 has no numbers of full precision."""
 
+PIECE = 2**17
+"""So many numbers are at hand in the second-level cache, in float64."""
+
 PIECES = 6
 
 EXACT = 1e-6
 """A rate that is closer to one is one."""
+
+Lags = NDArray[np.int64]
+Logs = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +52,8 @@ class Ends:
     def of(cls, output: Tensor, final: list[State]) -> Self:
         """Look at the gradients."""
         uses_final = any(bool(tensor.any()) for state in final for tensor in state)
-        touched = output.abs().sum((1, 2)) != 0  # not-a-number counts as a gradient
+        flat = output.flatten(1)
+        touched = (flat.amax(1) != 0) | (flat.amin(1) != 0)  # not-a-number counts as a gradient
         if uses_final:
             touched[-1] = True
         return cls(output, final, uses_final, touched.nonzero().flatten().tolist())
@@ -68,9 +77,8 @@ def state_norms(gradients: State) -> Tensor:
 
 def _norms(values: Tensor) -> Tensor:
     """Over the features; piece by piece, as torch makes a copy in float64 of all that it is given."""
-    return torch.cat(
-        [torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in torch.split(values, 16)]
-    )
+    pieces = torch.split(values, max(1, PIECE // max(1, values[0].numel())))
+    return torch.cat([torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in pieces])
 
 
 def last_step_only(passage: Passage, ends: Ends) -> Tensor:
@@ -96,16 +104,15 @@ def by_lag(norms: Tensor) -> list[float]:
 
     Rows that are too short for a lag are left out there, and the others count for them.
     """
-    steps, batch = norms.shape
-    present = norms.ne(0)
-    time = torch.arange(steps, device=norms.device)[:, None]
-    last = (present * (time + 1)).amax(0) - 1
-    places = last - time
+    values = norms.numpy(force=True)
+    steps, batch = values.shape
+    time = np.arange(steps)[:, None]
+    places = ((values != 0) * (time + 1)).max(0) - 1 - time
     inside = places >= 0
-    squares = norms.square().gather(0, places.clamp(min=0)) * inside
+    squares = np.take_along_axis(values * values, places.clip(0), 0) * inside
     rows = inside.sum(1)
     kept = rows > 0
-    found: list[float] = (squares.sum(1) * batch / rows.clamp(min=1)).sqrt()[kept].tolist()
+    found: list[float] = np.sqrt(squares.sum(1)[kept] * batch / rows[kept]).tolist()
     return found
 
 
@@ -115,17 +122,19 @@ def decay(norms: Sequence[float]) -> tuple[float, float]:
     A straight line through the logarithms, without the first eighth of the lags, where the direction still settles.
     The error comes from the slopes of PIECES pieces, as neighbouring lags are far from independent.
     """
-    known = [(lag, math.log(norm)) for lag, norm in enumerate(norms) if SMALLEST < norm < math.inf]
-    known = known[-(-len(known) // 8) if len(known) > 3 else 0 :]
-    if len(known) < 2:
+    values = np.asarray(norms, dtype=np.float64)
+    lags = np.flatnonzero((values > SMALLEST) & (values < math.inf))
+    lags = lags[-(-len(lags) // 8) if len(lags) > 3 else 0 :]
+    if len(lags) < 2:
         return math.nan, math.nan
-    rate = math.exp(_slope(known))
-    size = len(known) // PIECES
+    logs = np.log(values[lags])
+    rate = math.exp(_slope(lags, logs))
+    size = len(lags) // PIECES
     if size < 2:
-        return rate, rate * _spread(known)
-    slopes = [_slope(known[i * size : (i + 1) * size]) for i in range(PIECES)]
-    mean = sum(slopes) / PIECES
-    return rate, rate * math.sqrt(sum((s - mean) ** 2 for s in slopes) / (PIECES - 1) / PIECES)
+        return rate, rate * _spread(lags, logs)
+    pieces = [slice(i * size, (i + 1) * size) for i in range(PIECES)]
+    slopes = np.array([_slope(lags[piece], logs[piece]) for piece in pieces])
+    return rate, rate * float(slopes.std(ddof=1)) / math.sqrt(PIECES)
 
 
 def half_life(rate: float) -> float:
@@ -135,18 +144,16 @@ def half_life(rate: float) -> float:
     return math.inf if rate > 1 - EXACT else 0.0 if rate == 0 else math.log(0.5) / math.log(rate)
 
 
-def _slope(points: Sequence[tuple[int, float]]) -> float:
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+def _slope(lags: Lags, logs: Logs) -> float:
+    """Of the straight line through points."""
+    centred = lags - lags.mean()
+    return float(centred @ logs / (centred @ centred))
 
 
-def _spread(points: Sequence[tuple[int, float]]) -> float:
+def _spread(lags: Lags, logs: Logs) -> float:
     """The standard error of the slope of a few points, by their distances from the line; no number of two points."""
-    if len(points) < 3:
+    if len(lags) < 3:
         return math.nan
-    slope = _slope(points)
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    left = sum((y - mean_y - slope * (x - mean_x)) ** 2 for x, y in points)
-    return math.sqrt(left / (len(points) - 2) / sum((x - mean_x) ** 2 for x, _ in points))
+    centred = lags - lags.mean()
+    left = logs - logs.mean() - _slope(lags, logs) * centred
+    return math.sqrt(float(left @ left / (len(lags) - 2) / (centred @ centred)))

@@ -3,6 +3,7 @@
 It says the place in words; what follows from it is for the findings.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -53,7 +54,9 @@ def backwards(named: Sequence[tuple[str, nn.Parameter]], gradients: Sequence[Ten
 def _finite(values: Tensor) -> bool:
     if not (values.is_floating_point() or values.is_complex()):
         return True
-    return bool(values.sum().isfinite()) or bool(values.isfinite().all())  # the sum is faster, and may overflow
+    return math.isfinite(abs(values.sum().item())) or bool(
+        values.isfinite().all()
+    )  # the sum is faster, and may overflow
 
 
 def _first(values: Tensor) -> str:

@@ -6,6 +6,7 @@ It sends a random vector backwards from the last output through the Jacobians of
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,12 +68,10 @@ def horizon(by_lag: list[float]) -> float:
 def _growth(norms: Tensor, smallest: float) -> float:
     """The mean growth of ln |gradient| per step of lag, over rows; norms (T, R) by lag."""
     rates = []
-    for row in norms.T:
-        known = (row > smallest) & row.isfinite()
-        last = int(known.nonzero()[-1]) if bool(known.any()) else 0
+    for row in norms.numpy(force=True).T:
+        known = np.flatnonzero((row > smallest) & (row < math.inf))
+        last = int(known[-1]) if len(known) else 0
         first = min(max(1, last // 4), last - 1)
-        if last < 1 or not bool(known[max(first, 0)]):
-            rates.append(-math.inf)
-            continue
-        rates.append(float((row[last] / row[first]).log()) / (last - first))
+        whole = last >= 1 and first in known
+        rates.append(math.log(row[last] / row[first]) / (last - first) if whole else -math.inf)
     return sum(rates) / len(rates)

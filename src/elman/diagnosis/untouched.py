@@ -41,16 +41,16 @@ def _saved(values: dict[Any, Any], *, inside: bool = True) -> dict[Any, tuple[An
 
 def _content(value: Any, *, inside: bool) -> Any:
     match value:
-        case nn.Parameter():
+        case bool() | int() | float() | str() | None | nn.Parameter():  # most values, and quickly seen
             return None
         case Tensor():
             return value.detach().clone()
-        case torch.Generator():
-            return value.get_state()
-        case dict() if inside:
-            return _saved(value, inside=False)
+        case dict():
+            return _saved(value, inside=False) if inside else None
         case list() | set():
             return value.copy()
+        case torch.Generator():
+            return value.get_state()
     return None
 
 
@@ -68,8 +68,6 @@ def _refill(value: Any, content: Any) -> None:
         case Tensor():
             if not torch.equal(value, content):
                 value.copy_(content)
-        case torch.Generator():
-            value.set_state(content)
         case dict():
             _restore(value, content)
         case list():
@@ -77,3 +75,5 @@ def _refill(value: Any, content: Any) -> None:
         case set():
             value.clear()
             value.update(content)
+        case torch.Generator():
+            value.set_state(content)

@@ -53,21 +53,22 @@ class Steps:
     changes: dict[nn.Parameter, Tensor] = field(default_factory=dict)
 
 
-def ratios(named: Sequence[tuple[str, nn.Parameter]], gradients: Sequence[Tensor | None]) -> dict[str, float]:
-    """By parameter |gradient| / |weight|; not-a-number where the weights are all zero."""
-    present = [(name, p.detach(), g) for (name, p), g in zip(named, gradients, strict=True) if g is not None]
-    if not present:
-        return {}
-    names, weights, found = zip(*present, strict=True)
-    sizes = [float(norm) for norm in torch._foreach_norm([*found, *weights])]  # noqa: SLF001 - what torch's clipping uses
-    pairs = zip(names, sizes[: len(names)], sizes[len(names) :], strict=True)
-    return {name: gradient / weight if weight else math.nan for name, gradient, weight in pairs}
+def norms(gradients: Sequence[Tensor | None]) -> list[float | None]:
+    """Of each gradient that there is."""
+    present = iter(_norms([gradient for gradient in gradients if gradient is not None]))
+    return [None if gradient is None else next(present) for gradient in gradients]
 
 
-def total_norm(gradients: Sequence[Tensor | None]) -> float:
-    """The norm of all gradients together."""
-    present = [gradient for gradient in gradients if gradient is not None]
-    return float(nn.utils.get_total_norm(present)) if present else 0.0
+def ratios(named: Sequence[tuple[str, nn.Parameter]], gradients: Sequence[float | None]) -> dict[str, float]:
+    """By parameter |gradient| / |weight|, from the gradients' norms; not-a-number where the weights are all zero."""
+    sizes = _norms([parameter.detach() for _, parameter in named])
+    found = zip(named, gradients, sizes, strict=True)
+    return {name: norm / size if size else math.nan for (name, _), norm, size in found if norm is not None}
+
+
+def _norms(tensors: list[Tensor]) -> list[float]:
+    """All at once, which is what torch's clipping does."""
+    return [float(norm) for norm in torch._foreach_norm(tensors)] if tensors else []  # noqa: SLF001
 
 
 def thresholds(norms: Sequence[float]) -> dict[float, float]:
@@ -75,15 +76,20 @@ def thresholds(norms: Sequence[float]) -> dict[float, float]:
     finite = sorted(norm for norm in norms if math.isfinite(norm))
     if not finite:
         return {}
-    wanted = torch.tensor([1 - share for share in ACTED_ON], dtype=torch.float64)
-    found = torch.tensor(finite, dtype=torch.float64).quantile(wanted)
-    return dict(zip(ACTED_ON, found.tolist(), strict=True))
+    return {share: _quantile(finite, 1 - share) for share in ACTED_ON}
 
 
-def like_rows(norm: float, rows: Tensor) -> list[float]:
-    """What the batch's gradient norm would be if all of its rows were like each one, by the norms of the rows (B,)."""
-    typical = float(rows.square().mean().sqrt())
-    return [norm * float(row) / typical if typical else 0.0 for row in rows]
+def _quantile(values: Sequence[float], share: float) -> float:
+    """Of sorted values, between two of them in proportion."""
+    place = share * (len(values) - 1)
+    low = values[int(place)]
+    return low + (values[min(int(place) + 1, len(values) - 1)] - low) * (place - int(place))
+
+
+def like_rows(norm: float, rows: Sequence[float]) -> list[float]:
+    """What the batch's gradient norm would be if all of its rows were like each one, by the norms of the rows."""
+    typical = math.sqrt(sum(row * row for row in rows) / max(len(rows), 1))
+    return [norm * row / typical if typical else 0.0 for row in rows]
 
 
 def plan(
@@ -91,17 +97,13 @@ def plan(
     gradients: Sequence[Tensor | None],
     optimizer: torch.optim.Optimizer | None,
     rate: float | None,
-    clip: float | None,
+    scale: float = 1.0,
 ) -> Steps | None:
-    """The next update: the optimizer's with its moments, or plain descent at `rate`; None without either."""
-    norm = total_norm(gradients)
-    scale = min(1.0, clip / norm) if clip and norm > 0 else 1.0
-    scaled = {p: g * scale for p, g in zip(parameters, gradients, strict=True) if g is not None}
+    """The next update by gradients times `scale`: the optimizer's, or plain descent at `rate`; None without either."""
+    present = {p: g for p, g in zip(parameters, gradients, strict=True) if g is not None}
     if optimizer is not None:
-        return _by_optimizer(optimizer, scaled)
-    if rate is None:
-        return None
-    return Steps(rate, {p: -rate * g for p, g in scaled.items()})
+        return _by_optimizer(optimizer, present if scale == 1.0 else {p: g * scale for p, g in present.items()})
+    return None if rate is None else Steps(rate, {p: g * (-rate * scale) for p, g in present.items()})
 
 
 def trial(
@@ -116,7 +118,7 @@ def trial(
         before: the loss as it is.
         loss: the loss of the same batch, with the same random numbers, each time it is called.
     """
-    promised = -sum(float((gradients[p] * change).sum()) for p, change in steps.changes.items())
+    promised = -sum(_along(gradients[p], change) for p, change in steps.changes.items())
 
     def after(share: float) -> float:
         with _moved(module, steps.changes, share):
@@ -133,12 +135,20 @@ def trial(
     return found
 
 
+def _along(gradient: Tensor, change: Tensor) -> float:
+    """How much the loss rises by a change, to the first order; an embedding's gradient may be sparse."""
+    return float((gradient * change).sum() if gradient.is_sparse else gradient.flatten() @ change.flatten())
+
+
 @contextmanager
 def _moved(module: nn.Module, changes: dict[nn.Parameter, Tensor], share: float) -> Iterator[None]:
     """Other parameters in the place of a module's own while a block runs."""
     places = [(each._parameters, name) for each in module.modules() for name in each._parameters]  # noqa: SLF001
     own = [table[name] for table, name in places]
-    there = {p: nn.Parameter(p.detach() + share * change, requires_grad=False) for p, change in changes.items()}
+    there = {
+        p: nn.Parameter(torch.add(p.detach(), change, alpha=share), requires_grad=False)
+        for p, change in changes.items()
+    }
     try:
         for table, name in places:
             parameter = table[name]
@@ -163,5 +173,5 @@ def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter
     twin.load_state_dict(copy.deepcopy(optimizer.state_dict()))  # it would take the very tensors
     twin.step()
     rate = max(float(group["lr"]) for group in optimizer.param_groups)
-    moved = {p: after.detach() - p.detach() for p, after in copies.items() if p in gradients}
-    return Steps(rate, moved)
+    with torch.no_grad():
+        return Steps(rate, {p: after.sub_(p).detach() for p, after in copies.items() if p in gradients})

@@ -4,7 +4,8 @@ The measuring is done by `elman.diagnosis`; this knows where network, batch, opt
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -30,7 +31,21 @@ BRIEF = ("name", "steps", "decay_per_step", "half_life", "horizon", "lyapunov_ex
 def look_inside(
     task: Task, network: nn.Module, prepared: Prepared, options: TrainingOptions, folder: RunFolder
 ) -> Diagnosis:
-    """Diagnose a run on the first batch of the training part of `prepared`.
+    """Diagnose a run on the first batch of the training part of `prepared`; arguments as for `training_step`.
+
+    Raises:
+        UsageError: if there is nothing to follow, as in `elman.diagnose`.
+
+    """
+    with training_step(task, network, prepared, options, folder) as (step, training):
+        return examine(network, step, training)
+
+
+@contextmanager
+def training_step(
+    task: Task, network: nn.Module, prepared: Prepared, options: TrainingOptions, folder: RunFolder
+) -> Iterator[tuple[Callable[[], Tensor], Training]]:
+    """The loss of a run's first batch as a function, and what is known of the training, while a block runs.
 
     Args:
         task: the run's task.
@@ -39,9 +54,6 @@ def look_inside(
         prepared: the data.
         options: the run's options.
         folder: the run's folder; nothing is written to it.
-
-    Raises:
-        UsageError: if there is nothing to follow, as in `elman.diagnose`.
 
     """
     display = Display(Metrics(folder.metrics), prepared.noun, quiet=True)
@@ -52,7 +64,7 @@ def look_inside(
         network.eval()
         batch = job.batches.next()
         training = Training(used, clip=options.clip or None, window=window, norms=_norms(folder))
-        return examine(network, lambda: job.objective(network, batch, None)[0], training)
+        yield lambda: job.objective(network, batch, None)[0], training
 
 
 def during_training(clip: float | None) -> Callable[..., dict[str, Any]]:

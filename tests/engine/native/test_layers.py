@@ -63,6 +63,16 @@ def test_equals_the_reference(name, options, dtype):
     assert_same(make_call(name, dtype=dtype, **OPTIONS[options]))
 
 
+@pytest.mark.parametrize("batch", [1, 20])
+@pytest.mark.parametrize("name", NAMES)
+def test_frozen_weights(name, batch):
+    """Only the input and the state are differentiated by; a lone row's input may be multiplied beforehand."""
+    call = make_call(name, directions=2, batch=batch, lengths=torch.arange(batch) % 6 + 1)
+    for weight in call.flat_weights:
+        weight.requires_grad_(False)
+    assert_same(call)
+
+
 def test_projection():
     assert_same(make_call("lstm", projection=3, directions=2, lengths=LENGTHS))
 
@@ -102,6 +112,21 @@ def test_backward_works_twice(name):
     output, _ = NATIVE.run(call)
     first = torch.autograd.grad(output.sum(), leaves(call), retain_graph=True, materialize_grads=True)
     assert_equal(torch.autograd.grad(output.sum(), leaves(call), materialize_grads=True), first)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_penalty(name, frozen):
+    """The gradient that arrives was computed from the very output, and so from the input that is asked for again."""
+
+    def twice(run):
+        call = make_call(name, directions=2, lengths=LENGTHS)
+        for weight in call.flat_weights:
+            weight.requires_grad_(weight.requires_grad and not frozen)
+        first = torch.autograd.grad(run(call)[0].square().sum(), call.input, create_graph=True)[0]
+        return torch.autograd.grad(first.square().sum(), leaves(call), materialize_grads=True)
+
+    assert_near(twice(NATIVE.run), twice(REFERENCE.run))
 
 
 @pytest.mark.parametrize("threads", [1, 2])

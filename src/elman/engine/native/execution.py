@@ -199,8 +199,9 @@ class Layer:
         d_final: Sequence[Tensor],
         *,
         wants_input: bool,
+        wants_weights: bool,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
-        """The gradients of the input's real steps, of the weights and, with detail, of all states of real steps.
+        """The gradients of the input's real steps, of the weights, if they are wanted, and, with detail, of all states.
 
         That of the initial state is written over `d_final`.
         """
@@ -226,18 +227,23 @@ class Layer:
                 job.bind(Kind.DINPUT, 0, d_inputs[direction].data_ptr(), self.inputs)
             jobs.append(job)
         self.numbers.run(jobs, self.threads)
-        d_weights = []
+        for projection, d_gate, d_input in zip(self.projections, d_gates, d_inputs, strict=False):
+            projection.input_gradient(d_gate, d_input)
+        d_weights = self._weight_gradients(jobs, d_gates) if wants_weights else []
+        for other in d_inputs[1:]:
+            d_inputs[0].add_(other)
+        return (d_inputs[0] if wants_input else None), d_weights, whole
+
+    def _weight_gradients(self, jobs: Sequence[Any], d_gates: Sequence[Tensor]) -> list[Tensor]:
+        """Of all directions, after their jobs have run."""
+        found = []
         for direction, (job, weights) in enumerate(zip(jobs, self.weights, strict=True)):
             gradients = [memory(tuple(tensor.shape), tensor) for tensor in weights]
             self.numbers.parameter_gradients(job, [tensor.data_ptr() for tensor in gradients], self.threads)
             if self.projections:
-                d_input = d_inputs[direction] if wants_input else None
-                first, *bias = self.projections[direction].backward(d_gates[direction], d_input)
-                gradients = [first, *bias, *gradients]
-            d_weights += gradients
-        for other in d_inputs[1:]:
-            d_inputs[0].add_(other)
-        return (d_inputs[0] if wants_input else None), d_weights, whole
+                found += self.projections[direction].weight_gradients(d_gates[direction])
+            found += gradients
+        return found
 
 
 Forward = tuple[Tensor, list[Tensor], Tensor, list[Tensor]]
@@ -302,6 +308,7 @@ def backward(
     d_final: Sequence[Tensor | None],
     wants_input: bool,
     detail: bool = False,
+    wants_weights: bool = True,
 ) -> list[Tensor]:
     """The gradients of one layer.
 
@@ -315,10 +322,11 @@ def backward(
         d_final: the gradients of the final state, each None for zeros.
         wants_input: whether the gradient of the input is wanted; it is without elements if not.
         detail: as for `forward`.
+        wants_weights: whether the gradients of the weights are wanted.
 
     Returns:
-        The gradients of the input, of each tensor of the state, and of each weight that there is; with detail also the
-        whole gradients of all states after every step.
+        The gradients of the input, of each tensor of the state, and, if wanted, of each weight that there is; with
+        detail also the whole gradients of all states after every step.
 
     """
     layer = Layer(cell, input, state, weights, lengths, sizes, reset, detail)
@@ -326,7 +334,7 @@ def backward(
     rows = layer.rows
     if rows.real == 0:
         d_input = torch.zeros_like(input) if wants_input else input.new_empty(0)
-        own = [tensor for tensor in parameters(cell_of(cell), weights) if tensor is not None]
+        own = [tensor for tensor in parameters(cell_of(cell), weights) if wants_weights and tensor is not None]
         zeros = [torch.zeros_like(tensor) for tensor in (*own, output, *others)]
         return [d_input, *(d.clone() for d in given), *(zeros if detail else zeros[: -1 - len(others)])]
     d_state = [_own(tensor if rows.chosen is None else tensor.index_select(1, rows.chosen)) for tensor in given]
@@ -335,7 +343,9 @@ def backward(
     arriving = [None if tensor is None else taken(tensor) for tensor in (d_output, *d_others)]
     if rows.chosen is not None:
         histories = [layer.histories(tape)[0], *map(rows.packed, others)]
-    found, d_weights, whole = layer.backward(histories, tape, arriving, d_state, wants_input=wants_input)
+    found, d_weights, whole = layer.backward(
+        histories, tape, arriving, d_state, wants_input=wants_input, wants_weights=wants_weights
+    )
     if rows.chosen is not None:
         d_state = [old.index_copy(1, rows.chosen, new) for old, new in zip(given, d_state, strict=True)]
         found = None if found is None else rows.padded(found)

@@ -18,6 +18,13 @@ Told = Callable[[Sequence[Tensor]], None]
 """Is called in a backward pass with the whole gradients of all states after every step."""
 
 
+class Wanted(NamedTuple):
+    """Which gradients are wanted, beside that of the state."""
+
+    input: bool
+    weights: bool
+
+
 class Where(NamedTuple):
     """What a layer is told besides tensors that have gradients."""
 
@@ -79,7 +86,8 @@ class LayerFunction(torch.autograd.Function):
             return (None,) * (1 + len(tensors))
         needed = ctx.needs_input_grad[1:]
         arriving = (d_output, *given)  # at the output, the final state, the other states of every step
-        arguments = (ctx.where, needed[0], len(arriving), output, tape, *others, *arriving, *tensors)
+        wanted = Wanted(needed[0], any(needed[1 + ctx.where.states :]))
+        arguments = (ctx.where, wanted, len(arriving), output, tape, *others, *arriving, *tensors)
         differentiate: Any = Gradients.apply if torch.is_grad_enabled() else _gradients
         found = differentiate(*arguments)
         return None, *[gradient if need else None for need, gradient in zip(needed, found, strict=True)]
@@ -96,7 +104,7 @@ class TransformedFunction(LayerFunction):
         return mapped(TransformedFunction.apply, info, in_dims, *arguments)
 
 
-def _gradients(where: Where, wants_input: bool, count: int, output: Tensor, tape: Tensor, *rest: Any) -> Any:
+def _gradients(where: Where, wanted: Wanted, count: int, output: Tensor, tape: Tensor, *rest: Any) -> Any:
     """Of input, state and weights. `count` gradients arrive; `rest` is other states, these gradients, own tensors."""
     others = rest[: count - 1 - where.states]
     d_output, *arriving = rest[len(others) : len(others) + count]
@@ -105,8 +113,10 @@ def _gradients(where: Where, wants_input: bool, count: int, output: Tensor, tape
     d_final, d_others = arriving[: where.states], arriving[where.states :]
     known = (where.cell, input, state, weights, where.lengths, where.sizes, where.reset)
     detail = where.told is not None
-    found = where.run.backward(*known, output, tape, others, d_output, d_others, d_final, wants_input, detail)
-    present = [tensor is not None for tensor in (input, *state, *parameters(cell_of(where.cell), weights))]
+    saved = (output, tape, others, d_output, d_others, d_final)
+    found = where.run.backward(*known, *saved, wanted.input, detail, wanted.weights)
+    own = parameters(cell_of(where.cell), weights)
+    present = [True] * (1 + len(state)) + [wanted.weights and tensor is not None for tensor in own]
     if where.told is not None:
         where.told(found[sum(present) :])
     values = iter(found)
@@ -119,9 +129,9 @@ class Gradients(torch.autograd.Function):
     forward = staticmethod(_gradients)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, where: Where, wants_input: bool, count: int, *tensors: Any) -> Any:
+    def vmap(info: Any, in_dims: Any, where: Where, wanted: Wanted, count: int, *tensors: Any) -> Any:
         def apply(_: Any, *own: Any) -> Any:
-            return Gradients.apply(where, wants_input, count, *own)  # type: ignore[no-untyped-call]
+            return Gradients.apply(where, wanted, count, *own)  # type: ignore[no-untyped-call]
 
         return mapped(apply, info, (None, *in_dims[3:]), None, *tensors)
 
@@ -136,8 +146,7 @@ class Gradients(torch.autograd.Function):
     def backward(ctx: Any, *given: Tensor | None) -> Any:
         tensors = ctx.saved_tensors
         with torch.enable_grad():
-            own = [tensor if tensor is None or tensor.requires_grad else tensor.detach().requires_grad_()
-                   for tensor in tensors]  # fmt: skip
+            own = [None if tensor is None else _apart(tensor) for tensor in tensors]
             found = _by_reference(ctx.where, own[: ctx.count], own[ctx.count :])
         pairs = [(y, d) for y, d in zip(found, given, strict=True) if y is not None and d is not None]
         wanted = [tensor for tensor in own if tensor is not None]
@@ -152,6 +161,11 @@ class Gradients(torch.autograd.Function):
         )
         before = (None,) * (5 + ctx.others)
         return before + tuple(None if tensor is None else next(second) for tensor in own)
+
+
+def _apart(tensor: Tensor) -> Tensor:
+    """The same values as a tensor of its own: what arrives may be computed from the input, which is asked for too."""
+    return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
 
 
 def _by_reference(where: Where, arriving: Sequence[Tensor | None], tensors: Sequence[Any]) -> list[Tensor | None]:

@@ -18,11 +18,12 @@ from elman.engine.native.programs import cell_of, parameters, programs, shapes_o
 
 ARGUMENTS = "str cell, Tensor input, Tensor[] state, Tensor?[] weights, Tensor? lengths, Tensor? sizes, Tensor? reset"
 SAVED = "Tensor output, Tensor tape, Tensor[] others, Tensor? d_output, Tensor?[] d_others, Tensor?[] d_final"
+WANTED = "bool wants_input, bool detail=False, bool wants_weights=True"
 RESULTS = "Tensor output, Tensor[] final, Tensor tape, Tensor[] others"
 
 _library: Any = torch.library.Library("elman", "DEF")  # type: ignore[no-untyped-call]
 _library.define(f"layer({ARGUMENTS}, bool keep=False, bool detail=False) -> ({RESULTS})")
-_library.define(f"layer_backward({ARGUMENTS}, {SAVED}, bool wants_input, bool detail=False) -> Tensor[]")
+_library.define(f"layer_backward({ARGUMENTS}, {SAVED}, {WANTED}) -> Tensor[]")
 _library.impl("layer", execution.forward, "CPU")
 _library.impl("layer_backward", execution.backward, "CPU")
 
@@ -153,8 +154,9 @@ def _fake_backward(
     d_final: Sequence[Tensor | None],  # noqa: ARG001
     wants_input: bool,
     detail: bool = False,
+    wants_weights: bool = True,
 ) -> list[Tensor]:
-    own = parameters(cell_of(cell), weights)
+    own = parameters(cell_of(cell), weights) if wants_weights else []
     tensors = [*state, *[tensor for tensor in own if tensor is not None]]
     tensors += [output, *others] if detail else []
     d_input = torch.empty_like(input, memory_format=torch.contiguous_format) if wants_input else input.new_empty(0)

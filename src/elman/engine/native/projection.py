@@ -51,13 +51,14 @@ class Projection:
         job.bind(Kind.NEXT, 0, result.data_ptr(), result.shape[-1])
         self.numbers.run([job], self.threads)
 
-    def backward(self, d_result: Tensor, d_rows: Tensor | None) -> list[Tensor]:
-        """The gradients of the matrix and of the bias; writes those of the rows where they are wanted.
+    # Backward by torch's kernels: for rows of all time steps they are as fast, and need no copy of what arrives.
 
-        By torch's kernels: for rows of all time steps they are as fast, and need no copy of what arrives.
-        """
+    def input_gradient(self, d_result: Tensor, d_rows: Tensor) -> None:
+        """Write the gradients of the rows."""
+        torch.mm(d_result, self.weights[0], out=d_rows.view(len(d_result), -1))
+
+    def weight_gradients(self, d_result: Tensor) -> list[Tensor]:
+        """Those of the matrix, and of the bias if there is one."""
         rows, (matrix, *bias) = self.rows.view(len(d_result), -1), self.weights
-        if d_rows is not None:
-            torch.mm(d_result, matrix, out=d_rows.view_as(rows))
         found = torch.mm(d_result.t(), rows, out=memory(tuple(matrix.shape), matrix))
         return [found, *(d_result.sum(0) for _ in bias)]
