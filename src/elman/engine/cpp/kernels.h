@@ -59,11 +59,12 @@ struct Gradient {
     int lanes;   // numbers in a vector
     int height;  // rows m of a block
     int width;   // columns j of a panel
+    int group;   // so many columns of `a`, whole blocks and whole vectors, are packed side by side
 
-    // Columns [first, first + count) of k rows in blocks of `block` columns, zeros past the last one; a block is
-    // [k][block], and follows the block before it. Row i begins at rows[i], null for zeros; or without such a list at
-    // data + i * ld.
-    void (*pack)(const T* data, i64 ld, const T* const* rows, i64 k, i64 first, i64 count, int block, T* packed);
+    // Columns [first, first + count) of k rows in parts of `part` columns, whole vectors, with zeros past the last one;
+    // a part is [k][part], and follows the part before it. Row i begins at rows[i], null for zeros; or without such a
+    // list at data + i * ld.
+    void (*pack)(const T* data, i64 ld, const T* const* rows, i64 k, i64 first, i64 count, int part, T* packed);
 
     // One block of `a` (`height` columns, rows `lda` apart) with a packed one of `b` (`columns`, rounded up to whole
     // vectors). Reads `height` columns of `a` even where only `rows` of them count.

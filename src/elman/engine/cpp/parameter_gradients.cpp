@@ -11,15 +11,15 @@ namespace {
 
 // Steps in one go: with 128 a panel takes 32 KiB of the first-level cache, and packed gradients leave room in the
 // second. Large gradients are written less often with more: B, T, I, H = 20, 35, 640, 640 went from 245 to 262 GFLOP/s
-// (GRU; 512 lose on the other shapes).
+// (GRU; 160 to 256 are alike, 320 and 512 lose).
 constexpr i64 DEPTH = 128;
-constexpr i64 DEPTH_IF_LARGE = 224;
+constexpr i64 DEPTH_IF_LARGE = 192;
 
 // Gradients are packed when so many panels or more are multiplied with them; else they are read where they lie, one
-// line for each step and block, which is slower to multiply with but costs nothing before. Measured: without, H = 64
-// takes 0.83 of the time, H = 256 1.1, H = 512 1.2. (Fetching the gradients of the next steps ahead of time made no
-// difference.)
-constexpr i64 WORTH_PACKING = 5;
+// line for each step and block, which is slower to multiply with but costs nothing before. Measured, GFLOP/s, with 1, 2,
+// 3, 4: GRU of 64 units 214, 221, 234, 234; of 128 241, 245, 245, 252; of 256 273, 276, 278, 281. They are packed in
+// groups of whole vectors: block by block, packing took a fifth of the time.
+constexpr i64 WORTH_PACKING = 4;
 
 // Up to this size of all gradients, threads share the steps and add up what each has; beyond it they share the blocks,
 // and each packs all values. Measured on 2 cores (2 MiB of second-level cache each), GFLOP/s with shared blocks and
@@ -70,6 +70,8 @@ struct Strip {
     size_t block;
     i64 first;
     int columns;
+    i64 group;   // where the group begins that it is packed in, in columns
+    int inside;  // where it begins in that
 };
 
 template <class T>
@@ -201,13 +203,19 @@ std::vector<Strip> ParameterGradients<T>::strips_of(Member member) const {
     for (const Block<T>& it : blocks) total += strips(it) * it.panels;
     const i64 begin = total * member.index / member.count, end = total * (member.index + 1) / member.count;
     std::vector<Strip> all;
+    i64 place = 0;
     for (size_t b = 0; b < blocks.size(); ++b) {
         const i64 count = strips(blocks[b]);
         for (i64 i = 0; i < count; ++i, before += blocks[b].panels) {
             const bool mine = meeting ? i * member.count / count == member.index : before >= begin && before < end;
+            if (!mine) continue;
             const i64 first = i * kernel.height;
-            if (mine) all.push_back({b, first, int(std::min<i64>(kernel.height, blocks[b].columns - first))});
+            const int inside = int(place % kernel.group);
+            all.push_back(
+                {b, first, int(std::min<i64>(kernel.height, blocks[b].columns - first)), place - inside, inside});
+            place += kernel.height;
         }
+        place = (place + kernel.group - 1) / kernel.group * kernel.group;
     }
     return all;
 }
@@ -257,12 +265,11 @@ void ParameterGradients<T>::multiply(const std::vector<Strip>& mine, i64 step, i
             const int round = (columns + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
             kernel.pack(value.rows.data + step * value.rows.ld, value.rows.ld, value.rows.from(step), k, column,
                         columns, round, panel);
-            for (size_t i = 0; i < mine.size(); ++i) {
-                const Strip& strip = mine[i];
+            for (const Strip& strip : mine) {
                 const Block<T>& block = blocks[strip.block];
-                const T* a = block.panels >= WORTH_PACKING ? packed + i64(i) * kernel.height * k
+                const T* a = block.panels >= WORTH_PACKING ? packed + strip.group * k + strip.inside
                                                            : block.data + step * block.ld + strip.first;
-                const i64 lda = block.panels >= WORTH_PACKING ? kernel.height : block.ld;
+                const i64 lda = block.panels >= WORTH_PACKING ? kernel.group : block.ld;
                 for (const Target<T>& target : block.targets) {
                     if (target.value != v) continue;
                     T* out = (own == nullptr ? target.out : own + target.offset) + strip.first * value.width + column;
@@ -283,8 +290,8 @@ void ParameterGradients<T>::pack(const std::vector<Strip>& mine, i64 step, i64 k
         i64 columns = 0;
         for (; end < mine.size() && mine[end].block == first.block; ++end) columns += mine[end].columns;
         if (block.panels >= WORTH_PACKING)
-            kernel.pack(block.data + step * block.ld, block.ld, nullptr, k, first.first, columns, kernel.height,
-                        packed + i64(i) * kernel.height * k);
+            kernel.pack(block.data + step * block.ld, block.ld, nullptr, k, first.first, columns, kernel.group,
+                        packed + first.group * k);
         i = end;
     }
 }
@@ -292,8 +299,9 @@ void ParameterGradients<T>::pack(const std::vector<Strip>& mine, i64 step, i64 k
 template <class T>
 void ParameterGradients<T>::run_strips(const std::vector<Strip>& mine, Range steps, T* own) const {
     if (mine.empty()) return;
-    const i64 depth = std::min(this->depth(), steps.size());
-    const i64 packed_columns = i64(mine.size()) * kernel.height;
+    const i64 parts = (steps.size() + this->depth() - 1) / this->depth();
+    const i64 depth = (steps.size() + parts - 1) / parts;  // none of them much shorter than the others
+    const i64 packed_columns = mine.back().group + kernel.group;
     const Workspace memory(size_t(depth * (kernel.width + packed_columns)) * sizeof(T));
     T* panel = static_cast<T*>(memory.data());
     T* packed = panel + depth * kernel.width;

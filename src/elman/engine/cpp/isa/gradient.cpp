@@ -54,40 +54,33 @@ void multiply(const T* a, i64 lda, const T* b, i64 k, int rows, int columns, T* 
     }
 }
 
+// `count` numbers, or zeros if there is no place that they come from; then zeros up to `part`.
 template <class T>
-ELMAN_INLINE void copy(const T* from, i64 count, T* to, int block) {
+ELMAN_INLINE void copy(const T* from, i64 count, T* to, int part) {
     using S = Vector<T>;
-    for (int j = 0; j < block; j += S::W) {
-        const i64 there = count - j;
-        const auto value = from == nullptr || there <= 0 ? S::set(0)
-                           : there >= S::W               ? S::load(from + j)
-                                                         : S::load(from + j, S::mask(int(there)));
-        if (block - j >= S::W) S::store(to + j, value);
-        else S::store(to + j, value, S::mask(block - j));
-    }
+    if (from == nullptr) count = 0;
+    int j = 0;
+    for (; j + S::W <= count; j += S::W) S::store(to + j, S::load(from + j));
+    if (j < count) S::store(to + j, S::load(from + j, S::mask(int(count - j)))), j += S::W;
+    for (; j < part; j += S::W) S::store(to + j, S::set(0));
 }
 
-// 8 rows at a time: rows are often a multiple of 4 KiB apart and then share one set of the first-level cache, which
-// holds 8 lines or more; neighbouring blocks share lines.
 template <class T>
-void pack(const T* data, i64 ld, const T* const* rows, i64 k, i64 first, i64 count, int block, T* packed) {
-    constexpr i64 group = 8;
-    for (i64 begin = 0; begin < k; begin += group) {
-        const i64 end = begin + group < k ? begin + group : k;
-        for (i64 column = 0, b = 0; column < count; column += block, ++b) {
-            for (i64 i = begin; i < end; ++i) {
-                const T* row = rows == nullptr ? data + i * ld : rows[i];
-                const T* from = row == nullptr ? nullptr : row + first + column;
-                const i64 there = count - column < block ? count - column : block;
-                copy<T>(from, there, packed + (b * k + i) * block, block);
-            }
-        }
+void pack(const T* data, i64 ld, const T* const* rows, i64 k, i64 first, i64 count, int part, T* packed) {
+    for (i64 i = 0; i < k; ++i) {
+        const T* row = rows == nullptr ? data + i * ld : rows[i];
+        T* to = packed + i * part;
+        for (i64 column = 0; column < count; column += part, to += k * part)
+            copy<T>(row == nullptr ? nullptr : row + first + column, count - column < part ? count - column : part, to,
+                    part);
     }
 }
 
 template <class T>
 constexpr Gradient<T> table() {
-    return {Vector<T>::W, HEIGHT, VECTORS * Vector<T>::W, pack<T>, multiply<T>};
+    constexpr int W = Vector<T>::W;
+    static_assert(HEIGHT == 6 && W % 2 == 0, "a group is the least common multiple of both");
+    return {W, HEIGHT, VECTORS * W, HEIGHT / 2 * W, pack<T>, multiply<T>};
 }
 
 }  // namespace
