@@ -1,6 +1,9 @@
 """The gradient of a layer, once by the engine and twice by the reference.
 
 It does not know what computes forward and backward: `run` is `execution`, or the same two functions as operators.
+
+The output is the caller's to write over, as that of torch.nn's layers is, although the gradient needs what it was: if
+it has changed, the layer runs once more.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,13 +49,20 @@ def _forward(where: Where, input: Tensor, *tensors: Any) -> Any:
     return output, tape, *final, *others
 
 
-def _keep(ctx: Any, inputs: Any, outputs: Any) -> None:
+def _keep(ctx: Any, inputs: Any, outputs: Any, own: Tensor | None = None) -> None:
+    """What backward needs. `own` is the output once more, outside the graph: then that is not kept, nor its version."""
     where, *tensors = inputs
     output, tape, *rest = outputs
     ctx.where, ctx.others = where, len(rest) - where.states
-    ctx.save_for_backward(output, tape, *rest[where.states :], *tensors)
+    ctx.output, ctx.version = own, None if own is None else own._version  # noqa: SLF001
+    ctx.save_for_backward(output if own is None else None, tape, *rest[where.states :], *tensors)
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
+
+
+def _no_view(tensor: Tensor) -> Tensor:
+    """The same memory as a tensor that may be written over in a graph."""
+    return tensor.new_empty(0).set_(tensor.untyped_storage(), 0, tensor.shape)  # type: ignore[call-overload, no-any-return]
 
 
 def mapped(function: Any, info: Any, in_dims: Any, *arguments: Any) -> Any:
@@ -74,21 +84,34 @@ class LayerFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        outputs = _forward(*inputs)
-        _keep(ctx, inputs, outputs)
-        return outputs
+        output, *rest = _forward(*inputs)
+        own = None
+        if type(output) is Tensor:  # a compiler's are never written over
+            output = _no_view(output)
+            own = output.detach()
+        _keep(ctx, inputs, (output, *rest), own)
+        return output, *rest
 
     @staticmethod
     def backward(ctx: Any, d_output: Tensor | None, _: Any, *given: Tensor | None) -> Any:
         output, tape, *rest = ctx.saved_tensors
         others, tensors = rest[: ctx.others], rest[ctx.others :]
+        if ctx.output is not None:
+            output = ctx.output
+            if output._version != ctx.version:  # noqa: SLF001 - the caller has written over it
+                with torch.no_grad():
+                    output, tape, *rest = _forward(ctx.where, *tensors)
+                others = rest[ctx.where.states :]
+            if not torch._C._autograd._get_current_graph_task_keep_graph():  # noqa: SLF001
+                ctx.output = None  # as of what is saved, memory ends with the graph
         if d_output is None and all(tensor is None for tensor in given):
             return (None,) * (1 + len(tensors))
         needed = ctx.needs_input_grad[1:]
         arriving = (d_output, *given)  # at the output, the final state, the other states of every step
         wanted = Wanted(needed[0], any(needed[1 + ctx.where.states :]))
         arguments = (ctx.where, wanted, len(arriving), output, tape, *others, *arriving, *tensors)
-        differentiate: Any = Gradients.apply if torch.is_grad_enabled() else _gradients
+        again = torch.is_grad_enabled() or torch._C._are_functorch_transforms_active()  # noqa: SLF001
+        differentiate: Any = Gradients.apply if again else _gradients
         found = differentiate(*arguments)
         return None, *[gradient if need else None for need, gradient in zip(needed, found, strict=True)]
 
@@ -145,45 +168,46 @@ class Gradients(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
         tensors = ctx.saved_tensors
-        with torch.enable_grad():
-            own = [None if tensor is None else _apart(tensor) for tensor in tensors]
-            found = _by_reference(ctx.where, own[: ctx.count], own[ctx.count :])
-        pairs = [(y, d) for y, d in zip(found, given, strict=True) if y is not None and d is not None]
-        wanted = [tensor for tensor in own if tensor is not None]
-        second = iter(
-            torch.autograd.grad(
-                [y for y, _ in pairs],
-                wanted,
-                [d for _, d in pairs],
-                create_graph=torch.is_grad_enabled(),
-                allow_unused=True,
-            )
-        )
-        before = (None,) * (5 + ctx.others)
-        return before + tuple(None if tensor is None else next(second) for tensor in own)
+
+        def gradients(*own: Tensor) -> list[Tensor]:
+            values = _with_gaps(own, tensors)
+            return _by_reference(ctx.where, values[: ctx.count], values[ctx.count :])
+
+        found, pull = torch.func.vjp(gradients, *_without_gaps(tensors))  # type: ignore[misc]
+        own, weights = tensors[ctx.count :][: 1 + ctx.where.states], tensors[ctx.count + 1 + ctx.where.states :]
+        like = [*own, *parameters(cell_of(ctx.where.cell), weights)]
+        arriving = [d for d, tensor in zip(given, like, strict=True) if tensor is not None]
+        second = pull([torch.zeros_like(y) if d is None else d for y, d in zip(found, arriving, strict=True)])
+        return (None,) * (5 + ctx.others) + tuple(_with_gaps(second, tensors))
 
 
-def _apart(tensor: Tensor) -> Tensor:
-    """The same values as a tensor of its own: what arrives may be computed from the input, which is asked for too."""
-    return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
+def _without_gaps(tensors: Sequence[Tensor | None]) -> list[Tensor]:
+    return [tensor for tensor in tensors if tensor is not None]
 
 
-def _by_reference(where: Where, arriving: Sequence[Tensor | None], tensors: Sequence[Any]) -> list[Tensor | None]:
-    """The gradients of a layer's input, state and weights, as a graph."""
-    input, *rest = tensors
-    state, weights = rest[: where.states], rest[where.states :]
-    cell = cell_of(where.cell)
-    size = len(cell.fields)
-    directions = tuple(cell.bundle(weights[at : at + size]) for at in range(0, len(weights), size))
-    known = (where.sizes, where.lengths, where.reset)
-    record = None if where.told is None else Record()
-    output, final = Reference().run(Call(cell, directions, input, tuple(state), *known, record=record))
-    values = [output, *final]
-    if record is not None:
-        values += [tensor.permute(1, 2, 0, 3).flatten(2) for tensor in record.values[1:]]
-    pairs = [(y, d) for y, d in zip(values, arriving, strict=True) if d is not None]
-    tensors = [input, *state, *parameters(cell, weights)]
-    wanted = [tensor for tensor in tensors if tensor is not None]
-    outputs, gradients = [y for y, _ in pairs], [d for _, d in pairs]
-    found = iter(torch.autograd.grad(outputs, wanted, gradients, create_graph=True, materialize_grads=True))
-    return [None if tensor is None else next(found) for tensor in tensors]
+def _with_gaps(found: Sequence[Tensor], like: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """None where `like` has None."""
+    values = iter(found)
+    return [None if tensor is None else next(values) for tensor in like]
+
+
+def _by_reference(where: Where, arriving: Sequence[Tensor | None], tensors: Sequence[Any]) -> list[Tensor]:
+    """The gradients of a layer's input, state and those weights that there are."""
+    cell, known = cell_of(where.cell), (where.sizes, where.lengths, where.reset)
+    given, weights = tensors[: 1 + where.states], tensors[1 + where.states :]
+    own = parameters(cell, weights)
+
+    def run(input: Tensor, *rest: Tensor) -> list[Tensor]:
+        changed = _with_gaps(rest[where.states :], own)
+        every = [mask if tensor is None else tensor for mask, tensor in zip(weights, changed, strict=True)]
+        size = len(cell.fields)
+        directions = tuple(cell.bundle(every[at : at + size]) for at in range(0, len(every), size))
+        record = None if where.told is None else Record()
+        output, final = Reference().run(Call(cell, directions, input, rest[: where.states], *known, record=record))
+        values = [output, *final]
+        if record is not None:
+            values += [tensor.permute(1, 2, 0, 3).flatten(2) for tensor in record.values[1:]]
+        return [y for y, d in zip(values, arriving, strict=True) if d is not None]
+
+    _, pull = torch.func.vjp(run, *given, *_without_gaps(own))  # type: ignore[misc]
+    return list(pull(_without_gaps(arriving)))

@@ -1,0 +1,17 @@
+"""What may watch the operations of a call: a tracer that writes them down, derivatives in forward mode.
+
+It does not know what follows from that for the choice of a backend.
+"""
+
+import torch
+from torch.autograd import forward_ad
+
+
+def tracing() -> bool:
+    """Whether torch.jit.trace, or an export that uses it, writes down what is computed."""
+    return torch._C._get_tracing_state() is not None  # noqa: SLF001 - torch.jit.is_tracing is slower and has no types
+
+
+def forward_mode() -> bool:
+    """Whether derivatives are taken in forward mode, by torch.func.jvp, jacfwd or hessian, or by dual numbers."""
+    return forward_ad._current_level >= 0  # noqa: SLF001

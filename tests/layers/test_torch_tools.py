@@ -1,0 +1,186 @@
+"""What torch's users do with layers beside calling them: write over outputs, take any derivative, prune, trace."""
+
+import io
+
+import pytest
+import torch
+from tests.layers.pairs import LAYERS, pair
+from tests.tolerance import assert_close, assert_equal
+from torch import nn
+from torch.autograd import forward_ad
+from torch.func import hessian, jacfwd, jacrev, jvp
+from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
+
+import elman
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),  # of torch.nn's own checks too
+]
+
+FORMS = {"padded": {}, "lengths": {"lengths": torch.tensor([7, 3, 5])}}
+each = pytest.mark.parametrize("name", LAYERS)
+
+
+def gradients(layer, x, loss):
+    x = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(loss(layer, x), [x, *layer.parameters()])
+
+
+WRITES = {
+    "relu": lambda output: nn.ReLU(inplace=True)(output).sum(),
+    "dropout": lambda output: nn.Dropout(0.5, inplace=True)(output).sum(),
+    "a step": lambda output: (output[2].mul_(3), output.square().sum())[1],
+    "twice": lambda output: output.mul_(2).tanh_().sum(),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("form", FORMS)
+@each
+def test_an_output_may_be_written_over(name, form, write):
+    layer, x = pair(name, 4, 6, bidirectional=True)[0].double(), torch.randn(7, 3, 4, dtype=torch.float64)
+
+    def loss(layer, x):
+        torch.manual_seed(0)
+        return WRITES[write](layer(x, **FORMS[form])[0])
+
+    found = gradients(layer, x, loss)
+    with elman.backend("reference"):
+        assert_close(found, gradients(layer, x, loss))
+
+
+def test_an_output_is_written_over_between_two_backward_passes():
+    layer, x = elman.LSTM(4, 6).double(), torch.randn(7, 3, 4, dtype=torch.float64)
+    output = layer(x)[0]
+    first = torch.autograd.grad(output.sum(), list(layer.parameters()), retain_graph=True)
+    total = output.sum()
+    with torch.no_grad():
+        output.zero_()
+    assert_equal(torch.autograd.grad(total, list(layer.parameters())), first)
+
+
+@each
+def test_other_tensors_may_not_be_written_over(name):
+    layer, x = pair(name, 4, 6)[0], torch.randn(7, 3, 4)
+    total = layer(x)[0].sum()
+    with torch.no_grad():
+        layer.weight_hh_l0.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        total.backward()
+
+
+@each
+def test_memory_ends_with_the_graph(name):
+    """The gradient needs the output, and gives it up when backward is through."""
+    layer = pair(name, 4, 6)[0]
+    output = layer(torch.randn(7, 3, 4))[0]
+    total, node = output.sum(), output.grad_fn
+    total.backward()
+    assert node.output is None
+
+
+@each
+def test_derivatives_in_forward_mode_and_of_higher_order(name):
+    layer, x = pair(name, 2, 3, 2, bidirectional=True)[0].double(), torch.randn(4, 2, 2, dtype=torch.float64)
+
+    def run(x):
+        return layer(x)[0]
+
+    def loss(x):
+        return run(x).square().sum()
+
+    jacobian = jacrev(run)(x)
+    direction = torch.randn_like(x)
+    along = torch.einsum("tbhuvi,uvi->tbh", jacobian, direction)
+    assert_close(jacfwd(run)(x), jacobian)
+    assert_close(jvp(run, (x,), (direction,))[1], along)
+    with forward_ad.dual_level():
+        assert_close(forward_ad.unpack_dual(run(forward_ad.make_dual(x, direction))).tangent, along)
+    with torch.no_grad():
+        assert_close(jacrev(run)(x), jacobian)
+        assert_close(jacfwd(run)(x), jacobian)
+    second = torch.autograd.functional.hessian(loss, x)
+    assert_close(hessian(loss)(x), second)
+    assert_close(jacrev(jacrev(loss))(x), second)
+
+
+@each
+def test_third_derivatives(name):
+    layer, x = pair(name, 2, 3)[0].double(), torch.randn(3, 2, 2, dtype=torch.float64)
+
+    def third(x):
+        x = x.clone().requires_grad_()
+        value = layer(x)[0].square().sum()
+        for _ in range(3):
+            (found,) = torch.autograd.grad(value, x, create_graph=True)
+            value = found.square().sum()
+        return found
+
+    found = third(x)
+    with elman.backend("reference"):
+        assert_close(found, third(x))
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@each
+def test_checkpoints(name, reentrant):
+    layer, x = pair(name, 4, 6, 2)[0], torch.randn(7, 3, 4)
+
+    def loss(layer, x):
+        return checkpoint(lambda x: layer(x)[0], x, use_reentrant=reentrant).square().sum()
+
+    found = []
+    for each_loss in (loss, lambda layer, x: layer(x)[0].square().sum()):
+        given = x.clone().requires_grad_()
+        layer.zero_grad()
+        each_loss(layer, given).backward()
+        found.append([given.grad, *[p.grad for p in layer.parameters()]])
+    assert_equal(*found)
+
+
+@each
+def test_pruned_weights(name):
+    found = []
+    for layer in pair(name, 4, 6):
+        prune.l1_unstructured(layer, "weight_hh_l0", amount=0.5)
+        layer(torch.ones(7, 3, 4))[0].sum().backward()
+        found.append(layer.weight_hh_l0_orig.grad)
+    assert_close(*found)
+
+
+@pytest.mark.filterwarnings("ignore:torch has no kernel:elman.FallbackWarning")
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"layer_norm": True}], ids=str)
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_a_traced_module_runs_without_elman(name, options):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = LAYERS[name][0](4, 6, **options)
+
+        def forward(self, x):
+            return self.layer(x)[0]
+
+    model, file = Model(), io.BytesIO()
+    traced = torch.jit.trace(model, torch.randn(7, 3, 4))
+    assert "elman::" not in str(traced.inlined_graph)
+    assert "PythonOp" not in str(traced.inlined_graph)
+    torch.jit.save(traced, file)
+    file.seek(0)
+    other = torch.randn(7, 5, 4)  # of another batch size
+    assert_close(torch.jit.load(file)(other), model(other))
+
+
+def test_an_export_to_onnx_gets_operators_that_onnx_knows(monkeypatch):
+    layer = elman.GRU(4, 6)
+    assert elman.explain(layer, torch.randn(7, 3, 4)).backend == "native"
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    assert elman.explain(layer, torch.randn(7, 3, 4)).backend == "torch"
+    assert elman.explain(elman.Recurrent("mingru", 4, 6), torch.randn(7, 3, 4)).backend == "reference"
+
+
+def test_a_layer_on_the_meta_device():
+    output, (h, c) = elman.LSTM(4, 6, bidirectional=True, device="meta")(torch.randn(7, 3, 4, device="meta"))
+    assert (output.shape, h.shape, c.shape) == ((7, 3, 12), (2, 3, 6), (2, 3, 6))
