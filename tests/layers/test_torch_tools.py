@@ -52,6 +52,17 @@ def test_an_output_may_be_written_over(name, form, write):
         assert_close(found, gradients(layer, x, loss))
 
 
+@each
+def test_a_compiled_module_may_write_over_an_output(name):
+    layer, x = pair(name, 4, 6, bidirectional=True)[0].double(), torch.randn(7, 3, 4, dtype=torch.float64)
+
+    def loss(layer, x):
+        return torch.relu_(layer(x)[0]).sum()
+
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    assert_close(gradients(layer, x, compiled), gradients(layer, x, loss))
+
+
 def test_an_output_is_written_over_between_two_backward_passes():
     layer, x = elman.LSTM(4, 6).double(), torch.randn(7, 3, 4, dtype=torch.float64)
     output = layer(x)[0]

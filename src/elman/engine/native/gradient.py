@@ -50,7 +50,7 @@ def _forward(where: Where, input: Tensor, *tensors: Any) -> Any:
 
 
 def _keep(ctx: Any, inputs: Any, outputs: Any, own: Tensor | None = None) -> None:
-    """What backward needs. `own` is the output once more, outside the graph: then that is not kept, nor its version."""
+    """What backward needs. `own` is the output once more, outside the graph, where that may be written over."""
     where, *tensors = inputs
     output, tape, *rest = outputs
     ctx.where, ctx.others = where, len(rest) - where.states
@@ -85,11 +85,11 @@ class LayerFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
         output, *rest = _forward(*inputs)
-        own = None
-        if type(output) is Tensor:  # a compiler's are never written over
+        if type(output) is Tensor:
             output = _no_view(output)
-            own = output.detach()
-        _keep(ctx, inputs, (output, *rest), own)
+            _keep(ctx, inputs, (output, *rest), output.detach())
+        else:  # a compiler's, in whose graph nothing is written over: the copy is none in the end
+            _keep(ctx, inputs, (output.clone(), *rest))
         return output, *rest
 
     @staticmethod
