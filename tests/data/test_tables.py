@@ -27,12 +27,26 @@ def test_lists_keep_their_form_where_the_format_has_one_and_become_texts_elsewhe
     assert table.frame["tokens"].to_list() == ["a b"]
 
 
+def test_semicolons_separate_where_no_comma_does_and_then_numbers_may_have_decimal_commas(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('text;x;y;z\n"a; b";1,5;1,5;1\n"c, d";-,25e3;x;2\n;;;\n', encoding="utf-8")
+    assert tables.read(path).frame.to_dicts() == [
+        {"text": "a; b", "x": "1.5", "y": "1,5", "z": "1"},
+        {"text": "c, d", "x": "-.25e3", "y": "x", "z": "2"},
+        {"text": None, "x": None, "y": None, "z": None},
+    ]
+    path.write_text("a,b;c\n1,2;3\n", encoding="utf-8")
+    assert tables.read(path).names == ["a", "b;c"]
+
+
 FLAWS = [
     ("t.csv", "", "t.csv is empty"),
     ("t.csv", "text,label\n", "t.csv has no rows"),
     ("t.csv", "a,b\n1,2\n3,4,5\n", "t.csv, row 2 has 3 fields, the header 2"),
     ("t.csv", "a,b\n1,2\n\n3\n", "t.csv, row 3 has 1 field, the header 2"),
+    ("t.csv", "a;b\n1;2\n3;4;5\n", "t.csv, row 2 has 3 fields, the header 2"),
     ("t.tsv", "a\ta\n1\t2\n", "t.tsv has two columns named 'a'; rename one"),
+    ("t.jsonl", '{"a": 1.0}\n{"a": Infinity}\n', "t.jsonl, row 2 is no JSON (it has no number Infinity)"),
     ("t.csv", b"a,b\nx,\xfc\n", "t.csv is not UTF-8 text (byte 0xfc in line 2)"),
     ("t.jsonl", '{"a": 1}\n{"a": \n', "t.jsonl, row 2 is no JSON"),
     ("t.jsonl", '{"a": 1}\n[2]\n', "t.jsonl, row 2 is no JSON object"),

@@ -15,7 +15,7 @@ import polars as pl
 
 from elman.errors import DataError
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SEPARATED = (".csv", ".tsv")
 PLURALS = {"a text": "texts", "a number": "numbers", "a boolean": "booleans", "an object": "objects"}
 WIDEST = 1 << 30
 """Characters of a csv field; Python's reader would stop at 131072."""
@@ -27,7 +27,7 @@ def check(path: Path, frame: pl.DataFrame) -> None:
         raise DataError(f"{path} has no rows; give a table with a row per example")
     if twice := next((name for name in frame.columns if name.endswith("_duplicated_0")), None):
         raise DataError(f"{path} has two columns named {twice.removesuffix('_duplicated_0')!r}; rename one")
-    if path.suffix in SEPARATORS and frame[:, -1].has_nulls():
+    if path.suffix in SEPARATED and frame[:, -1].has_nulls():
         _check_width(path)
     if path.suffix == ".jsonl":
         _check_types(path, frame)
@@ -38,7 +38,7 @@ def explain(path: Path, error: BaseException) -> DataError:
     try:
         if path.suffix != ".parquet":
             _check_text(path)
-        if path.suffix in SEPARATORS:
+        if path.suffix in SEPARATED:
             _check_width(path)
         if path.suffix == ".jsonl":
             with path.open(encoding="utf-8") as lines:
@@ -51,13 +51,22 @@ def explain(path: Path, error: BaseException) -> DataError:
     return DataError(f"cannot read {path} as {path.suffix.removeprefix('.')}: {brief(error)}")
 
 
+def separator(path: Path) -> str:
+    """What stands between the fields of a csv or tsv: a semicolon in a csv whose header has these and no comma."""
+    if path.suffix == ".tsv":
+        return "\t"
+    with path.open("rb") as file:
+        header = file.readline()
+    return ";" if b";" in header and b"," not in header else ","
+
+
 def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
     """Return the objects of JSON lines; DataError at the first line that is none, or differs in type from the first."""
     found: list[dict[str, Any]] = []
     kinds: dict[str, str] = {}
     for number, line in enumerate((line for line in lines if line.strip()), 1):
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=_no_number)
         except ValueError as error:
             raise DataError(f"{source}, row {number} is no JSON ({brief(error)}); mend or remove it") from error
         if not isinstance(row, dict):
@@ -71,6 +80,10 @@ def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
                 )
         found.append(row)
     return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"it has no number {name}")
 
 
 def near(name: str, names: Sequence[str]) -> str:
@@ -118,7 +131,7 @@ def _check_text(path: Path) -> None:
 def _check_width(path: Path) -> None:
     """Raise DataError at the first row that has more or fewer fields than the header."""
     with path.open(encoding="utf-8", newline="") as file, _wide_fields():
-        reader = csv.reader(_without_zeros(file), delimiter=SEPARATORS[path.suffix])
+        reader = csv.reader(_without_zeros(file), delimiter=separator(path))
         header = next(reader, [])
         for number, row in enumerate(reader, 1):
             if row and len(row) != len(header):

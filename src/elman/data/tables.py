@@ -27,9 +27,25 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
     ".parquet": lambda frame, path: frame.write_parquet(path),
 }
+DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
+
+
+def _fields(path: Path) -> pl.DataFrame:
+    """A csv or tsv as texts. Between semicolons a whole column of numbers may have decimal commas."""
+    separator = flaws.separator(path)
+    frame = pl.read_csv(path, infer_schema=False, separator=separator)
+    if separator != ";":
+        return frame
+    return frame.with_columns(
+        column.str.replace(",", ".", literal=True)
+        for column in frame
+        if column.str.contains(DECIMAL_COMMA).all() and column.str.contains(",", literal=True).any()
+    )
+
+
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
-    ".tsv": lambda path: pl.read_csv(path, infer_schema=False, separator="\t"),
+    ".csv": _fields,
+    ".tsv": _fields,
     ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
     ".parquet": lambda path: pl.read_parquet(path, memory_map=False),
 }
