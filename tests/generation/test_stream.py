@@ -1,5 +1,6 @@
 """A stream reads on and on: whatever it is fed in whatever pieces, and wherever its state goes in between."""
 
+import copy
 import math
 
 import pytest
@@ -36,6 +37,17 @@ def test_its_state_can_be_saved_and_moved(run, tmp_path):
     assert second.feed(TEXT[200:]) == expected
     second.reset()
     assert second.feed(TEXT[:50]) == run.stream().feed(TEXT[:50])
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_stream_goes_on_by_itself(run, copied):
+    first = run.stream()
+    first.feed(TEXT[:200])
+    second = copied(first)
+    assert first.feed("x!") != second.feed("th")
+    third = run.stream()
+    third.feed(TEXT[:200] + "th")
+    assert second.feed(TEXT[:30]) == pytest.approx(third.feed(TEXT[:30]), abs=1e-4)
 
 
 def test_a_copy_of_the_state_stays_what_it_was(run):

@@ -1,5 +1,7 @@
 """A stepper takes the steps that the layer takes, one at a time and in place."""
 
+import copy
+import pickle
 import threading
 
 import pytest
@@ -43,6 +45,33 @@ def test_it_equals_the_layer(kind, layers, batch, backend):
         output, state = layer(x)
     assert_close(torch.stack([stepper(each).clone() for each in x]), output)
     assert_close(flat(stepper.state), flat(state))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("options", [{}, {"residual": True}], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_goes_on_by_itself(kind, options, copied, backend):
+    if backend == "torch" and kind == "projected lstm":
+        pytest.skip("torch has no kernel for one step of it")
+    layer = KINDS[kind](num_layers=2, **options)
+    x = torch.randn(9, 1, 3)
+    with torch.no_grad():
+        before, state = layer(x[:3])
+        ways = [layer(part, state)[0] for part in (x[3:6], x[6:])]
+    first = layer.stepper()
+    found = torch.stack([first(each).clone() for each in x[:3]])
+    assert_close(found, before)
+    second = copied(first)
+    both = [[stepper(part[t]).clone() for stepper, part in ((first, x[3:6]), (second, x[6:]))] for t in range(3)]
+    for way, steps in zip(ways, zip(*both, strict=True), strict=True):
+        assert_close(torch.stack(steps), way)
+    second.reset()
+    assert_close(second(x[0]), before[0])
+
+
+def test_a_stepper_is_not_pickled():
+    with pytest.raises(TypeError, match="cannot be pickled; save its state"):
+        pickle.dumps(elman.GRU(3, 5).stepper())
 
 
 def test_torch_refuses_one_step_with_a_projection():

@@ -15,6 +15,13 @@ from elman.engine.call import Call
 from elman.engine.storage import rounded
 from elman.types import State
 
+Ready = Callable[[Sequence[State]], Callable[[Tensor], Tensor]]
+"""Layers ready to take steps: from a state to a function that takes them in it. Several states share the weights.
+
+The state is given by layer, tensors (B, ·), contiguous, and overwritten by every step. The function goes from an input
+(B, I), contiguous, to the output of the last layer (B, P), which its next call overwrites.
+"""
+
 
 class Backend(ABC):
     """One way to compute a call; stateless."""
@@ -58,31 +65,33 @@ class Backend(ABC):
         """One time step of one layer: input (B, I), state tensors (B, H)."""
 
     def prepare(
-        self, cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, storage: torch.dtype | None = None
-    ) -> Callable[[Tensor], Tensor]:
-        """A function that takes steps of a stack of layers without gradients, one with each call.
+        self, cell: Cell, weights: Sequence[Weights], batch: int, *, storage: torch.dtype | None = None
+    ) -> Ready:
+        """Make a stack of layers ready to take steps without gradients.
 
         Args:
             cell: the time step.
             weights: by layer; as they are now, whatever becomes of them.
-            state: by layer, tensors (B, ·), contiguous, which every step overwrites.
+            batch: B, how many rows every step has.
             storage: what matrices are rounded to, as `rounded` says; computed is in the weights' own type.
 
-        Returns:
-            From an input (B, I), contiguous, to the output of the last layer (B, P), which the next call overwrites.
-
         """
-        output = torch.empty_like(state[-1][0])
+        del batch
         given = [rounded(cell, each, storage) for each in weights]
         kept = [cell.bundle(None if t is None else t.detach().clone() for t in each) for each in given]
 
-        def take(input: Tensor) -> Tensor:
-            value = input
-            for each, before in zip(kept, state, strict=True):
-                after = self.step(cell, each, value, before)
-                for tensor, new in zip(before, after, strict=True):
-                    tensor.copy_(new)
-                value = after[0]
-            return output.copy_(value)
+        def over(state: Sequence[State]) -> Callable[[Tensor], Tensor]:
+            output = torch.empty_like(state[-1][0])
 
-        return torch.no_grad()(take)
+            def take(input: Tensor) -> Tensor:
+                value = input
+                for each, before in zip(kept, state, strict=True):
+                    after = self.step(cell, each, value, before)
+                    for tensor, new in zip(before, after, strict=True):
+                        tensor.copy_(new)
+                    value = after[0]
+                return output.copy_(value)
+
+            return torch.no_grad()(take)
+
+        return over

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
-from elman.engine.base import Backend
+from elman.engine.base import Backend, Ready
 from elman.engine.call import Call
 from elman.engine.native import Native
 from elman.engine.reference import Reference
@@ -127,19 +127,17 @@ def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> Sta
     return NATIVE.step_again(cell, weights, input, state)
 
 
-def prepare(
-    cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, storage: torch.dtype | None = None
-) -> Callable[[Tensor], Tensor]:
-    """A function that takes steps of a stack of layers, as `Backend.prepare` says.
+def prepare(cell: Cell, weights: Sequence[Weights], batch: int, *, storage: torch.dtype | None = None) -> Ready:
+    """Make a stack of layers ready to take steps, as `Backend.prepare` says.
 
     Raises:
         ElmanError: if a backend is forced that cannot take them.
 
     """
-    tensors = [tensor for each in (*state, *(own.flat() for own in weights)) for tensor in each]
+    tensors = [tensor for each in weights for tensor in each.flat()]
     order, _ = _order()
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights[0], tensors), order)
-    return chosen.prepare(cell, weights, state, storage=storage)
+    return chosen.prepare(cell, weights, batch, storage=storage)
 
 
 def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend]) -> Backend:

@@ -4,9 +4,10 @@ It knows networks of the form (inputs (T, B), state) -> (scores (T, B, V), state
 `head`, and the unit that their symbols come from; nothing of runs or terminals.
 """
 
+import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -77,6 +78,12 @@ class Reading:
         """Begin anew."""
         self._stepper.reset()
 
+    def __copy__(self) -> Self:
+        """Return another one that goes on from here; they share the network."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self), _stepper=copy.copy(self._stepper))
+        return other
+
 
 class TextStream:
     """A text without end, read by a trained language model as it comes; what is kept of it is one state.
@@ -86,7 +93,8 @@ class TextStream:
             surprise = -sum(stream.feed(line))  # nats, given everything before it
 
     `state` is a copy of all that was read, as plain tensors by name: save it, move it, set it in another stream of the
-    same run, and reading goes on as if nothing had happened.
+    same run, and reading goes on as if nothing had happened. A copy of a stream (`copy.copy`) goes on by itself from
+    where this one is; they share the network.
     """
 
     def __init__(self, network: Any, unit: Unit, begin: Sequence[int], weights: torch.dtype | None = None) -> None:
@@ -162,6 +170,17 @@ class TextStream:
         """Begin anew."""
         self._reading.forget()
         self._reading.read(self._begin)
+
+    def __copy__(self) -> Self:
+        """Return another stream that goes on from here."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self), _reading=copy.copy(self._reading))
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the same: reading does not change the network."""
+        del memo
+        return self.__copy__()
 
 
 def said_of_line(unit: Unit, number: int, text: str, symbols: Symbols, total: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ It does not know which backend takes the steps.
 """
 
 from collections.abc import Callable
+from typing import Any, NoReturn, Self
 
 import torch
 from torch import Tensor
@@ -24,7 +25,8 @@ class Stepper:
             y = stepper(x)  # (1, P), overwritten by the next call
 
     The weights are those of the moment when it was made. Nothing is recorded for gradients, and on the CPU a call
-    allocates nothing. One stepper serves one thread.
+    allocates nothing. One stepper serves one thread. A copy of it (`copy.copy`) goes on by itself from the same state,
+    and shares the weights: so many streams have a few kilobytes each.
     """
 
     def __init__(
@@ -56,13 +58,36 @@ class Stepper:
         self._dtype = first.dtype
         self._device = first.device
         self._initial = [tuple(tensor.detach().clone() for tensor in each) for each in initial]
-        self._state = [tuple(tensor.clone() for tensor in each) for each in self._initial]
+        parts = [[each] for each in weights] if residual else [weights]
+        self._parts = [engine.prepare(cell, part, self._shape[0], storage=storage) for part in parts]
+        self._begin(self._initial)
+
+    def _begin(self, state: list[State]) -> None:
+        """Go on from a copy of a state."""
+        self._state = [tuple(tensor.clone() for tensor in each) for each in state]
         own = [tuple(tensor[0] for tensor in each) for each in self._state]
-        if residual:
-            each = zip(weights, own, strict=True)
-            self._take = _adding([engine.prepare(cell, [w], [s], storage=storage) for w, s in each])
+        if len(self._parts) == 1:
+            self._take = self._parts[0](own)
         else:
-            self._take = engine.prepare(cell, weights, own, storage=storage)
+            self._take = _adding([part([each]) for part, each in zip(self._parts, own, strict=True)])
+
+    def __copy__(self) -> Self:
+        """Return another stepper in the same state, with the same weights."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        other._begin(self._state)  # noqa: SLF001
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the same: the weights never change."""
+        del memo
+        return self.__copy__()
+
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: what it is made of lives in this process only."""
+        raise TypeError(
+            "a stepper cannot be pickled; save its state, and set it in one that the layer makes in the other process"
+        )
 
     def __call__(self, input: Tensor) -> Tensor:
         """Take one step.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
-from elman.engine.base import Backend
+from elman.engine.base import Backend, Ready
 from elman.engine.call import Call
 from elman.engine.extension import missing
 from elman.engine.native import steps
@@ -71,17 +71,21 @@ class Native(Backend):
         return steps.again(cell, weights, input, state)
 
     def prepare(
-        self, cell: Cell, weights: Sequence[Weights], state: Sequence[State], *, storage: torch.dtype | None = None
-    ) -> Callable[[Tensor], Tensor]:
-        given = [rounded(cell, each, storage) for each in weights]
-        made = steps.over(cell, given, state, storage)
-        run, output = made.run, made.output
+        self, cell: Cell, weights: Sequence[Weights], batch: int, *, storage: torch.dtype | None = None
+    ) -> Ready:
+        ready = steps.ready(cell, [rounded(cell, each, storage) for each in weights], batch, storage)
 
-        def take(input: Tensor) -> Tensor:
-            run(input)
-            return output
+        def over(state: Sequence[State]) -> Callable[[Tensor], Tensor]:
+            made = ready(state)
+            run, output = made.run, made.output
 
-        return take
+            def take(input: Tensor) -> Tensor:
+                run(input)
+                return output
+
+            return take
+
+        return over
 
     def listing(self, cell: Cell, weights: Weights) -> str:
         """The programs of a cell that can be compiled, in print."""

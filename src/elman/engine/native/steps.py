@@ -3,7 +3,7 @@
 It knows single time steps without gradients; nothing of sequences.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -73,18 +73,24 @@ class Steps:
         self._run(input.data_ptr())
 
 
-def over(cell: Cell, weights: Sequence[Weights], state: Sequence[State], storage: torch.dtype | None) -> Steps:
-    """Steps of a stack of layers that begin and end in the same state, by layer tensors (B, ·), contiguous.
+def ready(
+    cell: Cell, weights: Sequence[Weights], batch: int, storage: torch.dtype | None
+) -> Callable[[Sequence[State]], Steps]:
+    """A stack of layers, ready to take steps of B rows in states by layer, tensors (B, ·), contiguous, written over.
 
     Matrices of float32 are kept as `storage`, of which their numbers must be.
     """
-    batch, threads = len(state[0][0]), torch.get_num_threads()
+    threads, dtype = torch.get_num_threads(), weights[0].ih.dtype
     rows = library().Batch(1, batch)
     layers = [prepared(cell, each, rows, threads, storage) for each in weights]
-    steps = Steps(layers, rows, batch, state[0][0].dtype, threads)
-    for number, own in enumerate(state):
-        steps.bind(number, own, own)
-    return steps
+
+    def over(state: Sequence[State]) -> Steps:
+        steps = Steps(layers, rows, batch, dtype, threads)
+        for number, own in enumerate(state):
+            steps.bind(number, own, own)
+        return steps
+
+    return over
 
 
 class Kept(NamedTuple):
