@@ -69,6 +69,16 @@ def test_the_best_symbol_is_drawn_in_the_limit(run):
     assert greedy == "".join(run.generate("the ", 40, temperature=1e-6, seed=7))
 
 
+@pytest.mark.parametrize("block", [torch.no_grad, torch.inference_mode])
+def test_it_trains_inside_of_a_block_without_gradients(text_file, tmp_path, tiny, block):
+    with block():
+        run = elman.train("language-modeling", text_file, out=tmp_path / "run", **tiny)
+        score = run.evaluate()["score"]["loss"]
+    assert (
+        score == elman.train("language-modeling", text_file, out=tmp_path / "again", **tiny).evaluate()["score"]["loss"]
+    )
+
+
 def test_training_leaves_the_callers_random_numbers_alone(text_file, tmp_path, tiny):
     torch.manual_seed(3)
     expected = torch.rand(1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from elman import assets, machine, report, tasks
@@ -75,7 +76,8 @@ def train(
         sitting = _reopen(chosen, files, out, given)
     else:
         sitting = _begin(chosen, files, Path(out) if out is not None else None, given)
-    with seeded(sitting.options.seed), kept_pages():
+    # With gradients, whatever block the caller is in.
+    with seeded(sitting.options.seed), kept_pages(), torch.inference_mode(mode=False), torch.enable_grad():
         _train(sitting, quiet=quiet)
     return load(sitting.folder.path)
 
