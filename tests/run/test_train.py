@@ -176,6 +176,13 @@ def test_a_diverging_run_stops_with_advice_and_keeps_its_folder(text_file, tmp_p
     assert json.loads((out / "run.json").read_text())["status"] == "failed"
 
 
+@pytest.mark.parametrize("data", [[{"text": "a", "label": "b"}], None, 3])
+def test_training_reads_files(data, tmp_path):
+    with pytest.raises(UsageError, match="training reads a file, or a text that ships with Elman"):
+        elman.train("classification", data, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_task_or_cell_that_does_not_exist_is_named(text_file, tmp_path):
     with pytest.raises(UsageError, match="unknown task 'language-modelling'; did you mean 'language-modeling'"):
         elman.train("language-modelling", text_file)

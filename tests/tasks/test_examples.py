@@ -3,6 +3,7 @@
 import json
 import math
 
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -40,7 +41,10 @@ def test_predictions_name_the_answer_and_how_sure_it_is(trained, folder):
     truth = tables.read(folder / "test-texts.csv").frame["label"].to_list()
     assert [row["label"] for row in rows] == truth
     assert all(0.5 <= row["label_probability"] <= 1 for row in rows)
-    assert trained["texts.csv"].predict(["lovely day", {"text": "sad film"}])[1]["label"] == "neg"
+    given = ["lovely day", {"text": "sad film"}]
+    assert trained["texts.csv"].predict(given)[1]["label"] == "neg"
+    frame = pl.DataFrame({"text": ["lovely day", "sad film"]})
+    assert trained["texts.csv"].predict(frame) == trained["texts.csv"].predict(given)
 
 
 def test_what_stands_beside_a_row_does_not_change_its_answer(trained):

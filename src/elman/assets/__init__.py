@@ -1,6 +1,9 @@
 """Data that ships with Elman, by name: what `elman train language-modeling tinyshakespeare` reads."""
 
+import os
 from pathlib import Path
+
+from elman.errors import UsageError
 
 TEXTS = {
     # The plays' beginning lines as collected by Andrej Karpathy for char-rnn (2015); the text is in the public domain.
@@ -9,7 +12,16 @@ TEXTS = {
 
 
 def find(data: str | Path) -> Path:
-    """Return the file that `data` means: itself, or the shipped text of that name where no such file exists."""
+    """Return the file that `data` means: itself, or the shipped text of that name where no such file exists.
+
+    Raises:
+        UsageError: if it is no path.
+    """
+    if not isinstance(data, str | os.PathLike):
+        raise UsageError(
+            f"training reads a file, or a text that ships with Elman ({', '.join(TEXTS)}), got {type(data).__name__}; "
+            "write rows to a table first, such as a .parquet file"
+        )
     path = Path(data)
     name = TEXTS.get(str(data))
     return path if name is None or path.exists() else Path(__file__).parent / name

@@ -131,12 +131,12 @@ class Run:
         """Return the task's answer for every row; for a language model its log-probability and perplexity.
 
         Args:
-            rows: a file, "-" for standard input, or the rows themselves: texts, or {column: value}.
+            rows: a file, "-" for standard input, or the rows themselves: texts, {column: value}, or a data frame.
         """
         if isinstance(rows, str | Path):
             found = self._task.rows(self.prepared, None if str(rows) == "-" else Path(rows))
         else:
-            found = list(rows)
+            found = _listed(rows)
         return self._task.predict(self.network, self.prepared, found) if found else []
 
     def generate(self, prompt: str = "", length: int = 500, **sampling: Any) -> Iterator[str]:
@@ -170,3 +170,14 @@ class Run:
 def load(path: str | Path) -> Run:
     """Open a run folder; RunError says what is wrong with it."""
     return Run(Path(path))
+
+
+def _listed(rows: Any) -> list[Any]:
+    """Rows as a list; those of a data frame, of polars or of pandas, by column."""
+    if hasattr(rows, "to_dicts"):
+        found: list[Any] = rows.to_dicts()
+    elif hasattr(rows, "to_dict") and hasattr(rows, "columns"):
+        found = rows.to_dict("records")
+    else:
+        found = list(rows)
+    return found

@@ -71,7 +71,7 @@ def train(
         raise UsageError("training in several processes is not supported yet; start one process without a launcher")
     chosen = tasks.find(task)
     given = chosen.Options.given(options)
-    files = Files(*(None if file is None else assets.find(file) for file in (data, valid, test)))  # type: ignore[arg-type]
+    files = Files(assets.find(data), *(None if file is None else assets.find(file) for file in (valid, test)))
     if resume:
         sitting = _reopen(chosen, files, out, given)
     else:
