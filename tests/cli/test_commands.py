@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -103,11 +104,35 @@ def test_lines_are_answered_as_they_come(run):
             process.stdin.flush()
             row = json.loads(process.stdout.readline())  # before the next line is there
             assert (row["line"], row["text"], row["symbols"]) == (number, line, len(line) + 1)
+        process.stdin.buffer.write(b"a \xff b\n")
         process.stdin.close()
+        assert json.loads(process.stdout.readline())["text"] == "a \ufffd b"
         assert process.wait(20) == 0
     refused = command("predict", run.path, "lines.txt", "--follow")
     assert refused.returncode == 2
     assert "--follow reads standard input" in refused.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_what_a_terminal_has_no_sign_for_is_a_question_mark(run, encoding):
+    def said(*options):
+        line = [sys.executable, "-m", "elman", "predict", run.path, "-", *options]
+        names = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run(line, input="the naïve 👍\n".encode(), capture_output=True, env=names, check=True)
+        return done.stdout.decode(encoding)
+
+    assert "the naïve 👍".encode(encoding, "replace").decode(encoding) in said()
+    assert json.loads(said("--json"))["rows"][0]["text"] == "the naïve 👍"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", [["cells"], ["cells", "--json"], ["--help"]])
+def test_a_full_disk_behind_standard_output_is_told(command):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "elman", *command], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"elman: standard output: no space left on device\n")
 
 
 def test_a_closed_pipe_is_no_error(run):

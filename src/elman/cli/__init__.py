@@ -3,6 +3,7 @@
 The commands' own imports stand inside them, so that `elman --help` answers at once.
 """
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import typer
 
+from elman import files
 from elman.cli import bench, experiments, explain, listing, runs
 from elman.cli.training import TaskGroup
 from elman.errors import ElmanError, UsageError
@@ -38,11 +40,24 @@ def main() -> None:
     """Run the command line. Exit status: 0 done, 1 failed, 2 bad usage."""
     if sys.argv[1:2] != ["bench"] and "OMP_WAIT_POLICY" not in os.environ:  # peers are measured as they come
         os.environ.update(WAIT | os.environ)
+    _prepare_streams()
     try:
         _command()(prog_name="elman")
     except ElmanError as error:
         print(f"elman: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except OSError as error:  # of files that are read or written, they are ElmanErrors by now
+        print(f"elman: {error.filename or 'standard output'}: {files.reason(error)}", file=sys.stderr)
+        os._exit(1)  # else what could not be written would be tried once more
+
+
+def _prepare_streams() -> None:
+    """Read UTF-8, as of files; and print what the terminal has no sign for as a question mark."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _command() -> Any:

@@ -11,7 +11,8 @@ COUNTS = ("symbols", "unknown")
 
 def print_json(value: Any) -> None:
     """Print one JSON object and nothing else."""
-    json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False)
+    unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    json.dump(value, sys.stdout, ensure_ascii=not unicode, allow_nan=False)
     sys.stdout.write("\n")
 
 

@@ -1,5 +1,6 @@
 """`elman evaluate | predict | generate RUN`: what a trained network is good for."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -76,6 +77,8 @@ def predict(
     if follow:
         if data != "-" or out is not None:
             raise UsageError("--follow reads standard input and prints as it goes; give - as DATA, and no --output")
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")  # a stream goes on behind bytes that are no text
         output.print_as_they_come(loaded.stream().follow(sys.stdin), json=json)
         return
     if out is not None:
