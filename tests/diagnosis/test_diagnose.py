@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import elman
+from elman.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,29 @@ def trained(looked_into):
 
 def test_training_goes_on_bit_by_bit_as_without_it():
     assert all(torch.equal(a, b) for a, b in zip(trained(looked_into=True), trained(looked_into=False), strict=True))
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, elman.GRU])
+def test_a_layer_that_no_gradient_reaches_is_told(kind):
+    class Cut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lower, self.upper = kind(3, 8), kind(8, 8)
+
+        def forward(self, x):
+            return self.upper(self.lower(x)[0].detach())[0]
+
+    finding = elman.diagnose(Cut(), torch.randn(20, 4, 3), lambda output: output.square().mean()).findings[0]
+    assert (finding.problem, finding.layer) == ("vanishing", "lower")
+    assert finding.evidence.startswith("No gradient arrives at any of the 20 steps of this layer")
+    assert ".detach()" in finding.remedy
+
+
+def test_an_optimizer_that_evaluates_the_loss_itself_is_refused():
+    module = elman.RNN(3, 4)
+    optimizer = torch.optim.LBFGS(module.parameters())
+    with pytest.raises(UsageError, match="LBFGS takes the loss as a function"):
+        elman.diagnose(module, torch.randn(9, 2, 3), lambda output: output[0].mean(), optimizer=optimizer)
 
 
 def test_it_leaves_everything_as_it_was_when_the_loss_raises():

@@ -4,6 +4,7 @@ It does not know layers. No parameter is written to: the step is taken by copies
 """
 
 import copy
+import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+
+from elman.errors import UsageError
 
 ACTED_ON = (0.5, 0.1, 0.01)
 """Shares of the steps on which a clipping threshold would act."""
@@ -162,6 +165,12 @@ def _moved(module: nn.Module, changes: dict[nn.Parameter, Tensor], share: float)
 
 def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter, Tensor]) -> Steps:
     """Let a copy of the optimizer take its step on copies of the parameters."""
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise UsageError(
+            f"{type(optimizer).__name__} takes the loss as a function and evaluates it again, so that its next update "
+            "cannot be tried beforehand; leave out optimizer="
+        )
     copies: dict[nn.Parameter, nn.Parameter] = {}
     groups = []
     for group in optimizer.param_groups:

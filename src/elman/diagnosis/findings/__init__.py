@@ -3,7 +3,7 @@
 A problem that explains another comes first, and the explained one is then left out.
 """
 
-from elman.diagnosis.findings import dead, exploding, nonfinite, rate, saturated, vanishing, window
+from elman.diagnosis.findings import cutoff, dead, exploding, nonfinite, rate, saturated, vanishing, window
 from elman.diagnosis.result import Diagnosis, Finding
 
 CHECKS = (
@@ -11,6 +11,7 @@ CHECKS = (
     nonfinite.check,
     dead.check,
     saturated.check,
+    cutoff.check,
     exploding.check,
     vanishing.check,
     rate.check,
