@@ -4,7 +4,7 @@ import io
 
 import pytest
 import torch
-from tests.layers.pairs import LAYERS, pair
+from tests.layers.pairs import CELL_LAYERS, LAYERS, pair
 from tests.tolerance import assert_close, assert_equal
 from torch import nn
 from torch.autograd import forward_ad
@@ -182,6 +182,28 @@ def test_a_traced_module_runs_without_elman(name, options):
     file.seek(0)
     other = torch.randn(7, 5, 4)  # of another batch size
     assert_close(torch.jit.load(file)(other), model(other))
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+@pytest.mark.parametrize("name", CELL_LAYERS)
+def test_a_traced_cell_depends_on_its_input(name, gradients):
+    """Steps without gradients take a short way that no tracer sees."""
+    cell, x = pair(name, 4, 6, table=CELL_LAYERS)[0], torch.randn(2, 2, 4)
+    with torch.set_grad_enabled(gradients):
+        state = torch.randn(2, 6)
+        state = (state, state) if isinstance(cell, elman.LSTMCell) else state
+        for _ in range(3):
+            cell(x[0], state)
+        traced = torch.jit.trace(cell, (x[0], state))
+        assert_close(traced(x[1], state), cell(x[1], state))
+
+
+@pytest.mark.filterwarnings("ignore:the native engine does not run where Elman is not:elman.FallbackWarning")
+def test_a_traced_scan_depends_on_its_input():
+    a, b = torch.rand(2, 5, 3), torch.randn(2, 5, 3)
+    with torch.no_grad():
+        traced = torch.jit.trace(elman.linear_scan, (a[0], b[0]))
+        assert_close(traced(a[1], b[1]), elman.linear_scan(a[1], b[1]))
 
 
 def test_an_export_to_onnx_gets_operators_that_onnx_knows(monkeypatch):

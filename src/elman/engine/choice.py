@@ -19,7 +19,7 @@ from elman.engine.native import Native
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
-from elman.engine.watching import forward_mode, tracing
+from elman.engine.watching import exported, forward_mode
 from elman.errors import ElmanError, UsageError
 from elman.machine import multiplies_bfloat16
 from elman.types import State
@@ -102,7 +102,7 @@ def _order() -> tuple[Sequence[Backend], str]:
     """
     if forward_mode():
         return TORCH_FIRST[-1:], "the one that has derivatives in forward mode"
-    if tracing() or torch.onnx.is_in_onnx_export():
+    if exported():
         return (TORCH_FIRST[0], TORCH_FIRST[-1]), "the fastest that runs without Elman"
     if torch.is_autocast_enabled("cpu") and multiplies_bfloat16():
         return TORCH_FIRST, "the fastest way in autocast's bfloat16 on this processor"
@@ -122,7 +122,7 @@ def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
 
 def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
     """The same as `step`, if that was called before with these weights and the way is short now; else None."""
-    if forced() not in {None, NATIVE.name} or forward_mode():
+    if forced() not in {None, NATIVE.name} or forward_mode() or exported():
         return None
     return NATIVE.step_again(cell, weights, input, state)
 

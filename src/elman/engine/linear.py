@@ -13,7 +13,7 @@ from elman.engine.extension import missing
 from elman.engine.native import linear
 from elman.engine.native.library import library
 from elman.engine.warning import warn_once
-from elman.engine.watching import forward_mode
+from elman.engine.watching import exported, forward_mode
 from elman.errors import ElmanError
 
 _NUMBERS = {torch.float32, torch.float64, torch.complex64, torch.complex128}
@@ -84,6 +84,8 @@ def _refusal(a: Tensor) -> str | None:
         return "the native engine runs on the CPU only"
     if forward_mode():
         return "the native engine has no derivatives in forward mode"
+    if exported():
+        return "the native engine does not run where Elman is not"
     return None if a.dtype in _NUMBERS else f"the native engine does not compute in {a.dtype}"
 
 

@@ -13,7 +13,7 @@ from elman.engine.base import Backend
 from elman.engine.call import Call
 from elman.engine.packing import Packing
 from elman.engine.reference import Reference
-from elman.engine.watching import tracing
+from elman.engine.watching import exported
 from elman.types import State
 
 Kernel = Callable[..., Any]
@@ -75,7 +75,7 @@ def _kernel(call: Call, input: Tensor, batch_sizes: Tensor | None, state: State)
     over_time, _ = KERNELS[call.cell]
     biased = call.weights[0].bias_ih is not None
     # cuDNN keeps what the backward pass needs only in training mode; without dropout, both modes compute the same.
-    training = call.needs_gradient() or tracing()  # nobody knows yet what a traced module is run for
+    training = call.needs_gradient() or exported()  # nobody knows yet what that is run for
     settings = (call.flat_weights, biased, 1, 0.0, training, call.directions == 2)
     if batch_sizes is None:
         output, *final = over_time(input, _hidden(state), *settings, False)

@@ -1,4 +1,4 @@
-"""What may watch the operations of a call: a tracer that writes them down, derivatives in forward mode.
+"""What may watch the operations of a call: an export that writes them down, derivatives in forward mode.
 
 It does not know what follows from that for the choice of a backend.
 """
@@ -7,9 +7,10 @@ import torch
 from torch.autograd import forward_ad
 
 
-def tracing() -> bool:
-    """Whether torch.jit.trace, or an export that uses it, writes down what is computed."""
-    return torch._C._get_tracing_state() is not None  # noqa: SLF001 - torch.jit.is_tracing is slower and has no types
+def exported() -> bool:
+    """Whether torch.jit.trace or torch.onnx.export writes down what is computed, to run where Elman is not."""
+    traced = torch._C._get_tracing_state() is not None  # noqa: SLF001 - torch.jit.is_tracing has no types
+    return traced or torch.onnx.is_in_onnx_export()
 
 
 def forward_mode() -> bool:
