@@ -63,6 +63,22 @@ def test_a_compiled_module_may_write_over_an_output(name):
     assert_close(gradients(layer, x, compiled), gradients(layer, x, loss))
 
 
+@pytest.mark.parametrize("form", FORMS)
+@each
+def test_a_gradient_penalty_behind_an_output_that_is_written_over(name, form):
+    layer, start = pair(name, 4, 6)[0].double(), torch.randn(7, 3, 4, dtype=torch.float64)
+
+    def found():
+        x = start.clone().requires_grad_()
+        output = layer(x, **FORMS[form])[0].mul_(2).tanh_()
+        (first,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), [x, *layer.parameters()])
+
+    by_engine = found()
+    with elman.backend("reference"):
+        assert_close(by_engine, found())
+
+
 def test_an_output_is_written_over_between_two_backward_passes():
     layer, x = elman.LSTM(4, 6).double(), torch.randn(7, 3, 4, dtype=torch.float64)
     output = layer(x)[0]
