@@ -1,5 +1,6 @@
 """What torch's users do with layers beside calling them: write over outputs, take any derivative, prune, trace."""
 
+import copy
 import io
 
 import pytest
@@ -13,6 +14,7 @@ from torch.nn.utils import prune
 from torch.utils.checkpoint import checkpoint
 
 import elman
+from elman.errors import ElmanError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning"),
@@ -109,6 +111,7 @@ def test_memory_ends_with_the_graph(name):
     assert node.output is None
 
 
+@pytest.mark.filterwarnings("ignore:.*derivatives in forward mode:elman.FallbackWarning")
 @each
 def test_derivatives_in_forward_mode_and_of_higher_order(name):
     layer, x = pair(name, 2, 3, 2, bidirectional=True)[0].double(), torch.randn(4, 2, 2, dtype=torch.float64)
@@ -132,6 +135,27 @@ def test_derivatives_in_forward_mode_and_of_higher_order(name):
     second = torch.autograd.functional.hessian(loss, x)
     assert_close(hessian(loss)(x), second)
     assert_close(jacrev(jacrev(loss))(x), second)
+
+
+@pytest.mark.filterwarnings("ignore:.*derivatives in forward mode:elman.FallbackWarning")
+@pytest.mark.parametrize(("table", "shape"), [(LAYERS, (5, 2, 3)), (CELL_LAYERS, (2, 3))], ids=["layer", "cell"])
+def test_forward_mode_in_float32(table, shape):
+    """Where torch's kernel for the LSTM has none; and without gradients, where a cell takes its short way."""
+    layer, x = pair("lstm", 3, 4, table=table)[0], torch.randn(shape)
+    exact, wide = copy.deepcopy(layer).double(), x.double()
+    expected = jvp(lambda x: exact(x)[0], (wide,), (wide,))[1]
+    with torch.no_grad():
+        for _ in range(3):
+            layer(x)
+        found = jvp(lambda x: layer(x)[0], (x,), (x,))[1]
+    assert_close(found, expected.float())
+
+
+@pytest.mark.parametrize("watch", ["forward_mode", "exported"])
+def test_a_forced_engine_says_what_it_cannot(watch, monkeypatch):
+    monkeypatch.setattr(f"elman.engine.watching.{watch}", lambda: True)
+    with elman.backend("native"), pytest.raises(ElmanError, match="the backend 'native' is forced, but"):
+        elman.GRU(3, 4)(torch.randn(5, 2, 3))
 
 
 @each
@@ -178,7 +202,7 @@ def test_pruned_weights(name):
     assert_close(*found)
 
 
-@pytest.mark.filterwarnings("ignore:torch has no kernel:elman.FallbackWarning")
+@pytest.mark.filterwarnings("ignore:what is exported has to run without:elman.FallbackWarning")
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"layer_norm": True}], ids=str)
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
 def test_a_traced_module_runs_without_elman(name, options):
@@ -214,7 +238,7 @@ def test_a_traced_cell_depends_on_its_input(name, gradients):
         assert_close(traced(x[1], state), cell(x[1], state))
 
 
-@pytest.mark.filterwarnings("ignore:the native engine does not run where Elman is not:elman.FallbackWarning")
+@pytest.mark.filterwarnings("ignore:what is exported has to run without:elman.FallbackWarning")
 def test_a_traced_scan_depends_on_its_input():
     a, b = torch.rand(2, 5, 3), torch.randn(2, 5, 3)
     with torch.no_grad():

@@ -109,7 +109,7 @@ def by_lag(norms: Tensor) -> list[float]:
     time = np.arange(steps)[:, None]
     places = ((values != 0) * (time + 1)).max(0) - 1 - time
     inside = places >= 0
-    squares = np.take_along_axis(values * values, places.clip(0), 0) * inside
+    squares = np.where(inside, np.take_along_axis(values * values, places.clip(0), 0), 0)
     rows = inside.sum(1)
     kept = rows > 0
     found: list[float] = np.sqrt(squares.sum(1)[kept] * batch / rows[kept]).tolist()

@@ -19,7 +19,6 @@ from elman.engine.native import Native
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
-from elman.engine.watching import exported, forward_mode
 from elman.errors import ElmanError, UsageError
 from elman.machine import multiplies_bfloat16
 from elman.types import State
@@ -97,13 +96,8 @@ def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
 def _order() -> tuple[Sequence[Backend], str]:
     """The backends, the fastest first, and what makes them the fastest.
 
-    Where autocast asks for bfloat16 and the processor has units for it, torch's kernels use them. What torch.jit or
-    torch.onnx make of a module is to run where Elman is not. Derivatives in forward mode only plain operations have.
+    Where autocast asks for bfloat16 and the processor has units for it, torch's kernels use them.
     """
-    if forward_mode():
-        return TORCH_FIRST[-1:], "the one that has derivatives in forward mode"
-    if exported():
-        return (TORCH_FIRST[0], TORCH_FIRST[-1]), "the fastest that runs without Elman"
     if torch.is_autocast_enabled("cpu") and multiplies_bfloat16():
         return TORCH_FIRST, "the fastest way in autocast's bfloat16 on this processor"
     return tuple(BACKENDS.values()), "the fastest way that can run this call"
@@ -122,9 +116,7 @@ def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
 
 def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
     """The same as `step`, if that was called before with these weights and the way is short now; else None."""
-    if forced() not in {None, NATIVE.name} or forward_mode() or exported():
-        return None
-    return NATIVE.step_again(cell, weights, input, state)
+    return NATIVE.step_again(cell, weights, input, state) if forced() in {None, NATIVE.name} else None
 
 
 def prepare(cell: Cell, weights: Sequence[Weights], batch: int, *, storage: torch.dtype | None = None) -> Ready:

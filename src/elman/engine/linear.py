@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman.engine import watching
 from elman.engine.choice import forced
 from elman.engine.extension import missing
 from elman.engine.native import linear
 from elman.engine.native.library import library
 from elman.engine.warning import warn_once
-from elman.engine.watching import exported, forward_mode
 from elman.errors import ElmanError
 
 _NUMBERS = {torch.float32, torch.float64, torch.complex64, torch.complex128}
@@ -82,10 +82,8 @@ def _refusal(a: Tensor) -> str | None:
         return f"the native engine {missing}"
     if not a.is_cpu:
         return "the native engine runs on the CPU only"
-    if forward_mode():
-        return "the native engine has no derivatives in forward mode"
-    if exported():
-        return "the native engine does not run where Elman is not"
+    if (refusal := watching.refusal()) is not None:
+        return refusal
     return None if a.dtype in _NUMBERS else f"the native engine does not compute in {a.dtype}"
 
 

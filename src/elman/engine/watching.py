@@ -1,7 +1,4 @@
-"""What may watch the operations of a call: an export that writes them down, derivatives in forward mode.
-
-It does not know what follows from that for the choice of a backend.
-"""
+"""What may watch the operations of a call, and cannot see those of the native engine."""
 
 import torch
 from torch.autograd import forward_ad
@@ -16,3 +13,10 @@ def exported() -> bool:
 def forward_mode() -> bool:
     """Whether derivatives are taken in forward mode, by torch.func.jvp, jacfwd or hessian, or by dual numbers."""
     return forward_ad._current_level >= 0  # noqa: SLF001
+
+
+def refusal() -> str | None:
+    """Why the native engine must leave the call to others, as a clause; None if nothing watches that cannot see it."""
+    if forward_mode():
+        return "the native engine has no derivatives in forward mode"
+    return "what is exported has to run without the native engine" if exported() else None

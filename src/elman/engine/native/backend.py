@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
+from elman.engine import watching
 from elman.engine.base import Backend, Ready
 from elman.engine.call import Call
 from elman.engine.extension import missing
@@ -34,6 +35,8 @@ class Native(Backend):
     def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:
         if not _built():
             return f"the native engine {missing}"
+        if (refusal := watching.refusal()) is not None:
+            return refusal
         if any([not tensor.is_cpu for tensor in tensors]):
             return "the native engine runs on the CPU only"
         dtypes = {tensor.dtype for tensor in (tensors if not _autocast() else weights.flat())}
@@ -66,7 +69,7 @@ class Native(Backend):
         return tuple(tensor.squeeze(0) for tensor in final)
 
     def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
-        if torch.is_grad_enabled() or traced(input) or _autocast():
+        if torch.is_grad_enabled() or traced(input) or _autocast() or watching.refusal() is not None:
             return None
         return steps.again(cell, weights, input, state)
 
