@@ -14,10 +14,11 @@ namespace {
 constexpr i64 DEEPEST = 768;
 constexpr i64 SHORT = 64;
 constexpr i64 FITS = 2 << 20;  // bytes
+constexpr i64 SURELY_FITS = 256 << 10;
 
+// Of packed weights, for each thread.
 template <class T>
-i64 deepest(const Job<T>& job) {
-    if (!job.plan.columns) return DEEPEST;
+i64 weights_of_a_thread(const Job<T>& job) {
     i64 numbers = 0;
     for (const Segment& segment : job.program->segments)
         for (const Product& product : segment.products)
@@ -25,7 +26,21 @@ i64 deepest(const Job<T>& job) {
                 numbers += job.weights->k(source.number) * job.size(segment.width);
     const Storage storage = job.weights->storage();
     const i64 bytes = numbers * i64(sizeof(T)) / (storage == Storage::own ? 1 : storage == Storage::bfloat16 ? 2 : 4);
-    return bytes / job.plan.threads > FITS ? SHORT : DEEPEST;
+    return job.plan.columns ? bytes / job.plan.threads : bytes;
+}
+
+template <class T>
+i64 deepest(const Job<T>& job) {
+    return job.plan.columns && weights_of_a_thread(job) > FITS ? SHORT : DEEPEST;
+}
+
+// Every other step visits the columns from the last to the first: what the second-level cache holds of the weights is
+// then what is wanted next, where always going the same way it would be what is wanted last. Steps of one row, two
+// threads: GRU of 512 units 110 -> 70 us, LSTM 153 -> 110; one thread, LSTM of 256 units 44 -> 30. (Sums over a row
+// need one order.)
+template <class T>
+bool alternates(const Job<T>& job) {
+    return weights_of_a_thread(job) > SURELY_FITS && !job.program->reduces();
 }
 
 template <class T>
@@ -48,7 +63,8 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
       multiply(multiplication<T>(weights.storage())),
       tile(job.tile),
       slice_rows(deepest(job)),
-      panel(job.weights->panel_columns()) {
+      panel(job.weights->panel_columns()),
+      alternating(alternates(job)) {
     const std::vector<Operand>& operands = job.program->operands;
     for (size_t i = 0; i < operands.size(); ++i) {
         sites.push_back(job.site(operands[i], unit));
@@ -57,15 +73,22 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
     addresses.resize(operands.size());
     places.resize(operands.size());
     sources.resize(size_t(job.program->sources));
-    for (const Segment& segment : job.program->segments) work.push_back(prepare(segment));
+    for (const Segment& segment : job.program->segments) {
+        work[0].push_back(prepare(segment, false));
+        if (alternating) work[1].push_back(prepare(segment, true));
+    }
 }
 
 template <class T>
-typename Runner<T>::Work Runner<T>::prepare(const Segment& segment) const {
+typename Runner<T>::Work Runner<T>::prepare(const Segment& segment, bool falling) const {
     Work it{job.size(segment.width), {}, {}, {}, prepare(segment.row_operations), prepare(segment.operations), {}};
-    for (i64 begin = 0; begin < it.columns; begin += tile)
-        add_tile(segment, {begin, std::min(begin + tile, it.columns)}, it);
-    it.tiles.push_back(it.pieces.size());
+    const i64 tiles = (it.columns + tile - 1) / tile;
+    it.tiles.resize(size_t(tiles));
+    for (i64 i = 0; i < tiles; ++i) {
+        const i64 number = falling ? tiles - 1 - i : i;
+        it.tiles[size_t(number)] =
+            add_tile(segment, {number * tile, std::min((number + 1) * tile, it.columns)}, falling, it);
+    }
     for (size_t p = 0; p < it.pieces.size(); ++p) {
         const Piece &here = it.pieces[p], &after = it.pieces[(p + 1) % it.pieces.size()];
         for (size_t i = 0; i < here.terms; ++i)
@@ -79,9 +102,10 @@ typename Runner<T>::Work Runner<T>::prepare(const Segment& segment) const {
 }
 
 template <class T>
-void Runner<T>::add_tile(const Segment& segment, Range columns, Work& work) const {
-    work.tiles.push_back(work.pieces.size());
-    for (const Product& product : segment.products) {
+typename Runner<T>::Pieces Runner<T>::add_tile(const Segment& segment, Range columns, bool falling, Work& work) const {
+    const size_t first = work.pieces.size(), count = segment.products.size();
+    for (size_t number = 0; number < count; ++number) {
+        const Product& product = segment.products[falling ? count - 1 - number : number];
         i64 slices = 1;
         for (const ProductSource& source : product.sources)
             slices = std::max(slices, (weights.k(source.number) + slice_rows - 1) / slice_rows);
@@ -100,6 +124,7 @@ void Runner<T>::add_tile(const Segment& segment, Range columns, Work& work) cons
                 }
             }
     }
+    return {first, work.pieces.size()};
 }
 
 template <class T>
@@ -130,6 +155,7 @@ i64 Runner<T>::moved(const Site<T>& site, i64 t) const {
 
 template <class T>
 void Runner<T>::at_step(i64 t, typename Job<T>::Before before) {
+    if (alternating) falling = !falling;
     for (size_t i = 0; i < sites.size(); ++i) addresses[i] = {sites[i].base + moved(sites[i], t), sites[i].row};
     if (before == Job<T>::Before::usual) return;
     for (int i : previous) {
@@ -153,7 +179,7 @@ inline Place<T> Runner<T>::place(int operand, i64 row, i64 super_begin, i64 colu
 
 template <class T>
 void Runner<T>::row_operations(int segment, Range rows) {
-    for (const Operation<T>& op : work[size_t(segment)].row_operations) {
+    for (const Operation<T>& op : work[falling][size_t(segment)].row_operations) {
         for (int operand : op.operands)
             if (operand >= 0) places[size_t(operand)] = place(operand, rows.begin, 0, 0, 0);
         op.run(op, places.data(), 1, rows.size());
@@ -162,8 +188,9 @@ void Runner<T>::row_operations(int segment, Range rows) {
 
 template <class T>
 void Runner<T>::tiles(int segment, Range rows, Range tiles) {
-    const Work& it = work[size_t(segment)];
-    for (i64 i = tiles.begin; i < tiles.end; ++i) {
+    const Work& it = work[falling][size_t(segment)];
+    for (i64 number = tiles.begin; number < tiles.end; ++number) {
+        const i64 i = falling ? tiles.begin + tiles.end - 1 - number : number;
         const Range columns{i * tile, std::min((i + 1) * tile, it.columns)};
         in_blocks(rows, SUPER_BLOCK, [&](Range super) {
             products(it, size_t(i), super, columns.begin);
@@ -174,7 +201,7 @@ void Runner<T>::tiles(int segment, Range rows, Range tiles) {
 
 template <class T>
 void Runner<T>::products(const Work& it, size_t tile_number, Range rows, i64 tile_begin) {
-    for (size_t p = it.tiles[tile_number]; p < it.tiles[tile_number + 1]; ++p) {
+    for (size_t p = it.tiles[tile_number].begin; p < it.tiles[tile_number].end; ++p) {
         const Piece& piece = it.pieces[p];
         const Place<T> out = place(piece.out, rows.begin, rows.begin, piece.column, tile_begin);
         Place<T> init{nullptr, 0};

@@ -18,7 +18,7 @@ public:
 
     void row_operations(int segment, Range rows);
     void tiles(int segment, Range rows, Range tiles);
-    i64 tiles_of(int segment) const { return (work[size_t(segment)].columns + tile - 1) / tile; }
+    i64 tiles_of(int segment) const { return (work[0][size_t(segment)].columns + tile - 1) / tile; }
 
 private:
     // What a product multiplies: columns of operand `a` from `first` on, with k rows of packed weights.
@@ -39,11 +39,15 @@ private:
         size_t term;  // the first
         size_t terms;
     };
+    // Those of one tile.
+    struct Pieces {
+        size_t begin, end;
+    };
     struct Work {
         i64 columns;
         std::vector<Piece> pieces;
         std::vector<Term> terms;
-        std::vector<size_t> tiles;  // where each tile's pieces begin
+        std::vector<Pieces> tiles;
         std::vector<Operation<T>> row_operations;
         std::vector<Operation<T>> operations;
         std::vector<int> operands;
@@ -55,9 +59,9 @@ private:
     };
 
     i64 moved(const Site<T>& site, i64 t) const;
-    Work prepare(const Segment& segment) const;
+    Work prepare(const Segment& segment, bool falling) const;
     std::vector<Operation<T>> prepare(const std::vector<Instruction>& list) const;
-    void add_tile(const Segment& segment, Range columns, Work& work) const;
+    Pieces add_tile(const Segment& segment, Range columns, bool falling, Work& work) const;
     Place<T> place(int operand, i64 row, i64 super_begin, i64 column, i64 tile_begin) const;
     void products(const Work& it, size_t tile, Range rows, i64 tile_begin);
     void operations(const Work& it, Range super, Range columns);
@@ -74,7 +78,9 @@ private:
     std::vector<Address> addresses;
     std::vector<Place<T>> places;
     std::vector<Source<T>> sources;
-    std::vector<Work> work;
+    std::vector<Work> work[2];  // by whether columns are visited in falling order
+    const bool alternating;
+    bool falling = false;
 };
 
 }  // namespace elman
