@@ -32,6 +32,17 @@ def make_text(characters: int = 20_000, seed: int = 0) -> str:
     return "".join(lines)
 
 
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    """Computes with so many threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def text_file(tmp_path_factory):
     """A small text to train on."""

@@ -47,6 +47,20 @@ def test_it_equals_the_layer(kind, layers, batch, backend):
     assert_close(flat(stepper.state), flat(state))
 
 
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("cell", ["lstm", "gru-reset-before", "mgu"])
+def test_it_equals_the_reference_where_steps_visit_columns_in_turn_from_either_end(cell):
+    """Of several tiles of columns, the last one narrow; weights are too large for the first-level cache."""
+    layer, x = elman.Recurrent(cell, 170, 330), torch.randn(5, 1, 170)
+    stepper = layer.stepper()
+    with torch.no_grad(), elman.backend("reference"):
+        output, state = layer(x)
+    assert_close(torch.stack([stepper(each).clone() for each in x]), output)
+    assert_close(flat(stepper.state), flat(state))
+    with elman.backend("native"):
+        assert_close(layer(x)[0], output)
+
+
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 @pytest.mark.parametrize("options", [{}, {"residual": True}], ids=str)
 @pytest.mark.parametrize("kind", KINDS)

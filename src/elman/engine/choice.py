@@ -116,7 +116,9 @@ def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
 
 def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
     """The same as `step`, if that was called before with these weights and the way is short now; else None."""
-    return NATIVE.step_again(cell, weights, input, state) if forced() in {None, NATIVE.name} else None
+    if torch.is_grad_enabled() or forced() not in {None, NATIVE.name}:
+        return None
+    return NATIVE.step_again(cell, weights, input, state)
 
 
 def prepare(cell: Cell, weights: Sequence[Weights], batch: int, *, storage: torch.dtype | None = None) -> Ready:

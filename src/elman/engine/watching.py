@@ -4,10 +4,14 @@ import torch
 from torch.autograd import forward_ad
 
 
+def recorded() -> bool:
+    """Whether torch.jit.trace, or the exporter of torch.onnx that is built on it, writes down what is computed."""
+    return torch._C._get_tracing_state() is not None  # noqa: SLF001 - torch.jit.is_tracing has no types
+
+
 def exported() -> bool:
     """Whether torch.jit.trace or torch.onnx.export writes down what is computed, to run where Elman is not."""
-    traced = torch._C._get_tracing_state() is not None  # noqa: SLF001 - torch.jit.is_tracing has no types
-    return traced or torch.onnx.is_in_onnx_export()
+    return recorded() or torch.onnx.is_in_onnx_export()
 
 
 def forward_mode() -> bool:

@@ -7,14 +7,6 @@ from elman.engine.native.rows import Rows
 from elman.engine.packing import Packing
 
 
-@pytest.fixture(params=[1, 2])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("size", [(7, 5, 1), (60, 24, 96)], ids=str)
 @pytest.mark.usefixtures("threads")

@@ -141,6 +141,12 @@ void bind_job(nb::module_& m) {
             },
             "jobs"_a, "input"_a, "size"_a, "threads"_a)
         .def(
+            "bind",
+            [](Stepper& it, size_t layer, const Addresses& before, const Addresses& after) {
+                it.bind(layer, pointers<const T>(before), pointers<T>(after));
+            },
+            "layer"_a, "before"_a, "after"_a)
+        .def(
             "run", [](Stepper& it, Address from) { it.run(pointer<const T>(from)); }, "input"_a, Unlocked());
     m.def(
         "run", [](const std::vector<Job*>& jobs, int threads) { run<T>(jobs, threads); }, "jobs"_a, "threads"_a,

@@ -17,6 +17,17 @@ Stepper<T>::Stepper(std::vector<std::shared_ptr<Job<T>>> jobs_, T* input_, i64 s
 }
 
 template <class T>
+void Stepper<T>::bind(size_t layer, const std::vector<const T*>& before, const std::vector<T*>& after) {
+    Job<T>& job = *jobs.at(layer);
+    const std::vector<State>& states = job.program->states;
+    for (size_t k = 0; k < states.size(); ++k) {
+        const i64 size = job.size(states[k].width);
+        job.bind_initial(int(k), {before.at(k), size});
+        job.bind_final(int(k), {after.at(k), size});
+    }
+}
+
+template <class T>
 void Stepper<T>::run(const T* from) {
     std::copy_n(from, size, input);
     team::run(threads, [this](Member member) {

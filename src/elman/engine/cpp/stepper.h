@@ -16,6 +16,9 @@ public:
     // One job for each layer, the first layer first, which reads `size` numbers at `input`.
     Stepper(std::vector<std::shared_ptr<Job<T>>> jobs, T* input, i64 size, int threads);
 
+    // Where a layer's states are read and written from now on, contiguous; both may be the same.
+    void bind(size_t layer, const std::vector<const T*>& before, const std::vector<T*>& after);
+
     // Copies the input to where the first job reads it, and runs.
     void run(const T* from);
 

@@ -69,7 +69,7 @@ class Native(Backend):
         return tuple(tensor.squeeze(0) for tensor in final)
 
     def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
-        if torch.is_grad_enabled() or traced(input) or _autocast() or watching.refusal() is not None:
+        if traced(input) or _autocast() or watching.forward_mode() or watching.recorded():
             return None
         return steps.again(cell, weights, input, state)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.native.library import library, numbers
-from elman.engine.native.packed import Entry, once, packed, same
+from elman.engine.native.packed import Entry, once, packed
 from elman.engine.native.programs import Programs, handle, programs, shapes_of
 from elman.engine.program.contract import Kind
 from elman.types import State
@@ -53,20 +53,18 @@ class Steps:
         self._input = torch.empty(batch, layers[0].inputs, dtype=dtype)
         self._outputs = [torch.empty(batch, layer.made.output, dtype=dtype) for layer in layers]
         self.output = self._outputs[-1]
-        self._jobs = []
+        jobs = []
         for layer, before, after in zip(layers, [self._input, *self._outputs], self._outputs, strict=False):
             job = own.Job(layer.made.inference, layer.entry.packed, rows, None, layer.plan)
             job.bind(Kind.INPUT, 0, before.data_ptr(), before.shape[1])
             job.bind(Kind.NEXT, 0, after.data_ptr(), after.shape[1])
-            self._jobs.append(job)
-        self._run = own.Stepper(self._jobs, self._input.data_ptr(), self._input.numel(), threads).run
+            jobs.append(job)
+        made = own.Stepper(jobs, self._input.data_ptr(), self._input.numel(), threads)
+        self._bind, self._run = made.bind, made.run
 
     def bind(self, layer: int, before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
         """Where a layer's state is read and written from now on, (B, ·) each, contiguous; both may be the same."""
-        job = self._jobs[layer]
-        for k, (old, new) in enumerate(zip(before, after, strict=True)):
-            job.bind_initial(k, old.data_ptr(), old.shape[1])
-            job.bind_final(k, new.data_ptr(), new.shape[1])
+        self._bind(layer, [tensor.data_ptr() for tensor in before], [tensor.data_ptr() for tensor in after])
 
     def run(self, input: Tensor) -> None:
         """Take the step: input (B, I), contiguous."""
@@ -98,8 +96,9 @@ class Kept(NamedTuple):
 
     Attributes:
         cell: whose step it is.
-        weights: the weights that there are.
-        given: the shapes of the input and of the state.
+        weights: the weights that there are, alive: with the first of them gone, so is this.
+        identity: of each its id, the address of its numbers, and its version.
+        shapes: of the input and of the state.
         layer: the layer, prepared for so many rows and threads.
         threads: that may take part.
         free: prepared steps that no thread is using.
@@ -108,7 +107,8 @@ class Kept(NamedTuple):
 
     cell: Cell
     weights: list[ref[Tensor]]
-    given: list[torch.Size]
+    identity: list[tuple[int, int, int]]
+    shapes: list[torch.Size]
     layer: Prepared
     threads: int
     free: list[Steps]
@@ -120,23 +120,22 @@ _kept: dict[int, Kept] = {}
 def again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
     """One step like the one before, if there was one with the same weights and shapes; else None.
 
-    Whatever could have changed is looked at, and nothing else: after a step the weights have driven everything else out
-    of the caches, so that this takes longer than it seems.
+    Whatever could have changed is looked at, and nothing else: a step of few units takes less time than this.
     """
     kept = _kept.get(id(weights.ih))
     if kept is None or kept.cell is not cell or torch.get_num_threads() != kept.threads:
         return None
     dtype = weights.ih.dtype
     given = (input, *state)
-    if [tensor.shape for tensor in given] != kept.given:
+    if [tensor.shape for tensor in given] != kept.shapes:
         return None
-    if any([tensor.dtype is not dtype or not tensor.is_cpu for tensor in given]):
-        return None
+    for tensor in given:
+        if tensor.dtype is not dtype or not tensor.is_cpu:
+            return None
     entry = kept.layer.entry
-    own = [tensor for tensor in weights if tensor is not None]
-    if len(own) != len(kept.weights) or any([known() is not one for known, one in zip(kept.weights, own, strict=True)]):
+    if _identity(weights) != kept.identity or not entry.packed.looks_like(entry.addresses):
         return None
-    return _taken(kept, input, state) if same(entry, own) and entry.packed.looks_like(entry.addresses) else None
+    return _taken(kept, input, state)
 
 
 def one(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
@@ -149,9 +148,17 @@ def one(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         _kept.pop(key, None)
 
     own = [ref(tensor, forget) for tensor in weights if tensor is not None]
-    given = [tensor.shape for tensor in (input, *state)]
-    kept = _kept[key] = Kept(cell, own, given, layer, threads, [])
+    shapes = [tensor.shape for tensor in (input, *state)]
+    counted = not any(tensor.is_inference() for tensor in weights if tensor is not None)
+    kept = Kept(cell, own, _identity(weights) if counted else [], shapes, layer, threads, [])
+    if counted:
+        _kept[key] = kept
     return _taken(kept, input, state)
+
+
+def _identity(weights: Weights) -> list[tuple[int, int, int]]:
+    """What tells one set of weights from another; none of them may be an inference tensor, which counts no versions."""
+    return [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in weights if tensor is not None]  # noqa: SLF001
 
 
 def _taken(kept: Kept, input: Tensor, state: State) -> State:
@@ -160,8 +167,9 @@ def _taken(kept: Kept, input: Tensor, state: State) -> State:
     except IndexError:  # the first step, or another thread is taking one
         batch = len(input)
         steps = Steps([kept.layer], library().Batch(1, batch), batch, input.dtype, kept.threads)
-    after = tuple([torch.empty(tensor.shape, dtype=tensor.dtype) for tensor in state])
-    steps.bind(0, [tensor.contiguous() for tensor in state], after)
+    before = [tensor.contiguous() for tensor in state]
+    after = tuple([torch.empty_like(tensor) for tensor in before])
+    steps.bind(0, before, after)
     steps.run(input.contiguous())
     kept.free.append(steps)
     return after
