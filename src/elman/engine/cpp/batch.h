@@ -7,14 +7,9 @@
 
 #include <vector>
 
+#include "range.h"
+
 namespace elman {
-
-using i64 = int64_t;
-
-struct Range {
-    i64 begin, end;
-    i64 size() const { return end - begin; }
-};
 
 class Batch {
 public:

@@ -17,7 +17,8 @@ Job<T>::Job(std::shared_ptr<const Program> program_, std::shared_ptr<const Weigh
       tape(std::move(tape_)),
       plan(plan_),
       parts(batch->parts(plan.columns ? 1 : plan.threads)),
-      tile(tile_columns(weights->panel_columns())),
+      tile(plan.columns ? shared_tile_columns(weights->panel_columns(), program->hidden, plan.threads)
+                        : tile_columns(weights->panel_columns())),
       externals(size_t(Kind::count)),
       initial(program->states.size()),
       final(program->states.size()) {
@@ -95,6 +96,20 @@ void Job<T>::check() const {
                 throw std::invalid_argument("The history of state " + std::to_string(it.index) + " is missing.");
         }
     }
+}
+
+template <class T>
+bool Job<T>::in_groups() const {
+    if (!program->columns_are_independent()) return false;
+    for (int k = 0; k < int(program->states.size()); ++k) {
+        const Range carried = program->segments_with(Kind::carry, k);
+        if (carried.size() > 1) return false;
+        if (program->backward()) continue;  // the states are all there
+        const Range read = program->segments_with(Kind::previous, k), written = program->segments_with(Kind::next, k);
+        if (read.size() > 0 && written.end > read.begin + 1) return false;
+        if (!history(k) && (written.size() > 1 || (read.size() > 0 && read.begin != written.begin))) return false;
+    }
+    return true;
 }
 
 template <class T>

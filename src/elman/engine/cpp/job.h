@@ -61,6 +61,10 @@ public:
         return segment.width != Width::input || bool(outside(Kind::dinput, 0).data);
     }
 
+    // Whether several steps can be taken together, one segment of all of them before the next segment: no product needs
+    // the step before, and what is kept for a step or two only is not handed from segment to segment.
+    bool in_groups() const;
+
     // Gradients carried in; final states, as the caller wants them.
     void start_rows(Range rows) const;
     void finish_rows(Range rows) const;

@@ -11,25 +11,48 @@ i64 step_of(const Job<T>& job, i64 number) {
     return falling ? job.batch->steps() - 1 - number : number;
 }
 
+// The steps to be taken next, from `number` on, which is moved past them: one, or as many as have SUPER_BLOCK rows if
+// the job can be run in groups. A step that needs a copy of the states before it, or clears gradients after it, is
+// alone.
+template <class T>
+void collect(const Job<T>& job, Range part, bool in_groups, i64& number, std::vector<Step<T>>& steps) {
+    steps.clear();
+    i64 rows = 0;
+    for (; number < job.batch->steps(); ++number) {
+        const i64 t = step_of(job, number);
+        const Range here{part.begin, std::min(part.end, job.batch->rows_at(t))};
+        if (here.size() <= 0) continue;
+        const auto before = job.before(t, here);
+        const bool alone = !in_groups || before == Job<T>::Before::copied || job.batch->any_fresh(t, here);
+        rows += here.size();
+        if (!steps.empty() && (alone || rows > SUPER_BLOCK)) return;
+        steps.push_back({t, here, before});
+        if (!alone) continue;
+        ++number;
+        return;
+    }
+}
+
 }  // namespace
 
 template <class T>
 void run_rows(const Job<T>& job, Runner<T>& runner, i64 part) {
     const Range all = job.parts[size_t(part)];
+    const bool in_groups = job.in_groups();
+    std::vector<Step<T>> steps;
     job.start_rows(all);
-    for (i64 number = 0; number < job.batch->steps(); ++number) {
-        const i64 t = step_of(job, number);
-        const Range rows{all.begin, std::min(all.end, job.batch->rows_at(t))};
-        if (rows.size() <= 0) continue;
-        const auto before = job.before(t, rows);
-        if (before == Job<T>::Before::copied) job.copy_before(t, rows);
-        runner.at_step(t, before);
+    for (i64 number = 0; number < job.batch->steps();) {
+        collect(job, all, in_groups, number, steps);
+        if (steps.empty()) break;
+        const Step<T>& first = steps[0];
+        if (first.before == Job<T>::Before::copied) job.copy_before(first.t, first.rows);
+        runner.at(steps);
         for (int s = 0; s < int(job.program->segments.size()); ++s) {
             if (!job.wanted(job.program->segments[size_t(s)])) continue;
-            runner.row_operations(s, rows);
-            runner.tiles(s, rows, {0, runner.tiles_of(s)});
+            runner.row_operations(s);
+            runner.tiles(s, {0, runner.tiles_of(s)});
         }
-        if (job.program->backward() && job.batch->any_fresh(t, rows)) job.clear_carry(t, rows);
+        if (job.program->backward() && job.batch->any_fresh(first.t, first.rows)) job.clear_carry(first.t, first.rows);
     }
     job.finish_rows(all);
 }
@@ -37,34 +60,36 @@ void run_rows(const Job<T>& job, Runner<T>& runner, i64 part) {
 template <class T>
 void run_columns(Job<T>& job, Runner<T>& runner, Member member) {
     const Range all{0, job.batch->rows()};
-    const bool first = member.index == 0, alone = job.program->columns_are_independent();
-    if (first) job.start_rows(all);
+    const bool first_member = member.index == 0, in_groups = job.in_groups();
+    std::vector<Step<T>> steps;
+    if (first_member) job.start_rows(all);
     job.barrier.wait(member.count);
-    for (i64 number = 0; number < job.batch->steps(); ++number) {
-        const i64 t = step_of(job, number);
-        const Range rows{0, job.batch->rows_at(t)};
-        if (rows.size() == 0) continue;
-        const auto before = job.before(t, rows);
-        if (before == Job<T>::Before::copied) {
-            if (alone) job.barrier.wait(member.count);
-            if (first) job.copy_before(t, rows);
+    for (i64 number = 0; number < job.batch->steps();) {
+        collect(job, all, in_groups, number, steps);
+        if (steps.empty()) break;
+        const Step<T>& first = steps[0];
+        if (first.before == Job<T>::Before::copied) {
+            if (in_groups) job.barrier.wait(member.count);
+            if (first_member) job.copy_before(first.t, first.rows);
             job.barrier.wait(member.count);
         }
-        runner.at_step(t, before);
+        runner.at(steps);
         for (int s = 0; s < int(job.program->segments.size()); ++s) {
-            if (!job.wanted(job.program->segments[size_t(s)])) continue;
+            const Segment& segment = job.program->segments[size_t(s)];
+            if (!job.wanted(segment)) continue;
+            if (in_groups && segment.gathers) job.barrier.wait(member.count);
             const i64 tiles = runner.tiles_of(s);
-            runner.tiles(s, rows, {tiles * member.index / member.count, tiles * (member.index + 1) / member.count});
-            if (!alone) job.barrier.wait(member.count);
+            runner.tiles(s, {tiles * member.index / member.count, tiles * (member.index + 1) / member.count});
+            if (!in_groups) job.barrier.wait(member.count);
         }
-        if (job.program->backward() && job.batch->any_fresh(t, rows)) {
-            if (alone) job.barrier.wait(member.count);
-            if (first) job.clear_carry(t, rows);
+        if (job.program->backward() && job.batch->any_fresh(first.t, first.rows)) {
+            if (in_groups) job.barrier.wait(member.count);
+            if (first_member) job.clear_carry(first.t, first.rows);
             job.barrier.wait(member.count);
         }
     }
-    if (alone) job.barrier.wait(member.count);
-    if (first) job.finish_rows(all);
+    if (in_groups) job.barrier.wait(member.count);
+    if (first_member) job.finish_rows(all);
 }
 
 template <class T>

@@ -11,6 +11,7 @@ constexpr i64 FEW_ROWS = 8;                 // for each thread: below it, sharin
 constexpr i64 SOME_ROWS = 16;               // up to here, it wins for weights that no second-level cache holds
 constexpr i64 LARGE_WEIGHTS = 9 << 18;      // bytes
 constexpr i64 FEW_ALONE = 4;                // the same where columns need not wait for each other
+constexpr i64 ENOUGH_SUMS = 16;             // vectors of them in a register block
 constexpr i64 WORTH_A_BARRIER = 32 * 1024;  // multiply-adds of a step: a barrier costs about one microsecond
 
 i64 weights(const Program& p, i64 inputs) {
@@ -23,7 +24,12 @@ i64 weights(const Program& p, i64 inputs) {
 bool share_columns(const Program& p, const Batch& batch, i64 weights, i64 bytes, int threads) {
     const i64 rows = batch.rows();
     if (threads == 1 || p.reduces()) return false;
-    if (p.columns_are_independent()) return rows < FEW_ALONE * threads;
+    if (p.columns_are_independent()) {
+        const bool meet = std::any_of(p.segments.begin(), p.segments.end(), [](const Segment& segment) {
+            return segment.gathers && segment.width != Width::input;
+        });
+        return rows < (meet ? 1 : FEW_ALONE) * threads && (rows > 1 || p.hidden > TILE);
+    }
     if (rows * weights < WORTH_A_BARRIER * threads) return false;
     if (rows / threads < FEW_ROWS) return true;
     return batch.real_steps() <= SOME_ROWS * threads * batch.steps() && weights * bytes > LARGE_WEIGHTS;
@@ -44,16 +50,47 @@ int panel_vectors(const Program& program, i64 rows, const Matmul<T>& kernels) {
     return widest;
 }
 
+// The most columns that one of the threads has.
+i64 largest_share(i64 tile, i64 columns, int threads) {
+    const i64 tiles = (columns + tile - 1) / tile;
+    i64 most = 0;
+    for (i64 i = 0; i < threads; ++i)
+        most = std::max(most, std::min(columns, tiles * (i + 1) / threads * tile) - tiles * i / threads * tile);
+    return most;
+}
+
+// Panels for threads that share columns: narrower ones where that leaves the busiest thread much less to do, and still
+// enough sums at once to hide how long each takes.
+template <class T>
+int shared_panel_vectors(const Program& program, i64 rows, const Matmul<T>& kernels, int threads) {
+    const auto share = [&](int vectors) {
+        const i64 panel = i64(vectors) * kernels.lanes;
+        return largest_share(shared_tile_columns(panel, program.hidden, threads), program.hidden, threads);
+    };
+    int best = panel_vectors(program, rows, kernels);
+    for (int vectors = best - 1; vectors >= 1 && rows * vectors >= ENOUGH_SUMS; --vectors)
+        if (5 * share(vectors) <= 4 * share(best)) best = vectors;
+    return best;
+}
+
 }  // namespace
+
+i64 shared_tile_columns(i64 panel, i64 columns, int threads) {
+    i64 best = tile_columns(panel);
+    for (i64 tile = best - panel; tile >= panel; tile -= panel)
+        if (largest_share(tile, columns, threads) < largest_share(best, columns, threads)) best = tile;
+    return best;
+}
 
 template <class T>
 Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Matmul<T>& kernels, int threads) {
     const i64 numbers = weights(program, inputs);
     const i64 rows = batch.rows();
+    const i64 at_once = program.columns_are_independent() ? SUPER_BLOCK : rows;
     threads = int(std::max<i64>(1, threads));
     if (share_columns(program, batch, numbers, sizeof(T), threads))
-        return {true, threads, panel_vectors(program, rows, kernels)};
-    const i64 work = program.columns_are_independent() ? program.hidden : numbers;
+        return {true, threads, shared_panel_vectors(program, at_once, kernels, threads)};
+    const i64 work = std::max(program.hidden, numbers);
     if (rows * batch.steps() * work < WORTH_A_BARRIER) threads = 1;
     threads = int(std::max<i64>(1, std::min<i64>(threads, rows)));
     const i64 each = (rows + threads - 1) / threads;

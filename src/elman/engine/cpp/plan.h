@@ -29,6 +29,9 @@ constexpr i64 TILE = 64;
 
 inline i64 tile_columns(i64 panel) { return panel >= TILE ? panel : TILE / panel * panel; }
 
+// The same where threads share columns: so that the thread with the most of them has as few as can be.
+i64 shared_tile_columns(i64 panel, i64 columns, int threads);
+
 // Parts of `most` at most, as equal as can be: 16 by 12 is 8 + 8.
 template <class F>
 void in_blocks(Range range, i64 most, const F& f) {

@@ -159,6 +159,36 @@ Program::Program(const int32_t* ints, i64 count, const double* reals, i64 real_c
     records(in, 12, 8, [&](i64 at) { segments.push_back(segment(in, at, sources)); });
     records(in, 14, 5, [&](i64 at) { weight_gradients.push_back(weight_gradient(in, at)); });
     check_operands(*this);
+    for (Segment& segment : segments)
+        for (const Product& product : segment.products)
+            for (const ProductSource& source : product.sources)
+                segment.gathers |= operands[size_t(source.a)].kind != Kind::input;
+}
+
+bool Program::products_wait() const {
+    const auto is = [&](int operand, Kind of_kind) {
+        return operand >= 0 && operands[size_t(operand)].kind == of_kind;
+    };
+    for (const Segment& segment : segments)
+        for (const Product& product : segment.products) {
+            if (is(product.out, Kind::carry) || is(product.init, Kind::carry)) return true;
+            for (const ProductSource& source : product.sources)
+                if (is(source.a, Kind::previous)) return true;
+        }
+    return false;
+}
+
+Range Program::segments_with(Kind of_kind, int index) const {
+    Range found{0, 0};
+    for (i64 i = 0; i < i64(segments.size()); ++i) {
+        const std::vector<int>& named = segments[size_t(i)].operands;
+        const bool here = std::any_of(named.begin(), named.end(), [&](int operand) {
+            const Operand& it = operands[size_t(operand)];
+            return it.kind == of_kind && it.index == index;
+        });
+        if (here) found = {found.size() == 0 ? i : found.begin, i + 1};
+    }
+    return found;
 }
 
 i64 Program::size(Width width, i64 inputs) const {

@@ -7,9 +7,9 @@
 
 #include <vector>
 
-namespace elman {
+#include "range.h"
 
-using i64 = int64_t;
+namespace elman {
 
 enum class Width : int { hidden = 0, output = 1, input = 2, one = 3 };
 
@@ -96,6 +96,7 @@ struct Segment {
     std::vector<Instruction> row_operations;
     std::vector<Instruction> operations;
     std::vector<int> operands;  // all that products and tile operations name, each once
+    bool gathers = false;       // whether products read rows that an earlier segment has written
 };
 
 struct WeightGradient {
@@ -113,8 +114,12 @@ struct Program {
     bool training() const { return kind == 0; }
     // Whether rows are reduced: then a row's tiles are not independent of one another.
     bool reduces() const { return row_scalars > 0; }
-    // Whether no column needs another one: there are no products and no reductions.
-    bool columns_are_independent() const { return sources == 0 && !reduces(); }
+    // Whether a product needs what the step before has left: then steps have to be taken one by one.
+    bool products_wait() const;
+    // Whether no column of a state needs another one, of the same step or of the step before.
+    bool columns_are_independent() const { return !products_wait() && !reduces() && fulls == 0; }
+    // From the first to the last segment that names an operand of a kind and index; empty if none does.
+    Range segments_with(Kind of_kind, int index) const;
     i64 size(Width width, i64 inputs) const;
 
     int kind;

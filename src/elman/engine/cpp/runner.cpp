@@ -70,9 +70,9 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
         sites.push_back(job.site(operands[i], unit));
         if (operands[i].kind == Kind::previous) previous.push_back(int(i));
     }
-    addresses.resize(operands.size());
     places.resize(operands.size());
     sources.resize(size_t(job.program->sources));
+    contiguous = products_are_packed();
     for (const Segment& segment : job.program->segments) {
         work[0].push_back(prepare(segment, false));
         if (alternating) work[1].push_back(prepare(segment, true));
@@ -153,24 +153,64 @@ i64 Runner<T>::moved(const Site<T>& site, i64 t) const {
     return 0;
 }
 
+// Whether the rows of all that products name follow one another from step to step.
 template <class T>
-void Runner<T>::at_step(i64 t, typename Job<T>::Before before) {
+bool Runner<T>::products_are_packed() const {
+    const auto packed = [&](int operand) {
+        if (operand < 0) return true;
+        const Site<T>& site = sites[size_t(operand)];
+        return site.when == Site<T>::When::packed || site.rows != Site<T>::Rows::batch;
+    };
+    for (const Segment& segment : job.program->segments)
+        for (const Product& product : segment.products) {
+            if (!packed(product.out) || !packed(product.init)) return false;
+            for (const ProductSource& source : product.sources)
+                if (!packed(source.a)) return false;
+        }
+    return true;
+}
+
+template <class T>
+void Runner<T>::at(const std::vector<Step<T>>& steps) {
     if (alternating) falling = !falling;
-    for (size_t i = 0; i < sites.size(); ++i) addresses[i] = {sites[i].base + moved(sites[i], t), sites[i].row};
-    if (before == Job<T>::Before::usual) return;
-    for (int i : previous) {
-        const Strip<T> strip = job.strip_before(job.program->operands[size_t(i)].index, before);
-        addresses[size_t(i)] = {strip.data, strip.row};
+    count = steps.size();
+    if (present.size() < count) present.resize(count);
+    i64 first = batch.start(steps[0].t);
+    bool whole = count > 1 && contiguous;
+    packed_rows = 0;
+    for (const Step<T>& step : steps) {
+        first = std::min(first, batch.start(step.t));
+        whole = whole && step.rows.begin == 0 && step.rows.end == batch.rows_at(step.t);
+        packed_rows += step.rows.size();
+    }
+    packed = nullptr;
+    i64 slot = 0;
+    for (size_t n = 0; n < count; ++n) {
+        const Step<T>& step = steps[n];
+        Present& it = present[n];
+        it.rows = step.rows;
+        it.slot = whole ? batch.start(step.t) - first : slot;
+        slot += step.rows.size();
+        if (whole && it.slot == 0) packed = &it;
+        it.addresses.resize(sites.size());
+        for (size_t i = 0; i < sites.size(); ++i)
+            it.addresses[i] = {sites[i].base + moved(sites[i], step.t), sites[i].row};
+        if (step.before == Job<T>::Before::usual) continue;
+        for (int i : previous) {
+            const Strip<T> strip = job.strip_before(job.program->operands[size_t(i)].index, step.before);
+            it.addresses[size_t(i)] = {strip.data, strip.row};
+        }
     }
 }
 
 template <class T>
-inline Place<T> Runner<T>::place(int operand, i64 row, i64 super_begin, i64 column, i64 tile_begin) const {
+inline Place<T> Runner<T>::place(const Present& step, int operand, i64 row, i64 slot, i64 column,
+                                 i64 tile_begin) const {
     using Rows = typename Site<T>::Rows;
     using Columns = typename Site<T>::Columns;
     const Site<T>& site = sites[size_t(operand)];
-    const Address& address = addresses[size_t(operand)];
-    const i64 rows = site.rows == Rows::batch ? row : site.rows == Rows::super_block ? row - super_begin : 0;
+    const Address& address = step.addresses[size_t(operand)];
+    const i64 rows = site.rows == Rows::batch ? row : site.rows == Rows::super_block ? slot : 0;
     const i64 columns = site.columns == Columns::whole  ? column
                         : site.columns == Columns::tile ? column - tile_begin
                                                         : 0;
@@ -178,37 +218,49 @@ inline Place<T> Runner<T>::place(int operand, i64 row, i64 super_begin, i64 colu
 }
 
 template <class T>
-void Runner<T>::row_operations(int segment, Range rows) {
+void Runner<T>::row_operations(int segment) {
+    const Present& step = present[0];
     for (const Operation<T>& op : work[falling][size_t(segment)].row_operations) {
         for (int operand : op.operands)
-            if (operand >= 0) places[size_t(operand)] = place(operand, rows.begin, 0, 0, 0);
-        op.run(op, places.data(), 1, rows.size());
+            if (operand >= 0) places[size_t(operand)] = place(step, operand, step.rows.begin, 0, 0, 0);
+        op.run(op, places.data(), 1, step.rows.size());
     }
 }
 
 template <class T>
-void Runner<T>::tiles(int segment, Range rows, Range tiles) {
+void Runner<T>::tiles(int segment, Range tiles) {
     const Work& it = work[falling][size_t(segment)];
     for (i64 number = tiles.begin; number < tiles.end; ++number) {
         const i64 i = falling ? tiles.begin + tiles.end - 1 - number : number;
         const Range columns{i * tile, std::min((i + 1) * tile, it.columns)};
-        in_blocks(rows, SUPER_BLOCK, [&](Range super) {
-            products(it, size_t(i), super, columns.begin);
-            operations(it, super, columns);
-        });
+        if (count == 1) {
+            const Present& step = present[0];
+            in_blocks(step.rows, SUPER_BLOCK, [&](Range super) {
+                products(it, size_t(i), step, super, 0, columns.begin);
+                operations(it, step, super, 0, columns);
+            });
+            continue;
+        }
+        if (packed != nullptr) products(it, size_t(i), *packed, {0, packed_rows}, 0, columns.begin);
+        for (size_t n = 0; n < count; ++n) {
+            const Present& step = present[n];
+            if (packed == nullptr) products(it, size_t(i), step, step.rows, step.slot, columns.begin);
+            operations(it, step, step.rows, step.slot, columns);
+        }
     }
 }
 
 template <class T>
-void Runner<T>::products(const Work& it, size_t tile_number, Range rows, i64 tile_begin) {
+void Runner<T>::products(const Work& it, size_t tile_number, const Present& step, Range rows, i64 slot,
+                         i64 tile_begin) {
     for (size_t p = it.tiles[tile_number].begin; p < it.tiles[tile_number].end; ++p) {
         const Piece& piece = it.pieces[p];
-        const Place<T> out = place(piece.out, rows.begin, rows.begin, piece.column, tile_begin);
+        const Place<T> out = place(step, piece.out, rows.begin, slot, piece.column, tile_begin);
         Place<T> init{nullptr, 0};
-        if (piece.init >= 0) init = place(piece.init, rows.begin, rows.begin, piece.column, tile_begin);
+        if (piece.init >= 0) init = place(step, piece.init, rows.begin, slot, piece.column, tile_begin);
         for (size_t i = 0; i < piece.terms; ++i) {
             const Term& term = it.terms[piece.term + i];
-            const Place<T> a = place(term.a, rows.begin, rows.begin, 0, 0);
+            const Place<T> a = place(step, term.a, rows.begin, slot, 0, 0);
             sources[i] = {a.at + term.first, a.row, term.panel, term.k, term.next, term.scale};
         }
         multiply(sources.data(), int(piece.terms), rows.size(), init.at, init.row, out.at, out.row, piece.columns);
@@ -216,11 +268,12 @@ void Runner<T>::products(const Work& it, size_t tile_number, Range rows, i64 til
 }
 
 template <class T>
-void Runner<T>::operations(const Work& it, Range super, Range columns) {
+void Runner<T>::operations(const Work& it, const Present& step, Range all, i64 slot, Range columns) {
     if (it.operations.empty()) return;
-    in_blocks(super, TILE_ROWS, [&](Range rows) {
+    in_blocks(all, TILE_ROWS, [&](Range rows) {
         for (int operand : it.operands)
-            places[size_t(operand)] = place(operand, rows.begin, super.begin, columns.begin, columns.begin);
+            places[size_t(operand)] =
+                place(step, operand, rows.begin, slot + rows.begin - all.begin, columns.begin, columns.begin);
         for (const Operation<T>& op : it.operations) op.run(op, places.data(), rows.size(), columns.size());
     });
 }

@@ -1,5 +1,5 @@
-// One thread's share of a time step: the segments of a program on some rows and some column tiles.
-// Knows one step; the loop over time and the division among threads are in loop.cpp.
+// One thread's share of a time step, or of a few steps together: the segments of a program on some rows and some
+// column tiles. Knows these steps; the loop over time and the division among threads are in loop.cpp.
 #pragma once
 
 #include <vector>
@@ -8,16 +8,25 @@
 
 namespace elman {
 
+// A time step of some rows.
+template <class T>
+struct Step {
+    i64 t;
+    Range rows;
+    typename Job<T>::Before before;
+};
+
 template <class T>
 class Runner {
 public:
     Runner(const Job<T>& job, i64 unit);
 
-    // Fixes all addresses for step t.
-    void at_step(i64 t, typename Job<T>::Before before);
+    // Fixes all addresses for some steps, in the order in which they are taken. More than one only if the job can be
+    // run in groups, and then of SUPER_BLOCK rows at most.
+    void at(const std::vector<Step<T>>& steps);
 
-    void row_operations(int segment, Range rows);
-    void tiles(int segment, Range rows, Range tiles);
+    void row_operations(int segment);
+    void tiles(int segment, Range tiles);
     i64 tiles_of(int segment) const { return (work[0][size_t(segment)].columns + tile - 1) / tile; }
 
 private:
@@ -52,19 +61,26 @@ private:
         std::vector<Operation<T>> operations;
         std::vector<int> operands;
     };
-    // An operand at the present step: the address for row 0 and column 0.
+    // An operand at a step: the address for row 0 and column 0.
     struct Address {
         T* at;
         i64 row;
+    };
+    // A step that is being taken; `slot` is the row of slots where its rows begin.
+    struct Present {
+        Range rows;
+        i64 slot;
+        std::vector<Address> addresses;
     };
 
     i64 moved(const Site<T>& site, i64 t) const;
     Work prepare(const Segment& segment, bool falling) const;
     std::vector<Operation<T>> prepare(const std::vector<Instruction>& list) const;
     Pieces add_tile(const Segment& segment, Range columns, bool falling, Work& work) const;
-    Place<T> place(int operand, i64 row, i64 super_begin, i64 column, i64 tile_begin) const;
-    void products(const Work& it, size_t tile, Range rows, i64 tile_begin);
-    void operations(const Work& it, Range super, Range columns);
+    bool products_are_packed() const;
+    Place<T> place(const Present& step, int operand, i64 row, i64 slot, i64 column, i64 tile_begin) const;
+    void products(const Work& it, size_t tile, const Present& step, Range rows, i64 slot, i64 tile_begin);
+    void operations(const Work& it, const Present& step, Range rows, i64 slot, Range columns);
 
     const Job<T>& job;
     const Batch& batch;
@@ -74,8 +90,12 @@ private:
     const i64 slice_rows;
     const i64 panel;
     std::vector<Site<T>> sites;
-    std::vector<int> previous;  // operands that are states before the step
-    std::vector<Address> addresses;
+    std::vector<int> previous;        // operands that are states before the step
+    bool contiguous = false;          // products_are_packed()
+    std::vector<Present> present;     // as many as there ever were at once
+    size_t count = 0;                 // of them are being taken
+    const Present* packed = nullptr;  // the one whose rows those of all others follow in memory
+    i64 packed_rows = 0;
     std::vector<Place<T>> places;
     std::vector<Source<T>> sources;
     std::vector<Work> work[2];  // by whether columns are visited in falling order
