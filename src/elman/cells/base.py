@@ -105,11 +105,6 @@ class Cell(ABC):
         """The input's share of the gates, (..., I) -> (..., G*H)."""
         return weights.project(inputs)
 
-    @property
-    def projects_plainly(self) -> bool:
-        """Whether the input's share is `Weights.project` and nothing else."""
-        return type(self).project is Cell.project
-
     @abstractmethod
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         """The state after one time step.

@@ -62,10 +62,6 @@ class Modified(Cell):
     def project(self, inputs: Tensor, weights: Weights) -> Tensor:
         return self.inner.project(inputs, weights)
 
-    @property
-    def projects_plainly(self) -> bool:
-        return type(self).project is Modified.project and self.inner.projects_plainly
-
     def derive(self, weights: Weights) -> Weights:
         return self.inner.derive(weights)
 

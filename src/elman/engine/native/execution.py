@@ -9,29 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.cells import Cell
 from elman.engine.native.library import memory, numbers
 from elman.engine.native.packed import packed
 from elman.engine.native.programs import Programs, cell_of, parameters, programs, shapes_of
-from elman.engine.native.projection import Projection
 from elman.engine.native.rows import Rows
 from elman.engine.program.contract import Kind
 
 Flat = Sequence[Tensor | None]
 """Weights, all fields of the cell for all directions one after the other."""
-
-
-FEW_ROWS = 0
-"""Of a cell without a recurrent matmul: with fewer rows, the input of all steps is multiplied beforehand.
-
-Measured for minGRU and SRU, I = 128, H = 256: 1.5 to 1.8 times faster with one row, 1.1 with 12, 0.85 with 16, 0.8 with
-32.
-"""
-
-
-def is_whole(cell: Cell, batch: int) -> bool:
-    """Whether a step's program makes its gates itself, with so many rows."""
-    return bool(cell.recurrent_gates) or bool(batch >= FEW_ROWS)  # a compiler that has a symbol for it takes note
 
 
 def steps_of(shape: Sequence[int]) -> int:
@@ -42,14 +27,12 @@ def steps_of(shape: Sequence[int]) -> int:
 def tape_size(
     made: Programs, dtype: torch.dtype, shape: Sequence[int], directions: int, width: int, padded: bool
 ) -> int:
-    """The size of a layer's tape, in numbers: what each direction saves, its gates if they are made beforehand and, of
-    padded rows, the outputs packed.
+    """The size of a layer's tape, in numbers: what each direction saves and, of padded rows, the outputs packed.
 
     It is that of all steps of the input; what lies beyond the real ones is never touched.
     """
     steps = steps_of(shape)
-    own = made.gates * made.hidden + (width if padded else 0)
-    return directions * (made.tape_size(dtype, steps) + steps * own)
+    return directions * (made.tape_size(dtype, steps) + (steps * width if padded else 0))
 
 
 class Layer:
@@ -70,8 +53,7 @@ class Layer:
         self.directions = len(state[0])
         fields = len(weights) // self.directions
         self.rows = Rows(input, state[0].shape[1], lengths, sizes, reset)
-        whole = is_whole(known, state[0].shape[1])
-        self.made: Programs = programs(cell, shapes_of(known, weights[:fields]), detail=detail, whole=whole)
+        self.made: Programs = programs(cell, shapes_of(known, weights[:fields]), detail=detail)
         self.detail = detail
         self.weights = [
             [weights[direction * fields + k].contiguous() for k in self.made.present]  # type: ignore[union-attr]
@@ -83,10 +65,6 @@ class Layer:
         ]
         chosen = self.rows.chosen
         self.input = input.contiguous() if chosen is None else self.rows.packed(input)
-        self.projections = [
-            Projection(self.input, weights[at], weights[at + 2])  # type: ignore[arg-type]
-            for at in range(0, len(weights) if self.made.gates else 0, fields)
-        ]
         self.state = [(tensor if chosen is None else tensor.index_select(1, chosen)).contiguous() for tensor in state]
         self.inputs = input.shape[-1]
         self.width = state[0].shape[-1]
@@ -135,36 +113,20 @@ class Layer:
                 address = array.data_ptr() + direction * state.shape[-1] * array.element_size()
                 job.bind(kind, k, address, *((array.shape[-1],) if any(array.stride()[:-1]) else (0, 0)))
 
-    def _bind_gates(self, job: Any, kind: Kind, gates: Tensor) -> None:
-        """Gates side by side: rows for each real step."""
-        width = gates.shape[-1] // self.made.gates
-        for gate in range(self.made.gates):
-            job.bind(kind, gate, gates.data_ptr() + gate * width * gates.element_size(), gates.shape[-1])
-
     def _job(self, direction: int, program: Any, tape: Any, histories: Sequence[Tensor]) -> Any:
         batch = self.batches[direction]
         plan = self.numbers.plan(program, batch, self.inputs, self._threads_each)
         like = self.made.packed_for(program)
         kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads)
         job = self.numbers.Job(program, kept.packed, batch, tape, plan)
-        if not self.projections:
-            job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
+        job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
         self._bind(job, Kind.NEXT, direction, histories)
         masks = zip(self.made.compiled.cell.masks, self.masks[direction], strict=True)
-        for k, (kind, mask) in enumerate(masks, self.made.gates):
+        for k, (kind, mask) in enumerate(masks):
             job.bind(Kind.EXTRA, k, mask.data_ptr(), mask.shape[-1], *(() if kind.each_step else (0,)))
         for k, tensor in enumerate(self.state):
             job.bind_initial(k, self._part(tensor, direction), tensor.shape[-1])
         return job
-
-    def _gates_of(self, direction: int, tape: Tensor | None) -> Tensor:
-        """Memory for the gates of real steps, which are made beforehand: on the tape, behind what directions save."""
-        columns = self.made.gates * self.made.hidden
-        if tape is None:
-            return memory((self.rows.real, columns), self.input)
-        steps = steps_of(self.shape)
-        begin = self.directions * self.made.tape_size(tape.dtype, steps) + direction * steps * columns
-        return tape[begin : begin + self.rows.real * columns].view(self.rows.real, columns)
 
     def _tape_of(self, direction: int, tape: Tensor) -> Any:
         begin = direction * self.made.tape_size(tape.dtype, steps_of(self.shape))
@@ -175,16 +137,12 @@ class Layer:
         """The states of real steps, as `histories` has them, and the final state; fills the tape."""
         histories = self.histories(tape)
         final = [torch.empty_like(tensor) for tensor in self.state]
-        jobs, gates = [], []
+        jobs = []
         for direction in range(self.directions):
             kept = None if tape is None else self._tape_of(direction, tape)
             if kept is not None:
                 kept.begin()
             job = self._job(direction, self.made.inference if kept is None else self.made.training, kept, histories)
-            if self.projections:
-                gates.append(self._gates_of(direction, tape))
-                self.projections[direction].forward(gates[-1])
-                self._bind_gates(job, Kind.EXTRA, gates[-1])
             for k, tensor in enumerate(final):
                 job.bind_final(k, self._part(tensor, direction), tensor.shape[-1])
             jobs.append(job)
@@ -210,7 +168,7 @@ class Layer:
             self.forward(tape)  # the values are the same bit for bit
         d_inputs = [memory(tuple(self.input.shape), self.input) for _ in tapes] if wants_input else []
         whole = [memory(tuple(tensor.shape), tensor) for tensor in histories] if self.detail else []
-        jobs, d_gates = [], []
+        jobs = []
         for direction, kept in enumerate(tapes):
             kept.prepare_backward(False)
             job = self._job(direction, self.made.backward, kept, histories)
@@ -218,30 +176,21 @@ class Layer:
             self._bind(job, Kind.ADJOINT, direction, whole)
             for k, tensor in enumerate(d_final):
                 job.bind(Kind.CARRY, k, self._part(tensor, direction), tensor.shape[-1])
-            if self.projections:
-                gates = self._gates_of(direction, tape)
-                d_gates.append(memory(tuple(gates.shape), gates))
-                self._bind_gates(job, Kind.EXTRA, gates)
-                self._bind_gates(job, Kind.DEXTRA, d_gates[-1])
-            elif wants_input:
+            if wants_input:
                 job.bind(Kind.DINPUT, 0, d_inputs[direction].data_ptr(), self.inputs)
             jobs.append(job)
         self.numbers.run(jobs, self.threads)
-        for projection, d_gate, d_input in zip(self.projections, d_gates, d_inputs, strict=False):
-            projection.input_gradient(d_gate, d_input)
-        d_weights = self._weight_gradients(jobs, d_gates) if wants_weights else []
+        d_weights = self._weight_gradients(jobs) if wants_weights else []
         for other in d_inputs[1:]:
             d_inputs[0].add_(other)
         return (d_inputs[0] if wants_input else None), d_weights, whole
 
-    def _weight_gradients(self, jobs: Sequence[Any], d_gates: Sequence[Tensor]) -> list[Tensor]:
+    def _weight_gradients(self, jobs: Sequence[Any]) -> list[Tensor]:
         """Of all directions, after their jobs have run."""
         found = []
-        for direction, (job, weights) in enumerate(zip(jobs, self.weights, strict=True)):
+        for job, weights in zip(jobs, self.weights, strict=True):
             gradients = [memory(tuple(tensor.shape), tensor) for tensor in weights]
             self.numbers.parameter_gradients(job, [tensor.data_ptr() for tensor in gradients], self.threads)
-            if self.projections:
-                found += self.projections[direction].weight_gradients(d_gates[direction])
             found += gradients
         return found
 

@@ -133,7 +133,7 @@ def _fake_forward(
         shapes = shapes_of(cell_of(cell), weights[: len(weights) // len(state[0])])
         # A compiler may have symbols for the sizes of weights; the programs are made for numbers.
         known = tuple(None if shape is None else tuple(map(int, shape)) for shape in shapes)
-        made = programs(cell, known, detail=detail, whole=execution.is_whole(cell_of(cell), state[0].shape[1]))
+        made = programs(cell, known, detail=detail)
         size = tape_size(made, input.dtype, input.shape, len(state[0]), state[0].shape[-1], padded=lengths is not None)
     return output, final, input.new_empty(size), others if detail else []
 

@@ -99,16 +99,11 @@ class Programs:
         cell = self.compiled.cell
         return tuple(cell.fields.index(mask.name) for mask in cell.masks)
 
-    @property
-    def gates(self) -> int:
-        """How many gates the caller gives."""
-        return len(self.compiled.extras) - len(self.masks)
-
 
 Shapes = tuple[tuple[int, ...] | None, ...]
 """Of a cell's fields; of a mask as if it had one row."""
 
-_programs: dict[tuple[str, Shapes, bool, bool], Programs | UntraceableError] = {}
+_programs: dict[tuple[str, Shapes, bool], Programs | UntraceableError] = {}
 
 
 def shapes_of(cell: Cell, weights: Sequence[Tensor | None]) -> Shapes:
@@ -126,39 +121,30 @@ def parameters(cell: Cell, weights: Sequence[Tensor | None]) -> list[Tensor | No
     return [tensor if k % size < size - masks else None for k, tensor in enumerate(weights)]
 
 
-def programs(name: str, shapes: Shapes, *, detail: bool = False, whole: bool = False) -> Programs:
+def programs(name: str, shapes: Shapes, *, detail: bool = False) -> Programs:
     """The programs of the cell of a handle, made at the first call for weights of these shapes.
 
-    With `detail`, gradients arrive at every state of every step, and backward tells the whole gradient of each. A cell
-    without a recurrent matmul is given its gates, as its input can be multiplied for all steps at once; not if the
-    program is to be `whole`, or has other products.
+    With `detail`, gradients arrive at every state of every step, and backward tells the whole gradient of each.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
 
     """
-    found = _programs.get((name, shapes, detail, whole))
+    found = _programs.get((name, shapes, detail))
     if found is None:
-        found = _programs[name, shapes, detail, whole] = _made(name, shapes, detail=detail, whole=whole)
+        found = _programs[name, shapes, detail] = _made(name, shapes, detail=detail)
     if isinstance(found, UntraceableError):
         raise found
     return found
 
 
-def _made(name: str, shapes: Shapes, *, detail: bool, whole: bool) -> Programs | UntraceableError:
+def _made(name: str, shapes: Shapes, *, detail: bool) -> Programs | UntraceableError:
     library()
     cell = cell_of(name)
     weights = cell.bundle(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
     masks = tuple(mask.name for mask in cell.masks)
     try:
-        compiled = None
-        if not whole and not cell.recurrent_gates and cell.projects_plainly:
-            without = cell.bundle([None, None, None, *weights[3:]])
-            hidden = len(weights.ih) // len(cell.gates)
-            compiled = compile_cell(cell, without, extras=masks, every_state=detail, adjoints=detail, given=hidden)
-        # A product that is left would be added to the gates in another order than where it is one sum with the input's.
-        if compiled is None or _sources(compiled.training):
-            compiled = compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail)
+        compiled = compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail)
     except UntraceableError as error:
         return error
     return Programs(compiled, *map(load, (compiled.training, compiled.inference, compiled.backward)))

@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
 
 def prepared(cell: Cell, weights: Weights, rows: Any, threads: int, storage: torch.dtype | None = None) -> Prepared:
     """A layer, ready to take steps of these rows; its matrices kept as `storage`, of which their numbers must be."""
-    made = programs(handle(cell), shapes_of(cell, weights), whole=True)
+    made = programs(handle(cell), shapes_of(cell, weights))
     own = numbers(weights.ih.dtype)
     given = [weights[k].contiguous() for k in made.present]  # type: ignore[union-attr]
     inputs = weights.ih.shape[1]
