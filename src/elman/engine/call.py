@@ -3,7 +3,7 @@
 It does not know who will run it.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +14,7 @@ from elman.engine.record import Record
 from elman.types import State
 
 
-@dataclass(frozen=True, eq=False)
-class Call:
+class Call(NamedTuple):
     """What is to be run: checked by the layers, chosen a backend for by `choice`, computed by that backend.
 
     Attributes:

@@ -11,7 +11,7 @@ def recorded() -> bool:
 
 def exported() -> bool:
     """Whether torch.jit.trace or torch.onnx.export writes down what is computed, to run where Elman is not."""
-    return recorded() or torch.onnx.is_in_onnx_export()
+    return recorded() or (torch.compiler.is_compiling() and torch.onnx.is_in_onnx_export())
 
 
 def forward_mode() -> bool:

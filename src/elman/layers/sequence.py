@@ -93,7 +93,8 @@ class SequenceLayer(Stack, nn.RNNBase):
         inputs = self._time_first(input, batched=batched)
         if state is None:
             initial = self._initial(inputs, inputs.shape[1])
-            self.check_input(inputs, None)
+            if inputs.dtype is not self._weight("weight_ih_l0").dtype or inputs.shape[-1] != self.input_size:
+                self.check_input(inputs, None)  # says what is wrong, and takes longer to see that nothing is
         else:
             hidden = as_hidden(state if batched else tuple(tensor.unsqueeze(1) for tensor in state))
             self._check_state(inputs.transpose(0, 1) if self.batch_first else inputs, hidden, inputs.shape[1])

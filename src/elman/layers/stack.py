@@ -87,9 +87,12 @@ class Stack(nn.Module):
         """
         cell = self.cell
         blank: list[Tensor | None] = [None] * len(cell.masks)
+        suffixes, make = self._suffixes, cell.bundle_type()._make
         return tuple(
-            tuple(cell.bundle(self._parameters_of(cell, f"_l{depth}{suffix}") + blank) for suffix in self._suffixes)
-            for depth in range(self.num_layers)
+            [
+                tuple([make(self._parameters_of(cell, f"_l{depth}{suffix}") + blank) for suffix in suffixes])
+                for depth in range(self.num_layers)
+            ]
         )
 
     def _parameters_of(self, cell: Cell, suffix: str) -> list[Tensor | None]:

@@ -4,6 +4,7 @@ It does not know what the runtime runs.
 """
 
 import ctypes
+import math
 import os
 from functools import cache
 from pathlib import Path
@@ -46,9 +47,7 @@ def numbers(dtype: torch.dtype) -> Any:
 
 def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """An uninitialised tensor on memory from the runtime's cache, which it goes back to when the last view ends."""
-    count = 1
-    for size in shape:
-        count *= size
+    count = math.prod(shape)
     if count == 0:
         return like.new_empty(shape)
     block = _native.Workspace(count * like.element_size())

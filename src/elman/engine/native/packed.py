@@ -21,14 +21,14 @@ class Entry(NamedTuple):
 
     Attributes:
         weights: the tensors.
-        versions: theirs when they were packed.
-        addresses: where their numbers were.
+        seen: where their numbers were when they were packed, and of which version.
+        addresses: where they were.
         packed: as the runtime has them.
 
     """
 
     weights: tuple[ref[Tensor], ...]
-    versions: list[int]
+    seen: list[tuple[int, int]]
     addresses: list[int]
     packed: Any
 
@@ -50,7 +50,7 @@ def packed(numbers: Any, program: Any, weights: Sequence[Tensor], inputs: int, v
     """
     key = (id(program), vectors, *map(id, weights))
     entry, known = _entries.get(key), False
-    if entry is not None and same(entry, weights):
+    if entry is not None and entry.seen == _seen(weights):
         if entry.packed.holds(entry.addresses, threads):
             return entry
         known = True
@@ -76,18 +76,18 @@ def once(
     storage: torch.dtype | None = None,
 ) -> Entry:
     """The same, not kept for others; `forget` is called when one of the weights is no more."""
-    addresses = [tensor.data_ptr() for tensor in weights]
+    seen = _seen(weights)
+    addresses = [address for address, _ in seen]
     made = numbers.Weights(program, inputs, addresses, vectors, threads, (None, *STORAGE).index(storage))
-    return Entry(tuple([ref(tensor, forget) for tensor in weights]), _versions(weights), addresses, made)
+    return Entry(tuple([ref(tensor, forget) for tensor in weights]), seen, addresses, made)
 
 
-def same(entry: Entry, weights: Sequence[Tensor]) -> bool:
-    """Whether weights are at the same place and of the same version as when they were packed."""
-    return [tensor.data_ptr() for tensor in weights] == entry.addresses and _versions(weights) == entry.versions
-
-
-def _versions(weights: Sequence[Tensor]) -> list[int]:
-    return [-1 if tensor.is_inference() else tensor._version for tensor in weights]  # noqa: SLF001
+def _seen(weights: Sequence[Tensor]) -> list[tuple[int, int]]:
+    """Where the numbers of weights are, and of which version they are."""
+    try:
+        return [(tensor.data_ptr(), tensor._version) for tensor in weights]  # noqa: SLF001
+    except RuntimeError:  # an inference tensor counts no versions
+        return [(tensor.data_ptr(), -1) for tensor in weights]
 
 
 def clear() -> None:

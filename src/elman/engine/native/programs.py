@@ -108,9 +108,8 @@ _programs: dict[tuple[str, Shapes, bool], Programs | UntraceableError] = {}
 
 def shapes_of(cell: Cell, weights: Sequence[Tensor | None]) -> Shapes:
     """The shapes of the weights of one direction."""
-    masks = len(cell.masks)
-    found: list[tuple[int, ...] | None] = [None if tensor is None else tuple(tensor.shape) for tensor in weights]
-    for k in range(len(found) - masks, len(found)):
+    found: list[tuple[int, ...] | None] = [None if tensor is None else tensor.shape for tensor in weights]
+    for k in range(len(found) - len(cell.masks), len(found)):
         found[k] = (1, found[k][-1])  # type: ignore[index]
     return tuple(found)
 

@@ -43,10 +43,13 @@ class Rows:
             if sizes is None:
                 self.chosen = self._order[: self.count]
         self._fresh = None if reset is None else self._fresh_steps(reset, lengths)
-        self._forward = self.batch(0)
+        self._forward = self._batch(0)
 
     def batch(self, direction: int) -> Any:
         """The same, for the runtime."""
+        return self._batch(direction) if direction else self._forward
+
+    def _batch(self, direction: int) -> Any:
         fresh = 0 if self._fresh is None else self._fresh[direction].data_ptr()
         lengths = 0 if self._lengths is None else self._lengths.data_ptr()
         return library().Batch(self.steps, self.count, lengths, fresh, direction == 1)
