@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -163,6 +164,10 @@ def _moved(module: nn.Module, changes: dict[nn.Parameter, Tensor], share: float)
             table[name] = parameter
 
 
+def _copied(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+
+
 def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter, Tensor]) -> Steps:
     """Let a copy of the optimizer take its step on copies of the parameters."""
     closure = inspect.signature(type(optimizer).step).parameters.get("closure")
@@ -179,7 +184,8 @@ def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter
             copies[parameter].grad = gradients.get(parameter)
         groups.append({**group, "params": [copies[parameter] for parameter in group["params"]]})
     twin = type(optimizer)(groups)  # type: ignore[call-arg]
-    twin.load_state_dict(copy.deepcopy(optimizer.state_dict()))  # it would take the very tensors
+    for parameter, own in copies.items():
+        twin.state[own] = {name: _copied(value) for name, value in optimizer.state.get(parameter, {}).items()}
     twin.step()
     rate = max(float(group["lr"]) for group in optimizer.param_groups)
     with torch.no_grad():
