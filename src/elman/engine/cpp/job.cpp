@@ -19,6 +19,7 @@ Job<T>::Job(std::shared_ptr<const Program> program_, std::shared_ptr<const Weigh
       parts(batch->parts(plan.columns ? 1 : plan.threads)),
       tile(plan.columns ? shared_tile_columns(weights->panel_columns(), program->hidden, plan.threads)
                         : tile_columns(weights->panel_columns())),
+      slot_tiles(few_rows() ? tiles(std::max(program->hidden, program->output)) : 1),
       externals(size_t(Kind::count)),
       initial(program->states.size()),
       final(program->states.size()) {
@@ -55,7 +56,7 @@ void Job<T>::lay_out() {
     row_scalars = reserve(program->row_scalars * rows);
     zeros = reserve(widest);
     temps = program->slots * SUPER_BLOCK * tile;
-    scratch_size = (temps + program->temps * TILE_ROWS * tile + 15) / 16 * 16;
+    scratch_size = (temps * slot_tiles + program->temps * TILE_ROWS * tile + 15) / 16 * 16;
     slots = reserve(scratch_size * units());
 }
 
@@ -99,7 +100,7 @@ void Job<T>::check() const {
 }
 
 template <class T>
-bool Job<T>::in_groups() const {
+bool Job<T>::segment_by_segment() const {
     if (!program->columns_are_independent()) return false;
     for (int k = 0; k < int(program->states.size()); ++k) {
         const Range carried = program->segments_with(Kind::carry, k);
@@ -110,6 +111,19 @@ bool Job<T>::in_groups() const {
         if (!history(k) && (written.size() > 1 || (read.size() > 0 && read.begin != written.begin))) return false;
     }
     return true;
+}
+
+template <class T>
+bool Job<T>::few_rows() const {
+    i64 most = 0;
+    for (const Range& part : parts) most = std::max(most, part.size());
+    return batch->steps() > 1 && most <= GROUPED_ROWS;
+}
+
+template <class T>
+typename Job<T>::Groups Job<T>::groups() const {
+    if (segment_by_segment()) return Groups::segments;
+    return few_rows() ? Groups::steps : Groups::none;
 }
 
 template <class T>
@@ -214,9 +228,10 @@ Site<T> Job<T>::site(const Operand& operand, i64 unit) const {
             it.row = tile;
             it.rows = Site<T>::Rows::super_block;
             it.columns = Site<T>::Columns::tile;
+            it.tile = slot_tiles > 1 ? temps : 0;
             return it;
         case Kind::temp:
-            it.base = at(slots + unit * scratch_size + temps + index * TILE_ROWS * tile);
+            it.base = at(slots + unit * scratch_size + temps * slot_tiles + index * TILE_ROWS * tile);
             it.row = tile;
             it.rows = Site<T>::Rows::one;
             it.columns = Site<T>::Columns::tile;

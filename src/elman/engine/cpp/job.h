@@ -38,6 +38,7 @@ struct Site {
     i64 row = 0;
     i64 time = 0;
     i64 ring = 0;  // of a state without history: of how many steps it is kept
+    i64 tile = 0;  // from tile to tile, where each has its own
 };
 
 template <class T>
@@ -61,9 +62,13 @@ public:
         return segment.width != Width::input || bool(outside(Kind::dinput, 0).data);
     }
 
-    // Whether several steps can be taken together, one segment of all of them before the next segment: no product needs
-    // the step before, and what is kept for a step or two only is not handed from segment to segment.
-    bool in_groups() const;
+    // How several steps of few rows are taken together. `segments`: one segment of all of them before the next segment;
+    // no product needs the step before, and what is kept for a step or two only is not handed from segment to segment.
+    // `steps`: one step after the other, but products with the input beforehand, and gradients of the input afterwards.
+    enum class Groups : uint8_t { none, segments, steps };
+    Groups groups() const;
+    // Of the last: the segment that is left for afterwards.
+    bool afterwards(const Segment& segment) const { return program->backward() && segment.width == Width::input; }
 
     // Gradients carried in; final states, as the caller wants them.
     void start_rows(Range rows) const;
@@ -80,6 +85,7 @@ public:
 
     // The sum over its rows that a unit has for a vector.
     const T* sum(int vector, i64 unit) const { return at(sums + unit * sums_size + sum_offsets[size_t(vector)]); }
+    i64 tiles(i64 columns) const { return (columns + tile - 1) / tile; }
     i64 units() const { return plan.columns ? plan.threads : i64(parts.size()); }
     i64 sum_units() const { return plan.columns ? 1 : i64(parts.size()); }
     i64 size(Width width) const { return program->size(width, weights->inputs()); }
@@ -91,9 +97,12 @@ public:
     const Plan plan;
     const std::vector<Range> parts;  // of rows
     const i64 tile;                  // columns of a tile
+    const i64 slot_tiles;            // tiles that have slots of their own
     Barrier barrier;
 
 private:
+    bool segment_by_segment() const;
+    bool few_rows() const;
     const External<T>& outside(Kind kind, int index) const;
     Site<T> outside_site(Kind kind, int index) const;
     Site<T> state_site(int state, bool after) const;

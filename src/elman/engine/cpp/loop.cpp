@@ -12,8 +12,7 @@ i64 step_of(const Job<T>& job, i64 number) {
 }
 
 // The steps to be taken next, from `number` on, which is moved past them: one, or as many as have SUPER_BLOCK rows if
-// the job can be run in groups. A step that needs a copy of the states before it, or clears gradients after it, is
-// alone.
+// the job is run in groups. A step that needs a copy of the states before it, or clears gradients after it, is alone.
 template <class T>
 void collect(const Job<T>& job, Range part, bool in_groups, i64& number, std::vector<Step<T>>& steps) {
     steps.clear();
@@ -33,63 +32,85 @@ void collect(const Job<T>& job, Range part, bool in_groups, i64& number, std::ve
     }
 }
 
+// One thread's way through all steps of some rows, on the column tiles `of(tiles of a segment)`. It meets the others
+// by `meet`, where they share columns; `first` does what one does for all.
+template <class T, class Tiles, class Meet>
+void run_steps(const Job<T>& job, Runner<T>& runner, Range rows, bool first, const Tiles& of, const Meet& meet) {
+    using Groups = typename Job<T>::Groups;
+    const Groups groups = job.groups();
+    const auto& segments = job.program->segments;
+    const int count = int(segments.size());
+    const bool backward = job.program->backward();
+    const auto tiles = [&](int s) { return of(runner.tiles_of(s)); };
+    std::vector<Step<T>> steps;
+    for (i64 number = 0; number < job.batch->steps();) {
+        collect(job, rows, groups != Groups::none, number, steps);
+        if (steps.empty()) break;
+        const Step<T> begin = steps[0];
+        if (begin.before == Job<T>::Before::copied) {
+            if (groups == Groups::segments) meet();
+            if (first) job.copy_before(begin.t, begin.rows);
+            meet();
+        }
+        runner.at(steps);
+        if (groups == Groups::segments) {
+            runner.turn();
+            for (int s = 0; s < count; ++s) {
+                if (!job.wanted(segments[size_t(s)])) continue;
+                if (segments[size_t(s)].gathers) meet();
+                runner.tiles(s, tiles(s));
+            }
+        } else {
+            const bool several = steps.size() > 1;
+            if (several && !backward) runner.beforehand(tiles(0));
+            for (size_t n = 0; n < steps.size(); ++n) {
+                runner.turn();
+                for (int s = 0; s < count; ++s) {
+                    if (!job.wanted(segments[size_t(s)]) || (several && job.afterwards(segments[size_t(s)]))) continue;
+                    runner.row_operations(s, n);
+                    runner.tiles(s, tiles(s), n);
+                    meet();
+                }
+            }
+            for (int s = 0; several && s < count; ++s)
+                if (job.wanted(segments[size_t(s)]) && job.afterwards(segments[size_t(s)])) runner.tiles(s, tiles(s));
+        }
+        if (backward && job.batch->any_fresh(begin.t, begin.rows)) {
+            if (groups == Groups::segments) meet();
+            if (first) job.clear_carry(begin.t, begin.rows);
+            meet();
+        }
+    }
+}
+
 }  // namespace
 
 template <class T>
 void run_rows(const Job<T>& job, Runner<T>& runner, i64 part) {
-    const Range all = job.parts[size_t(part)];
-    const bool in_groups = job.in_groups();
-    std::vector<Step<T>> steps;
-    job.start_rows(all);
-    for (i64 number = 0; number < job.batch->steps();) {
-        collect(job, all, in_groups, number, steps);
-        if (steps.empty()) break;
-        const Step<T>& first = steps[0];
-        if (first.before == Job<T>::Before::copied) job.copy_before(first.t, first.rows);
-        runner.at(steps);
-        for (int s = 0; s < int(job.program->segments.size()); ++s) {
-            if (!job.wanted(job.program->segments[size_t(s)])) continue;
-            runner.row_operations(s);
-            runner.tiles(s, {0, runner.tiles_of(s)});
-        }
-        if (job.program->backward() && job.batch->any_fresh(first.t, first.rows)) job.clear_carry(first.t, first.rows);
-    }
-    job.finish_rows(all);
+    const Range rows = job.parts[size_t(part)];
+    job.start_rows(rows);
+    run_steps(
+        job, runner, rows, true,
+        [](i64 tiles) {
+            return Range{0, tiles};
+        },
+        [] {});
+    job.finish_rows(rows);
 }
 
 template <class T>
 void run_columns(Job<T>& job, Runner<T>& runner, Member member) {
-    const Range all{0, job.batch->rows()};
-    const bool first_member = member.index == 0, in_groups = job.in_groups();
-    std::vector<Step<T>> steps;
-    if (first_member) job.start_rows(all);
-    job.barrier.wait(member.count);
-    for (i64 number = 0; number < job.batch->steps();) {
-        collect(job, all, in_groups, number, steps);
-        if (steps.empty()) break;
-        const Step<T>& first = steps[0];
-        if (first.before == Job<T>::Before::copied) {
-            if (in_groups) job.barrier.wait(member.count);
-            if (first_member) job.copy_before(first.t, first.rows);
-            job.barrier.wait(member.count);
-        }
-        runner.at(steps);
-        for (int s = 0; s < int(job.program->segments.size()); ++s) {
-            const Segment& segment = job.program->segments[size_t(s)];
-            if (!job.wanted(segment)) continue;
-            if (in_groups && segment.gathers) job.barrier.wait(member.count);
-            const i64 tiles = runner.tiles_of(s);
-            runner.tiles(s, {tiles * member.index / member.count, tiles * (member.index + 1) / member.count});
-            if (!in_groups) job.barrier.wait(member.count);
-        }
-        if (job.program->backward() && job.batch->any_fresh(first.t, first.rows)) {
-            if (in_groups) job.barrier.wait(member.count);
-            if (first_member) job.clear_carry(first.t, first.rows);
-            job.barrier.wait(member.count);
-        }
-    }
-    if (in_groups) job.barrier.wait(member.count);
-    if (first_member) job.finish_rows(all);
+    const Range rows{0, job.batch->rows()};
+    const auto meet = [&] { job.barrier.wait(member.count); };
+    const auto own = [&](i64 tiles) {
+        return Range{tiles * member.index / member.count, tiles * (member.index + 1) / member.count};
+    };
+    const bool first = member.index == 0;
+    if (first) job.start_rows(rows);
+    meet();
+    run_steps(job, runner, rows, first, own, meet);
+    meet();
+    if (first) job.finish_rows(rows);
 }
 
 template <class T>

@@ -21,6 +21,9 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
 // second-level cache; 12 and 32 differ by 5 % (Zen 4).
 constexpr i64 SUPER_BLOCK = 32;
 
+// So few rows of a step are multiplied with the input's weights for several steps at once.
+constexpr i64 GROUPED_ROWS = 8;
+
 // Rows of a tile of operations: with 64 columns it is 3 KiB per operand.
 constexpr i64 TILE_ROWS = 12;
 

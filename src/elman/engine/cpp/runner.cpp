@@ -64,6 +64,7 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
       tile(job.tile),
       slice_rows(deepest(job)),
       panel(job.weights->panel_columns()),
+      groups(job.groups()),
       alternating(alternates(job)) {
     const std::vector<Operand>& operands = job.program->operands;
     for (size_t i = 0; i < operands.size(); ++i) {
@@ -73,21 +74,33 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
     places.resize(operands.size());
     sources.resize(size_t(job.program->sources));
     contiguous = products_are_packed();
-    for (const Segment& segment : job.program->segments) {
-        work[0].push_back(prepare(segment, false));
-        if (alternating) work[1].push_back(prepare(segment, true));
+    const auto& segments = job.program->segments;
+    for (int way = 0; way <= int(alternating); ++way) {
+        for (const Segment& segment : segments) work[all][way].push_back(prepare(segment, all, way));
+        if (groups != Job<T>::Groups::steps || segments.empty()) continue;
+        work[early][way].push_back(prepare(segments[0], early, way));
+        work[late][way].push_back(prepare(segments[0], late, way));
     }
 }
 
+// Its product with the input comes first, and has a place that lasts until the step is taken.
 template <class T>
-typename Runner<T>::Work Runner<T>::prepare(const Segment& segment, bool falling) const {
+bool Runner<T>::is_early(const Product& product) const {
+    const auto& operands = job.program->operands;
+    const Kind out = operands[size_t(product.out)].kind;
+    const bool lasts = out == Kind::slot || out == Kind::tape || out == Kind::tape_output;
+    return lasts && operands[size_t(product.sources[0].a)].kind == Kind::input;
+}
+
+template <class T>
+typename Runner<T>::Work Runner<T>::prepare(const Segment& segment, Share share, bool falling) const {
     Work it{job.size(segment.width), {}, {}, {}, prepare(segment.row_operations), prepare(segment.operations), {}};
-    const i64 tiles = (it.columns + tile - 1) / tile;
+    const i64 tiles = job.tiles(it.columns);
     it.tiles.resize(size_t(tiles));
     for (i64 i = 0; i < tiles; ++i) {
         const i64 number = falling ? tiles - 1 - i : i;
         it.tiles[size_t(number)] =
-            add_tile(segment, {number * tile, std::min((number + 1) * tile, it.columns)}, falling, it);
+            add_tile(segment, share, {number * tile, std::min((number + 1) * tile, it.columns)}, falling, it);
     }
     for (size_t p = 0; p < it.pieces.size(); ++p) {
         const Piece &here = it.pieces[p], &after = it.pieces[(p + 1) % it.pieces.size()];
@@ -102,29 +115,49 @@ typename Runner<T>::Work Runner<T>::prepare(const Segment& segment, bool falling
 }
 
 template <class T>
-typename Runner<T>::Pieces Runner<T>::add_tile(const Segment& segment, Range columns, bool falling, Work& work) const {
+typename Runner<T>::Pieces Runner<T>::add_tile(const Segment& segment, Share share, Range columns, bool falling,
+                                               Work& work) const {
     const size_t first = work.pieces.size(), count = segment.products.size();
-    for (size_t number = 0; number < count; ++number) {
-        const Product& product = segment.products[falling ? count - 1 - number : number];
-        i64 slices = 1;
-        for (const ProductSource& source : product.sources)
-            slices = std::max(slices, (weights.k(source.number) + slice_rows - 1) / slice_rows);
-        for (i64 column = columns.begin; column < columns.end; column += panel)
-            for (i64 number = 0; number < slices; ++number) {
-                const int init = number == 0 ? product.init : product.out;
-                const int wide = int(std::min(panel, columns.end - column));
-                work.pieces.push_back({product.out, init, column, wide, work.terms.size(), product.sources.size()});
-                for (const ProductSource& source : product.sources) {
-                    const i64 k = weights.k(source.number);
-                    const auto cut = [&](i64 n) { return n == slices ? k : k * n / slices / 2 * 2; };
-                    const i64 begin = cut(number);
-                    const T* rows = weights.panel(source.number, column, begin);
-                    const T* scale = weights.scale(source.number, column);
-                    work.terms.push_back({source.a, begin, rows, cut(number + 1) - begin, nullptr, scale});
-                }
-            }
-    }
+    for (size_t number = 0; number < count; ++number)
+        add_product(segment.products[falling ? count - 1 - number : number], share, columns, work);
     return {first, work.pieces.size()};
+}
+
+// Panel by panel; source after source, in slices if there are too many rows of weights to be multiplied with in one go.
+// So sums are the same however they are cut, and whatever of them is made beforehand.
+template <class T>
+void Runner<T>::add_product(const Product& product, Share share, Range columns, Work& work) const {
+    const bool split = share != all && is_early(product);
+    if (share == early && !split) return;
+    const size_t begin = split && share == late ? 1 : 0, end = split && share == early ? 1 : product.sources.size();
+    i64 deepest = 0;
+    for (size_t i = begin; i < end; ++i) deepest = std::max(deepest, weights.k(product.sources[i].number));
+    for (i64 column = columns.begin; column < columns.end; column += panel) {
+        const int wide = int(std::min(panel, columns.end - column));
+        int init = begin == 0 ? product.init : product.out;
+        const auto add = [&](const ProductSource& source, i64 from, i64 to) {
+            work.terms.push_back({source.a, from, weights.panel(source.number, column, from), to - from, nullptr,
+                                  weights.scale(source.number, column)});
+            ++work.pieces.back().terms;
+        };
+        const auto open = [&] {
+            work.pieces.push_back({product.out, init, column, wide, work.terms.size(), 0});
+            init = product.out;
+        };
+        if (deepest <= slice_rows && begin < end) {
+            open();
+            for (size_t i = begin; i < end; ++i) add(product.sources[i], 0, weights.k(product.sources[i].number));
+            continue;
+        }
+        for (size_t i = begin; i < end; ++i) {
+            const i64 k = weights.k(product.sources[i].number), slices = (k + slice_rows - 1) / slice_rows;
+            const auto cut = [&](i64 n) { return n == slices ? k : k * n / slices / 2 * 2; };
+            for (i64 n = 0; n < slices; ++n) {
+                open();
+                add(product.sources[i], cut(n), cut(n + 1));
+            }
+        }
+    }
 }
 
 template <class T>
@@ -153,7 +186,7 @@ i64 Runner<T>::moved(const Site<T>& site, i64 t) const {
     return 0;
 }
 
-// Whether the rows of all that products name follow one another from step to step.
+// Whether the rows of all that products of several steps at once name follow one another from step to step.
 template <class T>
 bool Runner<T>::products_are_packed() const {
     const auto packed = [&](int operand) {
@@ -161,18 +194,21 @@ bool Runner<T>::products_are_packed() const {
         const Site<T>& site = sites[size_t(operand)];
         return site.when == Site<T>::When::packed || site.rows != Site<T>::Rows::batch;
     };
+    const bool whole = groups == Job<T>::Groups::segments;
     for (const Segment& segment : job.program->segments)
         for (const Product& product : segment.products) {
+            const bool early = !whole && is_early(product);
+            if (!whole && !early && !job.afterwards(segment)) continue;
             if (!packed(product.out) || !packed(product.init)) return false;
-            for (const ProductSource& source : product.sources)
-                if (!packed(source.a)) return false;
+            for (size_t i = 0; i < (early ? 1 : product.sources.size()); ++i)
+                if (!packed(product.sources[i].a)) return false;
         }
     return true;
 }
 
 template <class T>
 void Runner<T>::at(const std::vector<Step<T>>& steps) {
-    if (alternating) falling = !falling;
+    begun = false;
     count = steps.size();
     if (present.size() < count) present.resize(count);
     i64 first = batch.start(steps[0].t);
@@ -212,15 +248,15 @@ inline Place<T> Runner<T>::place(const Present& step, int operand, i64 row, i64 
     const Address& address = step.addresses[size_t(operand)];
     const i64 rows = site.rows == Rows::batch ? row : site.rows == Rows::super_block ? slot : 0;
     const i64 columns = site.columns == Columns::whole  ? column
-                        : site.columns == Columns::tile ? column - tile_begin
+                        : site.columns == Columns::tile ? column - tile_begin + tile_begin / tile * site.tile
                                                         : 0;
     return {address.at + rows * address.row + columns, address.row};
 }
 
 template <class T>
-void Runner<T>::row_operations(int segment) {
-    const Present& step = present[0];
-    for (const Operation<T>& op : work[falling][size_t(segment)].row_operations) {
+void Runner<T>::row_operations(int segment, size_t number) {
+    const Present& step = present[number];
+    for (const Operation<T>& op : work[all][falling][size_t(segment)].row_operations) {
         for (int operand : op.operands)
             if (operand >= 0) places[size_t(operand)] = place(step, operand, step.rows.begin, 0, 0, 0);
         op.run(op, places.data(), 1, step.rows.size());
@@ -228,19 +264,36 @@ void Runner<T>::row_operations(int segment) {
 }
 
 template <class T>
-void Runner<T>::tiles(int segment, Range tiles) {
-    const Work& it = work[falling][size_t(segment)];
-    for (i64 number = tiles.begin; number < tiles.end; ++number) {
-        const i64 i = falling ? tiles.begin + tiles.end - 1 - number : number;
+void Runner<T>::beforehand(Range tiles) {
+    const Work& it = work[early][falling][0];
+    for (i64 i = tiles.begin; i < tiles.end; ++i) {
+        if (packed != nullptr) products(it, size_t(i), *packed, {0, packed_rows}, 0, i * tile);
+        for (size_t n = 0; packed == nullptr && n < count; ++n)
+            products(it, size_t(i), present[n], present[n].rows, present[n].slot, i * tile);
+    }
+    begun = true;
+}
+
+template <class T>
+void Runner<T>::tiles(int segment, Range tiles, size_t number) {
+    const Work& it = work[begun && segment == 0 ? late : all][falling][size_t(segment)];
+    const Present& step = present[number];
+    for (i64 n = tiles.begin; n < tiles.end; ++n) {
+        const i64 i = falling ? tiles.begin + tiles.end - 1 - n : n;
         const Range columns{i * tile, std::min((i + 1) * tile, it.columns)};
-        if (count == 1) {
-            const Present& step = present[0];
-            in_blocks(step.rows, SUPER_BLOCK, [&](Range super) {
-                products(it, size_t(i), step, super, 0, columns.begin);
-                operations(it, step, super, 0, columns);
-            });
-            continue;
-        }
+        in_blocks(step.rows, SUPER_BLOCK, [&](Range super) {
+            products(it, size_t(i), step, super, step.slot, columns.begin);
+            operations(it, step, super, step.slot, columns);
+        });
+    }
+}
+
+template <class T>
+void Runner<T>::tiles(int segment, Range tiles) {
+    if (count == 1) return this->tiles(segment, tiles, 0);
+    const Work& it = work[all][falling][size_t(segment)];
+    for (i64 i = tiles.begin; i < tiles.end; ++i) {
+        const Range columns{i * tile, std::min((i + 1) * tile, it.columns)};
         if (packed != nullptr) products(it, size_t(i), *packed, {0, packed_rows}, 0, columns.begin);
         for (size_t n = 0; n < count; ++n) {
             const Present& step = present[n];

@@ -21,13 +21,18 @@ class Runner {
 public:
     Runner(const Job<T>& job, i64 unit);
 
-    // Fixes all addresses for some steps, in the order in which they are taken. More than one only if the job can be
-    // run in groups, and then of SUPER_BLOCK rows at most.
+    // Fixes all addresses for some steps, in the order in which they are taken. More than one only if the job is run in
+    // groups, and then of SUPER_BLOCK rows at most.
     void at(const std::vector<Step<T>>& steps);
 
-    void row_operations(int segment);
-    void tiles(int segment, Range tiles);
-    i64 tiles_of(int segment) const { return (work[0][size_t(segment)].columns + tile - 1) / tile; }
+    // Before each pass over the columns: visits them from the other end, if that is worth it.
+    void turn() { falling = alternating && !falling; }
+    // The first segment's products with the input, of all steps; what follows adds to them.
+    void beforehand(Range tiles);
+    void row_operations(int segment, size_t step = 0);
+    void tiles(int segment, Range tiles, size_t step);
+    void tiles(int segment, Range tiles);  // of all steps
+    i64 tiles_of(int segment) const { return job.tiles(work[0][0][size_t(segment)].columns); }
 
 private:
     // What a product multiplies: columns of operand `a` from `first` on, with k rows of packed weights.
@@ -73,10 +78,15 @@ private:
         std::vector<Address> addresses;
     };
 
+    // Which of its products a segment is prepared with: those that `beforehand` makes, or what is then left of them.
+    enum Share { all, early, late };
+
     i64 moved(const Site<T>& site, i64 t) const;
-    Work prepare(const Segment& segment, bool falling) const;
+    bool is_early(const Product& product) const;
+    Work prepare(const Segment& segment, Share share, bool falling) const;
     std::vector<Operation<T>> prepare(const std::vector<Instruction>& list) const;
-    Pieces add_tile(const Segment& segment, Range columns, bool falling, Work& work) const;
+    Pieces add_tile(const Segment& segment, Share share, Range columns, bool falling, Work& work) const;
+    void add_product(const Product& product, Share share, Range columns, Work& work) const;
     bool products_are_packed() const;
     Place<T> place(const Present& step, int operand, i64 row, i64 slot, i64 column, i64 tile_begin) const;
     void products(const Work& it, size_t tile, const Present& step, Range rows, i64 slot, i64 tile_begin);
@@ -98,9 +108,11 @@ private:
     i64 packed_rows = 0;
     std::vector<Place<T>> places;
     std::vector<Source<T>> sources;
-    std::vector<Work> work[2];  // by whether columns are visited in falling order
+    const typename Job<T>::Groups groups;
     const bool alternating;
     bool falling = false;
+    bool begun = false;            // `beforehand` was there for the present steps
+    std::vector<Work> work[3][2];  // by share, by whether columns are visited in falling order; then by segment
 };
 
 }  // namespace elman
