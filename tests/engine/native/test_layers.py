@@ -71,6 +71,37 @@ def test_frozen_weights(name, batch):
     assert_same(call)
 
 
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("batch", [1, 3, 8])
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_taken_together(name, batch, monkeypatch):
+    """A few rows' steps are taken 32 rows at a time, here three times or more: the same bits as one by one."""
+    monkeypatch.setattr(calls, "HIDDEN", 70)
+    steps = 100 // batch
+    call = make_call(name, batch=batch, steps=steps, dtype=torch.float32)
+    state, outputs = call.state, []
+    with torch.no_grad():
+        whole, final = NATIVE.run(call)
+        for step in range(steps):
+            output, state = NATIVE.run(part(call, slice(step, step + 1), state=state))
+            outputs.append(output)
+    assert_equal(whole, torch.cat(outputs))
+    assert_equal(final, state)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("rows", [1, 3, 9])
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_of_steps_taken_together(name, rows, monkeypatch):
+    """In both directions, with lengths by which few rows are left in the end, and with a reset in the middle."""
+    monkeypatch.setattr(calls, "HIDDEN", 20)
+    steps = 40 if rows < 9 else 13
+    reset = torch.zeros(steps, rows, dtype=torch.bool)
+    reset[5] = True
+    for options in ({}, {"lengths": torch.arange(rows, 0, -1) * steps // rows}, {"reset": reset}):
+        assert_same(make_call(name, directions=2, batch=rows, steps=steps, **options))
+
+
 def test_projection():
     assert_same(make_call("lstm", projection=3, directions=2, lengths=LENGTHS))
 

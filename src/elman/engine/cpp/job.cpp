@@ -115,9 +115,7 @@ bool Job<T>::segment_by_segment() const {
 
 template <class T>
 bool Job<T>::few_rows() const {
-    i64 most = 0;
-    for (const Range& part : parts) most = std::max(most, part.size());
-    return batch->steps() > 1 && most <= GROUPED_ROWS;
+    return batch->steps() > 1 && (batch->dense() ? parts.size() == 1 && batch->rows() <= GROUPED_ROWS : true);
 }
 
 template <class T>

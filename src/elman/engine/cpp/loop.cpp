@@ -14,7 +14,8 @@ i64 step_of(const Job<T>& job, i64 number) {
 // The steps to be taken next, from `number` on, which is moved past them: one, or as many as have SUPER_BLOCK rows if
 // the job is run in groups. A step that needs a copy of the states before it, or clears gradients after it, is alone.
 template <class T>
-void collect(const Job<T>& job, Range part, bool in_groups, i64& number, std::vector<Step<T>>& steps) {
+void collect(const Job<T>& job, Range part, typename Job<T>::Groups groups, i64& number, std::vector<Step<T>>& steps) {
+    using Groups = typename Job<T>::Groups;
     steps.clear();
     i64 rows = 0;
     for (; number < job.batch->steps(); ++number) {
@@ -22,7 +23,9 @@ void collect(const Job<T>& job, Range part, bool in_groups, i64& number, std::ve
         const Range here{part.begin, std::min(part.end, job.batch->rows_at(t))};
         if (here.size() <= 0) continue;
         const auto before = job.before(t, here);
-        const bool alone = !in_groups || before == Job<T>::Before::copied || job.batch->any_fresh(t, here);
+        const bool few = here.size() <= GROUPED_ROWS && here.begin == 0 && here.end == job.batch->rows_at(t);
+        const bool alone = groups == Groups::none || (groups == Groups::steps && !few) ||
+                           before == Job<T>::Before::copied || job.batch->any_fresh(t, here);
         rows += here.size();
         if (!steps.empty() && (alone || rows > SUPER_BLOCK)) return;
         steps.push_back({t, here, before});
@@ -44,7 +47,7 @@ void run_steps(const Job<T>& job, Runner<T>& runner, Range rows, bool first, con
     const auto tiles = [&](int s) { return of(runner.tiles_of(s)); };
     std::vector<Step<T>> steps;
     for (i64 number = 0; number < job.batch->steps();) {
-        collect(job, rows, groups != Groups::none, number, steps);
+        collect(job, rows, groups, number, steps);
         if (steps.empty()) break;
         const Step<T> begin = steps[0];
         if (begin.before == Job<T>::Before::copied) {
