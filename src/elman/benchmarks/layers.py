@@ -21,10 +21,12 @@ USUAL = (
 )
 ODD = (Shape(32, 100, 64, 50), Shape(32, 100, 64, 100), Shape(32, 50, 128, 250))
 """H is no multiple of a vector register's 16 or 8 numbers."""
+FEW = (Shape(1, 100, 256, 256), Shape(1, 200, 512, 512), Shape(4, 100, 128, 256))
+"""One sequence by itself, or a few: what is read of the weights counts, more than what is computed with them."""
 
 
 class Layers(Benchmark):
-    shapes = {"usual": USUAL, "odd": ODD}  # noqa: RUF012
+    shapes = {"usual": USUAL, "odd": ODD, "few rows": FEW}  # noqa: RUF012
     peers = ("torch", "jax", "onnxruntime")
 
     def rows(self, settings: Settings) -> Iterator[Row]:
