@@ -160,13 +160,12 @@ Site<T> Job<T>::state_site(int state, bool after) const {
     if (const Strip<T> kept = history(state)) {
         it.when = after ? When::packed : When::before;
         it.base = kept.data;
-        it.row = kept.row;
+        it.row = it.time = kept.row;
         return it;
     }
-    it.when = after ? When::ring : When::ring_before;
+    if (!program->states[size_t(state)].in_place) it.when = after ? When::ring : When::ring_before;
     it.base = at(rings[size_t(state)]);
-    it.row = state_size(state);
-    it.ring = program->states[size_t(state)].in_place ? 1 : 2;
+    it.row = it.time = state_size(state);
     return it;
 }
 
@@ -177,7 +176,7 @@ Site<T> Job<T>::outside_site(Kind kind, int index) const {
     it.when = array.time == External<T>::PACKED ? Site<T>::When::packed : Site<T>::When::strided;
     it.base = array.data;
     it.row = array.row;
-    it.time = array.time;
+    it.time = array.time == External<T>::PACKED ? array.row : array.time;
     if (array.data == nullptr) {  // a gradient that is not given
         it.when = Site<T>::When::fixed;
         it.base = at(zeros);
@@ -190,7 +189,7 @@ Site<T> Job<T>::tape_site(Strip<T> strip, i64 offset) const {
     Site<T> it;
     it.when = Site<T>::When::packed;
     it.base = strip.data + offset;
-    it.row = strip.row;
+    it.row = it.time = strip.row;
     return it;
 }
 

@@ -28,7 +28,7 @@ struct External {
 // How an operand's address comes about: base, moved by time, row and column.
 template <class T>
 struct Site {
-    enum class When : uint8_t { fixed, packed, strided, before, ring, ring_before };
+    enum class When : uint8_t { fixed, packed, strided, before, ring, ring_before, count };
     enum class Rows : uint8_t { one, batch, super_block };
     enum class Columns : uint8_t { whole, tile, none };
     When when = When::fixed;
@@ -36,8 +36,7 @@ struct Site {
     Columns columns = Columns::whole;
     T* base = nullptr;
     i64 row = 0;
-    i64 time = 0;
-    i64 ring = 0;  // of a state without history: of how many steps it is kept
+    i64 time = 0;  // from one of what it moves by, rows or steps, to the next
     i64 tile = 0;  // from tile to tile, where each has its own
 };
 

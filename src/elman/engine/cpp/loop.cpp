@@ -16,16 +16,19 @@ i64 step_of(const Job<T>& job, i64 number) {
 template <class T>
 void collect(const Job<T>& job, Range part, typename Job<T>::Groups groups, i64& number, std::vector<Step<T>>& steps) {
     using Groups = typename Job<T>::Groups;
+    const Batch& batch = *job.batch;
+    const bool plain = batch.dense() && !batch.resets();
+    const bool one = groups == Groups::none || job.program->sources == 0;  // without products nothing is gained
     steps.clear();
     i64 rows = 0;
-    for (; number < job.batch->steps(); ++number) {
-        const i64 t = step_of(job, number);
-        const Range here{part.begin, std::min(part.end, job.batch->rows_at(t))};
+    for (; number < batch.steps(); ++number) {
+        const i64 t = step_of(job, number), there = batch.rows_at(t);
+        const Range here{part.begin, std::min(part.end, there)};
         if (here.size() <= 0) continue;
-        const auto before = job.before(t, here);
-        const bool few = here.size() <= GROUPED_ROWS && here.begin == 0 && here.end == job.batch->rows_at(t);
-        const bool alone = groups == Groups::none || (groups == Groups::steps && !few) ||
-                           before == Job<T>::Before::copied || job.batch->any_fresh(t, here);
+        const auto before = plain && batch.rows_before(t) > 0 ? Job<T>::Before::usual : job.before(t, here);
+        const bool few = here.size() <= GROUPED_ROWS && here.size() == there;
+        const bool alone = one || (groups == Groups::steps && !few) || before == Job<T>::Before::copied ||
+                           (!plain && batch.any_fresh(t, here));
         rows += here.size();
         if (!steps.empty() && (alone || rows > SUPER_BLOCK)) return;
         steps.push_back({t, here, before});

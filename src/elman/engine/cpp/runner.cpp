@@ -171,21 +171,6 @@ std::vector<Operation<T>> Runner<T>::prepare(const std::vector<Instruction>& lis
     return all;
 }
 
-// How far an operand lies from its base at step t.
-template <class T>
-i64 Runner<T>::moved(const Site<T>& site, i64 t) const {
-    using When = typename Site<T>::When;
-    switch (site.when) {
-        case When::fixed: return 0;
-        case When::packed: return batch.start(t) * site.row;
-        case When::strided: return t * site.time;
-        case When::ring: return t % site.ring * batch.rows() * site.row;
-        case When::ring_before: return (batch.before(t) + site.ring) % site.ring * batch.rows() * site.row;
-        case When::before: return batch.rows_before(t) == 0 ? 0 : batch.start(batch.before(t)) * site.row;
-    }
-    return 0;
-}
-
 // Whether the rows of all that products of several steps at once name follow one another from step to step.
 template <class T>
 bool Runner<T>::products_are_packed() const {
@@ -206,31 +191,44 @@ bool Runner<T>::products_are_packed() const {
     return true;
 }
 
+// How many rows, or steps, an operand lies from its base at step t, by how it moves.
+template <class T>
+typename Runner<T>::Shifts Runner<T>::shifts(i64 t) const {
+    using When = typename Site<T>::When;
+    const i64 before = batch.before(t), kept = batch.rows();
+    Shifts all{};
+    all[size_t(When::packed)] = batch.start(t);
+    all[size_t(When::strided)] = t;
+    all[size_t(When::before)] = batch.rows_before(t) == 0 ? 0 : batch.start(before);
+    all[size_t(When::ring)] = (t & 1) * kept;
+    all[size_t(When::ring_before)] = (before & 1) * kept;
+    return all;
+}
+
 template <class T>
 void Runner<T>::at(const std::vector<Step<T>>& steps) {
     begun = false;
     count = steps.size();
-    if (present.size() < count) present.resize(count);
-    i64 first = batch.start(steps[0].t);
-    bool whole = count > 1 && contiguous;
+    if (present.size() < count) present.resize(count, {{0, 0}, 0, std::vector<Address>(sites.size())});
+    packed = nullptr;
     packed_rows = 0;
+    bool whole = count > 1 && contiguous;
+    i64 first = batch.start(steps[0].t);
     for (const Step<T>& step : steps) {
+        if (count == 1) break;
         first = std::min(first, batch.start(step.t));
         whole = whole && step.rows.begin == 0 && step.rows.end == batch.rows_at(step.t);
-        packed_rows += step.rows.size();
     }
-    packed = nullptr;
-    i64 slot = 0;
     for (size_t n = 0; n < count; ++n) {
         const Step<T>& step = steps[n];
         Present& it = present[n];
         it.rows = step.rows;
-        it.slot = whole ? batch.start(step.t) - first : slot;
-        slot += step.rows.size();
+        it.slot = whole ? batch.start(step.t) - first : packed_rows;
+        packed_rows += step.rows.size();
         if (whole && it.slot == 0) packed = &it;
-        it.addresses.resize(sites.size());
-        for (size_t i = 0; i < sites.size(); ++i)
-            it.addresses[i] = {sites[i].base + moved(sites[i], step.t), sites[i].row};
+        const Shifts shift = shifts(step.t);
+        Address* address = it.addresses.data();
+        for (const Site<T>& site : sites) *address++ = {site.base + shift[size_t(site.when)] * site.time, site.row};
         if (step.before == Job<T>::Before::usual) continue;
         for (int i : previous) {
             const Strip<T> strip = job.strip_before(job.program->operands[size_t(i)].index, step.before);
@@ -240,25 +238,25 @@ void Runner<T>::at(const std::vector<Step<T>>& steps) {
 }
 
 template <class T>
-inline Place<T> Runner<T>::place(const Present& step, int operand, i64 row, i64 slot, i64 column,
-                                 i64 tile_begin) const {
+inline Place<T> Runner<T>::place(const Present& step, int operand, i64 row, i64 slot, i64 column) const {
     using Rows = typename Site<T>::Rows;
     using Columns = typename Site<T>::Columns;
     const Site<T>& site = sites[size_t(operand)];
     const Address& address = step.addresses[size_t(operand)];
     const i64 rows = site.rows == Rows::batch ? row : site.rows == Rows::super_block ? slot : 0;
-    const i64 columns = site.columns == Columns::whole  ? column
-                        : site.columns == Columns::tile ? column - tile_begin + tile_begin / tile * site.tile
-                                                        : 0;
-    return {address.at + rows * address.row + columns, address.row};
+    T* at = address.at + rows * address.row;
+    if (site.columns == Columns::whole) at += column;
+    else if (site.columns == Columns::tile) at += column - begin + here * site.tile;
+    return {at, address.row};
 }
 
 template <class T>
 void Runner<T>::row_operations(int segment, size_t number) {
     const Present& step = present[number];
+    visit(0);
     for (const Operation<T>& op : work[all][falling][size_t(segment)].row_operations) {
         for (int operand : op.operands)
-            if (operand >= 0) places[size_t(operand)] = place(step, operand, step.rows.begin, 0, 0, 0);
+            if (operand >= 0) places[size_t(operand)] = place(step, operand, step.rows.begin, 0, 0);
         op.run(op, places.data(), 1, step.rows.size());
     }
 }
@@ -267,9 +265,10 @@ template <class T>
 void Runner<T>::beforehand(Range tiles) {
     const Work& it = work[early][falling][0];
     for (i64 i = tiles.begin; i < tiles.end; ++i) {
-        if (packed != nullptr) products(it, size_t(i), *packed, {0, packed_rows}, 0, i * tile);
+        visit(i);
+        if (packed != nullptr) products(it, *packed, {0, packed_rows}, 0);
         for (size_t n = 0; packed == nullptr && n < count; ++n)
-            products(it, size_t(i), present[n], present[n].rows, present[n].slot, i * tile);
+            products(it, present[n], present[n].rows, present[n].slot);
     }
     begun = true;
 }
@@ -279,11 +278,10 @@ void Runner<T>::tiles(int segment, Range tiles, size_t number) {
     const Work& it = work[begun && segment == 0 ? late : all][falling][size_t(segment)];
     const Present& step = present[number];
     for (i64 n = tiles.begin; n < tiles.end; ++n) {
-        const i64 i = falling ? tiles.begin + tiles.end - 1 - n : n;
-        const Range columns{i * tile, std::min((i + 1) * tile, it.columns)};
+        visit(falling ? tiles.begin + tiles.end - 1 - n : n);
         in_blocks(step.rows, SUPER_BLOCK, [&](Range super) {
-            products(it, size_t(i), step, super, step.slot, columns.begin);
-            operations(it, step, super, step.slot, columns);
+            products(it, step, super, step.slot);
+            operations(it, step, super, step.slot);
         });
     }
 }
@@ -293,27 +291,27 @@ void Runner<T>::tiles(int segment, Range tiles) {
     if (count == 1) return this->tiles(segment, tiles, 0);
     const Work& it = work[all][falling][size_t(segment)];
     for (i64 i = tiles.begin; i < tiles.end; ++i) {
-        const Range columns{i * tile, std::min((i + 1) * tile, it.columns)};
-        if (packed != nullptr) products(it, size_t(i), *packed, {0, packed_rows}, 0, columns.begin);
+        visit(i);
+        if (packed != nullptr) products(it, *packed, {0, packed_rows}, 0);
         for (size_t n = 0; n < count; ++n) {
             const Present& step = present[n];
-            if (packed == nullptr) products(it, size_t(i), step, step.rows, step.slot, columns.begin);
-            operations(it, step, step.rows, step.slot, columns);
+            if (packed == nullptr) products(it, step, step.rows, step.slot);
+            operations(it, step, step.rows, step.slot);
         }
     }
 }
 
 template <class T>
-void Runner<T>::products(const Work& it, size_t tile_number, const Present& step, Range rows, i64 slot,
-                         i64 tile_begin) {
-    for (size_t p = it.tiles[tile_number].begin; p < it.tiles[tile_number].end; ++p) {
+void Runner<T>::products(const Work& it, const Present& step, Range rows, i64 slot) {
+    const Pieces& pieces = it.tiles[size_t(here)];
+    for (size_t p = pieces.begin; p < pieces.end; ++p) {
         const Piece& piece = it.pieces[p];
-        const Place<T> out = place(step, piece.out, rows.begin, slot, piece.column, tile_begin);
+        const Place<T> out = place(step, piece.out, rows.begin, slot, piece.column);
         Place<T> init{nullptr, 0};
-        if (piece.init >= 0) init = place(step, piece.init, rows.begin, slot, piece.column, tile_begin);
+        if (piece.init >= 0) init = place(step, piece.init, rows.begin, slot, piece.column);
         for (size_t i = 0; i < piece.terms; ++i) {
             const Term& term = it.terms[piece.term + i];
-            const Place<T> a = place(step, term.a, rows.begin, slot, 0, 0);
+            const Place<T> a = place(step, term.a, rows.begin, slot, 0);
             sources[i] = {a.at + term.first, a.row, term.panel, term.k, term.next, term.scale};
         }
         multiply(sources.data(), int(piece.terms), rows.size(), init.at, init.row, out.at, out.row, piece.columns);
@@ -321,13 +319,13 @@ void Runner<T>::products(const Work& it, size_t tile_number, const Present& step
 }
 
 template <class T>
-void Runner<T>::operations(const Work& it, const Present& step, Range all, i64 slot, Range columns) {
+void Runner<T>::operations(const Work& it, const Present& step, Range all, i64 slot) {
     if (it.operations.empty()) return;
+    const i64 columns = std::min(begin + tile, it.columns) - begin;
     in_blocks(all, TILE_ROWS, [&](Range rows) {
         for (int operand : it.operands)
-            places[size_t(operand)] =
-                place(step, operand, rows.begin, slot + rows.begin - all.begin, columns.begin, columns.begin);
-        for (const Operation<T>& op : it.operations) op.run(op, places.data(), rows.size(), columns.size());
+            places[size_t(operand)] = place(step, operand, rows.begin, slot + rows.begin - all.begin, begin);
+        for (const Operation<T>& op : it.operations) op.run(op, places.data(), rows.size(), columns);
     });
 }
 

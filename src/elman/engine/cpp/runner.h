@@ -2,6 +2,7 @@
 // column tiles. Knows these steps; the loop over time and the division among threads are in loop.cpp.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "job.h"
@@ -81,16 +82,18 @@ private:
     // Which of its products a segment is prepared with: those that `beforehand` makes, or what is then left of them.
     enum Share { all, early, late };
 
-    i64 moved(const Site<T>& site, i64 t) const;
+    void visit(i64 number) { here = number, begin = number * tile; }
+    using Shifts = std::array<i64, size_t(Site<T>::When::count)>;
+    Shifts shifts(i64 t) const;
     bool is_early(const Product& product) const;
     Work prepare(const Segment& segment, Share share, bool falling) const;
     std::vector<Operation<T>> prepare(const std::vector<Instruction>& list) const;
     Pieces add_tile(const Segment& segment, Share share, Range columns, bool falling, Work& work) const;
     void add_product(const Product& product, Share share, Range columns, Work& work) const;
     bool products_are_packed() const;
-    Place<T> place(const Present& step, int operand, i64 row, i64 slot, i64 column, i64 tile_begin) const;
-    void products(const Work& it, size_t tile, const Present& step, Range rows, i64 slot, i64 tile_begin);
-    void operations(const Work& it, const Present& step, Range rows, i64 slot, Range columns);
+    Place<T> place(const Present& step, int operand, i64 row, i64 slot, i64 column) const;
+    void products(const Work& it, const Present& step, Range rows, i64 slot);
+    void operations(const Work& it, const Present& step, Range rows, i64 slot);
 
     const Job<T>& job;
     const Batch& batch;
@@ -99,6 +102,8 @@ private:
     const i64 tile;
     const i64 slice_rows;
     const i64 panel;
+    i64 here = 0;   // the tile that is being visited
+    i64 begin = 0;  // and its first column
     std::vector<Site<T>> sites;
     std::vector<int> previous;        // operands that are states before the step
     bool contiguous = false;          // products_are_packed()
