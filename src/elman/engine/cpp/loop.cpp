@@ -14,24 +14,28 @@ i64 step_of(const Job<T>& job, i64 number) {
 // The steps to be taken next, from `number` on, which is moved past them: one, or as many as have SUPER_BLOCK rows if
 // the job is run in groups. A step that needs a copy of the states before it, or clears gradients after it, is alone.
 template <class T>
-void collect(const Job<T>& job, Range part, typename Job<T>::Groups groups, i64& number, std::vector<Step<T>>& steps) {
+void collect(const Job<T>& job, Range part, typename Job<T>::Groups groups, i64& number, Steps<T>& steps) {
     using Groups = typename Job<T>::Groups;
     const Batch& batch = *job.batch;
     const bool plain = batch.dense() && !batch.resets();
     const bool one = groups == Groups::none || job.program->sources == 0;  // without products nothing is gained
-    steps.clear();
+    steps.count = 0;
     i64 rows = 0;
     for (; number < batch.steps(); ++number) {
         const i64 t = step_of(job, number), there = batch.rows_at(t);
-        const Range here{part.begin, std::min(part.end, there)};
-        if (here.size() <= 0) continue;
-        const auto before = plain && batch.rows_before(t) > 0 ? Job<T>::Before::usual : job.before(t, here);
-        const bool few = here.size() <= GROUPED_ROWS && here.size() == there;
+        const i64 end = std::min(part.end, there), size = end - part.begin;
+        if (size <= 0) continue;
+        const auto before =
+            plain && batch.rows_before(t) > 0 ? Job<T>::Before::usual : job.before(t, {part.begin, end});
+        const bool few = size <= GROUPED_ROWS && size == there;
         const bool alone = one || (groups == Groups::steps && !few) || before == Job<T>::Before::copied ||
-                           (!plain && batch.any_fresh(t, here));
-        rows += here.size();
-        if (!steps.empty() && (alone || rows > SUPER_BLOCK)) return;
-        steps.push_back({t, here, before});
+                           (!plain && batch.any_fresh(t, {part.begin, end}));
+        rows += size;
+        if (steps.count > 0 && (alone || rows > SUPER_BLOCK)) return;
+        Step<T>& step = steps.each[steps.count++];  // in its place: see Runner::Present
+        step.t = t;
+        step.end = end;
+        step.before = before;
         if (!alone) continue;
         ++number;
         return;
@@ -48,14 +52,14 @@ void run_steps(const Job<T>& job, Runner<T>& runner, Range rows, bool first, con
     const int count = int(segments.size());
     const bool backward = job.program->backward();
     const auto tiles = [&](int s) { return of(runner.tiles_of(s)); };
-    std::vector<Step<T>> steps;
+    Steps<T> steps;
     for (i64 number = 0; number < job.batch->steps();) {
         collect(job, rows, groups, number, steps);
-        if (steps.empty()) break;
-        const Step<T> begin = steps[0];
+        if (steps.count == 0) break;
+        const Step<T>& begin = steps.each[0];
         if (begin.before == Job<T>::Before::copied) {
             if (groups == Groups::segments) meet();
-            if (first) job.copy_before(begin.t, begin.rows);
+            if (first) job.copy_before(begin.t, runner.rows(begin));
             meet();
         }
         runner.at(steps);
@@ -67,9 +71,9 @@ void run_steps(const Job<T>& job, Runner<T>& runner, Range rows, bool first, con
                 runner.tiles(s, tiles(s));
             }
         } else {
-            const bool several = steps.size() > 1;
+            const bool several = steps.count > 1;
             if (several && !backward) runner.beforehand(tiles(0));
-            for (size_t n = 0; n < steps.size(); ++n) {
+            for (size_t n = 0; n < steps.count; ++n) {
                 runner.turn();
                 for (int s = 0; s < count; ++s) {
                     if (!job.wanted(segments[size_t(s)]) || (several && job.afterwards(segments[size_t(s)]))) continue;
@@ -81,9 +85,9 @@ void run_steps(const Job<T>& job, Runner<T>& runner, Range rows, bool first, con
             for (int s = 0; several && s < count; ++s)
                 if (job.wanted(segments[size_t(s)]) && job.afterwards(segments[size_t(s)])) runner.tiles(s, tiles(s));
         }
-        if (backward && job.batch->any_fresh(begin.t, begin.rows)) {
+        if (backward && job.batch->any_fresh(begin.t, runner.rows(begin))) {
             if (groups == Groups::segments) meet();
-            if (first) job.clear_carry(begin.t, begin.rows);
+            if (first) job.clear_carry(begin.t, runner.rows(begin));
             meet();
         }
     }

@@ -24,12 +24,10 @@ i64 weights(const Program& p, i64 inputs) {
 bool share_columns(const Program& p, const Batch& batch, i64 weights, i64 bytes, int threads) {
     const i64 rows = batch.rows();
     if (threads == 1 || p.reduces()) return false;
-    if (p.columns_are_independent()) {
-        const bool meet = std::any_of(p.segments.begin(), p.segments.end(), [](const Segment& segment) {
-            return segment.gathers && segment.width != Width::input;
-        });
-        return rows < (meet ? 1 : FEW_ALONE) * threads && (rows > 1 || p.hidden > TILE);
-    }
+    const bool meet = std::any_of(p.segments.begin(), p.segments.end(), [](const Segment& segment) {
+        return segment.gathers && segment.width != Width::input;
+    });
+    if (p.columns_are_independent() && !meet) return rows < FEW_ALONE * threads && (rows > 1 || p.hidden > TILE);
     if (rows * weights < WORTH_A_BARRIER * threads) return false;
     if (rows / threads < FEW_ROWS) return true;
     return batch.real_steps() <= SOME_ROWS * threads * batch.steps() && weights * bytes > LARGE_WEIGHTS;

@@ -38,6 +38,7 @@ i64 shared_tile_columns(i64 panel, i64 columns, int threads);
 // Parts of `most` at most, as equal as can be: 16 by 12 is 8 + 8.
 template <class F>
 void in_blocks(Range range, i64 most, const F& f) {
+    if (range.size() <= most) return f(range);  // a division takes as long as an operation on a few rows
     i64 blocks = (range.size() + most - 1) / most;
     for (i64 begin = range.begin; blocks > 0; --blocks) {
         const i64 end = begin + (range.end - begin + blocks - 1) / blocks;

@@ -171,7 +171,8 @@ bool Program::products_wait() const {
     };
     for (const Segment& segment : segments)
         for (const Product& product : segment.products) {
-            if (is(product.out, Kind::carry) || is(product.init, Kind::carry)) return true;
+            if (is(product.out, Kind::carry) || is(product.init, Kind::carry) || is(product.init, Kind::previous))
+                return true;
             for (const ProductSource& source : product.sources)
                 if (is(source.a, Kind::previous)) return true;
         }

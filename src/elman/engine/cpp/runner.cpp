@@ -59,6 +59,7 @@ template <class T>
 Runner<T>::Runner(const Job<T>& job, i64 unit)
     : job(job),
       batch(*job.batch),
+      part(job.parts[job.plan.columns ? 0 : size_t(unit)]),
       weights(*job.weights),
       multiply(multiplication<T>(weights.storage())),
       tile(job.tile),
@@ -72,6 +73,7 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
         if (operands[i].kind == Kind::previous) previous.push_back(int(i));
     }
     places.resize(operands.size());
+    addresses.resize(operands.size() * (groups == Job<T>::Groups::none ? 1 : SUPER_BLOCK));
     sources.resize(size_t(job.program->sources));
     contiguous = products_are_packed();
     const auto& segments = job.program->segments;
@@ -83,13 +85,14 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
     }
 }
 
-// Its product with the input comes first, and has a place that lasts until the step is taken.
+// Its product with the input comes first, needs nothing else, and has a place that lasts until the step is taken.
 template <class T>
 bool Runner<T>::is_early(const Product& product) const {
-    const auto& operands = job.program->operands;
-    const Kind out = operands[size_t(product.out)].kind;
+    const auto kind = [&](int operand) { return job.program->operands[size_t(operand)].kind; };
+    const Kind out = kind(product.out);
     const bool lasts = out == Kind::slot || out == Kind::tape || out == Kind::tape_output;
-    return lasts && operands[size_t(product.sources[0].a)].kind == Kind::input;
+    const bool begins = product.init < 0 || kind(product.init) == Kind::vector;
+    return lasts && begins && kind(product.sources[0].a) == Kind::input;
 }
 
 template <class T>
@@ -206,33 +209,33 @@ typename Runner<T>::Shifts Runner<T>::shifts(i64 t) const {
 }
 
 template <class T>
-void Runner<T>::at(const std::vector<Step<T>>& steps) {
+void Runner<T>::at(const Steps<T>& steps) {
     begun = false;
-    count = steps.size();
-    if (present.size() < count) present.resize(count, {{0, 0}, 0, std::vector<Address>(sites.size())});
+    count = steps.count;
     packed = nullptr;
     packed_rows = 0;
     bool whole = count > 1 && contiguous;
-    i64 first = batch.start(steps[0].t);
-    for (const Step<T>& step : steps) {
-        if (count == 1) break;
+    i64 first = batch.start(steps.each[0].t);
+    for (size_t n = 0; n < count; ++n) {
+        const Step<T>& step = steps.each[n];
         first = std::min(first, batch.start(step.t));
-        whole = whole && step.rows.begin == 0 && step.rows.end == batch.rows_at(step.t);
+        whole = whole && part.begin == 0 && step.end == batch.rows_at(step.t);
     }
     for (size_t n = 0; n < count; ++n) {
-        const Step<T>& step = steps[n];
+        const Step<T>& step = steps.each[n];
         Present& it = present[n];
-        it.rows = step.rows;
+        it.end = step.end;
         it.slot = whole ? batch.start(step.t) - first : packed_rows;
-        packed_rows += step.rows.size();
+        packed_rows += step.end - part.begin;
         if (whole && it.slot == 0) packed = &it;
         const Shifts shift = shifts(step.t);
-        Address* address = it.addresses.data();
+        it.addresses = addresses.data() + n * sites.size();
+        Address* address = it.addresses;
         for (const Site<T>& site : sites) *address++ = {site.base + shift[size_t(site.when)] * site.time, site.row};
         if (step.before == Job<T>::Before::usual) continue;
         for (int i : previous) {
             const Strip<T> strip = job.strip_before(job.program->operands[size_t(i)].index, step.before);
-            it.addresses[size_t(i)] = {strip.data, strip.row};
+            it.addresses[i] = {strip.data, strip.row};
         }
     }
 }
@@ -242,7 +245,7 @@ inline Place<T> Runner<T>::place(const Present& step, int operand, i64 row, i64 
     using Rows = typename Site<T>::Rows;
     using Columns = typename Site<T>::Columns;
     const Site<T>& site = sites[size_t(operand)];
-    const Address& address = step.addresses[size_t(operand)];
+    const Address& address = step.addresses[operand];
     const i64 rows = site.rows == Rows::batch ? row : site.rows == Rows::super_block ? slot : 0;
     T* at = address.at + rows * address.row;
     if (site.columns == Columns::whole) at += column;
@@ -256,8 +259,8 @@ void Runner<T>::row_operations(int segment, size_t number) {
     visit(0);
     for (const Operation<T>& op : work[all][falling][size_t(segment)].row_operations) {
         for (int operand : op.operands)
-            if (operand >= 0) places[size_t(operand)] = place(step, operand, step.rows.begin, 0, 0);
-        op.run(op, places.data(), 1, step.rows.size());
+            if (operand >= 0) places[size_t(operand)] = place(step, operand, part.begin, 0, 0);
+        op.run(op, places.data(), 1, step.end - part.begin);
     }
 }
 
@@ -268,7 +271,7 @@ void Runner<T>::beforehand(Range tiles) {
         visit(i);
         if (packed != nullptr) products(it, *packed, {0, packed_rows}, 0);
         for (size_t n = 0; packed == nullptr && n < count; ++n)
-            products(it, present[n], present[n].rows, present[n].slot);
+            products(it, present[n], {part.begin, present[n].end}, present[n].slot);
     }
     begun = true;
 }
@@ -279,7 +282,7 @@ void Runner<T>::tiles(int segment, Range tiles, size_t number) {
     const Present& step = present[number];
     for (i64 n = tiles.begin; n < tiles.end; ++n) {
         visit(falling ? tiles.begin + tiles.end - 1 - n : n);
-        in_blocks(step.rows, SUPER_BLOCK, [&](Range super) {
+        in_blocks({part.begin, step.end}, SUPER_BLOCK, [&](Range super) {
             products(it, step, super, step.slot);
             operations(it, step, super, step.slot);
         });
@@ -295,8 +298,8 @@ void Runner<T>::tiles(int segment, Range tiles) {
         if (packed != nullptr) products(it, *packed, {0, packed_rows}, 0);
         for (size_t n = 0; n < count; ++n) {
             const Present& step = present[n];
-            if (packed == nullptr) products(it, step, step.rows, step.slot);
-            operations(it, step, step.rows, step.slot);
+            if (packed == nullptr) products(it, step, {part.begin, step.end}, step.slot);
+            operations(it, step, {part.begin, step.end}, step.slot);
         }
     }
 }

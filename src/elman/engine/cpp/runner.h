@@ -9,12 +9,19 @@
 
 namespace elman {
 
-// A time step of some rows.
+// A time step of a thread's rows, up to one.
 template <class T>
 struct Step {
     i64 t;
-    Range rows;
+    i64 end;
     typename Job<T>::Before before;
+};
+
+// Some of them, in the order in which they are taken, of SUPER_BLOCK rows at most if there are several.
+template <class T>
+struct Steps {
+    size_t count = 0;
+    std::array<Step<T>, SUPER_BLOCK> each;
 };
 
 template <class T>
@@ -22,17 +29,17 @@ class Runner {
 public:
     Runner(const Job<T>& job, i64 unit);
 
-    // Fixes all addresses for some steps, in the order in which they are taken. More than one only if the job is run in
-    // groups, and then of SUPER_BLOCK rows at most.
-    void at(const std::vector<Step<T>>& steps);
+    // Fixes all addresses for some steps; several only if the job is run in groups.
+    void at(const Steps<T>& steps);
 
     // Before each pass over the columns: visits them from the other end, if that is worth it.
     void turn() { falling = alternating && !falling; }
     // The first segment's products with the input, of all steps; what follows adds to them.
     void beforehand(Range tiles);
-    void row_operations(int segment, size_t step = 0);
+    void row_operations(int segment, size_t step);
     void tiles(int segment, Range tiles, size_t step);
     void tiles(int segment, Range tiles);  // of all steps
+    Range rows(const Step<T>& step) const { return {part.begin, step.end}; }
     i64 tiles_of(int segment) const { return job.tiles(work[0][0][size_t(segment)].columns); }
 
 private:
@@ -72,11 +79,12 @@ private:
         T* at;
         i64 row;
     };
-    // A step that is being taken; `slot` is the row of slots where its rows begin.
+    // A step that is being taken: its rows, from the first of this thread's on, and the row of slots where they begin.
+    // (One number at a time: two that have just been written cannot be read as one before all stores are through.)
     struct Present {
-        Range rows;
+        i64 end;
         i64 slot;
-        std::vector<Address> addresses;
+        Address* addresses;
     };
 
     // Which of its products a segment is prepared with: those that `beforehand` makes, or what is then left of them.
@@ -97,6 +105,7 @@ private:
 
     const Job<T>& job;
     const Batch& batch;
+    const Range part;  // of the rows
     const Weights<T>& weights;
     const decltype(Matmul<T>::multiply) multiply;
     const i64 tile;
@@ -105,12 +114,13 @@ private:
     i64 here = 0;   // the tile that is being visited
     i64 begin = 0;  // and its first column
     std::vector<Site<T>> sites;
-    std::vector<int> previous;        // operands that are states before the step
-    bool contiguous = false;          // products_are_packed()
-    std::vector<Present> present;     // as many as there ever were at once
+    std::vector<int> previous;  // operands that are states before the step
+    bool contiguous = false;    // products_are_packed()
+    std::array<Present, SUPER_BLOCK> present;
     size_t count = 0;                 // of them are being taken
     const Present* packed = nullptr;  // the one whose rows those of all others follow in memory
     i64 packed_rows = 0;
+    std::vector<Address> addresses;
     std::vector<Place<T>> places;
     std::vector<Source<T>> sources;
     const typename Job<T>::Groups groups;
