@@ -27,6 +27,11 @@ constexpr i64 WORTH_PACKING = 4;
 // 228.
 constexpr i64 SMALL = 2 << 20;  // bytes
 
+// With fewer steps for each thread they share the blocks too: 100 steps of one row, LSTM of 256 units, 420 us instead of
+// 525, 770 with one thread.
+constexpr i64 FEW_STEPS = 64;
+constexpr i64 WORTH_A_THREAD = 1 << 18;  // multiply-adds
+
 // Rows of a matrix to be read one after the other, wherever they are.
 template <class T>
 struct Rows {
@@ -328,8 +333,8 @@ template <class T>
 void ParameterGradients<T>::run(int threads) {
     const i64 steps = job.batch->real_steps();
     if (steps == 0) return;
-    threads = int(std::min<i64>(threads, (steps + depth() - 1) / depth()));
-    if (threads == 1 || !small()) {
+    threads = int(std::clamp<i64>(steps * numbers / WORTH_A_THREAD, 1, threads));
+    if (threads == 1 || !small() || steps < threads * FEW_STEPS) {
         team::run(threads, [&](Member member) { run_strips(strips_of(member), {0, steps}, nullptr); });
         return;
     }
