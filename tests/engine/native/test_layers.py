@@ -6,6 +6,7 @@ from tests.engine import calls
 from tests.engine.calls import ALL, differentiate, leaves, make_call, part
 from tests.tolerance import assert_close, assert_equal
 
+import elman
 from elman.engine.native import Native
 from elman.engine.reference import Reference
 
@@ -169,6 +170,16 @@ def test_a_row_does_not_depend_on_its_neighbours(name, threads, instruction_set,
         together, _ = NATIVE.run(call)
         for rows in ([4], [7, 22, 3], list(range(8)), list(range(11)), list(range(16))):
             assert_equal(NATIVE.run(part(call, rows=rows))[0], together[:, rows])
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_row_does_not_depend_on_its_neighbours_where_weights_are_cut_into_slices():
+    """Weights that no second-level cache holds are multiplied with in shorter slices if threads share columns."""
+    layer, x = elman.LSTM(640, 640), torch.randn(3, 40, 640)
+    with torch.no_grad():
+        together = layer(x)[0]
+        for rows in (4, 20):
+            assert_equal(layer(x[:, :rows].contiguous())[0], together[:, :rows])
 
 
 def test_results_are_the_same_every_time():
