@@ -32,10 +32,7 @@ void collect(const Job<T>& job, Range part, typename Job<T>::Groups groups, i64&
                            (!plain && batch.any_fresh(t, {part.begin, end}));
         rows += size;
         if (steps.count > 0 && (alone || rows > SUPER_BLOCK)) return;
-        Step<T>& step = steps.each[steps.count++];  // in its place: see Runner::Present
-        step.t = t;
-        step.end = end;
-        step.before = before;
+        steps.each[steps.count++] = {t, end, before};
         if (!alone) continue;
         ++number;
         return;

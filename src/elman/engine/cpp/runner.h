@@ -79,8 +79,7 @@ private:
         T* at;
         i64 row;
     };
-    // A step that is being taken: its rows, from the first of this thread's on, and the row of slots where they begin.
-    // (One number at a time: two that have just been written cannot be read as one before all stores are through.)
+    // A step that is being taken: where its rows end, of this thread's, and the row of slots where they begin.
     struct Present {
         i64 end;
         i64 slot;
