@@ -39,6 +39,14 @@ void collect(const Job<T>& job, Range part, typename Job<T>::Groups groups, i64&
     }
 }
 
+// How many steps from `number` on have their usual step before them, of a batch without resets.
+template <class T>
+i64 usual_steps(const Job<T>& job, i64 number) {
+    i64 end = number;
+    while (end < job.batch->steps() && job.batch->rows_before(step_of(job, end)) > 0) ++end;
+    return end - number;
+}
+
 // One thread's way through all steps of some rows, on the column tiles `of(tiles of a segment)`. It meets the others
 // by `meet`, where they share columns; `first` does what one does for all.
 template <class T, class Tiles, class Meet>
@@ -60,6 +68,12 @@ void run_steps(const Job<T>& job, Runner<T>& runner, Range rows, bool first, con
             meet();
         }
         runner.at(steps);
+        if (runner.streams() && begin.before == Job<T>::Before::usual) {
+            const i64 more = usual_steps(job, number);
+            runner.stream(1 + more, tiles(0));
+            number += more;
+            continue;
+        }
         if (groups == Groups::segments) {
             runner.turn();
             for (int s = 0; s < count; ++s) {

@@ -76,6 +76,7 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
     addresses.resize(operands.size() * (groups == Job<T>::Groups::none ? 1 : SUPER_BLOCK));
     sources.resize(size_t(job.program->sources));
     contiguous = products_are_packed();
+    streaming = is_stream();
     const auto& segments = job.program->segments;
     for (int way = 0; way <= int(alternating); ++way) {
         for (const Segment& segment : segments) work[all][way].push_back(prepare(segment, all, way));
@@ -194,6 +195,16 @@ bool Runner<T>::products_are_packed() const {
     return true;
 }
 
+template <class T>
+bool Runner<T>::is_stream() const {
+    using When = typename Site<T>::When;
+    const auto& segments = job.program->segments;
+    if (groups != Job<T>::Groups::segments || segments.size() != 1 || !batch.dense() || batch.resets()) return false;
+    if (job.program->slots > 0 || !segments[0].products.empty() || !segments[0].row_operations.empty()) return false;
+    const auto rings = [](const Site<T>& site) { return site.when == When::ring || site.when == When::ring_before; };
+    return std::none_of(sites.begin(), sites.end(), rings);
+}
+
 // How many rows, or steps, an operand lies from its base at step t, by how it moves.
 template <class T>
 typename Runner<T>::Shifts Runner<T>::shifts(i64 t) const {
@@ -302,6 +313,37 @@ void Runner<T>::tiles(int segment, Range tiles) {
             operations(it, step, {part.begin, step.end}, step.slot);
         }
     }
+}
+
+// What comes from memory is fetched while what is there is worked on, as far as the processor looks ahead: the less
+// there is to do between two steps, the better.
+template <class T>
+void Runner<T>::stream(i64 steps, Range tiles) {
+    using When = typename Site<T>::When;
+    struct Block {
+        i64 rows, columns;
+        std::vector<Place<T>> places;
+    };
+    const Work& it = work[all][falling][0];
+    std::vector<Block> blocks;
+    for (i64 i = tiles.begin; i < tiles.end; ++i) {
+        visit(i);
+        in_blocks({part.begin, present[0].end}, TILE_ROWS, [&](Range rows) {
+            for (int operand : it.operands) places[size_t(operand)] = place(present[0], operand, rows.begin, 0, begin);
+            blocks.push_back({rows.size(), std::min(begin + tile, it.columns) - begin, places});
+        });
+    }
+    const i64 way = batch.reverse() == job.program->backward() ? 1 : -1;
+    std::vector<i64> moves;
+    for (const Site<T>& site : sites) {
+        const i64 ahead = site.when == When::fixed ? 0 : site.when == When::strided ? 1 : batch.rows();
+        moves.push_back(way * ahead * site.time);
+    }
+    for (i64 n = 0; n < steps; ++n)
+        for (Block& block : blocks) {
+            for (const Operation<T>& op : it.operations) op.run(op, block.places.data(), block.rows, block.columns);
+            for (int operand : it.operands) block.places[size_t(operand)].at += moves[size_t(operand)];
+        }
 }
 
 template <class T>

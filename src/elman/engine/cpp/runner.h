@@ -39,6 +39,12 @@ public:
     void row_operations(int segment, size_t step);
     void tiles(int segment, Range tiles, size_t step);
     void tiles(int segment, Range tiles);  // of all steps
+
+    // Whether a program is nothing but operations that find the same one step further on; and so many steps of it, from
+    // the present one on, each with its usual step before it.
+    bool streams() const { return streaming; }
+    void stream(i64 steps, Range tiles);
+
     Range rows(const Step<T>& step) const { return {part.begin, step.end}; }
     i64 tiles_of(int segment) const { return job.tiles(work[0][0][size_t(segment)].columns); }
 
@@ -98,6 +104,7 @@ private:
     Pieces add_tile(const Segment& segment, Share share, Range columns, bool falling, Work& work) const;
     void add_product(const Product& product, Share share, Range columns, Work& work) const;
     bool products_are_packed() const;
+    bool is_stream() const;
     Place<T> place(const Present& step, int operand, i64 row, i64 slot, i64 column) const;
     void products(const Work& it, const Present& step, Range rows, i64 slot);
     void operations(const Work& it, const Present& step, Range rows, i64 slot);
@@ -115,6 +122,7 @@ private:
     std::vector<Site<T>> sites;
     std::vector<int> previous;  // operands that are states before the step
     bool contiguous = false;    // products_are_packed()
+    bool streaming = false;     // is_stream()
     std::array<Present, SUPER_BLOCK> present;
     size_t count = 0;                 // of them are being taken
     const Present* packed = nullptr;  // the one whose rows those of all others follow in memory
