@@ -26,7 +26,7 @@ format: $(VENV)/developer.stamp  ## let the formatter and the linter mend what t
 
 bench: $(VENV)/bench.stamp  ## measure everything that the README's tables are made from
 	for name in layers lengths step memory cells scan; do $(BIN)/elman bench $$name --save benchmarks/results || exit 1; done
-	$(BIN)/python benchmarks/readme.py
+	$(BIN)/python benchmarks/tables.py
 
 claims: $(VENV)/user.stamp  ## measure what textbooks claim, into benchmarks/results/claims/ and docs/claims.md
 	for name in $$($(BIN)/python -c 'from elman.experiments import EXPERIMENTS; print(*EXPERIMENTS)'); \
