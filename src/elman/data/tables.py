@@ -4,6 +4,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
     ".parquet": lambda frame, path: frame.write_parquet(path),
 }
+FILES = {"images": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")}
+"""Kinds of files that the texts of a column may name, by how they end."""
 DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
 
 
@@ -68,8 +71,12 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What it holds: text, number, texts (a list of texts a row), numbers (lists of numbers, or of such lists)."""
-        return kind(self.values.dtype)
+        """What it holds: text, number, texts (a list of texts a row), numbers (lists of numbers, or of such lists).
+
+        Texts that name files are of the kind that `FILES` has for their endings.
+        """
+        held = kind(self.values.dtype)
+        return held if held != "text" else _named(self.values) or held
 
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
         """Return some of the rows."""
@@ -134,6 +141,15 @@ def kind(dtype: Any) -> str:
     return "mixed values"
 
 
+def _named(texts: pl.Series) -> str | None:
+    """Return the kind of files that texts name, None where they name none."""
+    present = texts.cast(pl.String).drop_nulls().str.to_lowercase()
+    for name, endings in FILES.items() if len(present) else ():
+        if present[0].endswith(endings) and present.str.contains(f"({'|'.join(map(re.escape, endings))})$").all():
+            return name
+    return None
+
+
 def read(path: Path) -> Table:
     """Read a table.
 
@@ -165,6 +181,12 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
         return Table(source, pl.DataFrame(rows, infer_schema_length=None))
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise DataError(f"{source} cannot be read: {flaws.brief(error)}") from error
+
+
+def named(path: Path, endings: tuple[str, ...]) -> list[Path]:
+    """Return the file itself where its name has one of these endings, those in a folder that have, or nothing."""
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [each for each in inside if each.suffix.lower() in endings]
 
 
 def fingerprint(path: Path) -> str:

@@ -5,6 +5,7 @@ way in and, where it can be an output, a head on the way out. It does not know t
 """
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 from torch import Tensor, nn
@@ -97,11 +98,27 @@ class Reader(nn.Module):
 
 
 class Input(Modality):
-    """A modality that a network can read: a column of a table, every row a sequence."""
+    """A modality that a network can read: a column of a table, every row a sequence.
+
+    Attributes:
+        endings: of the files that a column names, where it does.
+    """
+
+    endings: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def encode(self, column: Column) -> Encoded:
         """Turn a column into numbers; DataError names the first row that cannot be read."""
+
+    def keep(self, column: Column, place: Path) -> Encoded:
+        """Encode a column of a part, and leave at `place`, with an ending, what the column itself does not hold."""
+        del place
+        return self.encode(column)
+
+    def kept(self, column: Column, place: Path) -> Encoded:
+        """Encode a column whose files may be gone, with what `keep` left at `place`; RunError where that is gone."""
+        del place
+        return self.encode(column)
 
     @abstractmethod
     def reader(self, features: int) -> Reader:

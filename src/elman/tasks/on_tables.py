@@ -159,8 +159,12 @@ class TableTask(Task):
         return more
 
     def rows(self, prepared: PreparedExamples, data: Path | None) -> Table:
-        """Read a table, or standard input: JSON lines, or a text in each line."""
-        return tables.from_stdin(prepared.input_name) if data is None else tables.read(data)
+        """Read a table, or standard input: JSON lines, or a text in each line; or a file that columns name, or many."""
+        if data is None:
+            return tables.from_stdin(prepared.input_name)
+        if named := tables.named(data, prepared.input.endings):
+            return tables.from_rows([{prepared.input_name: str(path)} for path in named])
+        return tables.read(data)
 
     def asked(self, prepared: PreparedExamples, rows: Table | list[Any]) -> Column:
         """Return the column to answer, of a table or of rows given in Python."""

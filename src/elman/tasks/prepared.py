@@ -16,7 +16,7 @@ from elman.data import parts, tables
 from elman.data.ragged import Integers
 from elman.data.tables import Column, Table
 from elman.errors import DataError, RunError
-from elman.modalities.base import Answer, Input, Output
+from elman.modalities.base import Answer, Encoded, Input, Output
 from elman.tasks.base import Files, Prepared
 from elman.training.examples import Examples
 
@@ -85,12 +85,15 @@ class PreparedExamples(Prepared):
     def examples(self, part: str) -> Examples:
         """Return a part, encoded."""
         if part not in self._examples:
-            self._examples[part] = self.encode({name: self.column(part, name) for name in self.names})
+            columns = {name: self.column(part, name) for name in self.names}
+            inputs = self.input.kept(columns[self.input_name], self.places[part].with_suffix(""))
+            self._examples[part] = self._with_targets(inputs, columns)
         return self._examples[part]
 
     def add(self, part: str, columns: Mapping[str, Column], file: Path, folder: Path) -> None:
         """Check and encode a part, and keep its rows in `folder`."""
-        self._examples[part] = made = self.encode(columns)
+        inputs = self.input.keep(columns[self.input_name], folder / part)
+        self._examples[part] = made = self._with_targets(inputs, columns)
         row = pl.Series(ROW, columns[self.input_name].rows)
         frame = pl.DataFrame([row, *(column.values.alias(COLUMN + name) for name, column in columns.items())])
         self.places[part] = files.replace(folder / f"{part}.parquet", frame.write_parquet)
@@ -99,7 +102,9 @@ class PreparedExamples(Prepared):
 
     def encode(self, columns: Mapping[str, Column]) -> Examples:
         """Encode the input, and those outputs that are there."""
-        inputs = self.input.encode(columns[self.input_name])
+        return self._with_targets(self.input.encode(columns[self.input_name]), columns)
+
+    def _with_targets(self, inputs: Encoded, columns: Mapping[str, Column]) -> Examples:
         targets = {name: output.encode(columns[name]) for name, output in self.outputs.items() if name in columns}
         made = Examples(inputs, targets, {name: output.stepwise for name, output in self.outputs.items()})
         for name, encoded in targets.items():

@@ -1,0 +1,175 @@
+"""Images as a modality: a column that names files, each image a sequence of its columns, its rows or its places.
+
+The network sees the pixels as z-scores by the mean and the deviation of the training part. The pixels are kept with the
+rows, a byte each, so that the files are read once. It does not know what the images are looked at for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elman.data import images, mapped
+from elman.data.images import Pixels, Size
+from elman.data.ragged import Integers, Ragged
+from elman.data.tables import FILES, Column
+from elman.errors import UsageError
+from elman.modalities.base import Input, Reader
+from elman.modalities.convolution import ColumnReader, Grid, PlaceReader, RowReader
+
+READINGS = ("columns", "places", "rows")
+"""What are an image's time steps: what convolutions see in each column, or at each place of a column, of what they make
+of it; or the image's own rows of pixels, without convolutions."""
+THUMBNAIL = 32
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Some images side by side.
+
+    Attributes:
+        pixels: (W, B, H, C) uint8, 0 beyond an image's own width.
+        widths: (B,).
+    """
+
+    pixels: Tensor
+    widths: Tensor
+
+    def to(self, device: torch.device) -> "ImageBatch":
+        """The same on a device."""
+        return ImageBatch(self.pixels.to(device), self.widths.to(device))
+
+
+@dataclass(frozen=True)
+class EncodedImages:
+    """Images, each (W, H, C) uint8, and how many time steps a reader makes of each."""
+
+    images: Ragged
+    lengths: Integers
+
+    def batch(self, rows: Integers) -> ImageBatch:
+        """Some images side by side."""
+        return ImageBatch(torch.from_numpy(self.images.padded(rows)), torch.from_numpy(self.images.lengths[rows]))
+
+    @property
+    def rows(self) -> Ragged:
+        """Each image as a series of its pixel columns, of which every n-th pixel is enough for comparisons."""
+        high = self.images.values.shape[1]
+        thin = self.images.values[:, :: -(-high // THUMBNAIL)]
+        return Ragged(thin.reshape(len(thin), -1), self.images.starts)
+
+
+class Images(Input):
+    """Image files of one height, or of one size.
+
+    Args:
+        size: what they are brought to.
+        mean: of each channel in training, (C,).
+        deviation: likewise; 1 where all pixels are alike.
+        reading: one of READINGS.
+        shift: by which share of the height images are moved in training, at most.
+    """
+
+    name = "images"
+    endings = FILES["images"]
+
+    def __init__(self, size: Size, mean: list[float], deviation: list[float], reading: str, shift: float = 0.0) -> None:
+        self.size, self.mean, self.deviation, self.reading, self.shift = size, mean, deviation, reading, shift
+        self.grid = Grid(size.height, square=reading == "places")
+
+    @classmethod
+    def fit(cls, column: Column, size: str | None, reading: str, shift: float) -> Self:
+        """Look at images of the training part for size, colour, mean and deviation."""
+        check(column)
+        given = None if size is None else Size.parse(size)
+        sizes, colour = images.survey(column)
+        chosen = given or images.usual(sizes)
+        if reading == "rows" and chosen.width is None:
+            raise UsageError("to read rows of pixels all images need one width; give --size WIDTHxHEIGHT")
+        seen = list(images.load(column.take(images.some(len(column))), chosen, 3 if colour else 1))
+        flat = np.concatenate([image.reshape(-1, image.shape[-1]) for image in seen]).astype(np.float64)
+        deviation = flat.std(0)
+        return cls(chosen, flat.mean(0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist(), reading, shift)
+
+    @property
+    def channels(self) -> int:
+        """C: 1 for grey, 3 for colours."""
+        return len(self.mean)
+
+    def encode(self, column: Column) -> EncodedImages:
+        """Read every image; DataError names the first row whose file cannot be read."""
+        found = list(self._load(column))
+        return self._encoded(Ragged.of(np.concatenate(found), np.array([len(image) for image in found])))
+
+    def keep(self, column: Column, place: Path) -> EncodedImages:
+        """Read every image into a file; they are mapped from there."""
+        return self._encoded(mapped.write(_file(place), self._load(column)))
+
+    def kept(self, column: Column, place: Path) -> EncodedImages:
+        """Map what `keep` left."""
+        shape = (self.size.height, self.channels)
+        return self._encoded(mapped.read(_file(place), len(column), shape, np.dtype(np.uint8)))
+
+    def reader(self, features: int) -> Reader:
+        """Return a reader of columns, places or rows."""
+        scale = self.mean, self.deviation
+        if self.reading == "rows":
+            assert self.size.width is not None
+            return RowReader(self.size.width, scale, self._moved)
+        kind = PlaceReader if self.reading == "places" else ColumnReader
+        return kind(self.grid, scale, self._moved, features)
+
+    def places(self, width: int) -> tuple[int, int]:
+        """How many columns and rows of places the time steps of an image of this width are; columns come first."""
+        if self.reading == "rows":
+            return 1, self.size.height
+        return self.grid.wide(width), self.grid.high if self.reading == "places" else 1
+
+    def facts(self, encoded: EncodedImages) -> dict[str, int]:
+        """Count the pixels."""
+        return {"pixels": int(encoded.images.values.shape[0]) * self.size.height}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return size, scale and how images are read."""
+        return {
+            "size": str(self.size),
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "reading": self.reading,
+            "shift": self.shift,
+        }
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Take what `to_dict` returned."""
+        return cls(Size.parse(value["size"]), value["mean"], value["deviation"], value["reading"], value["shift"])
+
+    @property
+    def _moved(self) -> int:
+        """By how many pixels images are moved in training, at most."""
+        return round(self.shift * self.size.height)
+
+    def _load(self, column: Column) -> Iterator[Pixels]:
+        check(column)
+        return images.load(column, self.size, self.channels)
+
+    def _encoded(self, found: Ragged) -> EncodedImages:
+        if self.reading == "rows":
+            return EncodedImages(found, np.full(len(found), self.size.height, np.int64))
+        wide = self.grid.wide(found.lengths)
+        return EncodedImages(found, wide * self.grid.high if self.reading == "places" else wide)
+
+
+def check(column: Column) -> None:
+    """Raise DataError where a column does not name an image in each row."""
+    if column.kind not in ("images", "text"):
+        raise column.error(0, f"holds {column.kind}, not paths of images")
+    column.check_filled()
+
+
+def _file(place: Path) -> Path:
+    return place.with_suffix(".pixels")
