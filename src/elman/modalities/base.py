@@ -102,9 +102,11 @@ class Input(Modality):
 
     Attributes:
         endings: of the files that a column names, where it does.
+        dropout: of its reader's features, where the user does not say it.
     """
 
     endings: ClassVar[tuple[str, ...]] = ()
+    dropout: ClassVar[float] = 0.4
 
     @abstractmethod
     def encode(self, column: Column) -> Encoded:

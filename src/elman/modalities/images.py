@@ -4,12 +4,12 @@ The network sees the pixels as z-scores by the mean and the deviation of the tra
 rows, a byte each, so that the files are read once. It does not know what the images are looked at for.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -46,21 +46,34 @@ class ImageBatch:
 
 @dataclass(frozen=True)
 class EncodedImages:
-    """Images, each (W, H, C) uint8, and how many time steps a reader makes of each."""
+    """The distinct images of some rows.
+
+    Attributes:
+        images: each (W, H, C) uint8.
+        index: which of them each row names, (N,).
+        lengths: how many time steps a reader makes of each row, (N,).
+    """
 
     images: Ragged
+    index: Integers
     lengths: Integers
 
     def batch(self, rows: Integers) -> ImageBatch:
-        """Some images side by side."""
-        return ImageBatch(torch.from_numpy(self.images.padded(rows)), torch.from_numpy(self.images.lengths[rows]))
+        """Some rows side by side."""
+        chosen = self.index[rows]
+        return ImageBatch(torch.from_numpy(self.images.padded(chosen)), torch.from_numpy(self.images.lengths[chosen]))
+
+    def image(self, row: int) -> Pixels:
+        """The image of a row."""
+        return self.images[int(self.index[row])]
 
     @property
     def rows(self) -> Ragged:
-        """Each image as a series of its pixel columns, of which every n-th pixel is enough for comparisons."""
+        """Each row as a series of the columns of its image, of which every n-th pixel is enough for comparisons."""
         high = self.images.values.shape[1]
-        thin = self.images.values[:, :: -(-high // THUMBNAIL)]
-        return Ragged(thin.reshape(len(thin), -1), self.images.starts)
+        thin = Ragged(self.images.values[:, :: -(-high // THUMBNAIL)], self.images.starts)
+        found = thin.flat(self.index)
+        return Ragged.of(found.reshape(len(found), -1), self.images.lengths[self.index])
 
 
 class Images(Input):
@@ -76,6 +89,7 @@ class Images(Input):
 
     name = "images"
     endings = FILES["images"]
+    dropout = 0.1
 
     def __init__(self, size: Size, mean: list[float], deviation: list[float], reading: str, shift: float = 0.0) -> None:
         self.size, self.mean, self.deviation, self.reading, self.shift = size, mean, deviation, reading, shift
@@ -84,7 +98,7 @@ class Images(Input):
     @classmethod
     def fit(cls, column: Column, size: str | None, reading: str, shift: float) -> Self:
         """Look at images of the training part for size, colour, mean and deviation."""
-        check(column)
+        column, _ = _distinct(column)
         given = None if size is None else Size.parse(size)
         sizes, colour = images.survey(column)
         chosen = given or images.usual(sizes)
@@ -102,17 +116,20 @@ class Images(Input):
 
     def encode(self, column: Column) -> EncodedImages:
         """Read every image; DataError names the first row whose file cannot be read."""
-        found = list(self._load(column))
-        return self._encoded(Ragged.of(np.concatenate(found), np.array([len(image) for image in found])))
+        distinct, index = _distinct(column)
+        found = list(images.load(distinct, self.size, self.channels))
+        return self._encoded(Ragged.of(np.concatenate(found), np.array([len(image) for image in found])), index)
 
     def keep(self, column: Column, place: Path) -> EncodedImages:
         """Read every image into a file; they are mapped from there."""
-        return self._encoded(mapped.write(_file(place), self._load(column)))
+        distinct, index = _distinct(column)
+        return self._encoded(mapped.write(_file(place), images.load(distinct, self.size, self.channels)), index)
 
     def kept(self, column: Column, place: Path) -> EncodedImages:
         """Map what `keep` left."""
+        distinct, index = _distinct(column)
         shape = (self.size.height, self.channels)
-        return self._encoded(mapped.read(_file(place), len(column), shape, np.dtype(np.uint8)))
+        return self._encoded(mapped.read(_file(place), len(distinct), shape, np.dtype(np.uint8)), index)
 
     def reader(self, features: int) -> Reader:
         """Return a reader of columns, places or rows."""
@@ -130,8 +147,8 @@ class Images(Input):
         return self.grid.wide(width), self.grid.high if self.reading == "places" else 1
 
     def facts(self, encoded: EncodedImages) -> dict[str, int]:
-        """Count the pixels."""
-        return {"pixels": int(encoded.images.values.shape[0]) * self.size.height}
+        """Count the distinct images and the time steps."""
+        return {"images": len(encoded.images), "time_steps": int(encoded.lengths.sum())}
 
     def to_dict(self) -> dict[str, Any]:
         """Return size, scale and how images are read."""
@@ -153,22 +170,21 @@ class Images(Input):
         """By how many pixels images are moved in training, at most."""
         return round(self.shift * self.size.height)
 
-    def _load(self, column: Column) -> Iterator[Pixels]:
-        check(column)
-        return images.load(column, self.size, self.channels)
-
-    def _encoded(self, found: Ragged) -> EncodedImages:
-        if self.reading == "rows":
-            return EncodedImages(found, np.full(len(found), self.size.height, np.int64))
-        wide = self.grid.wide(found.lengths)
-        return EncodedImages(found, wide * self.grid.high if self.reading == "places" else wide)
+    def _encoded(self, found: Ragged, index: Integers) -> EncodedImages:
+        across = self.grid.wide(found.lengths[index])
+        down = self.grid.high if self.reading == "places" else 1
+        steps = np.full(len(index), self.size.height) if self.reading == "rows" else across * down
+        return EncodedImages(found, index, steps)
 
 
-def check(column: Column) -> None:
-    """Raise DataError where a column does not name an image in each row."""
+def _distinct(column: Column) -> tuple[Column, Integers]:
+    """The first row of each image, and which of these each row names; DataError where a row names none."""
     if column.kind not in ("images", "text"):
         raise column.error(0, f"holds {column.kind}, not paths of images")
     column.check_filled()
+    distinct = column.take(column.values.arg_unique().to_numpy())
+    index = column.values.replace_strict(distinct.values, pl.Series(range(len(distinct)), dtype=pl.Int64))
+    return distinct, index.to_numpy()
 
 
 def _file(place: Path) -> Path:

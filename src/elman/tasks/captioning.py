@@ -63,9 +63,16 @@ class Captioning(WritingTask):
         return text_measures.missing("sacrebleu", "BLEU and chrF")
 
     def figures(self, prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:
-        """BLEU and chrF over the whole part, and the share of captions that are right word for word."""
-        right = [text.strip() for text in prepared.column(part, *prepared.outputs).values]
-        same = float(np.mean([text == truth for text, truth in zip(written, right, strict=True)]))
+        """BLEU and chrF over the whole part, and the share of captions that are right word for word.
+
+        Where several rows name the same image, the captions of all of them are right.
+        """
+        of = prepared.column(part, prepared.input_name).values
+        captions: dict[str, list[str]] = {}
+        for image, text in zip(of, prepared.column(part, *prepared.outputs).values, strict=True):
+            captions.setdefault(image, []).append(text.strip())
+        right = [captions[image] for image in of]
+        same = float(np.mean([text in texts for text, texts in zip(written, right, strict=True)]))
         return text_measures.bleu(written, right) | {"exact": same}
 
     def naive(self, prepared: PreparedExamples, part: str) -> Iterable[tuple[str, list[str]]]:
@@ -81,6 +88,6 @@ class Captioning(WritingTask):
 
     def places(self, prepared: PreparedExamples, inputs: Any, row: int) -> dict[str, Any]:
         """The image, and how many columns and rows of places it has."""
-        image, modality = inputs.images[row], prepared.input
+        image, modality = inputs.image(row), prepared.input
         assert isinstance(modality, Images)
         return {"image": data_uri(image), "grid": modality.places(len(image))}

@@ -33,4 +33,4 @@ class ImageOptions:
 
 def picture(inputs: Any, row: int) -> dict[str, Any]:
     """Return the image of a row as an entry for the report; none where rows are no images."""
-    return {"image": data_uri(inputs.images[row])} if isinstance(inputs, EncodedImages) else {}
+    return {"image": data_uri(inputs.image(row))} if isinstance(inputs, EncodedImages) else {}

@@ -94,7 +94,7 @@ class TableTask(Task):
         found = self.roles(table, options)
         input, outputs = table.column(found.input), [table.column(name) for name in found.outputs]
         held_out = options.held_out if files.valid is None else None
-        chosen = divided(table, held_out, options.seed, outputs)
+        chosen = divided(table, held_out, options.seed, input, outputs)
         fitted, answers = self.fit(_some(input, chosen["train"]), outputs, options)
         notes = (*((found.note,) if found.note else ()), *self.notes())
         answered = dict(zip(found.outputs, answers, strict=True))

@@ -121,16 +121,23 @@ class PreparedExamples(Prepared):
         }
 
 
-def divided(table: Table, held_out: float | None, seed: int, outputs: list[Column]) -> dict[str, Integers | None]:
+def divided(
+    table: Table, held_out: float | None, seed: int, input: Column, outputs: list[Column]
+) -> dict[str, Integers | None]:
     """Return the rows of the training file to learn from and, where a share is held out, those held out; None is all.
 
-    Every label is held out by its share. Raises DataError where there are too few rows.
+    Every label is held out by its share; rows that name the same file are held out together. Raises DataError where
+    there are too few rows.
     """
     if len(table) < SMALLEST:
         beside = " and hold some out" if held_out else ""
         raise DataError(f"{table.source} has only {len(table)} rows, too few to learn from{beside}; give a few hundred")
     if held_out is None:
         return {"train": None}
+    if input.kind in tables.FILES and input.values.n_unique() < len(table):
+        name = input.values.rank("dense").fill_null(0).to_numpy()
+        train, valid = parts.split(int(name.max()) + 1, held_out, seed)
+        return {"train": np.flatnonzero(np.isin(name, train)), "valid": np.flatnonzero(np.isin(name, valid))}
     train, valid = parts.split(len(table), held_out, seed, _groups(outputs))
     return {"train": train, "valid": valid}
 

@@ -38,7 +38,7 @@ class Translation(RewritingTask):
     def figures(self, prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:
         """BLEU and chrF over the whole part, with sacrebleu's signature of the first."""
         (name,) = prepared.outputs
-        return text_measures.bleu(written, prepared.column(part, name).values.to_list())
+        return text_measures.bleu(written, [[text] for text in prepared.column(part, name).values])
 
     def naive(self, prepared: PreparedExamples, part: str) -> Iterable[tuple[str, list[str]]]:
         """Every word becomes the one that it stands beside most often."""
