@@ -17,6 +17,13 @@ from PIL import Image
 from elman.data import tables
 
 DATA = Path(os.environ.get("ELMAN_DATA", "../shared/data")) / "mnist"
+WAYS = dict(
+    zip(
+        [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0), (0, 1), (1, -1), (1, 0), (1, 1)],
+        ["up-left", "up", "up-right", "left", "still", "right", "down-left", "down", "down-right"],
+        strict=True,
+    )
+)
 FILES = {"train": "train", "test": "t10k"}
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -59,6 +66,38 @@ def scenes(folder):
         tables.write(folder / f"{part}.csv", rows)
 
 
+def films(folder):
+    """A digit that goes about among specks and, at times, stands still; beside each frame the way that it came."""
+    for part, count in (("train", 2000), ("test", 400)):
+        images, labels = mnist(part)
+        draw, rows = np.random.default_rng(len(labels)), []
+        for k in range(count):
+            image = np.asarray(Image.fromarray(images[draw.integers(len(labels))]).resize((16, 16)))
+            frames, ways = film(image, draw.integers(10, 25), draw)
+            path = folder / part / f"{k:05}.gif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            first, *others = map(Image.fromarray, frames)
+            first.save(path, save_all=True, append_images=others, duration=100, loop=0)
+            rows.append({"video": f"{part}/{path.name}", "tags": " ".join(ways)})
+        tables.write(folder / f"{part}.csv", rows)
+
+
+def film(image, count, draw):
+    """The frames of a digit that bounces off the borders, and for each the way to it from the frame before."""
+    place, speed, frames, ways = draw.integers(0, 17, 2), draw.integers(-3, 4, 2), [], []
+    for _ in range(count + 1):
+        if draw.random() < 0.1:
+            speed = draw.integers(-3, 4, 2) if draw.random() < 0.6 else np.zeros(2, np.int64)
+        speed = np.where((place + speed < 0) | (place + speed > 16), -speed, speed)
+        place = place + speed
+        frame = (draw.random((32, 32)) < 0.03) * draw.integers(60, 256, (32, 32))
+        spot = frame[place[0] : place[0] + 16, place[1] : place[1] + 16]
+        np.maximum(spot, image, out=spot)
+        frames.append(frame.astype(np.uint8))
+        ways.append(WAYS[tuple(np.sign(speed))])
+    return frames[1:], ways[1:]
+
+
 def put(canvas, image, side, centre, draw):
     """Put a digit near a place of a canvas, at most three pixels off."""
     digit = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
@@ -85,7 +124,7 @@ def saved(folder, name, image):
     return name
 
 
-KINDS = {"digits": digits, "scenes": scenes}
+KINDS = {"digits": digits, "scenes": scenes, "films": films}
 
 
 def main():

@@ -11,7 +11,7 @@ from elman.data import images, mapped
 from elman.data.images import Size, usual
 from elman.data.tables import from_rows
 from elman.errors import DataError, RunError, UsageError
-from elman.modalities.convolution import Grid, moved
+from elman.modalities.convolution import Grid, moved, ways
 from elman.modalities.images import READINGS, ImageBatch, Images
 
 
@@ -117,7 +117,7 @@ def test_places_go_down_each_column(files):
 def test_an_image_is_moved_and_its_edge_repeated():
     torch.manual_seed(0)
     pixels = torch.arange(20, dtype=torch.uint8).reshape(5, 1, 4, 1).repeat(1, 50, 1, 1)
-    found = moved(pixels, torch.full((50,), 5), 1)
+    found = moved(pixels, torch.full((50,), 5), ways(50, 1, pixels.device))
     kinds = {tuple(image.flatten().tolist()) for image in found.unbind(1)}
     assert len(kinds) == 9
     assert tuple(range(20)) in kinds

@@ -9,7 +9,7 @@ import io
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -18,15 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from elman import files
-from elman.data.tables import Column
+from elman.data.tables import FILES, Column
 from elman.errors import UsageError
 
 Pixels = npt.NDArray[np.uint8]
 
 HIGHEST, WIDEST = 64, 4096
 """Pixels: how high images are read where the user does not say it, and how wide one may become."""
-LOOKED_AT = 1000
-"""Images, from all over the training part, that show size, colour, mean and deviation."""
 COLOURFUL = 8
 """By how much the channels of a colour differ at least; less is grey that was compressed."""
 
@@ -55,44 +53,56 @@ class Size(NamedTuple):
         return self.width or max(1, round(width * self.height / height)), self.height
 
 
-def usual(sizes: Sequence[tuple[int, int]]) -> Size:
-    """Return the size that most images have, or where none is so common the commonest height; at most HIGHEST high."""
+def usual(sizes: Sequence[tuple[int, int]], *, fixed: bool = False) -> Size:
+    """Return the size that most images have, or where none is so common the commonest height; at most HIGHEST high.
+
+    With `fixed` it is the commonest size in any case.
+    """
     (width, height), count = Counter(sizes).most_common(1)[0]
-    if 2 * count <= len(sizes):
+    if 2 * count <= len(sizes) and not fixed:
         (height, _), *_ = Counter(height for _, height in sizes).most_common(1)
         return Size(None, min(height, HIGHEST))
     lower = min(height, HIGHEST)
     return Size(min(WIDEST, max(1, round(width * lower / height))), lower)
 
 
-def survey(column: Column) -> tuple[list[tuple[int, int]], bool]:
-    """Return the sizes of some of a column's images, and whether any has colours."""
+def survey(seen: Iterable[Any]) -> tuple[list[tuple[int, int]], bool]:
+    """Return the sizes of images of Pillow's, and whether any has colours."""
     sizes, colour = [], False
-    for index in some(len(column)):
-        with _opened(column, int(index)) as image:
-            upright = _upright(image)
-            sizes.append(upright.size)
-            small = _plain(upright.resize((min(64, upright.width), min(64, upright.height))), 3)
-            colour = colour or bool(np.ptp(np.asarray(small).astype(np.int16), -1).max() > COLOURFUL)
+    for image in seen:
+        sizes.append(image.size)
+        small = _plain(image.resize((min(64, image.width), min(64, image.height))), 3)
+        colour = colour or bool(np.ptp(np.asarray(small).astype(np.int16), -1).max() > COLOURFUL)
     return sizes, colour
 
 
-def some(count: int) -> npt.NDArray[np.int64]:
-    """The numbers of at most LOOKED_AT of so many rows, from all over."""
-    return np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64))
+def scale(seen: Iterable[Pixels]) -> tuple[list[float], list[float]]:
+    """Return mean and deviation of each channel of some images, (..., C) each; 1 where a channel's pixels are alike."""
+    count, total, squares = 0, np.zeros(1), np.zeros(1)
+    for image in seen:
+        flat = image.reshape(-1, image.shape[-1]).astype(np.float64)
+        count, total, squares = count + len(flat), total + flat.sum(0), squares + (flat**2).sum(0)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return mean.tolist(), np.where(deviation > 1e-6, deviation, 1.0).tolist()
+
+
+def each(column: Column) -> Iterator[Any]:
+    """Yield the image that each row names, upright; DataError names the first row that cannot be read."""
+    for index, name in enumerate(column.values):
+        with opened(column, index, name) as image:
+            yield upright(image)
 
 
 def load(column: Column, size: Size, channels: int) -> Iterator[Pixels]:
     """Yield the image that each row names, (W, H, channels); DataError names the first row that cannot be read."""
-    for index in range(len(column)):
-        with _opened(column, index) as image:
-            upright = _upright(image)
-            width, height = size.of(*upright.size)
-            if width > WIDEST:
-                raise column.error(
-                    index, f"names an image {width:,} pixels wide at a height of {height}; give --size WIDTHxHEIGHT"
-                )
-            yield pixels(upright, (width, height), channels)
+    for index, image in enumerate(each(column)):
+        width, height = size.of(*image.size)
+        if width > WIDEST:
+            raise column.error(
+                index, f"names an image {width:,} pixels wide at a height of {height}; give --size WIDTHxHEIGHT"
+            )
+        yield pixels(image, (width, height), channels)
 
 
 def pixels(image: Any, size: tuple[int, int], channels: int) -> Pixels:
@@ -105,6 +115,16 @@ def pixels(image: Any, size: tuple[int, int], channels: int) -> Pixels:
     return np.asarray(plain).reshape(size[1], size[0], channels).swapaxes(0, 1)
 
 
+def is_named(path: Path) -> bool:
+    """Whether a file is called as images are."""
+    return path.suffix.lower() in FILES["images"]
+
+
+def inside(folder: Path) -> list[Path]:
+    """Return the images in a folder, in the order of their names, numbers in them by their value."""
+    return sorted(filter(is_named, folder.iterdir()), key=lambda path: _by_number(path.name))
+
+
 def data_uri(image: Pixels) -> str:
     """Return an image (W, H, C) as a PNG that a page can hold."""
     from PIL import Image
@@ -115,16 +135,20 @@ def data_uri(image: Pixels) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
+def folder(column: Column) -> Path:
+    """Where paths begin that a column names: beside its table."""
+    return Path(column.source).parent
+
+
 @contextmanager
-def _opened(column: Column, index: int) -> Iterator[Any]:
-    """The image that a row names, opened; what goes wrong with it inside the block is told by row."""
+def opened(column: Column, index: int, name: str) -> Iterator[Any]:
+    """An image that a row names, opened; what goes wrong with it inside the block is told by row."""
     from PIL import Image, UnidentifiedImageError
 
-    name = column.values[index]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(Path(column.source).parent / name) as image:
+            with Image.open(folder(column) / name) as image:
                 yield image
     except UnidentifiedImageError as error:
         raise column.error(index, f"names {name}, which is no image that Pillow can read; replace the file") from error
@@ -135,7 +159,13 @@ def _opened(column: Column, index: int) -> Iterator[Any]:
         raise column.error(index, f"names {name}, which cannot be read: {why}") from error
 
 
-def _upright(image: Any) -> Any:
+def _by_number(name: str) -> list[tuple[bool, int, str]]:
+    """What to sort a name by, so that 9.png comes before 10.png."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def upright(image: Any) -> Any:
     """The image as its camera held it."""
     from PIL import ImageOps
 

@@ -73,10 +73,13 @@ class Column:
     def kind(self) -> str:
         """What it holds: text, number, texts (a list of texts a row), numbers (lists of numbers, or of such lists).
 
-        Texts that name files are of the kind that `FILES` has for their endings.
+        Texts that name files are of the kind that `FILES` has for their endings, lists of such texts "lists of" it.
         """
         held = kind(self.values.dtype)
-        return held if held != "text" else _named(self.values) or held
+        if held == "text":
+            return _named(self.values) or held
+        named = _named(self.values.explode()) if held == "texts" else None
+        return f"lists of {named}" if named else held
 
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
         """Return some of the rows."""
@@ -181,12 +184,6 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
         return Table(source, pl.DataFrame(rows, infer_schema_length=None))
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise DataError(f"{source} cannot be read: {flaws.brief(error)}") from error
-
-
-def named(path: Path, endings: tuple[str, ...]) -> list[Path]:
-    """Return the file itself where its name has one of these endings, those in a folder that have, or nothing."""
-    inside = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [each for each in inside if each.suffix.lower() in endings]
 
 
 def fingerprint(path: Path) -> str:

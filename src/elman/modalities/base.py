@@ -101,11 +101,9 @@ class Input(Modality):
     """A modality that a network can read: a column of a table, every row a sequence.
 
     Attributes:
-        endings: of the files that a column names, where it does.
         dropout: of its reader's features, where the user does not say it.
     """
 
-    endings: ClassVar[tuple[str, ...]] = ()
     dropout: ClassVar[float] = 0.4
 
     @abstractmethod
@@ -113,14 +111,19 @@ class Input(Modality):
         """Turn a column into numbers; DataError names the first row that cannot be read."""
 
     def keep(self, column: Column, place: Path) -> Encoded:
-        """Encode a column of a part, and leave at `place`, with an ending, what the column itself does not hold."""
+        """Encode a column whose rows lie at `place`, and keep beside them what could not be encoded from them alone."""
         del place
         return self.encode(column)
 
     def kept(self, column: Column, place: Path) -> Encoded:
-        """Encode a column whose files may be gone, with what `keep` left at `place`; RunError where that is gone."""
+        """Return what `keep` returned, for the column as it was read back from `place`."""
         del place
         return self.encode(column)
+
+    def found_at(self, place: Path) -> list[str] | None:
+        """Return the values that a file or folder stands for which is no table; None where it stands for none."""
+        del place
+        return None
 
     @abstractmethod
     def reader(self, features: int) -> Reader:

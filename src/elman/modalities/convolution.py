@@ -55,11 +55,15 @@ class Convolution(nn.Module):
 
     def forward(self, pixels: Tensor, widths: Tensor) -> Tensor:
         """Return (B, `channels`, rows, columns) for z-scores (B, C, H, W) of images of these widths (B,)."""
-        found = pixels * _live(pixels.shape[-1], widths)
+        padded = bool((widths < pixels.shape[-1]).any())
+        found = pixels * _live(pixels.shape[-1], widths) if padded else pixels
+        found = found.contiguous(memory_format=torch.channels_last)  # maxima take a fifth of the time there
         for layer, step in zip(self.layers, self.grid.steps, strict=True):
-            found = layer(found).relu() * _live(found.shape[-1], widths)
-            found = F.max_pool2d(found, step, ceil_mode=True)
-            widths = (widths + step[1] - 1) // step[1]
+            found = layer(found)
+            if padded:  # no less than zero, so that what is beyond is no maximum
+                found = found.relu() * _live(found.shape[-1], widths)
+                widths = (widths + step[1] - 1) // step[1]
+            found = F.max_pool2d(found, step, ceil_mode=True).relu()  # the maximum first: a fourth is left for ReLU
         return found
 
 
@@ -77,9 +81,14 @@ class ImageReader(Reader):
 
     def forward(self, batch: Any) -> Tensor:
         """Return (T, B, features) for images side by side."""
-        pixels = moved(batch.pixels, batch.widths, self.moved) if self.training and self.moved else batch.pixels
-        scaled = (pixels.permute(1, 3, 2, 0).float() - self.mean) / self.deviation
-        return self.read(scaled, batch.widths)
+        pixels = batch.pixels
+        if self.training and self.moved:
+            pixels = moved(pixels, batch.widths, ways(len(batch.widths), self.moved, pixels.device))
+        return self.read(self.scaled(pixels), batch.widths)
+
+    def scaled(self, pixels: Tensor) -> Tensor:
+        """The z-scores of pixels (W, B, H, C), (B, C, H, W)."""
+        return (pixels.permute(1, 3, 2, 0).float() - self.mean) / self.deviation
 
     @abstractmethod
     def read(self, scaled: Tensor, widths: Tensor) -> Tensor:
@@ -126,10 +135,40 @@ class RowReader(ImageReader):
         return scaled.permute(2, 0, 3, 1).flatten(2)
 
 
-def moved(pixels: Tensor, widths: Tensor, most: int) -> Tensor:
-    """Pixels (W, B, H, C), every image moved by some random number of them, the pixels at its edge repeated."""
+class FrameReader(ImageReader):
+    """features_t = ReLU(W [what the convolutions see in frame t of a video]); all frames of a video move alike."""
+
+    def __init__(self, grid: Grid, width: int, scale: Scale, moved: int, features: int) -> None:
+        super().__init__(features, scale, moved)
+        self.convolution = Convolution(grid, len(scale[0]))
+        self.project = nn.Linear(self.convolution.channels * grid.high * grid.wide(width), features)
+
+    def forward(self, batch: Any) -> Tensor:
+        """Return (T, B, features) for the frames of videos side by side."""
+        owners = torch.repeat_interleave(batch.lengths)
+        pixels = batch.frames.transpose(0, 1)
+        widths = torch.full_like(owners, len(pixels))
+        if self.training and self.moved:
+            pixels = moved(pixels, widths, ways(len(batch.lengths), self.moved, pixels.device)[:, owners])
+        found = self.read(self.scaled(pixels), widths)
+        steps = torch.arange(len(owners), device=owners.device) - (batch.lengths.cumsum(0) - batch.lengths)[owners]
+        padded = found.new_zeros(int(batch.lengths.max()), len(batch.lengths), self.features)
+        return padded.index_put((steps, owners), found)
+
+    def read(self, scaled: Tensor, widths: Tensor) -> Tensor:
+        """The features of every frame, (N, features)."""
+        return self.project(self.convolution(scaled, widths).flatten(1)).relu()  # type: ignore[no-any-return]
+
+
+def ways(count: int, most: int, device: torch.device) -> Tensor:
+    """By how many pixels each of some images is moved to the right and down, (2, count)."""
+    return torch.randint(-most, most + 1, (2, count), device=device)
+
+
+def moved(pixels: Tensor, widths: Tensor, ways: Tensor) -> Tensor:
+    """Pixels (W, B, H, C), every image moved in its own way (2, B), the pixels at its edge repeated."""
     wide, rows, high, _ = pixels.shape
-    across, down = torch.randint(-most, most + 1, (2, rows), device=pixels.device)
+    across, down = ways
     x = torch.minimum((torch.arange(wide, device=pixels.device).unsqueeze(1) + across).clamp_min(0), widths - 1)
     y = (torch.arange(high, device=pixels.device).unsqueeze(1) + down).clamp(0, high - 1)
     row = torch.arange(rows, device=pixels.device)

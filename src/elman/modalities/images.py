@@ -16,7 +16,7 @@ from torch import Tensor
 from elman.data import images, mapped
 from elman.data.images import Pixels, Size
 from elman.data.ragged import Integers, Ragged
-from elman.data.tables import FILES, Column
+from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.modalities.base import Input, Reader
 from elman.modalities.convolution import ColumnReader, Grid, PlaceReader, RowReader
@@ -25,6 +25,8 @@ READINGS = ("columns", "places", "rows")
 """What are an image's time steps: what convolutions see in each column, or at each place of a column, of what they make
 of it; or the image's own rows of pixels, without convolutions."""
 THUMBNAIL = 32
+LOOKED_AT = 1000
+"""Images, from all over the training part, that show size, colour, mean and deviation."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,6 @@ class Images(Input):
     """
 
     name = "images"
-    endings = FILES["images"]
     dropout = 0.1
 
     def __init__(self, size: Size, mean: list[float], deviation: list[float], reading: str, shift: float = 0.0) -> None:
@@ -99,15 +100,14 @@ class Images(Input):
     def fit(cls, column: Column, size: str | None, reading: str, shift: float) -> Self:
         """Look at images of the training part for size, colour, mean and deviation."""
         column, _ = _distinct(column)
+        some = column.take(np.unique(np.linspace(0, len(column) - 1, LOOKED_AT).astype(np.int64)))
         given = None if size is None else Size.parse(size)
-        sizes, colour = images.survey(column)
+        sizes, colour = images.survey(images.each(some))
         chosen = given or images.usual(sizes)
         if reading == "rows" and chosen.width is None:
             raise UsageError("to read rows of pixels all images need one width; give --size WIDTHxHEIGHT")
-        seen = list(images.load(column.take(images.some(len(column))), chosen, 3 if colour else 1))
-        flat = np.concatenate([image.reshape(-1, image.shape[-1]) for image in seen]).astype(np.float64)
-        deviation = flat.std(0)
-        return cls(chosen, flat.mean(0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist(), reading, shift)
+        mean, deviation = images.scale(images.load(some, chosen, 3 if colour else 1))
+        return cls(chosen, mean, deviation, reading, shift)
 
     @property
     def channels(self) -> int:
@@ -130,6 +130,12 @@ class Images(Input):
         distinct, index = _distinct(column)
         shape = (self.size.height, self.channels)
         return self._encoded(mapped.read(_file(place), len(distinct), shape, np.dtype(np.uint8)), index)
+
+    def found_at(self, place: Path) -> list[str] | None:
+        """An image, or the images in a folder."""
+        inside = images.inside(place) if place.is_dir() else [place]
+        found = [str(path) for path in inside if images.is_named(path)]
+        return found or None
 
     def reader(self, features: int) -> Reader:
         """Return a reader of columns, places or rows."""

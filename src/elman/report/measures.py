@@ -54,7 +54,10 @@ MEASURES = {
 }
 """The headline of a task is the first of these that it scores."""
 
-LOSS_UNITS = {"language-modeling": "nats", "classification": "nats", "tagging": "nats"} | dict.fromkeys(
-    ("translation", "summarization", "captioning"), "nats"
-)
+LOSS_UNITS = {
+    "language-modeling": "nats",
+    "classification": "nats",
+    "tagging": "nats",
+    "video-tagging": "nats",
+} | dict.fromkeys(("translation", "summarization", "captioning"), "nats")
 """What a training loss is measured in, by task."""

@@ -42,6 +42,10 @@ TASKS = {
         "elman.tasks.captioning:Captioning",
         "write a text that says what is on an image",
     ),
+    "video-tagging": Entry(
+        "elman.tasks.video_tagging:VideoTagging",
+        "tag every frame of a video, and if asked label the video as well",
+    ),
     "forecasting": Entry(
         "elman.tasks.forecasting:Forecasting",
         "forecast one or several measured values, with quantiles",

@@ -15,7 +15,7 @@ from elman.modalities.images import READINGS, Images
 from elman.modalities.symbols import WrittenTexts, learnt
 from elman.tasks import text_measures
 from elman.tasks.base import Score
-from elman.tasks.looking import ImageOptions
+from elman.tasks.looking import StillOptions, stills
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.writing import WritingOptions, WritingTask
 from elman.training.options import option
@@ -25,7 +25,7 @@ LIMIT = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaptioningOptions(ImageOptions, WritingOptions):
+class CaptioningOptions(StillOptions, WritingOptions):
     """The defaults are the best found for five minutes on two cores; docs/log.md has the search."""
 
     budget: ClassVar[dict[str, float]] = {"minutes": 5.0}
@@ -56,7 +56,7 @@ class Captioning(WritingTask):
     def fit(self, input: Column, outputs: list[Column], options: CaptioningOptions) -> tuple[Input, Sequence[Answer]]:
         """Images; symbols for what is written."""
         o = options
-        return o.images(input), [o.answer(learnt([self.only(outputs)], o.unit, o.symbols))]
+        return stills(input, o), [o.answer(learnt([self.only(outputs)], o.unit, o.symbols))]
 
     def notes(self) -> tuple[str, ...]:
         """Say what cannot be measured."""

@@ -15,7 +15,7 @@ from elman.tasks import labels_of_rows, measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
-from elman.tasks.looking import ImageOptions
+from elman.tasks.looking import StillOptions, stills
 from elman.tasks.prepared import PreparedExamples
 from elman.training.options import option
 
@@ -23,7 +23,7 @@ UNITS = ("word", "char", "byte", "subword")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationOptions(ImageOptions, ExampleOptions):
+class ClassificationOptions(StillOptions, ExampleOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     unit: str = option("word", "what texts are cut into: word, char, byte or subword", choices=UNITS)
@@ -50,7 +50,7 @@ class Classification(ExampleTask):
         """An image, a series, words or symbols; one label."""
         o, labels = options, [Label.fit(column) for column in outputs]
         if input.kind == "images":
-            return o.images(input), labels
+            return stills(input, o), labels
         if input.kind == "numbers":
             return Series.fit(input, o.noise), labels
         if o.unit == "word":

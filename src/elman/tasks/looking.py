@@ -9,26 +9,33 @@ from typing import Any
 from elman.data.images import data_uri
 from elman.data.tables import Column
 from elman.modalities.images import READINGS, EncodedImages, Images
-from elman.training.options import option
+from elman.training.options import TrainingOptions, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageOptions:
-    """How images are read; a part of the options of a task that reads them."""
+class ImageOptions(TrainingOptions):
+    """How images are read, those of videos too."""
 
     size: str | None = option(
         None, "pixels of images: WIDTHxHEIGHT, or xHEIGHT to keep proportions (default: as most are, at most 64 high)"
     )
+    shift: float = option(0.07, "move images in training by up to this share of their height", minimum=0, maximum=0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StillOptions(ImageOptions):
+    """How an image by itself is read."""
+
     reading: str = option(
         "columns",
         "time steps of an image: columns or places of what convolutions make of it, or its rows of pixels",
         choices=READINGS,
     )
-    shift: float = option(0.07, "move images in training by up to this share of their height", minimum=0, maximum=0.5)
 
-    def images(self, column: Column) -> Images:
-        """Return the modality of a column that names images."""
-        return Images.fit(column, self.size, self.reading, self.shift)
+
+def stills(column: Column, options: StillOptions) -> Images:
+    """Fit images to the rows to learn from."""
+    return Images.fit(column, options.size, options.reading, options.shift)
 
 
 def picture(inputs: Any, row: int) -> dict[str, Any]:
