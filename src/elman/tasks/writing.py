@@ -75,8 +75,6 @@ class WritingTask(TableTask):
     topology = "many-to-many"
     answers = ("text",)
     learning = WRITING
-    skip: ClassVar[bool] = False
-    """Whether the decoder looks back at what the reader makes of each step, past the encoder."""
 
     @abstractmethod
     def figures(self, prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:
@@ -122,17 +120,16 @@ class WritingTask(TableTask):
         read = o.embedding if reader is None else reader.features
         encoder = layers.build(o.cell, read, o.hidden // 2, o.layers, dropout=o.dropout, bidirectional=True)
         recurrence = layers.build(o.cell, o.embedding * (1 + o.input_feeding), o.hidden, o.layers, dropout=o.dropout)
-        memory = encoder.output_size + self.skip * read
         writer = Writer(
             embedding,
             recurrence,
-            Attention(recurrence.output_size, memory, o.attention),
-            memory,
+            Attention(recurrence.output_size, encoder.output_size, o.attention),
+            encoder.output_size,
             feeding=o.input_feeding,
             copying=self.copies(o),
             dropout=(o.input_dropout, o.dropout),
         )
-        return EncoderDecoder(reader, encoder, writer, o.label_smoothing, skip=self.skip)
+        return EncoderDecoder(reader, encoder, writer, o.label_smoothing)
 
     def score(self, network: EncoderDecoder, prepared: PreparedExamples, part: str) -> Score:
         """Write a text for every row, and measure the texts; beside them the loss of the right ones."""

@@ -172,29 +172,18 @@ class EncoderDecoder(nn.Module):
         encoder: any Elman layer, time first.
         writer: looks back at the encoder's output.
         label_smoothing: the share of a target's probability that all symbols get alike in training.
-        skip: whether the writer looks back at the reader's features too, past the encoder.
     """
 
-    def __init__(
-        self,
-        reader: nn.Module | None,
-        encoder: Stack,
-        writer: Writer,
-        label_smoothing: float = 0.0,
-        *,
-        skip: bool = False,
-    ) -> None:
+    def __init__(self, reader: nn.Module | None, encoder: Stack, writer: Writer, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.reader, self.encoder, self.writer = reader, encoder, writer
-        self.label_smoothing, self.skip = label_smoothing, skip
+        self.label_smoothing = label_smoothing
 
     def read(self, inputs: Any, lengths: Tensor) -> tuple[Read, Carried]:
         """Read rows of these lengths (B,), as the reader takes them; symbols (T, B)."""
         inputs = inputs.to(self.writer.bias.device)
         embedded = (self.reader or self.writer.embedding)(inputs)
-        embedded = self.writer.before(embedded)
-        features, state = self.encoder.scan(embedded, None, lengths)
-        features = torch.cat([features, embedded], -1) if self.skip else features
+        features, state = self.encoder.scan(self.writer.before(embedded), None, lengths)
         memory = self.writer.attention.remember(features, lengths)
         copied = None if self.writer.gate is None else inputs
         return Read(memory, copied), self.writer.begin(self._bridge(state))
