@@ -106,7 +106,7 @@ def test_images_by_themselves_are_answered(classifier, folder, tmp_path, monkeyp
     assert json.loads(capsys.readouterr().out)["rows"] == [answer]
     with pytest.raises(DataError, match=r"names gone.png, which cannot be read: no such file"):
         classifier.predict("gone.png")
-    with pytest.raises(UsageError, match="is no table"):
+    with pytest.raises(DataError, match=r"holds no images; their names end in .png"):
         classifier.predict(tmp_path)
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from elman import files
 from elman.data.tables import FILES, Column
-from elman.errors import UsageError
+from elman.errors import DataError, UsageError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -123,6 +123,13 @@ def is_named(path: Path) -> bool:
 def inside(folder: Path) -> list[Path]:
     """Return the images in a folder, in the order of their names, numbers in them by their value."""
     return sorted(filter(is_named, folder.iterdir()), key=lambda path: _by_number(path.name))
+
+
+def found_in(folder: Path) -> list[Path]:
+    """Return the same; DataError where there are none."""
+    if not (found := inside(folder)):
+        raise DataError(f"the folder {folder} holds no images; their names end in {', '.join(FILES['images'])}")
+    return found
 
 
 def data_uri(image: Pixels) -> str:

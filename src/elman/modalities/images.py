@@ -133,9 +133,9 @@ class Images(Input):
 
     def found_at(self, place: Path) -> list[str] | None:
         """An image, or the images in a folder."""
-        inside = images.inside(place) if place.is_dir() else [place]
-        found = [str(path) for path in inside if images.is_named(path)]
-        return found or None
+        if place.is_dir():
+            return [str(path) for path in images.found_in(place)]
+        return [str(place)] if images.is_named(place) else None
 
     def reader(self, features: int) -> Reader:
         """Return a reader of columns, places or rows."""

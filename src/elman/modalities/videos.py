@@ -120,7 +120,10 @@ class Videos(Input):
 
     def found_at(self, place: Path) -> list[str] | None:
         """An animated image, or a folder of frames."""
-        return [str(place)] if images.is_named(place) or (place.is_dir() and images.inside(place)) else None
+        if place.is_dir():
+            images.found_in(place)
+            return [str(place)]
+        return [str(place)] if images.is_named(place) else None
 
     def reader(self, features: int) -> Reader:
         """Return a reader with a convolution over each frame."""
