@@ -2,8 +2,9 @@
 
     ELMAN_DATA=FOLDER python benchmarks/tasks.py [NAME ...]
 
-FOLDER holds a folder for each data set (default: ../shared/data). Prints a row per run as it ends, and one JSON line.
-Needs the extras `baselines` and `metrics`.
+FOLDER holds a folder for each data set (default: ../shared/data); what `python benchmarks/pictures.py FOLDER` makes of
+images lies in ELMAN_PICTURES (default: ../pictures). Prints a row per run as it ends, and one JSON line. Needs the extras
+`baselines` and `metrics`.
 """
 
 import importlib.util
@@ -16,6 +17,8 @@ import time
 from pathlib import Path
 
 DATA = Path(os.environ.get("ELMAN_DATA", "../shared/data"))
+PICTURES = Path(os.environ.get("ELMAN_PICTURES", "../pictures")).absolute()
+BOTH = ["train.csv", "--test", "test.csv"]
 PARTS = ["train.jsonl", "--valid", "valid.jsonl", "--test", "test.jsonl"]
 
 RUNS = {
@@ -45,6 +48,10 @@ RUNS["multi30k"] = (
     {"bleu": 44.3},
 )
 RUNS["aeslc"] = ("summarization", "aeslc", PARTS, [], {"rouge_l": 16.0, "rouge1": 15.3, "rouge2": 7.39})
+RUNS["digits"] = ("classification", PICTURES / "digits", BOTH, [], {"accuracy": 0.99})
+RUNS["digits-rows"] = ("classification", PICTURES / "digits", BOTH, ["--reading", "rows"], {"accuracy": 0.985})
+RUNS["scenes"] = ("captioning", PICTURES / "scenes", BOTH, [], {"exact": 0.8, "bleu": 90.0})
+RUNS["films"] = ("video-tagging", PICTURES / "films", BOTH, [], {"tag_accuracy": 0.9})
 FLOORS = {  # mean squared errors of ridge regression on 336 hours, the best of the floors measured
     ("ETTh1", 24, "OT"): 0.026,
     ("ETTh1", 24, "all"): 0.306,

@@ -12,6 +12,7 @@ from elman.errors import RunError
 from elman.report import write
 from elman.report.sections import SECTIONS
 
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&{{ 7*7 }}"
 
 
@@ -82,10 +83,16 @@ def run(loss=1.49, baseline=1.56):
             "kinds": {"city": {"truth": 3, "answered": 2, "right": 1}},
             "rows": [{"tokens": ["to", "new", "york"], "truth": [[1, 3, "city"]], "answer": [[2, 3, "city"]]}],
         },
-        "writings": [{"row": 3, "input": "a dog", "truth": "un chien", "answer": "un chat"}],
+        "writings": [{"row": 3, "input": "a dog", "truth": "un chien", "answer": "un chat", "image": PIXEL}],
         "attention": [
             {"row": 3, "read": [" a", " dog"], "written": [" un", ""], "weights": [[0.9, 0.1], [0.01, 0.99]]},
             {"row": 4, "read": [" a"], "written": [""], "weights": "lost"},
+            {"row": 5, "image": PIXEL, "grid": [1, 2], "written": [" un", ""], "weights": [[0.9, 0.1], [0.01, 0.99]]},
+            {"row": 6, "image": PIXEL, "grid": [2, 2], "written": [""], "weights": [[0.9, 0.1]]},
+        ],
+        "films": [
+            {"row": 5, "images": [PIXEL, PIXEL], "truth": ["left", "left"], "answer": ["left", "up"]},
+            {"row": 6, "images": [PIXEL], "truth": ["left", "left"], "answer": ["left", "up"]},
         ],
         "mistakes": [{"row": 7, "input": "well well", "truth": "no", "answer": "yes", "probability": 0.98}],
         "samples": [{"temperature": 0.8, "prompt": "ROMEO:", "text": "ROMEO:\nWhat say you?"}],
@@ -124,7 +131,7 @@ class Marks(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.seen.append((tag, dict(attributes)))
-        if tag not in ("meta", "link"):
+        if tag not in ("meta", "link", "img"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attributes):
@@ -144,9 +151,32 @@ def test_the_page_is_one_file_that_loads_nothing_and_runs_nothing(tmp_path):
     assert "https:" not in page
     assert "url(" not in page
     assert "@import" not in page
-    assert not {"script", "img", "iframe", "object", "embed"} & {tag for tag, _ in marks.seen}
+    assert not {"script", "iframe", "object", "embed"} & {tag for tag, _ in marks.seen}
     assert [values.get("href") for _, values in marks.seen if "href" in values] == ["data:,"]
-    assert not any(name == "src" or name.startswith("on") for _, values in marks.seen for name in values)
+    assert {values["src"] for _, values in marks.seen if "src" in values} == {PIXEL}
+    assert not any(name.startswith("on") for _, values in marks.seen for name in values)
+
+
+def test_an_image_is_only_what_was_written_out_in_letters(tmp_path):
+    named = run() | {"writings": [{"row": 1, "input": "a.png", "truth": "", "answer": "", "image": "http://a/b.png"}]}
+    assert "http:" not in write(leave(tmp_path, named)).read_text(encoding="utf-8")
+
+
+def test_a_decoder_that_looked_at_places_is_shown_over_the_image(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    (gazes,) = re.findall(r'<div class="gazes">.*?</div>\n{2}|<div class="gazes">.*?(?=</section>)', page, re.DOTALL)
+    places = re.findall(r"top:([\d.]+)%;width:([\d.]+)%;height:([\d.]+)%;opacity:([\d.]+)", gazes)
+    assert places == [
+        ("0.0", "100.0", "50.0", "0.7"),
+        ("50.0", "100.0", "50.0", "0.077"),
+        ("50.0", "100.0", "50.0", "0.7"),
+    ]
+
+
+def test_a_wrong_answer_stands_below_its_frame(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    assert page.count('<div class="film">') == 1
+    assert re.findall(r"<figcaption>left(.*?)</figcaption>", page) == ["", "<b>up</b>"]
 
 
 def test_a_finished_run_shows_every_section(tmp_path):
@@ -224,7 +254,8 @@ def test_hostile_texts_stay_texts(tmp_path):
         page = write(leave(tmp_path, content, [*metrics(), {"step": 1e9, "loss": HOSTILE}])).read_text(encoding="utf-8")
         marks = Marks(page)
         assert not marks.open
-        assert not {"script", "img"} & {tag for tag, _ in marks.seen}
+        assert "script" not in {tag for tag, _ in marks.seen}
+        assert {values["src"] for tag, values in marks.seen if tag == "img"} <= {PIXEL}
         assert not any(name.startswith("on") for _, values in marks.seen for name in values)
         assert "{{ 7*7 }}" in page
 

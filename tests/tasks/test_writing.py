@@ -237,9 +237,9 @@ def test_word_by_word_learns_which_word_stands_for_which():
 
 
 def test_bleu_of_scripts_without_spaces_counts_characters():
-    found = text_measures.bleu(["猫が好きです。", "犬"], ["猫が好きだ。", "犬"])
+    found = text_measures.bleu(["猫が好きです。", "犬"], [["猫が好きだ。"], ["犬"]])
     assert "tok:char" in found["signature"]
-    assert "tok:13a" in text_measures.bleu(["a cat 猫"], ["a cat 猫"])["signature"]
+    assert "tok:13a" in text_measures.bleu(["a cat 猫"], [["a cat 猫"]])["signature"]
 
 
 def test_rouge_counts_words_of_every_script_and_takes_the_best_reference():

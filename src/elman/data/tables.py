@@ -4,6 +4,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
     ".parquet": lambda frame, path: frame.write_parquet(path),
 }
+FILES = {"images": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")}
+"""Kinds of files that the texts of a column may name, by how they end."""
 DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
 
 
@@ -68,8 +71,15 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What it holds: text, number, texts (a list of texts a row), numbers (lists of numbers, or of such lists)."""
-        return kind(self.values.dtype)
+        """What it holds: text, number, texts (a list of texts a row), numbers (lists of numbers, or of such lists).
+
+        Texts that name files are of the kind that `FILES` has for their endings, lists of such texts "lists of" it.
+        """
+        held = kind(self.values.dtype)
+        if held == "text":
+            return _named(self.values) or held
+        named = _named(self.values.explode()) if held == "texts" else None
+        return f"lists of {named}" if named else held
 
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
         """Return some of the rows."""
@@ -132,6 +142,15 @@ def kind(dtype: Any) -> str:
         inner = {"text": "texts", "number": "numbers", "numbers": "numbers"}
         return inner.get(kind(dtype.inner), "mixed values")
     return "mixed values"
+
+
+def _named(texts: pl.Series) -> str | None:
+    """Return the kind of files that texts name, None where they name none."""
+    present = texts.cast(pl.String).drop_nulls().str.to_lowercase()
+    for name, endings in FILES.items() if len(present) else ():
+        if present[0].endswith(endings) and present.str.contains(f"({'|'.join(map(re.escape, endings))})$").all():
+            return name
+    return None
 
 
 def read(path: Path) -> Table:

@@ -1,6 +1,6 @@
 """Beam search: the most probable text that a network writes of what it has read, for many rows at once.
 
-It knows networks that read and write symbols, and nothing of what these stand for.
+It knows networks that write symbols, and nothing of what these stand for, nor of what is read.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Search:
 
 
 @torch.inference_mode()
-def beam_search(network: Any, inputs: Tensor, lengths: Tensor, search: Search) -> list[Array]:
+def beam_search(network: Any, inputs: Any, lengths: Tensor, search: Search) -> list[Array]:
     """Return the best text found for each row, as symbols without the end.
 
     A row is done when none of its unfinished texts is better, by length, than the best finished one; rows that are
@@ -38,13 +38,13 @@ def beam_search(network: Any, inputs: Tensor, lengths: Tensor, search: Search) -
 
     Args:
         network: an EncoderDecoder in eval mode.
-        inputs: (T, B), as its reader takes them.
+        inputs: as its reader takes them.
         lengths: (B,).
         search: how far is looked.
     """
     end, K = network.writer.end, search.beams
     read, carried = network.read(inputs, lengths)
-    rows, device = len(lengths), read.symbols.device
+    rows, device = len(lengths), read.device
     alive = torch.arange(rows, device=device)
     carried = carried.rows(alive.repeat(K))
     totals = torch.full((K, rows), -torch.inf, device=device)

@@ -37,6 +37,7 @@ MEASURES = {
     "row_accuracy": Measure("Whole-row accuracy", "of the rows all right", "rows right", lower_is_better=False),
     "bleu": Measure("BLEU", digits=1, lower_is_better=False),
     "chrf": Measure("chrF", digits=1, lower_is_better=False),
+    "exact": Measure("Exactly right", "of the texts exactly right", "exactly right", lower_is_better=False),
     "rouge_l": Measure("ROUGE-L", digits=1, lower_is_better=False),
     "rouge1": Measure("ROUGE-1", digits=1, lower_is_better=False),
     "rouge2": Measure("ROUGE-2", digits=1, lower_is_better=False),
@@ -53,7 +54,10 @@ MEASURES = {
 }
 """The headline of a task is the first of these that it scores."""
 
-LOSS_UNITS = {"language-modeling": "nats", "classification": "nats", "tagging": "nats"} | dict.fromkeys(
-    ("translation", "summarization"), "nats"
-)
+LOSS_UNITS = {
+    "language-modeling": "nats",
+    "classification": "nats",
+    "tagging": "nats",
+    "video-tagging": "nats",
+} | dict.fromkeys(("translation", "summarization", "captioning"), "nats")
 """What a training loss is measured in, by task."""

@@ -24,7 +24,7 @@ TASKS = {
     ),
     "classification": Entry(
         "elman.tasks.classification:Classification",
-        "give a whole text or series one of a few labels",
+        "give a whole text, series or image one of a few labels",
     ),
     "tagging": Entry(
         "elman.tasks.tagging:Tagging",
@@ -37,6 +37,14 @@ TASKS = {
     "summarization": Entry(
         "elman.tasks.summarization:Summarization",
         "write a short text that says what a long one is about",
+    ),
+    "captioning": Entry(
+        "elman.tasks.captioning:Captioning",
+        "write a text that says what is on an image",
+    ),
+    "video-tagging": Entry(
+        "elman.tasks.video_tagging:VideoTagging",
+        "tag every frame of a video, and if asked label the video as well",
     ),
     "forecasting": Entry(
         "elman.tasks.forecasting:Forecasting",

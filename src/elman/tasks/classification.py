@@ -1,4 +1,4 @@
-"""Classification: one label for a whole text or series. Many-to-one."""
+"""Classification: one label for a whole text, series or image. Many-to-one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from elman.data.tables import Column
 from elman.modalities.base import Input, Output
+from elman.modalities.images import Images
 from elman.modalities.label import Label
 from elman.modalities.series import Series
 from elman.modalities.symbols import SymbolTexts
@@ -14,6 +15,7 @@ from elman.tasks import labels_of_rows, measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
+from elman.tasks.looking import StillOptions, stills
 from elman.tasks.prepared import PreparedExamples
 from elman.training.options import option
 
@@ -21,7 +23,7 @@ UNITS = ("word", "char", "byte", "subword")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationOptions(ExampleOptions):
+class ClassificationOptions(StillOptions, ExampleOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     unit: str = option("word", "what texts are cut into: word, char, byte or subword", choices=UNITS)
@@ -36,17 +38,19 @@ class Classification(ExampleTask):
     name = "classification"
     topology = "many-to-one"
     metric = "accuracy, macro F1"
-    baseline_name = "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series"
+    baseline_name = "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series and images"
     Options = ClassificationOptions
-    inputs = ("numbers", "texts", "text")
+    inputs = ("images", "numbers", "texts", "text")
     answers = ("text", "number")
-    modalities = (Words, SymbolTexts, Series, Label)
+    modalities = (Words, SymbolTexts, Series, Images, Label)
 
     def fit(
         self, input: Column, outputs: list[Column], options: ClassificationOptions
     ) -> tuple[Input, Sequence[Output]]:
-        """A series, words or symbols; one label."""
+        """An image, a series, words or symbols; one label."""
         o, labels = options, [Label.fit(column) for column in outputs]
+        if input.kind == "images":
+            return stills(input, o), labels
         if input.kind == "numbers":
             return Series.fit(input, o.noise), labels
         if o.unit == "word":

@@ -29,7 +29,9 @@ class ExampleOptions(TableOptions):
 
     bidirectional: bool = option(True, "read each row from both ends")
     embedding: int = option(200, "features per word or symbol", minimum=2)
-    input_dropout: float = option(0.4, "dropout of the input's features", minimum=0, maximum=0.99)
+    input_dropout: float | None = option(
+        None, "dropout of the input's features (default: 0.4; of images 0.1)", minimum=0, maximum=0.99
+    )
     dropout: float = option(0.4, "dropout between layers and before the output", minimum=0, maximum=0.99)
     label_smoothing: float = option(0.1, "share of probability that all answers get alike", minimum=0, maximum=0.9)
 
@@ -61,7 +63,8 @@ class ExampleTask(TableTask):
             bidirectional=o.bidirectional,
         )
         wired = {name: _wiring(output, recurrence.output_size, o) for name, output in prepared.outputs.items()}
-        return SharedEncoder(reader, recurrence, wired, (o.input_dropout, o.dropout))
+        before = prepared.input.dropout if o.input_dropout is None else o.input_dropout
+        return SharedEncoder(reader, recurrence, wired, (before, o.dropout))
 
     def score(self, network: SharedEncoder, prepared: PreparedExamples, part: str) -> Score:
         """Answer every row, and measure the answers."""

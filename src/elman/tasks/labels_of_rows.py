@@ -6,10 +6,12 @@ import numpy as np
 
 from elman.baselines import labels as naive
 from elman.data.ragged import Array, Integers
+from elman.modalities.images import EncodedImages
 from elman.modalities.series import EncodedSeries
 from elman.tasks import measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
+from elman.tasks.looking import picture
 from elman.tasks.prepared import PreparedExamples
 
 LIMIT = 20_000
@@ -18,15 +20,14 @@ MATRIX, PAIRS, MISTAKES, SHOWN = 100, 20, 12, 400
 
 
 def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
-    """Return the figures of the most frequent label, and of a linear model of words or of the nearest series."""
+    """Return the figures of the most frequent label, and of a linear model of words or of the nearest row."""
     targets, symbols = prepared.examples(part).targets[name].values, len(prepared.outputs[name].symbols)
     train = prepared.examples("train").targets[name].values
     usual = np.full(len(targets), naive.most_frequent(train))
     found: list[Score] = [{"name": "most frequent label", **measures.of_labels(usual, targets, symbols)}]
-    inputs = prepared.examples("train").inputs
-    series = isinstance(inputs, EncodedSeries)
-    title = "nearest neighbour" if series else "TF-IDF and logistic regression"
-    choices = _nearest(prepared, part, name) if series else linear(prepared, part, name)
+    measured = isinstance(prepared.examples("train").inputs, EncodedSeries | EncodedImages)
+    title = "nearest neighbour" if measured else "TF-IDF and logistic regression"
+    choices = _nearest(prepared, part, name) if measured else linear(prepared, part, name)
     title += f" on the first {LIMIT:,} rows" if len(train) > LIMIT else ""
     if choices is None:
         return [*found, {"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"}]
@@ -56,11 +57,12 @@ def mistakes(prepared: PreparedExamples, part: str, name: str, answers: Answers)
     symbols, targets = prepared.outputs[name].symbols, prepared.examples(part).targets[name].values
     wrong = np.flatnonzero(answers.choices.values != targets)
     surest = wrong[np.argsort(-answers.probabilities.values[wrong], kind="stable")][:MISTAKES]
-    column = prepared.column(part, prepared.input_name).take(surest)
+    column, inputs = prepared.column(part, prepared.input_name).take(surest), prepared.examples(part).inputs
     return [
         {
             "row": int(row),
             "input": _shown(value),
+            **picture(inputs, int(k)),
             "truth": symbols[targets[k]],
             "answer": symbols[answers.choices.values[k]],
             "probability": float(answers.probabilities.values[k]),

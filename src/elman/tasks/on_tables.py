@@ -94,7 +94,7 @@ class TableTask(Task):
         found = self.roles(table, options)
         input, outputs = table.column(found.input), [table.column(name) for name in found.outputs]
         held_out = options.held_out if files.valid is None else None
-        chosen = divided(table, held_out, options.seed, outputs)
+        chosen = divided(table, held_out, options.seed, input, outputs)
         fitted, answers = self.fit(_some(input, chosen["train"]), outputs, options)
         notes = (*((found.note,) if found.note else ()), *self.notes())
         answered = dict(zip(found.outputs, answers, strict=True))
@@ -159,8 +159,13 @@ class TableTask(Task):
         return more
 
     def rows(self, prepared: PreparedExamples, data: Path | None) -> Table:
-        """Read a table, or standard input: JSON lines, or a text in each line."""
-        return tables.from_stdin(prepared.input_name) if data is None else tables.read(data)
+        """Read a table, or standard input: JSON lines, or a text in each line; or what the input finds at `data`."""
+        if data is None:
+            return tables.from_stdin(prepared.input_name)
+        found = prepared.input.found_at(data)
+        if found is None:
+            return tables.read(data)
+        return tables.from_rows([{prepared.input_name: value} for value in found], data.name or str(data))
 
     def asked(self, prepared: PreparedExamples, rows: Table | list[Any]) -> Column:
         """Return the column to answer, of a table or of rows given in Python."""

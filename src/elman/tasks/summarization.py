@@ -8,12 +8,12 @@ from elman.baselines.summaries import first_sentence
 from elman.tasks import text_measures
 from elman.tasks.base import Score
 from elman.tasks.prepared import PreparedExamples
-from elman.tasks.writing import WritingOptions, WritingTask
+from elman.tasks.rewriting import RewritingOptions, RewritingTask
 from elman.training.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class SummarizationOptions(WritingOptions):
+class SummarizationOptions(RewritingOptions):
     """The defaults are the best found for ten minutes on two cores; docs/log.md has the search."""
 
     budget: ClassVar[dict[str, float]] = {"minutes": 10.0}
@@ -28,7 +28,7 @@ class SummarizationOptions(WritingOptions):
     )
 
 
-class Summarization(WritingTask):
+class Summarization(RewritingTask):
     """P(y | x), where the decoder attends to the states of a recurrent encoder, and writes or copies.
 
     Source: See et al. 2017, Get to the point: summarization with pointer-generator networks.

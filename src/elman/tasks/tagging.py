@@ -15,7 +15,7 @@ from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
 from elman.modalities.tags import Tags, spans_of
 from elman.modalities.words import TOKENS, Words, cut
-from elman.tasks import labels_of_rows, measures
+from elman.tasks import labels_of_rows, tag_measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
@@ -62,7 +62,7 @@ class Tagging(ExampleTask):
 
     def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:
         """Entity F1, the share of tags, of labels and of whole rows that are right."""
-        return _figures(prepared, part, {name: answers.choices for name, answers in found.items()})
+        return tag_measures.figures(prepared, part, {name: answers.choices for name, answers in found.items()})
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
         """The most frequent tag of each token as a form; the label by logistic regression."""
@@ -76,7 +76,7 @@ class Tagging(ExampleTask):
             train, rows = prepared.examples("train").targets[name].values, len(prepared.examples(part))
             answers = np.full(rows, most_frequent(train)) if linear is None else linear
             choices[name] = Ragged.of(answers, np.ones(rows, np.int64))
-        return [{"name": "; ".join(dict.fromkeys(titles)), **_figures(prepared, part, choices)}]
+        return [{"name": "; ".join(dict.fromkeys(titles)), **tag_measures.figures(prepared, part, choices)}]
 
     def showcase(self, network: Any, prepared: PreparedExamples, options: TaggingOptions) -> dict[str, Any]:
         """Return rows with their spans, every kind of span with its figures, and which labels are confused."""
@@ -102,30 +102,6 @@ def _is_stepwise(input: Column, output: Column) -> bool:
 def _count(column: Column) -> pl.Series:
     """How many tokens each row has."""
     return column.values.list.len() if column.kind == "texts" else column.values.str.count_matches(TOKENS)
-
-
-def _figures(prepared: PreparedExamples, part: str, choices: Mapping[str, Ragged]) -> Score:
-    targets, rows = prepared.examples(part).targets, len(prepared.examples(part))
-    tags: Score = {}
-    labels, right = [], np.ones(rows, bool)
-    for name, output in prepared.outputs.items():
-        hits = choices[name].values == targets[name].values
-        right &= np.logical_and.reduceat(hits, targets[name].starts[:-1])
-        if not isinstance(output, Tags):
-            labels.append(float(hits.mean()))
-            continue
-        if output.spans:
-            tags["entity_f1"] = measures.overall(_kinds(output, targets[name], choices[name]))
-        tags["tag_accuracy"] = float(hits.mean())
-    label = {"label_accuracy": sum(labels) / len(labels)} if labels else {}
-    return {**tags, **label, "row_accuracy": float(right.mean()), "symbols": rows, "unit": "row"}
-
-
-def _kinds(output: Tags, targets: Ragged, choices: Ragged) -> dict[str, measures.Counts]:
-    """How many spans of each kind there are, are answered, and are answered rightly."""
-    return measures.spans(
-        [spans_of(output.named(row)) for row in targets], [spans_of(output.named(row)) for row in choices]
-    )
 
 
 def _usual_tags(prepared: PreparedExamples, part: str, name: str) -> Ragged:
@@ -159,7 +135,9 @@ def _spans(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) 
     tokens = _tokens(prepared, part)
     return {
         "part": part,
-        "kinds": {kind: counts._asdict() for kind, counts in _kinds(output, targets, answers.choices).items()},
+        "kinds": {
+            kind: counts._asdict() for kind, counts in tag_measures.kinds(output, targets, answers.choices).items()
+        },
         "rows": [
             {
                 "tokens": tokens[int(k)].to_list(),

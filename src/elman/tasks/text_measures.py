@@ -6,6 +6,7 @@ Scores are on the scale to 100. Without the libraries there are none.
 import re
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,20 @@ def missing(library: str, measures: str) -> tuple[str, ...]:
     return (f"{measures} will not be measured, as they need {library.replace('_', '-')}: {INSTALL}",)
 
 
-def bleu(written: Sequence[str], right: Sequence[str]) -> dict[str, Any]:
-    """BLEU and chrF of texts, (Papineni et al. 2002; Popović 2015), with sacrebleu's signature of the first."""
+def bleu(written: Sequence[str], right: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """BLEU and chrF of texts, (Papineni et al. 2002; Popović 2015), with sacrebleu's signature of the first.
+
+    Each row has one right text, or several.
+    """
     try:
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
     except ImportError:
         return {}
-    measure = BLEU(tokenize="char" if _without_spaces(right) else "13a")
-    found = measure.corpus_score(list(written), [list(right)])
-    chrf = CHRF().corpus_score(list(written), [list(right)])
+    measure = BLEU(tokenize="char" if _without_spaces([texts[0] for texts in right]) else "13a")
+    references = [list(texts) for texts in zip_longest(*right)]  # a list for every first text, every second, ...
+    found = measure.corpus_score(list(written), references)
+    chrf = CHRF().corpus_score(list(written), references)
     return {"bleu": found.score, "chrf": chrf.score, "signature": f"BLEU: {measure.get_signature()}"}
 
 

@@ -7,18 +7,18 @@ from elman.baselines.translations import WordByWord
 from elman.tasks import text_measures
 from elman.tasks.base import Score
 from elman.tasks.prepared import PreparedExamples
-from elman.tasks.writing import WritingOptions, WritingTask
+from elman.tasks.rewriting import RewritingOptions, RewritingTask
 
 LIMIT = 50_000
 """Rows of the training part that the baseline learns from."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationOptions(WritingOptions):
+class TranslationOptions(RewritingOptions):
     """The defaults are the best found for 15 minutes on two cores; docs/log.md has the search."""
 
 
-class Translation(WritingTask):
+class Translation(RewritingTask):
     """P(y | x), where the decoder attends to the states of a recurrent encoder.
 
     Source: Bahdanau et al. 2015, Neural machine translation by jointly learning to align and translate; subwords as in
@@ -38,7 +38,7 @@ class Translation(WritingTask):
     def figures(self, prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:
         """BLEU and chrF over the whole part, with sacrebleu's signature of the first."""
         (name,) = prepared.outputs
-        return text_measures.bleu(written, prepared.column(part, name).values.to_list())
+        return text_measures.bleu(written, [[text] for text in prepared.column(part, name).values])
 
     def naive(self, prepared: PreparedExamples, part: str) -> Iterable[tuple[str, list[str]]]:
         """Every word becomes the one that it stands beside most often."""

@@ -1,6 +1,6 @@
-"""What tasks share that read a text and write another one: an encoder, a decoder that looks back, and beam search.
+"""What tasks share that read something and write a text about it: an encoder, a decoder that looks back, beam search.
 
-A task says which columns these are, how texts are scored and what they are compared with.
+A task says what is read, how texts are scored and what they are compared with.
 """
 
 import math
@@ -20,9 +20,10 @@ from elman.errors import UsageError
 from elman.generation.beam import Search
 from elman.layers.attention import SCORES, Attention
 from elman.modalities import units
-from elman.modalities.base import Answer, Input
-from elman.modalities.symbols import SymbolTexts, WrittenTexts, learnt
+from elman.modalities.base import Reader
+from elman.modalities.symbols import WrittenTexts
 from elman.tasks.base import Score
+from elman.tasks.looking import picture
 from elman.tasks.on_tables import TableOptions, TableTask
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.written import looked, write
@@ -44,7 +45,6 @@ class WritingOptions(TableOptions):
 
     unit: str = option("subword", "what texts are cut into: subword, word, char or byte", choices=tuple(units.UNITS))
     symbols: int = option(4000, "how many subwords or words to tell apart", minimum=257, maximum=1 << 20)
-    shared: bool = option(True, "one set of symbols for what is read and what is written")
     longest: int = option(200, "the most symbols that a text may have", minimum=1)
     hidden: int = option(
         384, "units per layer of the decoder; the encoder has half of them in each direction", minimum=2
@@ -52,7 +52,6 @@ class WritingOptions(TableOptions):
     embedding: int = option(256, "features per symbol", minimum=2)
     attention: str = option("dot", "how the decoder compares what it looks for: dot or additive", choices=SCORES)
     input_feeding: bool = option(False, "let the decoder know where it has looked: slower")
-    copying: bool = option(False, "let the decoder copy symbols that it looks at")
     input_dropout: float = option(0.3, "dropout of the symbols' features", minimum=0, maximum=0.99)
     dropout: float = option(0.4, "dropout between layers and before the output", minimum=0, maximum=0.99)
     label_smoothing: float = option(0.1, "share of probability that all symbols get alike", minimum=0, maximum=0.9)
@@ -60,24 +59,22 @@ class WritingOptions(TableOptions):
     length_norm: float = option(1.0, "texts compete by log-probability / length ** this", minimum=0, maximum=10)
 
     def check(self) -> None:
-        """What is copied must be a symbol that can be written; two directions need two halves."""
+        """Two directions need two halves."""
         super().check()
-        if self.copying and not self.shared:
-            raise UsageError("--copying needs symbols that are read and written alike; leave out --no-shared")
         if self.hidden % 2:
             raise UsageError(f"--hidden {self.hidden} is odd; each direction of the encoder has half of it")
 
+    def answer(self, unit: units.Unit) -> WrittenTexts:
+        """Return the modality of what is written in symbols of this unit."""
+        return WrittenTexts(unit, self.longest, self.beam, self.length_norm)
+
 
 class WritingTask(TableTask):
-    """A task that reads a text and writes another one: abstract."""
+    """A task that writes a text about what it has read: abstract."""
 
     topology = "many-to-many"
-    inputs = ("text",)
     answers = ("text",)
-    modalities = (SymbolTexts, WrittenTexts)
     learning = WRITING
-    shorten: ClassVar[bool] = False
-    """Whether only the beginning of a text that is too long is read."""
 
     @abstractmethod
     def figures(self, prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:
@@ -87,34 +84,41 @@ class WritingTask(TableTask):
     def naive(self, prepared: PreparedExamples, part: str) -> Iterable[tuple[str, list[str]]]:
         """Yield the name of each naive baseline, and the texts that it writes."""
 
-    def fit(self, input: Column, outputs: list[Column], options: WritingOptions) -> tuple[Input, Sequence[Answer]]:
-        """One set of symbols for both columns, or one for each."""
+    @abstractmethod
+    def places(self, prepared: PreparedExamples, inputs: Any, row: int) -> dict[str, Any]:
+        """Return what the decoder can look at in an encoded row, as the report's section on attention takes it."""
+
+    def reader(self, prepared: PreparedExamples, options: Any) -> Reader | None:
+        """Return what reads the input; None where the vectors of the symbols that are written do."""
+        return prepared.input.reader(options.embedding)
+
+    def copies(self, options: Any) -> bool:
+        """Whether the decoder may copy symbols that were read."""
+        del options
+        return False
+
+    def only(self, outputs: list[Column]) -> Column:
+        """Return the one column that is written; UsageError where there are several."""
         if len(outputs) > 1:
             names = ", ".join(repr(column.name) for column in outputs)
             raise UsageError(f"--output names {len(outputs)} columns, {names}; {self.name} writes one text")
-        o, (output,) = options, outputs
-        if o.shared:
-            read = written = learnt([input, output], o.unit, o.symbols)
-        else:
-            read, written = (learnt([column], o.unit, o.symbols) for column in (input, output))
-        answer = WrittenTexts(written, o.longest, o.beam, o.length_norm)
-        return SymbolTexts(read, o.longest, shorten=self.shorten), [answer]
+        return outputs[0]
 
-    def describe(self, options: WritingOptions) -> dict[str, Any]:
+    def describe(self, options: Any) -> dict[str, Any]:
         """Say cell, layers and sizes."""
         o, plural = options, "s" if options.layers > 1 else ""
         beside = [f"{o.attention} attention"]
-        beside += ["input feeding"] * o.input_feeding + ["copying"] * o.copying
+        beside += ["input feeding"] * o.input_feeding + ["copying"] * self.copies(o)
         units_of = f"{o.hidden // 2} hidden units each way to read and of {o.hidden} to write"
         return {"summary": f"{o.cell.upper()}, {o.layers} layer{plural} of {units_of}, {', '.join(beside)}"}
 
-    def network(self, prepared: PreparedExamples, options: WritingOptions) -> EncoderDecoder:
-        """The symbols' vectors, an encoder of both directions, and a decoder with attention."""
-        o, output = options, _output(prepared)
-        reader = None if o.shared else prepared.input.reader(o.embedding)
+    def network(self, prepared: PreparedExamples, options: Any) -> EncoderDecoder:
+        """A reader, an encoder of both directions, and a decoder with attention."""
+        o, output, reader = options, _output(prepared), self.reader(prepared, options)
         embedding = nn.Embedding(output.unit.size + 1, o.embedding)
         nn.init.normal_(embedding.weight, std=o.embedding**-0.5)
-        encoder = layers.build(o.cell, o.embedding, o.hidden // 2, o.layers, dropout=o.dropout, bidirectional=True)
+        read = o.embedding if reader is None else reader.features
+        encoder = layers.build(o.cell, read, o.hidden // 2, o.layers, dropout=o.dropout, bidirectional=True)
         recurrence = layers.build(o.cell, o.embedding * (1 + o.input_feeding), o.hidden, o.layers, dropout=o.dropout)
         writer = Writer(
             embedding,
@@ -122,7 +126,7 @@ class WritingTask(TableTask):
             Attention(recurrence.output_size, encoder.output_size, o.attention),
             encoder.output_size,
             feeding=o.input_feeding,
-            copying=o.copying,
+            copying=self.copies(o),
             dropout=(o.input_dropout, o.dropout),
         )
         return EncoderDecoder(reader, encoder, writer, o.label_smoothing)
@@ -157,7 +161,7 @@ class WritingTask(TableTask):
                 column.name: value,
                 name: output.text(symbols.tolist()),
                 f"{name}_probability": round(math.exp(float(sure.sum())), 6),
-                f"{name}_symbols": _pieces(output.unit, symbols),
+                f"{name}_symbols": pieces(output.unit, symbols),
                 f"{name}_symbol_probabilities": np.exp(sure.astype(np.float64)).round(6).tolist(),
             }
             for value, symbols, sure in zip(
@@ -176,31 +180,33 @@ class WritingTask(TableTask):
         }
 
     def _written(self, network: EncoderDecoder, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:
-        output, (name,) = _output(prepared), prepared.outputs
+        output, (name,), examples = _output(prepared), prepared.outputs, prepared.examples(prepared.shown)
         asked, right = (prepared.column(prepared.shown, column).take(rows) for column in (prepared.input_name, name))
-        found = write(network, prepared.encode({asked.name: asked}), _search(output))
-        every = zip(asked.rows, asked.values, right.values, found.symbols, strict=True)
+        texts = [output.text(symbols.tolist()) for symbols in write(network, examples, _search(output), rows).symbols]
         return [
-            {"row": int(row), "input": value, "truth": truth, "answer": output.text(symbols.tolist())}
-            for row, value, truth, symbols in every
+            {"row": int(row), "input": value, "truth": truth, "answer": text} | picture(examples.inputs, int(k))
+            for k, row, value, truth, text in zip(rows, asked.rows, asked.values, right.values, texts, strict=True)
         ]
 
     def _looked(self, network: EncoderDecoder, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:
-        output, unit = _output(prepared), _unit(prepared.input)
+        output, examples = _output(prepared), prepared.examples(prepared.shown)
         asked = prepared.column(prepared.shown, prepared.input_name).take(rows)
-        examples = prepared.encode({asked.name: asked})
-        inputs: Any = examples.inputs
-        texts = list(write(network, examples, _search(output)).symbols)
-        every = zip(asked.rows, inputs.rows, texts, looked(network, examples, texts), strict=True)
+        texts = list(write(network, examples, _search(output), rows).symbols)
+        every = zip(rows, asked.rows, texts, looked(network, examples, rows, texts), strict=True)
         return [
             {
                 "row": int(row),
-                "read": _pieces(unit, read),
-                "written": [*_pieces(output.unit, text), ""],
+                **self.places(prepared, examples.inputs, int(k)),
+                "written": [*pieces(output.unit, text), ""],
                 "weights": weights.round(3).tolist(),
             }
-            for row, read, text, weights in every
+            for k, row, text, weights in every
         ]
+
+
+def pieces(unit: units.Unit, symbols: Array) -> list[str]:
+    """The text of every symbol."""
+    return [unit.decode([symbol]) for symbol in symbols.tolist()]
 
 
 def _all_over(rows: Integers, count: int) -> Integers:
@@ -214,17 +220,7 @@ def _output(prepared: PreparedExamples) -> WrittenTexts:
     return output
 
 
-def _unit(input: Input) -> units.Unit:
-    assert isinstance(input, SymbolTexts)
-    return input.unit
-
-
 def _search(output: WrittenTexts) -> Search:
     return Search(
         beams=output.beams, length_norm=output.length_norm, longest=output.longest, forbidden=output.unit.unknown
     )
-
-
-def _pieces(unit: units.Unit, symbols: Array) -> list[str]:
-    """The text of every symbol."""
-    return [unit.decode([symbol]) for symbol in symbols.tolist()]

@@ -31,30 +31,33 @@ class Writings:
     log_probabilities: Ragged
 
 
-def write(network: Any, examples: Examples, search: Search) -> Writings:
-    """Return the most probable texts that are found for all rows, in their order."""
-    texts: list[Array] = [np.empty(0)] * len(examples)
-    sure: list[Array] = [np.empty(0)] * len(examples)
-    for rows in _batches(examples):
-        batch = examples.inputs.batch(rows), torch.from_numpy(examples.lengths[rows])
+def write(network: Any, examples: Examples, search: Search, rows: Integers | None = None) -> Writings:
+    """Return the most probable texts that are found for some rows, or for all, in their order."""
+    asked = np.arange(len(examples)) if rows is None else rows
+    texts: list[Array] = [np.empty(0)] * len(asked)
+    sure: list[Array] = [np.empty(0)] * len(asked)
+    order = np.argsort(-examples.lengths[asked], kind="stable")
+    for places in (order[first : first + LOOKED_AT] for first in range(0, len(order), LOOKED_AT)):
+        batch = examples.inputs.batch(asked[places]), torch.from_numpy(examples.lengths[asked[places]])
         found = beam_search(network, *batch, search)
         chosen = _said(network, *batch, found)
-        for k, row in enumerate(rows):
-            texts[row], sure[row] = found[k], chosen[k]
+        for k, place in enumerate(places):
+            texts[place], sure[place] = found[k], chosen[k]
     return Writings(_ragged(texts, np.int32), _ragged(sure, np.float32))
 
 
-def looked(network: Any, examples: Examples, texts: list[Array]) -> list[Array]:
-    """Return for each row where its writer looks at each step of its text, the end included, (S, T)."""
-    rows = np.arange(len(examples))
+def looked(network: Any, examples: Examples, rows: Integers, texts: list[Array]) -> list[Array]:
+    """Return for each of these rows where its writer looks at each step of its text, the end included, (S, T)."""
+    lengths = examples.lengths[rows]
     with torch.inference_mode():
-        written, _ = network(examples.inputs.batch(rows), torch.from_numpy(examples.lengths), _targets(network, texts))
+        batch = examples.inputs.batch(rows), torch.from_numpy(lengths)
+        written, _ = network(*batch, _targets(network, texts))
     weights = written.weights.float().cpu().numpy()
-    return [weights[k, : len(text) + 1, : examples.lengths[k]] for k, text in enumerate(texts)]
+    return [weights[k, : len(text) + 1, : lengths[k]] for k, text in enumerate(texts)]
 
 
 @torch.inference_mode()
-def _said(network: Any, inputs: torch.Tensor, lengths: torch.Tensor, texts: list[Array]) -> list[Array]:
+def _said(network: Any, inputs: Any, lengths: torch.Tensor, texts: list[Array]) -> list[Array]:
     """ln P of every symbol of each text and of its end."""
     targets = _targets(network, texts)
     losses = network.losses(inputs, lengths, targets).cpu().numpy()
@@ -66,11 +69,6 @@ def _said(network: Any, inputs: torch.Tensor, lengths: torch.Tensor, texts: list
 def _targets(network: Any, texts: list[Array]) -> torch.Tensor:
     ended = [np.append(text, network.writer.end) for text in texts]
     return torch.from_numpy(_ragged(ended, np.int64).padded(np.arange(len(ended)), IGNORED))
-
-
-def _batches(examples: Examples) -> list[Integers]:
-    order = np.argsort(-examples.lengths, kind="stable")
-    return [order[first : first + LOOKED_AT] for first in range(0, len(order), LOOKED_AT)]
 
 
 def _ragged(rows: list[Array], kind: Any) -> Ragged:

@@ -1,9 +1,10 @@
 """Many-to-many of unequal lengths: one recurrence reads, another writes and looks back at what was read.
 
-It knows numbers of symbols, not what they stand for.
+It knows numbers of symbols, not what they stand for; what is read may be anything that a reader makes a sequence of.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,15 +24,21 @@ class Read:
 
     Attributes:
         memory: the reader's states.
-        symbols: (T, B), the symbols that were read.
+        symbols: (T, B), the symbols that were read; None where they are not copied.
     """
 
     memory: Memory
-    symbols: Tensor
+    symbols: Tensor | None
 
     def rows(self, chosen: Tensor) -> "Read":
         """Some rows of the batch."""
-        return Read(self.memory.rows(chosen), self.symbols.index_select(1, chosen))
+        symbols = None if self.symbols is None else self.symbols.index_select(1, chosen)
+        return Read(self.memory.rows(chosen), symbols)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies."""
+        return self.memory.values.device
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ class Writer(nn.Module):
     def log_probabilities(self, written: Written, read: Read) -> Tensor:
         """ln P of every symbol that may come next, (S, B, V + 1)."""
         said = self.scores(written.features).log_softmax(-1)
-        if written.copying is None:
+        if written.copying is None or read.symbols is None:
             return said
         copied = torch.sigmoid(_exact(written.copying)).unsqueeze(-1)
         weights = _exact(written.weights.transpose(0, 1))
@@ -160,8 +167,8 @@ class EncoderDecoder(nn.Module):
     therefore of half the writer's size if it has two, and of the same number of layers.
 
     Args:
-        reader: symbols -> features (T, B, I); None where what is read and what is written are the same symbols, which
-            the writer's embedding then stands for too.
+        reader: what is read -> features (T, B, I); None where what is read and what is written are the same symbols,
+            which the writer's embedding then stands for too.
         encoder: any Elman layer, time first.
         writer: looks back at the encoder's output.
         label_smoothing: the share of a target's probability that all symbols get alike in training.
@@ -172,18 +179,19 @@ class EncoderDecoder(nn.Module):
         self.reader, self.encoder, self.writer = reader, encoder, writer
         self.label_smoothing = label_smoothing
 
-    def read(self, inputs: Tensor, lengths: Tensor) -> tuple[Read, Carried]:
-        """Read symbols (T, B) of rows of these lengths (B,)."""
+    def read(self, inputs: Any, lengths: Tensor) -> tuple[Read, Carried]:
+        """Read rows of these lengths (B,), as the reader takes them; symbols (T, B)."""
         inputs = inputs.to(self.writer.bias.device)
         embedded = (self.reader or self.writer.embedding)(inputs)
         features, state = self.encoder.scan(self.writer.before(embedded), None, lengths)
         memory = self.writer.attention.remember(features, lengths)
-        return Read(memory, inputs), self.writer.begin(self._bridge(state))
+        copied = None if self.writer.gate is None else inputs
+        return Read(memory, copied), self.writer.begin(self._bridge(state))
 
-    def forward(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Written, Read]:
+    def forward(self, inputs: Any, lengths: Tensor, targets: Tensor) -> tuple[Written, Read]:
         """Return what is thought before each of the targets (S, B), those before it given."""
         read, carried = self.read(inputs, lengths)
-        targets = targets.to(read.symbols.device)
+        targets = targets.to(read.device)
         before = torch.cat([torch.full_like(targets[:1], self.writer.end), targets[:-1]])
         before = torch.where(before == IGNORED, self.writer.end, before)
         return self.writer(before, carried, read)[0], read
@@ -193,15 +201,15 @@ class EncoderDecoder(nn.Module):
             return state
         return tuple(torch.cat([tensor[0::2], tensor[1::2]], -1) for tensor in state)
 
-    def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
+    def losses(self, inputs: Any, lengths: Tensor, targets: Tensor) -> Tensor:
         """-ln P of each target that is not IGNORED, (N,), one step after the other; smoothed while training."""
         written, read = self(inputs, lengths, targets)
-        targets = targets.to(read.symbols.device)
+        targets = targets.to(read.device)
         scored = targets != IGNORED
         wanted = targets[scored].unsqueeze(-1)
         said = self.writer.scores(self.writer.after(written.features)[scored]).log_softmax(-1)
         chosen = said.gather(-1, wanted).squeeze(-1)
-        if written.copying is not None:
+        if written.copying is not None and read.symbols is not None:
             gate = _exact(written.copying)[scored]
             pointed = _pointed(_exact(written.weights), read.symbols, targets)[scored].clamp_min(SMALLEST)
             chosen = torch.logaddexp(F.logsigmoid(-gate) + chosen, F.logsigmoid(gate) + pointed.log())

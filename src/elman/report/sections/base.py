@@ -17,3 +17,8 @@ class Section:
     name: str
     title: str
     view: Callable[[Record], Mapping[str, Any] | None]
+
+
+def image(value: Any) -> str:
+    """An image of a run as a page may hold it: a PNG written out in letters, or nothing."""
+    return value if isinstance(value, str) and value.startswith("data:image/png;base64,") else ""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from elman.report.record import Record, is_number
+from elman.report.sections.base import image
 
 
 def view(record: Record) -> dict[str, Any] | None:
@@ -17,6 +18,7 @@ def _mistake(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "row": entry.get("row"),
         "input": str(entry.get("input") or ""),
+        "image": image(entry.get("image")),
         "truth": str(entry.get("truth")),
         "answer": str(entry.get("answer")),
         "probability": sure if is_number(sure) else None,

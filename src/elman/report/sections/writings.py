@@ -3,6 +3,7 @@
 from typing import Any
 
 from elman.report.record import Record
+from elman.report.sections.base import image
 
 
 def view(record: Record) -> dict[str, Any] | None:
@@ -14,4 +15,5 @@ def view(record: Record) -> dict[str, Any] | None:
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
     texts = {name: str(entry.get(name) or "") for name in ("input", "truth", "answer")}
+    texts["image"] = image(entry.get("image"))
     return texts | {"row": entry.get("row"), "right": texts["truth"].strip() == texts["answer"].strip()}

@@ -1,0 +1,32 @@
+"""Videos frame by frame, with the right tag below each and, where it is another one, the answer."""
+
+from typing import Any
+
+from elman.report.record import Record
+from elman.report.sections.base import image
+
+FRAMES = ("images", "truth", "answer")
+
+
+def view(record: Record) -> dict[str, Any] | None:
+    """Rows from all over the part that was scored."""
+    found = record.get("films")
+    films = [_film(entry) for entry in found if _is_film(entry)] if isinstance(found, list) else []
+    return {"films": films} if films else None
+
+
+def _film(entry: dict[str, Any]) -> dict[str, Any]:
+    frames = zip(entry["images"], entry["truth"], entry["answer"], strict=True)
+    return {
+        "row": entry.get("row"),
+        "frames": [
+            {"image": image(picture), "truth": str(truth), "answer": None if answer == truth else str(answer)}
+            for picture, truth, answer in frames
+        ],
+    }
+
+
+def _is_film(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), list) for name in FRAMES):
+        return False
+    return len({len(entry[name]) for name in FRAMES}) == 1
