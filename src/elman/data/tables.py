@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import flaws
+from elman.data import flaws, sound
 from elman.errors import DataError, UsageError
 
 Rows = npt.NDArray[np.int64]
@@ -68,8 +68,12 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What it holds: text, number, texts (a list of texts a row), numbers (lists of numbers, or of such lists)."""
-        return kind(self.values.dtype)
+        """What it holds: text, number, texts (a list of texts a row), numbers (lists of numbers, or of such lists).
+
+        Texts that are names of sound files are recordings.
+        """
+        found = kind(self.values.dtype)
+        return "recordings" if found == "text" and sound.are_named(self.values) else found
 
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
         """Return some of the rows."""

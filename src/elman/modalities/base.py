@@ -5,6 +5,7 @@ way in and, where it can be an output, a head on the way out. It does not know t
 """
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 from torch import Tensor, nn
@@ -102,6 +103,21 @@ class Input(Modality):
     @abstractmethod
     def encode(self, column: Column) -> Encoded:
         """Turn a column into numbers; DataError names the first row that cannot be read."""
+
+    def keep(self, column: Column, place: Path) -> Encoded:
+        """Encode a column whose rows lie at `place`, and keep beside them what could not be encoded from them alone."""
+        del place
+        return self.encode(column)
+
+    def kept(self, column: Column, place: Path) -> Encoded:
+        """Return what `keep` returned, for the column as it was read back from `place`."""
+        del place
+        return self.encode(column)
+
+    def found_at(self, place: Path) -> list[str] | None:
+        """Return the values that a file or folder stands for which is no table; None where it stands for none."""
+        del place
+        return None
 
     @abstractmethod
     def reader(self, features: int) -> Reader:

@@ -24,7 +24,7 @@ TASKS = {
     ),
     "classification": Entry(
         "elman.tasks.classification:Classification",
-        "give a whole text or series one of a few labels",
+        "give a whole text, series or recording one of a few labels",
     ),
     "tagging": Entry(
         "elman.tasks.tagging:Tagging",
@@ -37,6 +37,10 @@ TASKS = {
     "summarization": Entry(
         "elman.tasks.summarization:Summarization",
         "write a short text that says what a long one is about",
+    ),
+    "speech-recognition": Entry(
+        "elman.tasks.speech_recognition:SpeechRecognition",
+        "write down what is said in a recording",
     ),
     "forecasting": Entry(
         "elman.tasks.forecasting:Forecasting",

@@ -1,4 +1,4 @@
-"""Classification: one label for a whole text or series. Many-to-one."""
+"""Classification: one label for a whole text, series or recording. Many-to-one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 from elman.data.tables import Column
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
+from elman.modalities.recordings import Recordings
 from elman.modalities.series import Series
 from elman.modalities.symbols import SymbolTexts
 from elman.modalities.words import Words
@@ -15,13 +16,14 @@ from elman.tasks.answering import Answers
 from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
 from elman.tasks.prepared import PreparedExamples
+from elman.tasks.sound import SoundOptions, recordings
 from elman.training.options import option
 
 UNITS = ("word", "char", "byte", "subword")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationOptions(ExampleOptions):
+class ClassificationOptions(SoundOptions, ExampleOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     unit: str = option("word", "what texts are cut into: word, char, byte or subword", choices=UNITS)
@@ -36,17 +38,21 @@ class Classification(ExampleTask):
     name = "classification"
     topology = "many-to-one"
     metric = "accuracy, macro F1"
-    baseline_name = "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series"
+    baseline_name = (
+        "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series and recordings"
+    )
     Options = ClassificationOptions
-    inputs = ("numbers", "texts", "text")
+    inputs = ("recordings", "numbers", "texts", "text")
     answers = ("text", "number")
-    modalities = (Words, SymbolTexts, Series, Label)
+    modalities = (Words, SymbolTexts, Series, Recordings, Label)
 
     def fit(
         self, input: Column, outputs: list[Column], options: ClassificationOptions
     ) -> tuple[Input, Sequence[Output]]:
-        """A series, words or symbols; one label."""
+        """A series, a recording, words or symbols; one label."""
         o, labels = options, [Label.fit(column) for column in outputs]
+        if input.kind == "recordings":
+            return recordings(input, o), labels
         if input.kind == "numbers":
             return Series.fit(input, o.noise), labels
         if o.unit == "word":
@@ -64,7 +70,7 @@ class Classification(ExampleTask):
         }
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
-        """The most frequent label; logistic regression on words, or for series the nearest row."""
+        """The most frequent label; logistic regression on words, or for series and recordings the nearest row."""
         return labels_of_rows.baselines(prepared, part, next(iter(prepared.outputs)))
 
     def showcase(self, network: Any, prepared: PreparedExamples, options: ClassificationOptions) -> dict[str, Any]:

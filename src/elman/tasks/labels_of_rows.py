@@ -6,6 +6,7 @@ import numpy as np
 
 from elman.baselines import labels as naive
 from elman.data.ragged import Array, Integers
+from elman.modalities.recordings import EncodedRecordings
 from elman.modalities.series import EncodedSeries
 from elman.tasks import measures
 from elman.tasks.answering import Answers
@@ -18,13 +19,13 @@ MATRIX, PAIRS, MISTAKES, SHOWN = 100, 20, 12, 400
 
 
 def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
-    """Return the figures of the most frequent label, and of a linear model of words or of the nearest series."""
+    """Return the figures of the most frequent label, and of a linear model of words or of the nearest row."""
     targets, symbols = prepared.examples(part).targets[name].values, len(prepared.outputs[name].symbols)
     train = prepared.examples("train").targets[name].values
     usual = np.full(len(targets), naive.most_frequent(train))
     found: list[Score] = [{"name": "most frequent label", **measures.of_labels(usual, targets, symbols)}]
     inputs = prepared.examples("train").inputs
-    series = isinstance(inputs, EncodedSeries)
+    series = isinstance(inputs, EncodedSeries | EncodedRecordings)
     title = "nearest neighbour" if series else "TF-IDF and logistic regression"
     choices = _nearest(prepared, part, name) if series else linear(prepared, part, name)
     title += f" on the first {LIMIT:,} rows" if len(train) > LIMIT else ""

@@ -159,8 +159,13 @@ class TableTask(Task):
         return more
 
     def rows(self, prepared: PreparedExamples, data: Path | None) -> Table:
-        """Read a table, or standard input: JSON lines, or a text in each line."""
-        return tables.from_stdin(prepared.input_name) if data is None else tables.read(data)
+        """Read a table, or standard input: JSON lines, or a text in each line; or what the input finds at `data`."""
+        if data is None:
+            return tables.from_stdin(prepared.input_name)
+        found = prepared.input.found_at(data)
+        if found is None:
+            return tables.read(data)
+        return tables.from_rows([{prepared.input_name: value} for value in found], data.name or str(data))
 
     def asked(self, prepared: PreparedExamples, rows: Table | list[Any]) -> Column:
         """Return the column to answer, of a table or of rows given in Python."""

@@ -16,7 +16,7 @@ from elman.data import parts, tables
 from elman.data.ragged import Integers
 from elman.data.tables import Column, Table
 from elman.errors import DataError, RunError
-from elman.modalities.base import Answer, Input, Output
+from elman.modalities.base import Answer, Encoded, Input, Output
 from elman.tasks.base import Files, Prepared
 from elman.training.examples import Examples
 
@@ -85,21 +85,24 @@ class PreparedExamples(Prepared):
     def examples(self, part: str) -> Examples:
         """Return a part, encoded."""
         if part not in self._examples:
-            self._examples[part] = self.encode({name: self.column(part, name) for name in self.names})
+            columns = {name: self.column(part, name) for name in self.names}
+            kept = self.input.kept(columns[self.input_name], self.places[part])
+            self._examples[part] = self.encode(columns, kept)
         return self._examples[part]
 
     def add(self, part: str, columns: Mapping[str, Column], file: Path, folder: Path) -> None:
         """Check and encode a part, and keep its rows in `folder`."""
-        self._examples[part] = made = self.encode(columns)
+        place = folder / f"{part}.parquet"
+        self._examples[part] = made = self.encode(columns, self.input.keep(columns[self.input_name], place))
         row = pl.Series(ROW, columns[self.input_name].rows)
         frame = pl.DataFrame([row, *(column.values.alias(COLUMN + name) for name, column in columns.items())])
-        self.places[part] = files.replace(folder / f"{part}.parquet", frame.write_parquet)
+        self.places[part] = files.replace(place, frame.write_parquet)
         facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": len(made)}
         self.facts[part] = facts | self.input.facts(made.inputs)
 
-    def encode(self, columns: Mapping[str, Column]) -> Examples:
-        """Encode the input, and those outputs that are there."""
-        inputs = self.input.encode(columns[self.input_name])
+    def encode(self, columns: Mapping[str, Column], kept: Encoded | None = None) -> Examples:
+        """Encode the input, unless it was kept encoded, and those outputs that are there."""
+        inputs = self.input.encode(columns[self.input_name]) if kept is None else kept
         targets = {name: output.encode(columns[name]) for name, output in self.outputs.items() if name in columns}
         made = Examples(inputs, targets, {name: output.stepwise for name, output in self.outputs.items()})
         for name, encoded in targets.items():
