@@ -4,9 +4,11 @@ The unit does the cutting. It does not know what they are heard in.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 
 from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column
@@ -36,11 +38,11 @@ class Transcripts(Answer):
     @classmethod
     def fit(cls, column: Column, unit: str, limit: int, beams: int) -> Self:
         """Learn the symbols of the texts."""
-        return cls(learnt([column], unit, limit), beams)
+        return cls(learnt([_spaced(column)], unit, limit), beams)
 
     def encode(self, column: Column) -> Ragged:
         """Cut every text; DataError names the first row that is empty."""
-        return SymbolTexts(self.unit, ANY).encode(column).rows
+        return SymbolTexts(self.unit, ANY).encode(_spaced(column)).rows
 
     def head(self, features: int) -> CategoricalHead:
         """Return a new head that scores every symbol and the blank."""
@@ -62,6 +64,13 @@ class Transcripts(Answer):
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Take what `to_dict` returned."""
         return cls(units.load(value), value["beams"])
+
+
+def _spaced(column: Column) -> Column:
+    """The column with single spaces in its texts: how wide they are cannot be heard."""
+    if column.kind != "text":
+        return column
+    return replace(column, values=column.values.cast(pl.String).str.replace_all(r"\s+", " ").str.strip_chars())
 
 
 def repeats(texts: Ragged) -> Integers:

@@ -187,11 +187,11 @@ def _check_long_enough(prepared: PreparedExamples, part: str) -> None:
     short = np.flatnonzero(examples.lengths < texts.lengths + again)
     if not len(short):
         return
-    row, noun = int(short[0]), transcripts(prepared).unit.noun
-    needed = f"{texts.lengths[row]:,} {noun}s" + f" and {again[row]:,} that follow themselves" * (again[row] > 0)
-    others = f" ({len(short) - 1:,} more rows are like it)" * (len(short) > 1)
+    row, noun, more = int(short[0]), transcripts(prepared).unit.noun, len(short) - 1
+    twice = f", {again[row]:,} of them twice in a row," if again[row] else ""
+    others = f" (the same holds for {more:,} more)" if more else ""
     raise prepared.column(part, name).error(
         row,
-        f"has {needed}, but its recording is only {examples.lengths[row]:,} time steps long{others}; "
+        f"has {texts.lengths[row]:,} {noun}s{twice} but its recording only {examples.lengths[row]:,} time steps{others}; "
         "mend or remove the row, or take a smaller --stride or another --unit",
     )

@@ -3,7 +3,6 @@
 It knows networks of one output and their examples, and nothing of figures.
 """
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +15,15 @@ from elman.data.ragged import Array, Integers, Ragged
 from elman.generation.alignment import heard_at
 from elman.generation.prefix_beam import greedy, prefix_beam_search
 from elman.modalities.base import IGNORED
-from elman.modalities.recordings import Recordings
+from elman.modalities.filterbank import HOP, WINDOW
+from elman.modalities.recordings import STEP, Recordings
 from elman.modalities.transcripts import Transcripts
 from elman.tasks.prepared import PreparedExamples
 from elman.training.examples import SCORING_ROWS, Examples
 from elman.training.transcribing import losses_of
+
+COLUMNS = 150
+"""About so many moments are drawn of a recording."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,7 @@ def ragged(rows: list[Array]) -> Ragged:
 
 
 def pictures(network: Any, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:
-    """Return for some rows of the part that is shown what sounds, and how probable each symbol is, at every time.
-
-    `sound` is the loudness by band and frame as letters: (C, T) bytes in base 64, from silent to loud.
-    """
+    """Return for some rows of the part that is shown what sounds, and how probable each symbol is, at every time."""
     part, output = prepared.shown, transcripts(prepared)
     examples, column = prepared.examples(part), prepared.column(part, prepared.input_name).take(rows)
     heard = hear(network, examples, output, rows)
@@ -91,14 +91,25 @@ def pictures(network: Any, prepared: PreparedExamples, rows: Integers) -> list[d
                 "text": output.text(symbols.tolist()),
                 "symbols": output.pieces(symbols),
                 "at": recorded(prepared).seconds(heard.steps[k]).round(3).tolist(),
+                "lasts": round(len(frames) * HOP + WINDOW - HOP, 4),
                 "times": recorded(prepared).seconds(np.arange(len(curves))).round(4).tolist(),
                 "curves": [curves[:, symbol].tolist() for symbol in dict.fromkeys(symbols.tolist())],
                 "blank": curves[:, output.blank].tolist(),
-                "bands": frames.shape[1],
-                "sound": base64.b64encode((frames.T.astype(np.int16) + 128).astype(np.uint8).tobytes()).decode(),
+                "sound": _drawn(frames),
             }
         )
     return found
+
+
+def _drawn(frames: Array) -> list[str]:
+    """Loudness in digits, 0 for two deviations below the mean, 9 for two above: a text for each pair of bands."""
+    columns = -(-len(frames) // max(1, len(frames) // COLUMNS))
+    cut = np.linspace(0, len(frames), min(columns, len(frames)) + 1).astype(np.int64)[:-1]
+    pairs = np.arange(0, frames.shape[1], 2)
+    sums = np.add.reduceat(np.add.reduceat(frames.astype(np.float64), cut), pairs, 1)
+    means = sums / np.diff(np.append(cut, len(frames)))[:, None] / np.diff(np.append(pairs, frames.shape[1]))
+    levels = np.clip(np.round(4.5 + means / STEP * 2.25), 0, 9).astype(np.int64)
+    return ["".join(map(str, row)) for row in levels.T]
 
 
 def recorded(prepared: PreparedExamples) -> Recordings:
