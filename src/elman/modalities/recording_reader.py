@@ -35,7 +35,7 @@ class RecordingReader(Reader):
     """features = norm(relu(W * x)): a convolution over time that takes a step for every `stride` frames.
 
     A row of T frames has ceil(T / stride) steps; step j looks at the frames j stride - stride ... j stride + stride.
-    Beyond a row's end it sees zeros, whatever lies beside the row.
+    Beyond a row's end it sees zeros, whatever lies beside the row. It is computed as one product of all steps.
 
     Args:
         bands: C.
@@ -47,14 +47,16 @@ class RecordingReader(Reader):
     def __init__(self, bands: int, features: int, stride: int, masks: int) -> None:
         super().__init__()
         self.features, self.masks = features, masks
-        self.convolution = nn.Conv1d(bands, features, 2 * stride + 1, stride, padding=stride)
+        self.stride, self.width = stride, 2 * stride + 1
+        self.convolution = nn.Linear(bands * self.width, features)
         self.norm = nn.LayerNorm(features)
 
     def forward(self, batch: RecordingBatch) -> Tensor:
         """Return (ceil(T / stride), B, F)."""
         frames = masked(batch.frames, batch.lengths, self.masks) if self.training and self.masks else batch.frames
-        convolved: Tensor = self.convolution(frames.permute(1, 2, 0))
-        found: Tensor = self.norm(convolved.permute(2, 0, 1).relu())
+        padded = nn.functional.pad(frames, (0, 0, 0, 0, self.stride, self.stride))
+        seen = padded.unfold(0, self.width, self.stride).flatten(2)
+        found: Tensor = self.norm(self.convolution(seen).relu())
         return found
 
 

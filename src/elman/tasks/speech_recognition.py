@@ -189,9 +189,10 @@ def _check_long_enough(prepared: PreparedExamples, part: str) -> None:
         return
     row, noun, more = int(short[0]), transcripts(prepared).unit.noun, len(short) - 1
     twice = f", {again[row]:,} of them twice in a row," if again[row] else ""
-    others = f" (the same holds for {more:,} more)" if more else ""
+    others = f" (and so in {more:,} rows more)" if more else ""
+    steps = f"{examples.lengths[row]:,} time steps{others}"
     raise prepared.column(part, name).error(
         row,
-        f"has {texts.lengths[row]:,} {noun}s{twice} but its recording only {examples.lengths[row]:,} time steps{others}; "
+        f"has {texts.lengths[row]:,} {noun}s{twice} but its recording only {steps}; "
         "mend or remove the row, or take a smaller --stride or another --unit",
     )
