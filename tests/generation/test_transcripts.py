@@ -73,6 +73,7 @@ def test_what_is_forbidden_is_not_written():
     found = said()
     assert any(0 in text for text in prefix_beam_search(found, LENGTHS, 8))
     assert not any(0 in text for text in prefix_beam_search(found, LENGTHS, 8, forbidden=0))
+    assert not any(0 in text for text in greedy(found, LENGTHS, forbidden=0))
 
 
 def test_a_row_is_told_as_if_it_stood_alone():

@@ -15,15 +15,16 @@ FACTOR = 6_364_136_223_846_793_005
 """Multiplies the number that stands for a text before a symbol is added (Knuth's, for 64 bits)."""
 
 
-def greedy(said: Tensor, lengths: Tensor) -> list[Array]:
+def greedy(said: Tensor, lengths: Tensor, forbidden: int | None = None) -> list[Array]:
     """Return for each row its most probable symbol at every step, runs of one taken together, blanks left out.
 
     Args:
         said: (T, B, V + 1).
         lengths: (B,).
+        forbidden: a symbol that is never written.
     """
     blank = said.shape[-1] - 1
-    best = certain(said, lengths).argmax(-1)
+    best = _allowed(said, lengths, forbidden).argmax(-1)
     begun = torch.ones_like(best, dtype=torch.bool)
     begun[1:] = best[1:] != best[:-1]
     kept = begun & (best != blank)
@@ -66,9 +67,7 @@ def prefix_beam_search(said: Tensor, lengths: Tensor, beams: int, forbidden: int
         forbidden: a symbol that is never written.
     """
     rows, symbols = said.shape[1:]
-    said = certain(said, lengths)
-    if forbidden is not None:
-        said[..., forbidden] = -torch.inf
+    said = _allowed(said, lengths, forbidden)
     nothing = said.new_full((rows, beams), -torch.inf)
     ended = nothing.clone()
     ended[:, 0] = 0.0
@@ -129,6 +128,13 @@ def _traced(came: list[tuple[Array, Array]], best: Array, blank: int) -> list[Ar
         added[step] = symbols[rows, place]
         place = origin[rows, place]
     return [column[column != blank] for column in added.T]
+
+
+def _allowed(said: Tensor, lengths: Tensor, forbidden: int | None) -> Tensor:
+    found = certain(said, lengths)
+    if forbidden is not None:
+        found[..., forbidden] = -torch.inf
+    return found
 
 
 def certain(said: Tensor, lengths: Tensor) -> Tensor:

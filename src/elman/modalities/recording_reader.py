@@ -54,8 +54,11 @@ class RecordingReader(Reader):
     def forward(self, batch: RecordingBatch) -> Tensor:
         """Return (ceil(T / stride), B, F)."""
         frames = masked(batch.frames, batch.lengths, self.masks) if self.training and self.masks else batch.frames
-        padded = nn.functional.pad(frames, (0, 0, 0, 0, self.stride, self.stride))
-        seen = padded.unfold(0, self.width, self.stride).flatten(2)
+        return self.over(nn.functional.pad(frames, (0, 0, 0, 0, self.stride, self.stride)))
+
+    def over(self, frames: Tensor) -> Tensor:
+        """Return the features of the steps all of whose frames are there, for frames (T, B, C) as they are."""
+        seen = frames.unfold(0, self.width, self.stride).flatten(2)
         found: Tensor = self.norm(self.convolution(seen).relu())
         return found
 

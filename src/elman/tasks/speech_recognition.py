@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
 from elman import layers
 from elman.baselines.labels import nearest_row
 from elman.data.ragged import Integers
 from elman.data.tables import Column, Table
 from elman.errors import UsageError
+from elman.generation.listening import SpeechStream
 from elman.modalities import units
 from elman.modalities.base import Answer, Input
 from elman.modalities.recordings import Recordings
@@ -155,6 +157,12 @@ class SpeechRecognition(TableTask):
             "writings": self._written(network, prepared, _all_over(np.arange(len(lengths)), SHOWN)),
             "heard": pictures(network, prepared, _all_over(short, PICTURED)),
         }
+
+    def stream(self, network: SharedEncoder, prepared: PreparedExamples, weights: torch.dtype | None) -> SpeechStream:
+        """Return the network as one that listens on and on."""
+        if weights is not None:
+            raise UsageError("a stream of speech keeps its weights as they are; leave out weights=")
+        return SpeechStream(network, recorded(prepared), transcripts(prepared))
 
     def _written(self, network: SharedEncoder, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:
         part, output, (name,) = prepared.shown, transcripts(prepared), prepared.outputs

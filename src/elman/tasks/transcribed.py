@@ -50,7 +50,7 @@ def hear(network: Any, examples: Examples, output: Transcripts, chosen: Integers
     for places in in_order(examples.lengths[chosen], SCORING_ROWS):
         said, lengths = listened(network, examples, chosen[places])
         if output.beams == 1:
-            found = ragged(greedy(said, lengths))
+            found = ragged(greedy(said, lengths, output.unit.unknown))
         else:
             found = ragged(prefix_beam_search(said, lengths, output.beams, output.unit.unknown))
         padded = torch.from_numpy(found.padded(np.arange(len(found)), IGNORED))
