@@ -158,7 +158,7 @@ def test_a_recording_that_is_too_short_for_its_text_is_named_by_row(folder, tmp_
     with pytest.raises(DataError) as error:
         elman.train("speech-recognition", table, held_out=0.1, seed=1, out=tmp_path / "r", quiet=True, **TINY)
     assert "row 5, column 'text' has 299 characters but its recording only" in str(error.value)
-    assert "(and so in 1 rows more)" in str(error.value)
+    assert "(1 more like it)" in str(error.value)
     assert not (tmp_path / "r").exists()
 
 

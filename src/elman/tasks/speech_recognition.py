@@ -197,7 +197,7 @@ def _check_long_enough(prepared: PreparedExamples, part: str) -> None:
         return
     row, noun, more = int(short[0]), transcripts(prepared).unit.noun, len(short) - 1
     twice = f", {again[row]:,} of them twice in a row," if again[row] else ""
-    others = f" (and so in {more:,} rows more)" if more else ""
+    others = f" ({more:,} more like it)" if more else ""
     steps = f"{examples.lengths[row]:,} time steps{others}"
     raise prepared.column(part, name).error(
         row,
