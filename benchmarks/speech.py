@@ -3,10 +3,10 @@
     ELMAN_DATA=FOLDER python benchmarks/speech.py [--tables PLACE] [NAME ...] [OPTION ...]
 
 FOLDER holds fsdd/recordings.tar.xz, the Free Spoken Digit Dataset: six speakers; recordings 0 to 4 of each digit are
-its test part. A string is made of digits of one speaker, one behind the other: of recordings 10 to 49 for training, 5 to 9
-for validation, 0 to 4 for the test, so that no recording is in two parts. --tables only makes the tables, in PLACE.
-Options are passed on to `elman train`. Prints a row per run as it ends, and one JSON line. Needs the extras `audio` and
-`metrics`.
+its test part. A string is made of digits of one speaker, one behind the other: of recordings 10 to 49 for training, 5
+to 9 for validation, 0 to 4 for the test, so that no recording is in two parts. --tables only makes the tables, in
+PLACE. Options are passed on to `elman train`. Prints a row per run as it ends, and one JSON line. Needs the extras
+`audio` and `metrics`.
 """
 
 import csv
