@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import flaws
+from elman.data import flaws, sound
 from elman.errors import DataError, UsageError
 
 Rows = npt.NDArray[np.int64]

@@ -29,6 +29,8 @@ def hesitation(loss: float) -> str:
 
 
 MEASURES = {
+    "wer": Measure("Word error rate", "of the words wrong", "word errors"),
+    "cer": Measure("Character error rate", "of the characters wrong", "character errors"),
     "accuracy": Measure("Accuracy", "of the rows right", "accuracy", lower_is_better=False),
     "macro_f1": Measure("Macro F1", "macro F1", lower_is_better=False),
     "entity_f1": Measure("Entity F1", "entity F1", lower_is_better=False),
@@ -59,5 +61,5 @@ LOSS_UNITS = {
     "classification": "nats",
     "tagging": "nats",
     "video-tagging": "nats",
-} | dict.fromkeys(("translation", "summarization", "captioning"), "nats")
+} | dict.fromkeys(("translation", "summarization", "captioning", "speech-recognition"), "nats")
 """What a training loss is measured in, by task."""

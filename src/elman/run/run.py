@@ -15,6 +15,7 @@ import torch
 from elman import tasks
 from elman.diagnosis.result import Diagnosis
 from elman.errors import RunError
+from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
 from elman.run.folder import RunFolder
@@ -149,8 +150,10 @@ class Run:
         """
         return self._task.generate(self.network, self.prepared, prompt, length, Sampling(**sampling))
 
-    def stream(self, *, weights: torch.dtype | None = None) -> TextStream:
-        """Return the network as one that reads on and on, in constant memory; of a language model so far.
+    def stream(self, *, weights: torch.dtype | None = None) -> TextStream | SpeechStream:
+        """Return the network as one that reads or listens on and on, in constant memory.
+
+        A language model reads text, a speech recognizer that was trained with bidirectional=False hears samples.
 
         Args:
             weights: torch.bfloat16 or torch.int8 to keep the recurrent matrices in less memory, rounded, as

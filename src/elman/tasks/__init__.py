@@ -24,7 +24,7 @@ TASKS = {
     ),
     "classification": Entry(
         "elman.tasks.classification:Classification",
-        "give a whole text, series or image one of a few labels",
+        "give a whole text, series, image or recording one of a few labels",
     ),
     "tagging": Entry(
         "elman.tasks.tagging:Tagging",
@@ -45,6 +45,10 @@ TASKS = {
     "video-tagging": Entry(
         "elman.tasks.video_tagging:VideoTagging",
         "tag every frame of a video, and if asked label the video as well",
+    ),
+    "speech-recognition": Entry(
+        "elman.tasks.speech_recognition:SpeechRecognition",
+        "write down what is said in a recording",
     ),
     "forecasting": Entry(
         "elman.tasks.forecasting:Forecasting",

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from elman.errors import UsageError
+from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
 from elman.training.loop import Job, Monitor
@@ -126,7 +127,7 @@ class Task(ABC):
         del network, prepared, prompt, length, sampling
         raise UsageError(f"a {self.name} run does not generate; use `elman predict`")
 
-    def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> TextStream:
+    def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> TextStream | SpeechStream:
         """Return the network as one that reads on and on; UsageError where the task needs whole rows."""
         del network, prepared, weights
         raise UsageError(f"a {self.name} run reads whole rows, not a text without end; let it predict rows")

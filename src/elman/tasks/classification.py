@@ -1,4 +1,4 @@
-"""Classification: one label for a whole text, series or image. Many-to-one."""
+"""Classification: one label for a whole text, series, image or recording. Many-to-one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from elman.data.tables import Column
 from elman.modalities.base import Input, Output
 from elman.modalities.images import Images
 from elman.modalities.label import Label
+from elman.modalities.recordings import Recordings
 from elman.modalities.series import Series
 from elman.modalities.symbols import SymbolTexts
 from elman.modalities.words import Words
@@ -17,13 +18,14 @@ from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
 from elman.tasks.looking import StillOptions, stills
 from elman.tasks.prepared import PreparedExamples
+from elman.tasks.sound import SoundOptions, recordings
 from elman.training.options import option
 
 UNITS = ("word", "char", "byte", "subword")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationOptions(StillOptions, ExampleOptions):
+class ClassificationOptions(StillOptions, SoundOptions, ExampleOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     unit: str = option("word", "what texts are cut into: word, char, byte or subword", choices=UNITS)
@@ -38,19 +40,23 @@ class Classification(ExampleTask):
     name = "classification"
     topology = "many-to-one"
     metric = "accuracy, macro F1"
-    baseline_name = "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series and images"
+    baseline_name = (
+        "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series, images and recordings"
+    )
     Options = ClassificationOptions
-    inputs = ("images", "numbers", "texts", "text")
+    inputs = ("images", "recordings", "numbers", "texts", "text")
     answers = ("text", "number")
-    modalities = (Words, SymbolTexts, Series, Images, Label)
+    modalities = (Words, SymbolTexts, Series, Images, Recordings, Label)
 
     def fit(
         self, input: Column, outputs: list[Column], options: ClassificationOptions
     ) -> tuple[Input, Sequence[Output]]:
-        """An image, a series, words or symbols; one label."""
+        """An image, a recording, a series, words or symbols; one label."""
         o, labels = options, [Label.fit(column) for column in outputs]
         if input.kind == "images":
             return stills(input, o), labels
+        if input.kind == "recordings":
+            return recordings(input, o), labels
         if input.kind == "numbers":
             return Series.fit(input, o.noise), labels
         if o.unit == "word":
@@ -68,7 +74,7 @@ class Classification(ExampleTask):
         }
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
-        """The most frequent label; logistic regression on words, or for series the nearest row."""
+        """The most frequent label; logistic regression on words, or for series and recordings the nearest row."""
         return labels_of_rows.baselines(prepared, part, next(iter(prepared.outputs)))
 
     def showcase(self, network: Any, prepared: PreparedExamples, options: ClassificationOptions) -> dict[str, Any]:

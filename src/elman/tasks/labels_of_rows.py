@@ -7,6 +7,7 @@ import numpy as np
 from elman.baselines import labels as naive
 from elman.data.ragged import Array, Integers
 from elman.modalities.images import EncodedImages
+from elman.modalities.recordings import EncodedRecordings
 from elman.modalities.series import EncodedSeries
 from elman.tasks import measures
 from elman.tasks.answering import Answers
@@ -25,7 +26,7 @@ def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
     train = prepared.examples("train").targets[name].values
     usual = np.full(len(targets), naive.most_frequent(train))
     found: list[Score] = [{"name": "most frequent label", **measures.of_labels(usual, targets, symbols)}]
-    measured = isinstance(prepared.examples("train").inputs, EncodedSeries | EncodedImages)
+    measured = isinstance(prepared.examples("train").inputs, EncodedSeries | EncodedImages | EncodedRecordings)
     title = "nearest neighbour" if measured else "TF-IDF and logistic regression"
     choices = _nearest(prepared, part, name) if measured else linear(prepared, part, name)
     title += f" on the first {LIMIT:,} rows" if len(train) > LIMIT else ""

@@ -1,0 +1,70 @@
+"""Where in a recording each symbol was heard: the sound as a picture, and below it how probable the symbols were."""
+
+import itertools
+import math
+from typing import Any
+
+from elman.report.charts import Axes, Chart, Line, draw
+from elman.report.record import Record, is_number
+
+
+def view(record: Record) -> dict[str, Any] | None:
+    """The pictures, each with its symbols at percentages of the width."""
+    found = record.get("heard")
+    shown = [_shown(entry) for entry in found if _is_whole(entry)] if isinstance(found, list) else []
+    pictures = [picture for picture in shown if picture["chart"] is not None]
+    return {"pictures": pictures} if pictures else None
+
+
+def _shown(entry: dict[str, Any]) -> dict[str, Any]:
+    symbols = zip(map(str, entry["symbols"]), entry["at"], strict=False)
+    return {
+        "row": entry.get("row"),
+        "input": str(entry.get("input") or ""),
+        "text": str(entry.get("text") or ""),
+        "symbols": [(symbol, round(100 * at / entry["lasts"], 2)) for symbol, at in symbols],
+        "chart": _chart(entry),
+        "sound": _picture(entry.get("sound")),
+    }
+
+
+def _chart(entry: dict[str, Any]) -> Chart | None:
+    """A curve for every symbol, and one for the blank, from the recording's beginning to its end."""
+    times = [0.0, *entry["times"], entry["lasts"]]
+    every = [("blank: none begins", entry["blank"], "level"), *(("", curve, "train") for curve in entry["curves"])]
+    names = ["a symbol", *[""] * len(entry["curves"])]
+    lines = [
+        Line(name or names.pop(0), times, [math.nan, *curve, math.nan], style)
+        for name, curve, style in every
+        if len(curve) == len(entry["times"])
+    ]
+    return draw("Probability", Axes("seconds", "", low=0.0, high=1.0), lines)
+
+
+def _picture(rows: Any) -> dict[str, Any] | None:
+    """The loudness of every band, high ones above, as a path of bars for each level; None where there is none."""
+    kept = [row for row in rows if isinstance(row, str) and row.isdecimal()] if isinstance(rows, list) else []
+    if not kept:
+        return None
+    paths = dict.fromkeys("123456789", "")
+    for height, row in enumerate(reversed(kept)):
+        place = 0
+        for level, run in itertools.groupby(row):
+            width = len(list(run))
+            if level in paths:
+                paths[level] += f"M{place} {height}h{width}v1h-{width}z"
+            place += width
+    return {
+        "width": max(map(len, kept)),
+        "height": len(kept),
+        "paths": [(round(int(level) / 9, 2), path) for level, path in paths.items() if path],
+    }
+
+
+def _is_whole(entry: Any) -> bool:
+    """Whether an entry has numbers where they are needed."""
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), list) for name in ("symbols", "curves")):
+        return False
+    rows = [entry.get(name) for name in ("at", "times", "blank")] + entry["curves"]
+    lasts = entry.get("lasts")
+    return all(isinstance(row, list) and all(map(is_number, row)) for row in rows) and is_number(lasts) and lasts > 0

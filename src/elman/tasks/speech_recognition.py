@@ -1,0 +1,206 @@
+"""Speech recognition: a recording becomes the text that is said in it. Synced many-to-many, with blanks between."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from elman import layers
+from elman.baselines.labels import nearest_row
+from elman.data.ragged import Integers
+from elman.data.tables import Column, Table
+from elman.errors import UsageError
+from elman.generation.listening import SpeechStream
+from elman.modalities import units
+from elman.modalities.base import Answer, Input
+from elman.modalities.recordings import Recordings
+from elman.modalities.transcripts import Transcripts, repeats
+from elman.tasks.base import Files, Score
+from elman.tasks.error_rates import LIBRARY, error_rates
+from elman.tasks.on_tables import TableOptions, TableTask
+from elman.tasks.prepared import PreparedExamples
+from elman.tasks.sound import SoundOptions, recordings
+from elman.tasks.text_measures import missing
+from elman.tasks.transcribed import frames_of, hear, pictures, recorded, transcripts
+from elman.topologies.shared import SharedEncoder, Synced
+from elman.training.options import option
+from elman.training.transcribing import TRANSCRIBING
+
+LIMIT = 20_000
+"""Rows of the training part that a baseline learns from."""
+SHOWN, PICTURED, WIDEST = 12, 4, 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechRecognitionOptions(SoundOptions, TableOptions):
+    """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
+
+    budget: ClassVar[dict[str, float]] = {"minutes": 4.0}
+
+    unit: str = option("char", "what texts are cut into: char, byte, word or subword", choices=tuple(units.UNITS))
+    symbols: int = option(1000, "how many subwords or words to tell apart", minimum=257, maximum=1 << 20)
+    bidirectional: bool = option(True, "hear each recording from both ends")
+    embedding: int = option(200, "features per time step that the recurrence reads", minimum=2)
+    input_dropout: float = option(0.1, "dropout of the features of a time step", minimum=0, maximum=0.99)
+    dropout: float = option(0.3, "dropout between layers and before the output", minimum=0, maximum=0.99)
+    beam: int = option(
+        8, "beginnings of a text that are followed at a time, for each row (1: none)", minimum=1, maximum=1000
+    )
+
+
+class SpeechRecognition(TableTask):
+    """P(text | x), read off the states of a recurrent network by connectionist temporal classification."""
+
+    name = "speech-recognition"
+    topology = "synced many-to-many"
+    metric = "word error rate, character error rate"
+    baseline_name = "most frequent transcript; that of the nearest recording"
+    Options = SpeechRecognitionOptions
+    inputs = ("recordings",)
+    answers = ("text",)
+    answer_names = ("text", "transcript", "transcription", "sentence", "words")
+    modalities = (Recordings, Transcripts)
+    learning = TRANSCRIBING
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what cannot be measured."""
+        return missing(LIBRARY, "word and character error rates")
+
+    def fit(
+        self, input: Column, outputs: list[Column], options: SpeechRecognitionOptions
+    ) -> tuple[Input, Sequence[Answer]]:
+        """Recordings, and one text."""
+        if len(outputs) > 1:
+            names = ", ".join(repr(column.name) for column in outputs)
+            raise UsageError(f"--output names {len(outputs)} columns, {names}; {self.name} writes one text")
+        o = options
+        return recordings(input, o), [Transcripts.fit(outputs[0], o.unit, o.symbols, o.beam)]
+
+    def prepare(self, files: Files, options: SpeechRecognitionOptions, folder: Path) -> PreparedExamples:
+        """Read the tables, and see that every recording is long enough for its text."""
+        prepared = super().prepare(files, options, folder)
+        for part in prepared.facts:
+            _check_long_enough(prepared, part)
+        return prepared
+
+    def extend(self, prepared: PreparedExamples, part: str, file: Path, folder: Path) -> PreparedExamples:
+        """Read a further table, likewise."""
+        more = super().extend(prepared, part, file, folder)
+        _check_long_enough(more, part)
+        return more
+
+    def describe(self, options: SpeechRecognitionOptions) -> dict[str, Any]:
+        """Say cell, layers and sizes."""
+        o, plural = options, "s" if options.layers > 1 else ""
+        both, each_way = ("bidirectional ", " each way") if o.bidirectional else ("", "")
+        return {"summary": f"{both}{o.cell.upper()}, {o.layers} layer{plural} of {o.hidden} hidden units{each_way}"}
+
+    def network(self, prepared: PreparedExamples, options: SpeechRecognitionOptions) -> SharedEncoder:
+        """A convolution, recurrent layers, and at every time step a score for each symbol and the blank."""
+        o, reader = options, prepared.input.reader(options.embedding)
+        shape = reader.features, o.hidden, o.layers
+        recurrence = layers.build(o.cell, *shape, dropout=o.dropout, bidirectional=o.bidirectional)
+        ((name, output),) = prepared.outputs.items()
+        wired = {name: Synced(output.head(recurrence.output_size))}
+        return SharedEncoder(reader, recurrence, wired, (o.input_dropout, o.dropout))
+
+    def score(self, network: SharedEncoder, prepared: PreparedExamples, part: str) -> Score:
+        """Write down every row, and measure the texts; beside them the loss of the right ones."""
+        examples, output = prepared.examples(part), transcripts(prepared)
+        heard = hear(network, examples, output)
+        loss = self.learning.mean_loss(network, examples)
+        figures = _figures(prepared, part, [output.text(row.tolist()) for row in heard.symbols])
+        return figures | {"symbol_loss": loss, "symbols": len(examples), "unit": "row"}
+
+    def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
+        """Return the figures of the most frequent transcript, and of that of the nearest recording."""
+        (name,), count = prepared.outputs, len(prepared.examples(part))
+        known = prepared.column("train", name).values.head(LIMIT)
+        usual = known.mode(maintain_order=True)[0]
+        train, asked = (frames_of(prepared, each) for each in ("train", part))
+        nearest = nearest_row(train.first(LIMIT), np.arange(len(known)), asked)
+        limited = f" of the first {LIMIT:,} rows" if len(train) > LIMIT else ""
+        return [
+            {"name": "most frequent transcript", **_figures(prepared, part, [usual] * count)},
+            {"name": f"nearest recording{limited}", **_figures(prepared, part, known.gather(nearest).to_list())},
+        ]
+
+    def predict(
+        self, network: SharedEncoder, prepared: PreparedExamples, rows: Table | list[Any]
+    ) -> list[dict[str, Any]]:
+        """Return for every row the recording, its text and its probability, and its symbols with their seconds."""
+        column, output, (name,) = self.asked(prepared, rows), transcripts(prepared), prepared.outputs
+        heard = hear(network, prepared.encode({prepared.input_name: column}), output)
+        return [
+            {
+                column.name: value,
+                name: output.text(symbols.tolist()),
+                f"{name}_probability": round(math.exp(sure), 6),
+                f"{name}_symbols": output.pieces(symbols),
+                f"{name}_seconds": recorded(prepared).seconds(steps).round(3).tolist(),
+            }
+            for value, symbols, steps, sure in zip(
+                column.values.to_list(), heard.symbols, heard.steps, heard.log_probabilities, strict=True
+            )
+        ]
+
+    def showcase(self, network: SharedEncoder, prepared: PreparedExamples, options: Any) -> dict[str, Any]:
+        """Return rows from all over the part with what was heard in them, and when each symbol was."""
+        del options
+        lengths = prepared.examples(prepared.shown).lengths
+        short = np.flatnonzero(lengths <= max(WIDEST, lengths.min()))
+        return {
+            "writings": self._written(network, prepared, _all_over(np.arange(len(lengths)), SHOWN)),
+            "heard": pictures(network, prepared, _all_over(short, PICTURED)),
+        }
+
+    def stream(self, network: SharedEncoder, prepared: PreparedExamples, weights: torch.dtype | None) -> SpeechStream:
+        """Return the network as one that listens on and on."""
+        if weights is not None:
+            raise UsageError("a stream of speech keeps its weights as they are; leave out weights=")
+        return SpeechStream(network, recorded(prepared), transcripts(prepared))
+
+    def _written(self, network: SharedEncoder, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:
+        part, output, (name,) = prepared.shown, transcripts(prepared), prepared.outputs
+        heard = hear(network, prepared.examples(part), output, rows)
+        asked, right = (prepared.column(part, column).take(rows) for column in (prepared.input_name, name))
+        return [
+            {"row": int(row), "input": value, "truth": truth, "answer": output.text(symbols.tolist())}
+            for row, value, truth, symbols in zip(asked.rows, asked.values, right.values, heard.symbols, strict=True)
+        ]
+
+
+def _figures(prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:
+    """Error rates, and the share of rows without any error."""
+    (name,) = prepared.outputs
+    right = [" ".join(text.split()) for text in prepared.column(part, name).values]
+    written = [" ".join(text.split()) for text in written]
+    return error_rates(written, right) | {"row_accuracy": float(np.mean([*map(str.__eq__, written, right)]))}
+
+
+def _all_over(rows: Integers, count: int) -> Integers:
+    """So many of the rows, from all over, or all of them."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64))]
+
+
+def _check_long_enough(prepared: PreparedExamples, part: str) -> None:
+    """Raise DataError at the first row whose recording has fewer time steps than its text needs."""
+    (name,), examples = prepared.outputs, prepared.examples(part)
+    texts = examples.targets[name]
+    again = repeats(texts)
+    short = np.flatnonzero(examples.lengths < texts.lengths + again)
+    if not len(short):
+        return
+    row, noun, more = int(short[0]), transcripts(prepared).unit.noun, len(short) - 1
+    twice = f", {again[row]:,} of them twice in a row," if again[row] else ""
+    others = f" ({more:,} more like it)" if more else ""
+    steps = f"{examples.lengths[row]:,} time steps{others}"
+    raise prepared.column(part, name).error(
+        row,
+        f"has {texts.lengths[row]:,} {noun}s{twice} but its recording only {steps}; "
+        "mend or remove the row, or take a smaller --stride or another --unit",
+    )
