@@ -1,4 +1,4 @@
-"""Recordings on disk, and frames of them that are kept: read as they are, and said by name where they cannot be."""
+"""Recordings on disk: read as they are, and said by name where they cannot be."""
 
 import sys
 
@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import soundfile
 
-from elman.data import frames, sound
+from elman.data import sound
 from elman.data.tables import from_rows
-from elman.errors import DataError, RunError
+from elman.errors import DataError
 
 
 def tone(seconds, rate, frequency=440.0):
@@ -86,21 +86,3 @@ def test_a_library_that_is_absent_is_named_with_the_way_to_install_it(tmp_path, 
 def test_a_column_of_names_of_recordings_is_one_of_recordings(values, kind):
     column = from_rows([{"a": "x"}]).column("a")
     assert type(column)(column.source, "a", pl.Series(values, dtype=pl.String), column.rows).kind == kind
-
-
-def test_frames_come_back_as_they_were_kept(tmp_path):
-    rows = [np.arange(6, dtype=np.int8).reshape(3, 2), np.empty((0, 2), np.int8), -np.ones((1, 2), np.int8)]
-    for found in (frames.write(tmp_path / "a", iter(rows), 2), frames.read(tmp_path / "a", 3, 2)):
-        assert isinstance(found.values, np.memmap)
-        assert all(np.array_equal(row, kept) for row, kept in zip(found, rows, strict=True))
-        assert found.padded(np.array([2, 0])).tolist() == [[[-1, -1], [0, 1]], [[0, 0], [2, 3]], [[0, 0], [4, 5]]]
-    assert len(frames.write(tmp_path / "none", iter(()), 2)) == 0
-
-
-def test_damaged_frames_are_named(tmp_path):
-    frames.write(tmp_path / "a", [np.zeros((3, 2), np.int8)], 2)
-    for rows, width in ((2, 2), (1, 4), (9, 2)):
-        with pytest.raises(RunError, match=r"a is damaged: it should hold \d rows"):
-            frames.read(tmp_path / "a", rows, width)
-    with pytest.raises(RunError, match=r"cannot read .*none: no such file"):
-        frames.read(tmp_path / "none", 1, 2)

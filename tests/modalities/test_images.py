@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from elman.data import images, mapped
+from elman.data import images
 from elman.data.images import Size, usual
 from elman.data.tables import from_rows
-from elman.errors import DataError, RunError, UsageError
+from elman.errors import DataError, UsageError
 from elman.modalities.convolution import Grid, moved, ways
 from elman.modalities.images import READINGS, ImageBatch, Images
 
@@ -164,16 +164,6 @@ def test_the_pixels_of_a_run_need_no_files(files, tmp_path):
     for row in range(2):
         assert np.array_equal(again.images[row], kept.images[row])
     assert again.lengths.tolist() == kept.lengths.tolist()
-
-
-def test_damaged_pixels_are_told(tmp_path):
-    rows = [np.ones((2, 3), np.uint8), np.zeros((1, 3), np.uint8)]
-    place = tmp_path / "p"
-    assert [row.tolist() for row in mapped.write(place, rows)] == [row.tolist() for row in rows]
-    place.write_bytes(place.read_bytes()[1:])
-    for wrong in (place, tmp_path / "gone"):
-        with pytest.raises(RunError, match="restore it, or train the run anew"):
-            mapped.read(wrong, 2, (3,), np.dtype(np.uint8))
 
 
 @pytest.mark.parametrize(

@@ -142,11 +142,6 @@ def data_uri(image: Pixels) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def folder(column: Column) -> Path:
-    """Where paths begin that a column names: beside its table."""
-    return Path(column.source).parent
-
-
 @contextmanager
 def opened(column: Column, index: int, name: str) -> Iterator[Any]:
     """An image that a row names, opened; what goes wrong with it inside the block is told by row."""
@@ -155,7 +150,7 @@ def opened(column: Column, index: int, name: str) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(folder(column) / name) as image:
+            with Image.open(column.path(name)) as image:
                 yield image
     except UnidentifiedImageError as error:
         raise column.error(index, f"names {name}, which is no image that Pillow can read; replace the file") from error

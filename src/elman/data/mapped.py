@@ -14,27 +14,25 @@ from elman.data.ragged import Array, Ragged
 from elman.errors import RunError
 
 LENGTH = np.dtype("<u4")
+Kind = type[np.uint8] | type[np.int8]
 
 
-def write(path: Path, rows: Iterable[Array]) -> Ragged:
-    """Write rows, (T, ...) each, of one type and shape beside T, whole or not at all; return them mapped from there."""
+def write(path: Path, rows: Iterable[Array], shape: tuple[int, ...], kind: Kind) -> Ragged:
+    """Write rows, (T, *shape) each, whole or not at all; return them mapped from there."""
     lengths: list[int] = []
-    kinds: list[tuple[tuple[int, ...], np.dtype[np.generic]]] = []
 
     def fill(temporary: Path) -> None:
         with temporary.open("wb") as file:
             for row in rows:
-                file.write(np.ascontiguousarray(row).data)
+                file.write(np.ascontiguousarray(row, kind).tobytes())
                 lengths.append(len(row))
-                kinds.append((row.shape[1:], row.dtype))
-                del kinds[1:]
             file.write(np.array(lengths, LENGTH).tobytes())
 
     files.replace(path, fill)
-    return read(path, len(lengths), *kinds[0])
+    return read(path, len(lengths), shape, kind)
 
 
-def read(path: Path, count: int, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> Ragged:
+def read(path: Path, count: int, shape: tuple[int, ...], kind: Kind) -> Ragged:
     """Map the `count` rows that `write` left at `path`, (T, *shape) each; RunError when they are gone or damaged."""
     try:
         size = path.stat().st_size
@@ -42,7 +40,8 @@ def read(path: Path, count: int, shape: tuple[int, ...], kind: np.dtype[np.gener
     except OSError as error:
         raise RunError(f"cannot read {path}: {files.reason(error)}; restore it, or train the run anew") from error
     total = int(lengths.sum())
-    width = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    width = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
     if size != total * width + count * LENGTH.itemsize:
         raise RunError(f"{path} is damaged: it should hold {count:,} rows; restore it, or train the run anew")
-    return Ragged.of(np.memmap(path, kind, "r", shape=(total, *shape)), lengths)
+    values = np.memmap(path, kind, "r", shape=(total, *shape)) if total else np.empty((0, *shape), kind)
+    return Ragged.of(values, lengths)

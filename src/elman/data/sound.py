@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from elman import files
+from elman.data.tables import FILES
 from elman.errors import DataError
 
 Samples = npt.NDArray[np.float32]
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+SUFFIXES = FILES["recordings"]
 ENDINGS = ", ".join(SUFFIXES)
-LOOKED_AT = 1000
 INSTALL = "pip install 'elman[audio]'"
 
 
@@ -34,12 +33,6 @@ class Header:
     def seconds(self) -> float:
         """How long it lasts."""
         return self.samples / self.rate
-
-
-def are_named(values: pl.Series) -> bool:
-    """Whether most of the first texts of a column are names of recordings."""
-    first = values.head(LOOKED_AT).drop_nulls().cast(pl.String)
-    return 2 * sum(map(is_named, first)) > len(first)
 
 
 def is_named(name: str | Path) -> bool:

@@ -4,7 +4,6 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import flaws, sound
+from elman.data import flaws
 from elman.errors import DataError, UsageError
 
 Rows = npt.NDArray[np.int64]
@@ -28,8 +27,12 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
     ".parquet": lambda frame, path: frame.write_parquet(path),
 }
-FILES = {"images": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")}
+FILES = {
+    "images": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),
+    "recordings": (".wav", ".flac", ".ogg", ".mp3"),
+}
 """Kinds of files that the texts of a column may name, by how they end."""
+LOOKED_AT = 1000
 DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
 
 
@@ -78,7 +81,7 @@ class Column:
         held = kind(self.values.dtype)
         if held == "text":
             return _named(self.values) or held
-        named = _named(self.values.explode()) if held == "texts" else None
+        named = _named(self.values.head(LOOKED_AT).explode()) if held == "texts" else None
         return f"lists of {named}" if named else held
 
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
@@ -92,6 +95,10 @@ class Column:
     def first(self, wrong: pl.Series) -> int | None:
         """Return the index of the first row for which the boolean `wrong` is true."""
         return wrong.arg_max() if wrong.any() else None
+
+    def path(self, name: str) -> Path:
+        """Where the file lies that a row names: paths begin beside the table, or at the root."""
+        return Path(self.source).parent / Path(name.strip()).expanduser()
 
     def check_filled(self) -> None:
         """Raise DataError at the first row that has no value."""
@@ -145,12 +152,9 @@ def kind(dtype: Any) -> str:
 
 
 def _named(texts: pl.Series) -> str | None:
-    """Return the kind of files that texts name, None where they name none."""
-    present = texts.cast(pl.String).drop_nulls().str.to_lowercase()
-    for name, endings in FILES.items() if len(present) else ():
-        if present[0].endswith(endings) and present.str.contains(f"({'|'.join(map(re.escape, endings))})$").all():
-            return name
-    return None
+    """Return the kind of files that most of the first texts name, None where they name none."""
+    first = [text.strip().lower() for text in texts.drop_nulls().head(LOOKED_AT).cast(pl.String)]
+    return next((name for name, ends in FILES.items() if 2 * sum(t.endswith(ends) for t in first) > len(first)), None)
 
 
 def read(path: Path) -> Table:

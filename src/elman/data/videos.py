@@ -20,11 +20,11 @@ def frames(column: Column, index: int) -> Iterator[Any]:
     from PIL import ImageSequence
 
     value = column.values[index]
-    if isinstance(value, str) and not (images.folder(column) / value).is_dir():
+    if isinstance(value, str) and not column.path(value).is_dir():
         with images.opened(column, index, value) as image:
             yield from map(images.upright, ImageSequence.Iterator(image))
         return
-    names = images.inside(images.folder(column) / value) if isinstance(value, str) else list(value)
+    names = images.inside(column.path(value)) if isinstance(value, str) else list(value)
     if not names:
         raise column.error(index, "names no frames; remove the row")
     for name in names:

@@ -123,13 +123,14 @@ class Images(Input):
     def keep(self, column: Column, place: Path) -> EncodedImages:
         """Read every image into a file; they are mapped from there."""
         distinct, index = _distinct(column)
-        return self._encoded(mapped.write(_file(place), images.load(distinct, self.size, self.channels)), index)
+        return self._encoded(
+            mapped.write(_file(place), images.load(distinct, self.size, self.channels), *self._kind), index
+        )
 
     def kept(self, column: Column, place: Path) -> EncodedImages:
         """Map what `keep` left."""
         distinct, index = _distinct(column)
-        shape = (self.size.height, self.channels)
-        return self._encoded(mapped.read(_file(place), len(distinct), shape, np.dtype(np.uint8)), index)
+        return self._encoded(mapped.read(_file(place), len(distinct), *self._kind), index)
 
     def found_at(self, place: Path) -> list[str] | None:
         """An image, or the images in a folder."""
@@ -170,6 +171,11 @@ class Images(Input):
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Take what `to_dict` returned."""
         return cls(Size.parse(value["size"]), value["mean"], value["deviation"], value["reading"], value["shift"])
+
+    @property
+    def _kind(self) -> tuple[tuple[int, int], type[np.uint8]]:
+        """The shape and the type of what is kept of a column of pixels."""
+        return (self.size.height, self.channels), np.uint8
 
     @property
     def _moved(self) -> int:

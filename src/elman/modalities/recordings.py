@@ -15,8 +15,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from elman.data import frames, sound
-from elman.data.frames import Frames
+from elman.data import mapped, sound
 from elman.data.ragged import Integers, Ragged
 from elman.data.sound import Header, Samples
 from elman.data.tables import Column
@@ -27,6 +26,8 @@ from elman.modalities.recording_reader import RecordingBatch, RecordingReader
 
 STEP = 24
 """By how many a deviation is divided; so 127 of them are 5.3 deviations."""
+Frames = npt.NDArray[np.int8]
+"""(T, C)."""
 FASTEST = 16_000
 """Samples a second that are enough for what is said."""
 MEASURED = 2000
@@ -122,12 +123,13 @@ class Recordings(Input):
 
     def keep(self, column: Column, place: Path) -> EncodedRecordings:
         """Hear every recording, and keep the frames beside the rows: the files may be gone one day."""
-        rows = frames.write(_beside(place), self._frames(column), self.layout.bands)
+        rows = mapped.write(_beside(place), self._frames(column), (self.layout.bands,), np.int8)
         return EncodedRecordings(rows, self.layout.stride)
 
     def kept(self, column: Column, place: Path) -> EncodedRecordings:
         """Map the frames that were kept."""
-        return EncodedRecordings(frames.read(_beside(place), len(column), self.layout.bands), self.layout.stride)
+        rows = mapped.read(_beside(place), len(column), (self.layout.bands,), np.int8)
+        return EncodedRecordings(rows, self.layout.stride)
 
     def found_at(self, place: Path) -> list[str] | None:
         """Return the recordings that a file or a folder stands for."""
@@ -177,8 +179,7 @@ def _paths(column: Column) -> list[Path]:
     for index, name in enumerate(names):
         if not sound.is_named(name):
             raise column.error(index, f"is {name!r}, which does not end as recordings do: {sound.ENDINGS}")
-    folder = Path(column.source).parent
-    return [folder / Path(name.strip()).expanduser() for name in names]
+    return [column.path(name) for name in names]
 
 
 def _headers(column: Column, longest: float) -> Iterator[Header]:

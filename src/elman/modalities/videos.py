@@ -111,12 +111,11 @@ class Videos(Input):
 
     def keep(self, column: Column, place: Path) -> EncodedVideos:
         """Read every video into a file; they are mapped from there."""
-        return EncodedVideos(mapped.write(place.with_suffix(".pixels"), self._load(column)))
+        return EncodedVideos(mapped.write(place.with_suffix(".pixels"), self._load(column), *self._kind))
 
     def kept(self, column: Column, place: Path) -> EncodedVideos:
         """Map what `keep` left."""
-        shape = (self.size.width or 0, self.size.height, self.channels)
-        return EncodedVideos(mapped.read(place.with_suffix(".pixels"), len(column), shape, np.dtype(np.uint8)))
+        return EncodedVideos(mapped.read(place.with_suffix(".pixels"), len(column), *self._kind))
 
     def found_at(self, place: Path) -> list[str] | None:
         """An animated image, or a folder of frames."""
@@ -150,6 +149,11 @@ class Videos(Input):
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Take what `to_dict` returned."""
         return cls(Size.parse(value["size"]), value["mean"], value["deviation"], value["shift"], value["longest"])
+
+    @property
+    def _kind(self) -> tuple[tuple[int, int, int], type[np.uint8]]:
+        """The shape and the type of what is kept of a frame."""
+        return (self.size.width or 0, self.size.height, self.channels), np.uint8
 
     def _load(self, column: Column) -> Any:
         _check(column)
