@@ -1,6 +1,8 @@
 """/streams read as a `TextStream` does, wherever their states go in between."""
 
 import json
+import os
+import time
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from safetensors.torch import load, save
 import elman
 from elman.errors import RunError
 from elman.serve import application
+from elman.serve.store import FolderStore
 
 TEXT = "the cat sat on a mat.\nwe saw how the dog ran to the sun.\n" * 12
 
@@ -167,3 +170,22 @@ def test_a_websocket_is_fed_message_by_message(service, run):
     with service.websocket_connect("/streams/nothing/feed") as socket:
         socket.send_text("{}")
         assert socket.receive_json() == {"error": "there is no stream nothing; POST /streams makes one"}
+
+
+def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
+    store = FolderStore(tmp_path / "streams", expire=1.0)
+    old, new = "0" * 32, "1" * 32
+    store.put(old, b"x")
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(tmp_path / "streams" / f"{old}.safetensors", (two_days_ago, two_days_ago))
+    store.close()
+    store = FolderStore(tmp_path / "streams", expire=1.0)
+    store.put(new, b"y")
+    assert (store.get(old), store.get(new)) == (None, b"y")
+    store.close()
+
+
+def test_a_store_that_cannot_be_written_is_told(run, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match=r"cannot make the folder .*file: file exists; choose another one"):
+        application(run, store=tmp_path / "file")

@@ -48,4 +48,4 @@ def serve(
                 sys.stdout.flush()
             output.note(f"Serving {run} on {url}; Ctrl-C ends it")
 
-        process.run(app, listening, ready)
+        process.run(app, listening, body, ready)

@@ -37,7 +37,8 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one on."""
-        if scope["type"] != "http" or scope["path"].endswith(self._free):
+        free = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].endswith(self._free)
+        if free or scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:

@@ -67,8 +67,8 @@ class Gatherer(Generic[Question, Answer]):
                 if self._wait and len(self._waiting) < self._usual:
                     await self._linger()
                 batch = self._batch()
-                self._usual = len(batch)
                 if batch:
+                    self._usual = len(batch)
                     await self._settle(batch)
         finally:
             self._task = None

@@ -19,7 +19,8 @@ def render(run: Run) -> str:
         model=known.get("model", "summary"),
         version=VERSION,
         score=scores.view(known),
-        columns=run.prepared.columns,
+        columns=(columns := run.prepared.columns),
+        example="{" + ", ".join(f'"{name}": ...' for name in columns["read"]) + "}" if columns else '"some text"',
         generates=run.generates,
         streams=run.streams,
     )

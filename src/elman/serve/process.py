@@ -47,15 +47,23 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: Any, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until the process is told to end; call `ready` once requests are answered."""
+def run(app: Any, listening: socket.socket, message: int, ready: Callable[[], None]) -> None:
+    """Serve until the process is told to end.
+
+    Args:
+        app: an ASGI application.
+        listening: where, as `bind` gives it.
+        message: bytes of a message over a WebSocket at most.
+        ready: is called once requests are answered.
+
+    """
     config = uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=PATIENCE,
-        ws_max_size=1 << 20,
+        ws_max_size=message,
     )
     server = _Server(config, ready)
     before = {each: signal.signal(each, _nothing) for each in (signal.SIGINT, signal.SIGTERM)}

@@ -80,10 +80,14 @@ class Sessions:
         self._remember(name, found)
         return found
 
-    async def put(self, name: str, state: bytes) -> None:
-        """Set a state."""
-        if self._given:
+    async def put(self, name: str, state: bytes, before: bytes | None = None) -> None:
+        """Set a state; 409 where another server has set it since it was `before`."""
+        if not self._given:
+            pass
+        elif before is None:
             await asyncio.to_thread(self._store.put, name, state)
+        elif not await asyncio.to_thread(self._store.replace, name, state, before):
+            raise HTTPException(409, f"the stream {name} was fed by way of another server meanwhile; send it again")
         self._remember(name, state)
 
     async def remove(self, name: str) -> None:

@@ -29,6 +29,12 @@ class Store(ABC):
     def put(self, name: str, value: bytes) -> None:
         """Keep a value, in the place of an older one; RunError where that fails."""
 
+    def replace(self, name: str, value: bytes, before: bytes) -> bool:
+        """Keep a value in the place of `before`; whether that was still there, which only others can have changed."""
+        del before
+        self.put(name, value)
+        return True
+
     @abstractmethod
     def get(self, name: str) -> bytes | None:
         """Return a value, None where there is none."""

@@ -28,6 +28,9 @@ from elman.serve.worker import Worker
 
 Name = Annotated[str, Path(description="What POST /streams has answered")]
 BYTES = "application/octet-stream"
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "Another server has fed the stream"}
+}
 MISSING: dict[int | str, dict[str, Any]] = RESPONSES | {
     404: {"model": Problem, "description": "There is no such stream"}
 }
@@ -76,7 +79,8 @@ class Streams:
     async def feed(self, name: str, fed: Fed) -> Heard:
         """Read on; all of the text or, where that fails, nothing."""
         async with self.sessions.lock(name):
-            state, read = moved.unpack(await self.sessions.get(name), self.mark)
+            before = await self.sessions.get(name)
+            state, read = moved.unpack(before, self.mark)
             symbols, said = self.texts.symbols(fed.text), []
             for first in range(0, len(symbols), PIECE):
                 found = await self.gatherer.ask((state, symbols[first : first + PIECE]))
@@ -84,7 +88,7 @@ class Streams:
                 said += found.log_probabilities
             now = Moved(state, read + len(symbols))
             if len(symbols):
-                await self.sessions.put(name, moved.pack(now, self.mark))
+                await self.sessions.put(name, moved.pack(now, self.mark), before)
         return self._heard(name, now, said, fed.expected)
 
     async def set(self, name: str, state: bytes) -> Heard:
@@ -118,7 +122,7 @@ def add(app: FastAPI, streams: Streams, gate: Gate) -> None:
     async def make() -> Heard:
         return await streams.make()
 
-    @app.post("/streams/{name}", responses=MISSING, summary="Read on")
+    @app.post("/streams/{name}", responses=MISSING | CONFLICT, summary="Read on")
     async def feed(name: Name, fed: Fed) -> Heard:
         return await streams.feed(name, fed)
 
