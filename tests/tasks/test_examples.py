@@ -54,6 +54,42 @@ def test_what_stands_beside_a_row_does_not_change_its_answer(trained):
     assert together[0]["label_probability"] == pytest.approx(alone[0]["label_probability"], abs=2e-6)
 
 
+def alike(found, expected):
+    """The same answers, probabilities to the rounding of float32."""
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.keys() == theirs.keys()
+        for name, value in theirs.items():
+            close = isinstance(value, float) or name.endswith("_probability")
+            assert ours[name] == (pytest.approx(value, abs=2e-6) if close else value)
+
+
+def test_the_rows_of_several_callers_are_answered_as_if_they_had_come_alone(trained):
+    asked = {
+        "waves.jsonl": [
+            [{"signal": [[1, 2], [3, 4]]}],  # integers, which stay integers beside the others
+            [{"signal": [[0.5, 5.0]] * 12}, {"signal": [[1.5, 4.0]] * 3}],
+            [],
+            [[[1, 5], [2, 4], [0, 6]]],
+        ],
+        "texts.csv": [["a lovely day"], [{"text": "the film was sad"}, "fine"]],
+        "tagged.jsonl": [[["fly", "from", "oslo"]], [{"tokens": ["drive", "to", "new", "york", "please"]}]],
+    }
+    for name, requests in asked.items():
+        run = trained[name]
+        for found, rows in zip(run.predict_each(requests), requests, strict=True):
+            alike(found, run.predict(rows))
+
+
+def test_what_is_wrong_with_the_rows_of_one_caller_is_told_to_him_alone(trained):
+    run = trained["texts.csv"]
+    good, bad = ["a lovely day"], ["fine", ""]
+    first, wrong, strange, last = run.predict_each([good, bad, [5], good])
+    alike(first, run.predict(good))
+    alike(last, run.predict(good))
+    assert str(wrong) == "the table given, row 2, column 'text' is empty; fill it in, or remove the row"
+    assert str(strange) == "the table given, row 1, column 'text' holds number, not text"
+
+
 def test_tags_are_answered_one_for_each_token_with_the_label(trained):
     (row,) = trained["tagged.jsonl"].predict([{"tokens": ["drive", "to", "new", "york", "please"]}])
     assert row["tags"] == ["O", "O", "B-to", "I-to", "O"]

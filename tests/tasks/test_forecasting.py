@@ -78,6 +78,13 @@ def test_the_future_is_forecast_with_its_times(run, table):
     assert abs(np.mean([row["load"] for row in found]) - np.mean(truth)) < 8
 
 
+def test_several_callers_have_a_series_each(run):
+    series = [rows(60), rows(50, seed=5), rows(10)]
+    first, second, short = run.predict_each(series)
+    assert (first, second) == (run.predict(series[0]), run.predict(series[1]))
+    assert str(short).startswith("the table given has 10 time steps, fewer than the context 48")
+
+
 def test_another_file_is_scored(run, tmp_path):
     path = tables.write(tmp_path / "other.jsonl", rows(200, seed=5))
     found = run.evaluate(path)

@@ -107,6 +107,16 @@ def test_a_prediction_is_a_text_with_the_probability_of_each_symbol(translator):
     assert translator.predict(["a red house."])[0]["fr_probability"] == pytest.approx(found["fr_probability"], abs=2e-6)
 
 
+def test_what_is_written_for_several_callers_is_what_is_written_for_each(translator):
+    rows = [row[translator.prepared.input_name] for row in pairs(6, seed=3)]
+    requests = [rows[:1], rows[1:4], [""], rows[4:]]
+    first, second, wrong, last = translator.predict_each(requests)
+    (name,) = translator.prepared.outputs
+    for found, asked in ((first, rows[:1]), (second, rows[1:4]), (last, rows[4:])):
+        assert [row[name] for row in found] == [row[name] for row in translator.predict(asked)]
+    assert isinstance(wrong, DataError)
+
+
 def test_a_summary_copies_what_it_could_not_know(summarizer):
     score, (naive,) = summarizer.scores["test"], summarizer.description["baselines"]["test"]
     assert next(iter(score)) == "rouge1"

@@ -131,7 +131,9 @@ class Table:
         """Return a column; DataError lists those there are."""
         if name not in self.frame.columns:
             near = flaws.near(name, self.names)
-            raise DataError(f"{self.source} has no column {name!r}{near}; it has {', '.join(map(repr, self.names))}")
+            raise DataError(
+                f"{self.source} has no column {name!r}{near}; it has {', '.join(map(repr, self.names)) or 'none'}"
+            )
         return Column(self.source, name, self.frame[name], self.rows)
 
     def columns(self) -> list[Column]:
@@ -186,8 +188,17 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
     """Make a table of rows, columns by name."""
     try:
         return Table(source, pl.DataFrame(rows, infer_schema_length=None))
-    except (pl.exceptions.PolarsError, TypeError) as error:
+    except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
         raise DataError(f"{source} cannot be read: {flaws.brief(error)}") from error
+
+
+def joined(columns: Sequence[Column]) -> Column:
+    """One column of the rows of several of one type; each row keeps its number."""
+    if len(columns) == 1:
+        return columns[0]
+    first = columns[0]
+    values = pl.concat([column.values for column in columns])
+    return Column(first.source, first.name, values, np.concatenate([column.rows for column in columns]))
 
 
 def fingerprint(path: Path) -> str:

@@ -95,6 +95,12 @@ class TextStream:
     `state` is a copy of all that was read, as plain tensors by name: save it, move it, set it in another stream of the
     same run, and reading goes on as if nothing had happened. A copy of a stream (`copy.copy`) goes on by itself from
     where this one is; they share the network.
+
+    Attributes:
+        network: what reads.
+        unit: what its symbols mean.
+        names: of the tensors of the recurrent state.
+
     """
 
     def __init__(self, network: Any, unit: Unit, begin: Sequence[int], weights: torch.dtype | None = None) -> None:
@@ -107,9 +113,9 @@ class TextStream:
             weights: torch.bfloat16 or torch.int8 to keep the recurrent matrices in less memory, rounded.
 
         """
-        self._unit, self._begin = unit, begin
+        self.network, self.unit, self._begin = network, unit, begin
         self._reading = Reading(network, weights)
-        self._names = network.recurrence.cell.states
+        self.names: tuple[str, ...] = network.recurrence.cell.states
         self.reset()
 
     def feed(self, text: str) -> list[float]:
@@ -117,10 +123,10 @@ class TextStream:
 
         The text is cut into symbols by itself: words and subwords do not reach from one call to the next.
         """
-        return self._read(self._unit.encode(text))
+        return self.read(self.unit.encode(text))
 
-    def _read(self, symbols: Symbols) -> list[float]:
-        """Read on, and return ln P of each symbol."""
+    def read(self, symbols: Symbols) -> list[float]:
+        """Read on symbols of the unit, and return ln P of each."""
         if not len(symbols):
             return []
         before = self._reading.scores.unsqueeze(0)
@@ -132,8 +138,8 @@ class TextStream:
     def follow(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Read lines with their ends as they come, and say of each what `run.predict` says, given all before it."""
         for number, line in enumerate(lines, 1):
-            symbols = self._unit.encode(line)
-            yield said_of_line(self._unit, number, line.rstrip("\r\n"), symbols, math.fsum(self._read(symbols)))
+            symbols = self.unit.encode(line)
+            yield said_of_line(self.unit, number, line.rstrip("\r\n"), symbols, math.fsum(self.read(symbols)))
 
     def expected(self, count: int = 5) -> list[tuple[str, float]]:
         """The most probable next symbols as text, each with its probability, the most probable first.
@@ -144,17 +150,12 @@ class TextStream:
         """
         if count < 1:
             raise UsageError(f"expected({count}) asks for no symbol; give a positive number")
-        probabilities = self._reading.scores.softmax(-1)
-        if self._unit.unknown is not None:
-            probabilities[self._unit.unknown] = -1  # it has no text
-        best = probabilities.topk(min(count, len(probabilities) - (self._unit.unknown is not None)))
-        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        return [(self._unit.decode([symbol]), probability) for symbol, probability in pairs]
+        return most_probable(self.unit, self._reading.scores, count)
 
     @property
     def state(self) -> dict[str, Tensor]:
         """All that was read, as tensors by name; a copy. It can be set."""
-        return dict(zip(self._names, self._reading.state, strict=True)) | {"scores": self._reading.scores.clone()}
+        return dict(zip(self.names, self._reading.state, strict=True)) | {"scores": self._reading.scores.clone()}
 
     @state.setter
     def state(self, state: Mapping[str, Tensor]) -> None:
@@ -163,7 +164,7 @@ class TextStream:
         wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
         if given != wanted:
             raise UsageError(f"the state of a stream of this run has the tensors {wanted}, got {given}")
-        self._reading.state = tuple(state[name] for name in self._names)
+        self._reading.state = tuple(state[name] for name in self.names)
         self._reading.scores = state["scores"].clone()
 
     def reset(self) -> None:
@@ -181,6 +182,16 @@ class TextStream:
         """Return the same: reading does not change the network."""
         del memo
         return self.__copy__()
+
+
+def most_probable(unit: Unit, scores: Tensor, count: int) -> list[tuple[str, float]]:
+    """The most probable symbols by scores (V,) as text, each with its probability, the most probable first."""
+    probabilities = scores.softmax(-1)
+    if unit.unknown is not None:
+        probabilities[unit.unknown] = -1  # it has no text
+    best = probabilities.topk(min(count, len(probabilities) - (unit.unknown is not None)))
+    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    return [(unit.decode([symbol]), probability) for symbol, probability in pairs]
 
 
 def said_of_line(unit: Unit, number: int, text: str, symbols: Symbols, total: float) -> dict[str, Any]:

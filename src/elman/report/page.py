@@ -40,7 +40,7 @@ def render(record: Record) -> str:
     found = [(section, section.view(record)) for section in SECTIONS]
     status = str(record.get("status") or "unknown")
     return (
-        _environment()
+        environment()
         .get_template("template.html.j2")
         .render(
             name=record.folder.resolve().name,
@@ -58,13 +58,15 @@ def render(record: Record) -> str:
 
 def render_diagnosis(diagnosis: dict[str, Any], name: str) -> str:
     """A page of its own for a diagnosis, as `Diagnosis.to_dict` has it, without a run."""
-    template = _environment().get_template("diagnosis.html.j2")
+    template = environment().get_template("diagnosis.html.j2")
     return template.render(name=name, version=VERSION, view=sections.diagnosis.of(diagnosis))
 
 
-def _environment() -> jinja2.Environment:
+def environment(*packages: str) -> jinja2.Environment:
+    """Jinja as the pages need it: with the words' filters, the style sheet, and the templates of further packages."""
+    loaders = [jinja2.PackageLoader(package, ".") for package in ("elman.report", *packages)]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("elman.report", "."),
+        loader=jinja2.ChoiceLoader(loaders),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -4,8 +4,9 @@ A `Run` reads its folder and never writes to it, except where a method says so.
 """
 
 import copy
+import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
 from elman.run.folder import RunFolder
 from elman.run.inspection import look_inside
-from elman.tasks.base import Prepared, Score
+from elman.tasks.base import Prepared, Score, Task
 from elman.training.checkpoint import read_tensors
 from elman.training.options import TrainingOptions
 
@@ -63,6 +64,22 @@ class Run:
         """The scores of the held-out parts, as they were when training ended."""
         scores: dict[str, Score] = self.description.get("scores", {})
         return scores
+
+    @property
+    def generates(self) -> bool:
+        """Whether `generate` writes; else it raises UsageError."""
+        return type(self._task).generate is not Task.generate
+
+    @property
+    def streams(self) -> bool:
+        """Whether `stream` reads; else it raises UsageError."""
+        return type(self._task).stream is not Task.stream
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the trained weights; states of streams belong to them."""
+        self.network  # noqa: B018 - says in a sentence what is wrong with the file
+        return hashlib.sha256(self._folder.model.read_bytes()).hexdigest()
 
     @cached_property
     def options(self) -> TrainingOptions:
@@ -139,6 +156,22 @@ class Run:
         else:
             found = _listed(rows)
         return self._task.predict(self.network, self.prepared, found) if found else []
+
+    def predict_each(self, requests: Sequence[Iterable[Any]]) -> list[Any]:
+        """Answer the rows of several callers at once, each as if they had come alone.
+
+        What stands beside a row does not change its answer, beyond the rounding of float32.
+
+        Args:
+            requests: for each caller the rows, as `predict` takes them in Python.
+
+        Returns:
+            For each caller the answers, or the ElmanError that says what is wrong with its rows.
+
+        """
+        listed = [_listed(rows) for rows in requests]
+        answers = iter(self._task.predict_each(self.network, self.prepared, [rows for rows in listed if rows]))
+        return [next(answers) if rows else [] for rows in listed]
 
     def generate(self, prompt: str = "", length: int = 500, **sampling: Any) -> Iterator[str]:
         """Yield text that continues `prompt`, piece by piece.

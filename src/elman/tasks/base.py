@@ -4,7 +4,7 @@ A task knows nothing of the command line, of reports or of the run folder's layo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from elman.errors import UsageError
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
+from elman.tasks.together import attempt
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions
 
@@ -44,6 +45,11 @@ class Prepared(ABC):
     facts: dict[str, dict[str, Any]]
     noun: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """The columns of a row by what becomes of them, "read" and "answered"; none where rows are plain texts."""
+        return {}
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -116,6 +122,15 @@ class Task(ABC):
     @abstractmethod
     def predict(self, network: Any, prepared: Any, rows: Any) -> list[dict[str, Any]]:
         """Return the answer for every row, each by column name."""
+
+    def predict_each(self, network: Any, prepared: Any, requests: Sequence[list[Any]]) -> list[Any]:
+        """Answer the rows of several callers, each as `predict` would: one after the other, unless a task says how.
+
+        Returns:
+            For each caller the answers, or the ElmanError that says what is wrong with its rows.
+
+        """
+        return [attempt(self.predict, network, prepared, rows) for rows in requests]
 
     def showcase(self, network: Any, prepared: Any, options: Any) -> dict[str, Any]:
         """Return what the report shows beside scores, by section name; nothing unless a task says so."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from elman import layers
-from elman.data.tables import Table
+from elman.data.tables import Column, Table
 from elman.modalities.base import Output
 from elman.tasks.answering import Answers, answer, worded
 from elman.tasks.base import Score
@@ -75,7 +75,7 @@ class ExampleTask(TableTask):
         return answer(network, prepared.examples(part), prepared.outputs)
 
     def predict(
-        self, network: SharedEncoder, prepared: PreparedExamples, rows: Table | list[Any]
+        self, network: SharedEncoder, prepared: PreparedExamples, rows: Table | Column | list[Any]
     ) -> list[dict[str, Any]]:
         """Return for every row what was read, the answers, and the probability that the network gives to each."""
         column = self.asked(prepared, rows)

@@ -1,9 +1,10 @@
 """Language modelling: predict the next symbol of one long text. Text in, text out, synced many-to-many, causal."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from elman.modalities.text import EncodedText, Text
 from elman.modalities.units import UNITS
 from elman.tasks.base import Files, Prepared, Score, Task
 from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilities
+from elman.tasks.together import attempt, parted
 from elman.topologies.synced import SyncedManyToMany
 from elman.training import truncation
 from elman.training.loop import Job, Monitor
@@ -193,10 +195,21 @@ class LanguageModeling(Task):
     def predict(self, network: SyncedManyToMany, prepared: PreparedText, rows: list[str]) -> list[dict[str, Any]]:
         """Return for every line ln P(line | a line begins here), its perplexity per symbol, and what was unknown."""
         unit = prepared.text.unit
+        _check_texts(rows)
         encoded = [unit.encode(row) for row in rows]
         totals = line_log_probabilities(network, first_symbols(unit, ""), encoded)
         known = zip(rows, encoded, totals, strict=True)
         return [said_of_line(unit, number, row, line, total) for number, (row, line, total) in enumerate(known, 1)]
+
+    def predict_each(
+        self, network: SyncedManyToMany, prepared: PreparedText, requests: Sequence[list[Any]]
+    ) -> list[Any]:
+        """Score the lines of several callers side by side."""
+        found = [attempt(_check_texts, rows) for rows in requests]
+        good = [rows for rows, error in zip(requests, found, strict=True) if error is None]
+        answers = iter(parted(self.predict(network, prepared, list(chain(*good))), [len(rows) for rows in good]))
+        numbered = ([said | {"line": k} for k, said in enumerate(rows, 1)] for rows in answers)
+        return [next(numbered) if error is None else error for error in found]
 
     def showcase(
         self, network: SyncedManyToMany, prepared: PreparedText, options: LanguageModelingOptions
@@ -220,6 +233,15 @@ class LanguageModeling(Task):
         """Read on from where a line begins."""
         unit = prepared.text.unit
         return TextStream(network, unit, first_symbols(unit, ""), weights)
+
+
+def _check_texts(rows: list[Any]) -> None:
+    """Raise DataError at the first row that is no text."""
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, str):
+            raise DataError(f"row {number} is no text, but {row!r:.60}; a language model takes texts, one for each row")
+        if not row.isascii() and row != row.encode("utf-8", "replace").decode():
+            raise DataError(f"row {number} holds half of a surrogate pair, which is no text; mend it")
 
 
 def _objective(network: Any, window: Window, carry: State | None, *, advance: int) -> tuple[Any, int, State | None]:

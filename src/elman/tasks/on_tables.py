@@ -7,6 +7,7 @@ not know the network, nor what answers are worth.
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,12 +17,13 @@ from elman import cells
 from elman.data import tables
 from elman.data.ragged import Integers
 from elman.data.tables import Column, Table
-from elman.errors import RunError
+from elman.errors import ElmanError, RunError
 from elman.modalities.base import Answer, Input, Modality
 from elman.tasks import roles
 from elman.tasks.base import Files, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
 from elman.tasks.roles import Roles
+from elman.tasks.together import answer_together, attempt
 from elman.training.examples import ExampleBatches, Learning
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
@@ -167,8 +169,17 @@ class TableTask(Task):
             return tables.read(data)
         return tables.from_rows([{prepared.input_name: value} for value in found], data.name or str(data))
 
-    def asked(self, prepared: PreparedExamples, rows: Table | list[Any]) -> Column:
+    def predict_each(
+        self, network: Any, prepared: PreparedExamples, requests: Sequence[list[Any]]
+    ) -> list[list[dict[str, Any]] | ElmanError]:
+        """Answer the rows of several callers as one batch."""
+        columns = [attempt(self.asked, prepared, rows) for rows in requests]
+        return answer_together(partial(self.predict, network, prepared), columns)
+
+    def asked(self, prepared: PreparedExamples, rows: Table | Column | list[Any]) -> Column:
         """Return the column to answer, of a table or of rows given in Python."""
+        if isinstance(rows, Column):
+            return rows
         if not isinstance(rows, Table):
             rows = tables.from_rows([row if isinstance(row, dict) else {prepared.input_name: row} for row in rows])
         return rows.column(prepared.input_name)

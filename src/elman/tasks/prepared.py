@@ -50,6 +50,11 @@ class PreparedExamples(Prepared):
         self._examples: dict[str, Examples] = {}
 
     @property
+    def columns(self) -> dict[str, list[str]]:
+        """The input, and the outputs."""
+        return {"read": [self.input_name], "answered": list(self.outputs)}
+
+    @property
     def names(self) -> list[str]:
         """The names of all columns that play a part."""
         return [self.input_name, *self.outputs]

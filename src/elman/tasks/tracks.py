@@ -62,6 +62,12 @@ class PreparedTracks(Prepared):
         self.fitted: dict[str, Any] = {}
         self._tracks: dict[str, list[Track]] = {}
 
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """The series with their times, and what is forecast."""
+        beside = [name for name in (self.layout.time, self.layout.group) if name]
+        return {"read": [*beside, *self.layout.targets, *self.layout.covariates], "answered": self.layout.targets}
+
     def add(self, part: str, tracks: Sequence[Track], history: int, file: Path, folder: Path) -> None:
         """Check a part, and keep it in `folder`."""
         self._tracks[part] = list(tracks)

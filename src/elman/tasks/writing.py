@@ -150,7 +150,7 @@ class WritingTask(TableTask):
         return [{"name": name} | figures for name, figures in found if figures]
 
     def predict(
-        self, network: EncoderDecoder, prepared: PreparedExamples, rows: Table | list[Any]
+        self, network: EncoderDecoder, prepared: PreparedExamples, rows: Table | Column | list[Any]
     ) -> list[dict[str, Any]]:
         """Return for every row what was read, what is written, its probability, and that of each of its symbols."""
         column, output = self.asked(prepared, rows), _output(prepared)

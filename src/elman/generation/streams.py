@@ -1,0 +1,125 @@
+"""Many texts without end, read side by side by one network: what each has read is a value that the caller keeps.
+
+It knows what a `TextStream` knows, and nothing of who the texts belong to. One of these serves one thread.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from elman.data.stream import Symbols
+from elman.errors import UsageError
+from elman.generation.stream import PIECE, TextStream, most_probable
+
+Kept = Mapping[str, Tensor]
+"""All that was read, as `TextStream.state` has it."""
+
+SYMBOLS = 4096
+"""Symbols that are read at once at most, of all texts together: their scores over the vocabulary lie side by side."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """What came of reading on.
+
+    Attributes:
+        log_probabilities: ln P of each symbol, given everything before it.
+        state: all that was read, now.
+
+    """
+
+    log_probabilities: list[float]
+    state: Kept
+
+
+class TextStreams:
+    """Reads on from any state, or from many at once: a step of many rows takes little longer than one of one row.
+
+    Whatever stands beside a text, it is read alike, to the rounding of float32.
+    """
+
+    def __init__(self, stream: TextStream) -> None:
+        """Take over a stream that has read nothing yet."""
+        self._stream, self._network, self._unit = stream, stream.network, stream.unit
+        self._names = stream.names
+        self.fresh: Kept = stream.state
+        """What has read nothing yet."""
+
+    def symbols(self, text: str) -> Symbols:
+        """Cut a text into symbols."""
+        return self._unit.encode(text)
+
+    def expected(self, state: Kept, count: int) -> list[tuple[str, float]]:
+        """The most probable next symbols, as `TextStream.expected` says them."""
+        return most_probable(self._unit, state["scores"], count)
+
+    def check(self, state: Kept) -> None:
+        """Raise UsageError where a state is not one of this network."""
+        wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in self.fresh.items()}
+        given = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in state.items()}
+        if given != wanted:
+            raise UsageError(f"the state of a stream of this run has the tensors {_said(wanted)}, got {_said(given)}")
+        if wrong := next((name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())), None):
+            raise UsageError(f"the state's tensor {wrong!r} holds values that are not finite; send it as it was saved")
+
+    def read(self, feeds: Sequence[tuple[Kept, Symbols]]) -> list[Read]:
+        """Read on from each state the symbols beside it, PIECE of them at most."""
+        if not all(0 < len(symbols) <= PIECE for _, symbols in feeds):
+            raise ValueError(f"each text takes 1 to {PIECE} symbols at a time")
+        if len(feeds) == 1:
+            return [self._alone(*feeds[0])]
+        found: list[Read] = [Read([], {})] * len(feeds)
+        for group in _groups([len(symbols) for _, symbols in feeds]):
+            for place, read in zip(group, self._together([feeds[k] for k in group]), strict=True):
+                found[place] = read
+        return found
+
+    def _alone(self, state: Kept, symbols: Symbols) -> Read:
+        self._stream.state = state
+        said = self._stream.read(symbols)
+        return Read(said, self._stream.state)
+
+    def _together(self, feeds: Sequence[tuple[Kept, Symbols]]) -> list[Read]:
+        rows = [torch.from_numpy(symbols.astype("int64")) for _, symbols in feeds]
+        lengths = torch.tensor([len(row) for row in rows])
+        device = next(self._network.parameters()).device
+        before = tuple(torch.cat([state[name] for state, _ in feeds], 1).to(device) for name in self._names)
+        with torch.inference_mode():
+            features = self._network.reader(pad_sequence(rows).to(device))
+            output, after = self._network.recurrence.scan(features, before, lengths)
+            # Row by row without padding, which is not worth a product with the whole vocabulary.
+            scores = self._network.head(torch.cat([output[:n, k] for k, n in enumerate(lengths.tolist())])).cpu()
+            after = tuple(tensor.cpu() for tensor in after)
+        return [
+            Read(
+                _said_of(row, torch.cat([state["scores"].unsqueeze(0), own])[:-1]),
+                {name: tensor[:, k : k + 1].clone() for name, tensor in zip(self._names, after, strict=True)}
+                | {"scores": own[-1].clone()},
+            )
+            for k, (row, own, (state, _)) in enumerate(zip(rows, scores.split(lengths.tolist()), feeds, strict=True))
+        ]
+
+
+def _said_of(symbols: Tensor, scores: Tensor) -> list[float]:
+    """ln P of symbols (T,) by the scores (T, V) before each."""
+    found: list[float] = scores.log_softmax(-1).gather(-1, symbols.unsqueeze(-1)).squeeze(-1).tolist()
+    return found
+
+
+def _groups(lengths: Sequence[int]) -> list[list[int]]:
+    """The places of texts of similar length, SYMBOLS in a group at most when the shorter ones are padded."""
+    groups: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lambda k: lengths[k]):
+        if groups and (len(groups[-1]) + 1) * lengths[place] <= SYMBOLS:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return groups
+
+
+def _said(tensors: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> str:
+    named = (f"{name} {str(kind).removeprefix('torch.')}{list(shape)}" for name, (shape, kind) in tensors.items())
+    return ", ".join(named) or "none"

@@ -1,0 +1,88 @@
+"""The service of a run, put together: what the run can do, and nothing else.
+
+It does not know on which port it is served, nor by which server.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.responses import HTMLResponse
+
+from elman.run import Run
+from elman.serve import failures, generating, page, predicting, streaming
+from elman.serve.gate import Door, Gate
+from elman.serve.limits import Limits
+from elman.serve.places import store_at
+from elman.serve.sessions import Sessions
+from elman.serve.worker import Worker
+from elman.version import VERSION
+
+HEALTH = "/health"
+
+
+class Health(BaseModel):
+    """That the service is alive, and how much it does."""
+
+    status: str
+    requests: int
+    streams: int
+
+
+def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
+    """Return the service as an ASGI application."""
+    run.network  # noqa: B018 - read now: whatever is wrong with the run is told before anybody asks
+    worker, gate = Worker(), Gate(limits.requests)
+    app = FastAPI(
+        title=f"{run.path.resolve().name}: {run.task}",
+        version=VERSION,
+        description="A run of Elman. docs/serving.md shows all of it with curl.",
+        docs_url=None,  # its page loads scripts from elsewhere; `/` is the page for people
+        redoc_url=None,
+    )
+    app.add_middleware(Door, gate=gate, body=limits.body, free=HEALTH)
+    failures.add(app)
+    predicting.add(app, run, worker, limits)
+    if run.generates:
+        generating.add(app, run, worker)
+    sessions = Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams else None
+    if sessions is not None:
+        streaming.add(app, streaming.streams_of(run, worker, limits, sessions), gate)
+    app.state.sessions = sessions
+    _add_facts(app, run, gate, sessions)
+    return app
+
+
+def _add_facts(app: FastAPI, run: Run, gate: Gate, sessions: Sessions | None) -> None:
+    known, shown = facts(run), page.render(run)
+
+    @app.get("/", response_class=HTMLResponse, summary="A page for people")
+    async def home() -> str:
+        return shown
+
+    @app.get(HEALTH, summary="Whether the service is alive; never sent away")
+    async def health() -> Health:
+        return Health(status="ok", requests=gate.inside, streams=0 if sessions is None else sessions.live)
+
+    @app.get("/run", summary="What the run is: task, columns, scores, version")
+    async def about() -> dict[str, Any]:
+        return known
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """What there is to know of a run."""
+    said = run.description
+    return {
+        "run": run.path.resolve().name,
+        "task": run.task,
+        "model": said.get("model", {}),
+        "columns": run.prepared.columns,
+        "scores": run.scores,
+        "baselines": said.get("baselines", {}),
+        "can": ["predict", *["generate"] * run.generates, *["streams"] * run.streams],
+        "created": said.get("created"),
+        "fingerprint": run.fingerprint,
+        "trained_by": said.get("elman"),
+        "elman": VERSION,
+    }

@@ -1,0 +1,71 @@
+"""What goes wrong, as answers: a status and {"error": one sentence}."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from elman.errors import DataError, ElmanError, UsageError
+
+
+class Problem(BaseModel):
+    """What is wrong, in one sentence."""
+
+    error: str
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    413: {"model": Problem, "description": "The request is too large"},
+    422: {"model": Problem, "description": "What was sent cannot be worked with"},
+    503: {
+        "model": Problem,
+        "description": "Too many requests are in work; the header Retry-After says when to ask again",
+    },
+}
+
+
+def add(app: FastAPI) -> None:
+    """Let an application answer errors like this."""
+
+    @app.exception_handler(ElmanError)
+    async def elman_error(request: Request, error: ElmanError) -> JSONResponse:
+        del request
+        return JSONResponse({"error": str(error)}, status_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        del request
+        return JSONResponse({"error": in_a_sentence(error.errors())}, 422)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        detail = error.detail
+        if error.status_code == 404 and detail == "Not Found":
+            detail = f"there is no {request.url.path} here; /openapi.json lists what there is"
+        elif error.status_code == 405:
+            detail = f"{request.url.path} is not asked by {request.method}; /openapi.json says how"
+        return JSONResponse({"error": detail}, error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        """The server writes the traceback to its log."""
+        del request, error
+        return JSONResponse({"error": "the server has failed at this request; its log says why"}, 500)
+
+
+def status_of(error: ElmanError) -> int:
+    """422 where the asker can mend it, 500 where it is the server's."""
+    return 422 if isinstance(error, UsageError | DataError) else 500
+
+
+def in_a_sentence(errors: Any) -> str:
+    """The first thing that FastAPI found wrong with a request, and where."""
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        return f"the request is no JSON ({first.get('ctx', {}).get('error', first['msg'])}); mend it"
+    place = ".".join(str(part) for part in first["loc"] if part != "body") or "the request's body"
+    what = first["msg"][0].lower() + first["msg"][1:]
+    return f"{place}: {what}; /openapi.json says what is asked for"

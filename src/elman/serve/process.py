@@ -1,0 +1,89 @@
+"""A service as a process: an address, one line that tells it, and an end that lets running requests finish.
+
+It does not know what is served.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from elman import files
+from elman.errors import RunError
+
+PATIENCE = 30
+"""Seconds that running requests may take when the end has come."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at an address; port 0 stands for any that is free.
+
+    Raises:
+        RunError: if it cannot be had; the text says why.
+
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise RunError(f"there is no address {host!r} ({error.strerror}); give another --host") from error
+    family, kind, protocol, _, address = found[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise RunError(f"cannot listen on {host}:{port}: {files.reason(error)}; give another --port") from error
+    return listening
+
+
+def address(listening: socket.socket) -> str:
+    """Return the URL of what listens here."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(app: Any, listening: socket.socket, message: int, ready: Callable[[], None]) -> None:
+    """Serve until the process is told to end.
+
+    Args:
+        app: an ASGI application.
+        listening: where, as `bind` gives it.
+        message: bytes of a message over a WebSocket at most.
+        ready: is called once requests are answered.
+
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=PATIENCE,
+        ws_max_size=message,
+    )
+    server = _Server(config, ready)
+    before = {each: signal.signal(each, _nothing) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run(sockets=[listening])  # it has handlers of its own, and raises the signal once more at its end
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            await asyncio.to_thread(self._ready)
+
+
+def _nothing(*_: object) -> None:
+    """What the signals do once uvicorn has ended by them: it raises them again, and the process ends with status 0."""

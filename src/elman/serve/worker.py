@@ -1,0 +1,23 @@
+"""The one thread in which a model runs, so that the event loop stays free.
+
+Torch shares a step among its own threads; two steps at a time would only take them from each other. It does not know
+what it is given to do.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+class Worker:
+    """Does one thing after the other, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="elman-model")
+
+    async def do(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Return what a function returns, called in the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)

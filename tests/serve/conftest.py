@@ -1,0 +1,69 @@
+"""Services of small runs, asked in this process."""
+
+import asyncio
+import random
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+
+from elman.data import tables
+from elman.serve import Limits, application
+
+GOOD, BAD = ("fine", "lovely", "bright"), ("dull", "sad", "grey")
+FILLERS = ("a", "the", "film", "day", "was", "very", "it", "and")
+
+
+def texts(count, seed=0):
+    """The label says whether a good word is in the text."""
+    draw, rows = random.Random(seed), []
+    for _ in range(count):
+        good = draw.random() < 0.4
+        words = [*draw.choices(FILLERS, k=draw.randint(2, 9)), draw.choice(GOOD if good else BAD)]
+        draw.shuffle(words)
+        rows.append({"text": " ".join(words), "label": "pos" if good else "neg"})
+    return rows
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory):
+    """A finished run that labels texts."""
+    import elman
+
+    place = tmp_path_factory.mktemp("classifier")
+    tables.write(place / "texts.csv", texts(200))
+    options = {"batch": 32, "hidden": 8, "embedding": 8, "epochs": 5.0, "rate": 0.02, "precision": "float32"}
+    return elman.train("classification", place / "texts.csv", out=place / "run", quiet=True, **options)
+
+
+@pytest.fixture
+def service(run):
+    """A service of the language model."""
+    return TestClient(application(run))
+
+
+@pytest.fixture
+def labels(classifier):
+    """A service of the classifier."""
+    return TestClient(application(classifier))
+
+
+@pytest.fixture
+def at_once():
+    """Send requests at the same time; return the answers in order."""
+
+    def ask(app, requests):
+        async def all_of_them():
+            transport = httpx2.ASGITransport(app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://here") as client:
+                return await asyncio.gather(*(client.post(path, json=body) for path, body in requests))
+
+        return asyncio.run(all_of_them())
+
+    return ask
+
+
+@pytest.fixture
+def limits():
+    """Make limits."""
+    return Limits

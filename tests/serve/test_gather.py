@@ -1,0 +1,112 @@
+"""Questions are gathered, and none pays for another."""
+
+import asyncio
+import time
+
+import pytest
+
+from elman.serve.gather import Gatherer
+
+
+def gathered(questions, answer=None, **options):
+    """Ask all at once; return what came back, errors too, and the batches that were computed."""
+    batches = []
+
+    async def answered(batch):
+        batches.append(batch)
+        await asyncio.sleep(0.005)
+        return [answer(question) if answer else 2 * question for question in batch]
+
+    async def ask():
+        gatherer = Gatherer(answered, **{"wait": 50.0, "most": 100} | options)
+        asked = [gatherer.ask(question, size) for question, size in questions]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    return asyncio.run(ask()), batches
+
+
+def test_what_comes_together_is_answered_together():
+    answers, batches = gathered([(k, 1) for k in range(10)])
+    assert answers == [2 * k for k in range(10)]
+    assert batches == [list(range(10))]
+
+
+def test_a_batch_has_its_size_and_order():
+    _, batches = gathered([(0, 3), (1, 3), (2, 3), (3, 100), (4, 1)], most=7)
+    assert batches == [[0, 1], [2], [3], [4]]
+
+
+def test_one_who_asks_alone_does_not_wait():
+    async def ask():
+        async def answered(batch):
+            return batch
+
+        gatherer = Gatherer(answered, wait=10_000, most=100)
+        for question in range(3):
+            assert await gatherer.ask(question) == question
+
+    begin = time.monotonic()
+    asyncio.run(ask())
+    assert time.monotonic() - begin < 5
+
+
+def test_those_who_ask_again_and_again_stay_together():
+    batches = []
+
+    async def ask():
+        async def answered(batch):
+            batches.append(len(batch))
+            await asyncio.sleep(0.001)
+            return batch
+
+        gatherer = Gatherer(answered, wait=1000, most=100)
+
+        async def client(name):
+            for _ in range(5):
+                await gatherer.ask(name)
+                await asyncio.sleep(0.0005 * name)  # one after the other, so that without waiting they would scatter
+
+        await asyncio.gather(*(client(name) for name in range(8)))
+
+    asyncio.run(ask())
+    assert batches == [8] * 5
+
+
+def test_an_error_goes_to_who_asked():
+    answers, batches = gathered([(1, 1), (2, 1), (3, 1)], lambda q: ValueError("two") if q == 2 else q)
+    assert answers[::2] == [1, 3]
+    assert str(answers[1]) == "two"
+    assert batches == [[1, 2, 3]]
+
+
+def test_where_a_batch_fails_altogether_each_is_answered_by_itself():
+    def answer(question):
+        if question == 2:
+            raise ValueError("two")
+        return question
+
+    answers, batches = gathered([(1, 1), (2, 1), (3, 1)], answer)
+    assert answers[::2] == [1, 3]
+    assert str(answers[1]) == "two"
+    assert batches == [[1, 2, 3], [1], [2], [3]]
+
+
+def test_what_nobody_waits_for_is_not_computed():
+    batches = []
+
+    async def ask():
+        async def answered(batch):
+            batches.append(batch)
+            await asyncio.sleep(0.01)
+            return batch
+
+        gatherer = Gatherer(answered, wait=0, most=1)
+        tasks = [asyncio.create_task(gatherer.ask(question)) for question in range(3)]
+        await asyncio.sleep(0.002)
+        tasks[1].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[1]
+        return [await tasks[0], await tasks[2]]
+
+    assert asyncio.run(ask()) == [0, 2]
+    assert batches == [[0], [2]]

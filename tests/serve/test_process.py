@@ -1,0 +1,83 @@
+"""`elman serve` as a process: it says where it is, answers, and ends when it is told to."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx2
+import pytest
+
+from elman import cli, serve
+from elman.errors import UsageError
+
+
+@pytest.fixture
+def serving(run):
+    """A served language model: the process, and what it said on stdout."""
+    command = [sys.executable, "-m", "elman", "serve", str(run.path), "--port", "0", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    yield process, json.loads(process.stdout.readline())
+    process.kill()
+    process.communicate()
+
+
+def test_it_answers_and_stops_when_told_to(serving, run):
+    process, said = serving
+    assert said["run"] == str(run.path)
+    with httpx2.Client(base_url=said["url"]) as client:
+        assert client.post("/predict", json={"rows": ["the cat"]}).json()["rows"][0]["symbols"] == 7
+        with client.stream("POST", "/generate", json={"length": 100_000_000}) as endless:
+            lines = endless.iter_lines()  # kept, as a client that forgets them has gone away
+            next(lines)
+            assert client.get("/health").json()["requests"] == 1
+        until = time.monotonic() + 10
+        while client.get("/health").json()["requests"] and time.monotonic() < until:  # the client has gone away
+            time.sleep(0.01)
+        assert client.get("/health").json()["requests"] == 0
+
+        port = int(said["url"].rpartition(":")[2])
+        command = [sys.executable, "-m", "elman", "serve", str(run.path), "--port", str(port)]
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        message = f"elman: cannot listen on 127.0.0.1:{port}: address already in use; give another --port\n"
+        assert (second.returncode, second.stdout, second.stderr) == (1, "", message)
+
+        with client.stream("POST", "/generate", json={"length": 300}) as running:
+            lines = running.iter_lines()
+            next(lines)
+            process.send_signal(signal.SIGTERM)
+            assert "event: end" in list(lines)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert err == f"Serving {run.path} on {said['url']}; Ctrl-C ends it\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["nothing"], 1, "elman: there is no run folder nothing; `elman train` makes one\n"),
+        (["nothing", "--streams", "0"], 2, "elman: --streams 0 is out of range; it must be at least 1\n"),
+        (["nothing", "--host", "no host"], 1, "elman: there is no address 'no host'"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_served(monkeypatch, capsys, tmp_path, arguments, status, message):
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setattr(sys, "argv", ["elman", "serve", "--port", str(port), *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert (stopped.value.code, out) == (status, "")
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_installed_is_named(monkeypatch, run):
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"serving needs FastAPI; pip install 'elman\[serve\]'"):
+        serve.application(run)

@@ -1,0 +1,93 @@
+"""Streams in redis belong to all servers of a run; with a real redis, where there is one."""
+
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+
+from elman.errors import RunError, UsageError
+from elman.serve import application
+from elman.serve.redis_store import RedisStore
+
+here = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The address of a redis of our own."""
+    port, folder = free_port(), tmp_path_factory.mktemp("redis")
+    command = ["redis-server", "--port", str(port), "--save", "", "--dir", str(folder), "--bind", "127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except OSError:
+            time.sleep(0.02)
+    yield f"redis://127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
+
+
+@here
+def test_any_server_goes_on(run, address):
+    applications = [application(run, store=address) for _ in range(2)]
+    one, two = map(TestClient, applications)
+    name, stream = one.post("/streams").json()["id"], run.stream()
+    for client, text in ((one, "the cat"), (two, " sat"), (one, " on")):
+        found = client.post(f"/streams/{name}", json={"text": text}).json()
+        assert found["log_probabilities"] == pytest.approx(stream.feed(text), abs=1e-4)
+    assert found["read"] == 14
+    assert one.get("/health").json()["streams"] == 0
+    assert two.delete(f"/streams/{name}").status_code == 204
+    assert one.get(f"/streams/{name}/state").status_code == 404
+    for each in applications:
+        each.state.sessions.close()
+
+
+@here
+def test_what_was_fed_by_way_of_another_server_is_not_lost(run, address, monkeypatch):
+    app = application(run, store=address)
+    client, name = TestClient(app), "a" * 32
+    state = client.get(f"/streams/{client.post('/streams').json()['id']}/state").content
+    client.put(f"/streams/{name}/state", content=state)
+    real = RedisStore.replace
+
+    def late(store, *arguments):
+        store.put(name, state[:-1] + b"x")  # another server was faster
+        return real(store, *arguments)
+
+    monkeypatch.setattr(RedisStore, "replace", late)
+    answer = client.post(f"/streams/{name}", json={"text": "the"})
+    assert answer.status_code == 409
+    assert answer.json()["error"].endswith("was fed by way of another server meanwhile; send it again")
+    app.state.sessions.close()
+
+
+@here
+def test_streams_expire(address):
+    store = RedisStore(address, expire=0.00001)
+    store.put("b" * 32, b"x")
+    assert store.get("b" * 32) == b"x"
+    until = time.monotonic() + 5
+    while store.get("b" * 32) is not None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert store.get("b" * 32) is None
+    store.close()
+
+
+def test_where_there_is_none(run):
+    address = f"redis://me:secret@127.0.0.1:{free_port()}"
+    with pytest.raises(RunError, match=r"^cannot keep streams in redis://127.0.0.1:\d+: .*; look after redis there$"):
+        application(run, store=address)
+    with pytest.raises(UsageError, match="--store ftp://x is no place for streams; give a folder, or redis://HOST"):
+        application(run, store="ftp://x")
