@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from elman.export.base import (
     BATCH,
+    INDEX,
     TIME,
     Exporter,
     Model,
@@ -136,15 +137,11 @@ class Answering(Exporter):
 
     def models(self) -> list[Model]:
         """Return the model of whole rows and, where it can be, that of one step."""
-        lengths = Port("lengths", (BATCH,), "steps of each row, from 1 on; what lies behind them is not read")
-        inputs = self._inputs()
-        example = tuple(self._example(port.axes, port.name) for port in inputs)
+        lengths = Port("lengths", (BATCH,), "steps of each row, from 1 on; what lies behind them is not read", INDEX)
+        inputs, outputs = self._inputs(), self._outputs()
         module = Rows(self.network, self._reader(), words=self.words)
-        outputs = self._outputs()
-        whole = Model(
-            "model", "answers whole rows", module, (*inputs, lengths), outputs, (*example, torch.tensor([3, 2]))
-        )
-        return [whole, self._step(inputs, outputs, example)] if self.stepwise else [whole]
+        whole = Model("model", "answers whole rows", module, (*inputs, lengths), outputs)
+        return [whole, self._step(inputs, outputs)] if self.stepwise else [whole]
 
     def facts(self) -> dict[str, Any]:
         """Return nothing: the modalities say it all."""
@@ -203,16 +200,13 @@ class Answering(Exporter):
 
     def _inputs(self) -> tuple[Port, ...]:
         read = self.prepared.input
-        if isinstance(read, Words):
-            none = len(read.parts)
-            words = Port("words", (BATCH, TIME), "word numbers: the place in `words`, from 1 on; 0 for all others")
-            return words, Port(
-                "parts", (BATCH, TIME, PARTS), f"part numbers: the place in `parts`, from 0; {none} for none"
-            )
         if isinstance(read, Series):
             return (Port("values", (BATCH, TIME, read.channels), "z-scores: (value - mean) / deviation"),)
-        assert isinstance(read, SymbolTexts)
-        return (Port("symbols", (BATCH, TIME), f"{read.unit.noun}s by number"),)
+        if isinstance(read, SymbolTexts):
+            return (Port("symbols", (BATCH, TIME), f"{read.unit.noun}s by number", INDEX),)
+        word = "word numbers: the place in `words`, from 1 on; 0 for all others"
+        part = f"part numbers: the place in `parts`, from 0 on; {len(read.parts)} for none"
+        return Port("words", (BATCH, TIME), word, INDEX), Port("parts", (BATCH, TIME, PARTS), part, INDEX)
 
     def _outputs(self) -> tuple[Port, ...]:
         names = names_of(self.prepared.outputs)
@@ -225,25 +219,19 @@ class Answering(Exporter):
             for name, (column, output) in zip(names, self.prepared.outputs.items(), strict=True)
         )
 
-    def _step(self, inputs: tuple[Port, ...], outputs: tuple[Port, ...], example: tuple[Tensor, ...]) -> Model:
-        stack = self.network.recurrence
-        state = states(stack)
+    def _step(self, inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> Model:
+        state = states(self.network.recurrence)
         return Model(
             "step",
             "answers one step",
             RowStep(self.network, self._reader(), words=self.words),
             (*(_without_time(port) for port in inputs), *state),
             (*(_without_time(port) for port in outputs), *after(state)),
-            (*(tensor[:, 0] for tensor in example), *beginning(stack, 2)),
         )
 
     def _reader(self) -> nn.Module:
         reader: Any = self.network.reader
         return PaddedWordReader(reader, len(self.prepared.input.parts)) if self.words else reader
-
-    def _example(self, axes: tuple[str | int, ...], name: str) -> Tensor:
-        sizes = [{BATCH: 2, TIME: 3, PARTS: 4}.get(axis, axis) if isinstance(axis, str) else axis for axis in axes]
-        return torch.zeros(sizes, dtype=torch.float32 if name == "values" else torch.int64)  # type: ignore[arg-type]
 
 
 class _Answers(StandIn):
@@ -259,6 +247,5 @@ class _Answers(StandIn):
 
 
 def _without_time(port: Port) -> Port:
-    return Port(
-        port.name, tuple(axis for axis in port.axes if axis != TIME), port.meaning.replace(", at every step", "")
-    )
+    meaning = port.meaning.replace(", at every step", "")
+    return Port(port.name, tuple(axis for axis in port.axes if axis != TIME), meaning, port.type)

@@ -17,7 +17,9 @@ from elman.run import Run
 from elman.types import State
 
 BATCH, TIME = "batch", "time"
-"""The axes of any length; others are numbers."""
+"""Axes of any length; those of fixed length are numbers."""
+INDEX = torch.int64
+"""The type of numbers that stand for symbols, and of lengths."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,20 @@ class Port:
         name: by which it is given or asked for.
         axes: its sizes; a word is an axis of any length.
         meaning: what it is, in words.
+        type: of its numbers.
     """
 
     name: str
     axes: tuple[str | int, ...]
     meaning: str
+    type: torch.dtype = torch.float32
+
+    def example(self) -> Tensor:
+        """Return zeros, of at least two rows and steps, since an exporter takes one for a size that is fixed."""
+        words = list(dict.fromkeys((BATCH, TIME, *self.axes)))
+        return torch.zeros(
+            [words.index(axis) + 2 if isinstance(axis, str) else axis for axis in self.axes], dtype=self.type
+        )
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,6 @@ class Model:
             computes what the run computes.
         inputs: batch first; a state is (layers, batch, units), as in torch.nn.
         outputs: likewise.
-        example: one tensor for each input, of at least two rows and steps.
     """
 
     name: str
@@ -54,7 +64,6 @@ class Model:
     module: nn.Module
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    example: tuple[Tensor, ...]
 
 
 Runner = Callable[..., list[Tensor]]
@@ -119,8 +128,11 @@ class Exporter(ABC):
         """Say of held-out rows whether the script, a module, encodes them exactly as the run does."""
 
     @abstractmethod
-    def stand_in(self, runners: Mapping[str, Runner]) -> nn.Module:
-        """Return a module that answers as the network does by running the models, so that the task can score it."""
+    def stand_in(self, runners: Mapping[str, Runner]) -> nn.Module | None:
+        """Return a module that answers as the network does by running the models, so that the task can score it.
+
+        None where what is scored is more than the models.
+        """
 
 
 class StandIn(nn.Module):

@@ -20,10 +20,11 @@ from elman.export.base import Exporter, Model, Port, Trial
 from elman.export.forecasting import Forecasting
 from elman.export.reading_on import ReadingOn
 from elman.export.to_onnx import check_installed, to_onnx
+from elman.export.writing import Writing
 from elman.run import Run, load
 from elman.version import VERSION
 
-EXPORTERS: tuple[type[Exporter], ...] = (ReadingOn, Answering, Forecasting)
+EXPORTERS: tuple[type[Exporter], ...] = (ReadingOn, Answering, Forecasting, Writing)
 """One for each topology that can be exported."""
 
 QUANTIZATIONS = ("int8",)
@@ -114,8 +115,8 @@ def description(exporter: Exporter, models: list[Model]) -> dict[str, Any]:
             model.name: {
                 "file": f"{model.name}.onnx",
                 "does": model.does,
-                "inputs": _ports(model.inputs, model.example),
-                "outputs": _ports(model.outputs, None),
+                "inputs": _ports(model.inputs),
+                "outputs": _ports(model.outputs),
             }
             for model in models
         },
@@ -124,13 +125,15 @@ def description(exporter: Exporter, models: list[Model]) -> dict[str, Any]:
     }
 
 
-def _ports(ports: tuple[Port, ...], example: tuple[torch.Tensor, ...] | None) -> list[dict[str, Any]]:
-    kinds = (
-        ["float32"] * len(ports) if example is None else [str(each.dtype).removeprefix("torch.") for each in example]
-    )
+def _ports(ports: tuple[Port, ...]) -> list[dict[str, Any]]:
     return [
-        {"name": port.name, "type": kind, "shape": list(port.axes), "meaning": port.meaning}
-        for port, kind in zip(ports, kinds, strict=True)
+        {
+            "name": port.name,
+            "type": str(port.type).removeprefix("torch."),
+            "shape": list(port.axes),
+            "meaning": port.meaning,
+        }
+        for port in ports
     ]
 
 
@@ -165,9 +168,9 @@ def _check(exporter: Exporter, contents: Mapping[str, bytes], described: Mapping
         "models": _differences(trials),
         "example": {"rows": len(same), "encoded_otherwise": same.count(False)},
     }
-    if described["quantized"]:
-        task, network = tasks.find(exporter.run.task), exporter.stand_in(runners)
-        found["score"] = task.score(network, exporter.prepared, exporter.part)
+    network = exporter.stand_in(runners) if described["quantized"] else None
+    if network is not None:
+        found["score"] = tasks.find(exporter.run.task).score(network, exporter.prepared, exporter.part)
     return found
 
 

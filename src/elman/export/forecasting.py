@@ -52,7 +52,6 @@ class Forecasting(Exporter):
                     Port("quantiles", (BATCH, layout.horizon, targets, len(LEVELS)), "of z-scores, at `levels`"),
                     Port("mean", (BATCH, layout.horizon, targets), "of z-scores"),
                 ),
-                (torch.zeros(2, layout.context, columns),),
             )
         ]
 

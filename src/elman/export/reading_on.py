@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from elman.data.stream import Symbols
 from elman.export.base import (
     BATCH,
+    INDEX,
     TIME,
     Exporter,
     Model,
@@ -74,8 +75,7 @@ class ReadingOn(Exporter):
 
     def models(self) -> list[Model]:
         """Return the model of many symbols and that of one."""
-        unit, stack = self.prepared.text.unit, self.network.recurrence
-        begin, state = beginning(stack, 2), states(stack)
+        unit, state = self.prepared.text.unit, states(self.network.recurrence)
         said = f"ln P of each of the {unit.size} {unit.noun}s to come next"
         what = f"{unit.noun}s by number"
         return [
@@ -83,17 +83,15 @@ class ReadingOn(Exporter):
                 "model",
                 f"reads on by any number of {unit.noun}s",
                 Reading(self.network),
-                (Port("symbols", (BATCH, TIME), what), *state),
+                (Port("symbols", (BATCH, TIME), what, INDEX), *state),
                 (Port("log_probabilities", (BATCH, TIME, unit.size), f"{said}, after each"), *after(state)),
-                (torch.zeros(2, 3, dtype=torch.int64), *begin),
             ),
             Model(
                 "step",
                 f"reads on by one {unit.noun}",
                 ReadingStep(self.network),
-                (Port("symbol", (BATCH,), what), *state),
+                (Port("symbol", (BATCH,), what, INDEX), *state),
                 (Port("log_probabilities", (BATCH, unit.size), said), *after(state)),
-                (torch.zeros(2, dtype=torch.int64), *begin),
             ),
         ]
 

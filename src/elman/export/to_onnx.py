@@ -36,14 +36,14 @@ def to_onnx(model: Model, properties: Mapping[str, str]) -> bytes:
         properties: plain texts that the file carries.
 
     """
+    example, axes = tuple(port.example() for port in model.inputs), _dynamic(model.inputs)
     with _quiet(), torch.no_grad():
-        program = torch.export.export(
-            _Positional(model.module.eval()), model.example, dynamic_shapes=_dynamic(model.inputs), strict=False
-        )
+        program = torch.export.export(_Positional(model.module.eval()), example, dynamic_shapes=axes, strict=False)
         made: Any = torch.onnx.export(
             program,
             input_names=[port.name for port in model.inputs],
             output_names=[port.name for port in model.outputs],
+            dynamic_shapes=axes,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -78,6 +78,7 @@ def _clean(found: Any, model: Model, properties: Mapping[str, str]) -> None:
         node.doc_string = None
     for value in (*found.graph.initializers.values(), *found.graph.inputs, *found.graph.outputs):
         value.metadata_props.clear()
+    found.graph.metadata_props.clear()
     found.graph.name, found.graph.doc_string = model.name, model.does
     found.producer_name, found.producer_version = "elman", properties["elman"]
     found.metadata_props.clear()
