@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from elman import files
-from elman.cli import bench, experiments, explain, listing, runs, serving
+from elman.cli import bench, experiments, explain, export, listing, runs, serving
 from elman.cli.training import TaskGroup
 from elman.errors import ElmanError, UsageError
 
@@ -21,6 +21,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     runs.predict,
     runs.generate,
     runs.diagnose,
+    export.export,
     serving.serve,
     explain.explain,
     experiments.experiments,

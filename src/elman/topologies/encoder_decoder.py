@@ -136,7 +136,7 @@ class Writer(nn.Module):
         steps, rows, _ = embedded.shape
         fed = [] if carried.fed is None else [carried.fed.unsqueeze(0)]
         features, state = self.recurrence.scan(torch.cat([embedded, *fed], -1), carried.state)
-        asked = features.reshape(-1, len(read.memory.values), features.shape[-1])
+        asked = features.reshape(-1, read.memory.values.shape[0], features.shape[-1])
         context, weights = self.attention(asked, read.memory)
         found = torch.cat([asked, context], -1)
         thought = torch.tanh(self.combine(found))

@@ -62,7 +62,7 @@ class SharedEncoder(nn.Module):
         device = next(self.parameters()).device
         read = self.before(self.reader(inputs.to(device)))
         features, state = self.recurrence.scan(read, None, lengths)
-        live = torch.arange(len(read), device=device).unsqueeze(1) < lengths.to(device)
+        live = torch.arange(read.shape[0], device=device).unsqueeze(1) < lengths.to(device)
         features, last = self.after(features), self._last(state)
         return {name: output(features, last, live) for name, output in zip(self.names, self.outputs, strict=True)}
 

@@ -1,0 +1,96 @@
+"""Networks that forecast: one model from a window of the past to quantiles and mean of what follows.
+
+It knows the topology `SegmentForecaster` and the scales of its columns.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from elman.export.base import BATCH, Exporter, Model, Port, Runner, StandIn, Trial, difference
+from elman.export.recurrence import portable
+from elman.modalities.forecast import LEVELS
+from elman.topologies.forecaster import SegmentForecaster
+
+ROWS = (1, 2, 7, 64)
+"""Of the trials' batches."""
+
+
+class Window(nn.Module):
+    """(B, T, C) to quantiles (B, horizon, targets, Q), in order, and the mean (B, horizon, targets)."""
+
+    def __init__(self, network: SegmentForecaster) -> None:
+        super().__init__()
+        self.network = portable(network)
+
+    def forward(self, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Return quantiles and mean."""
+        found = self.network(past.transpose(0, 1)).transpose(0, 1)
+        return found[..., :-1].sort(-1).values, found[..., -1]
+
+
+class Forecasting(Exporter):
+    """Forecasts."""
+
+    topology = SegmentForecaster
+    script = "forecast"
+
+    def models(self) -> list[Model]:
+        """Return the one model."""
+        layout = self.prepared.layout
+        columns, targets = len(layout.targets) + len(layout.covariates), len(layout.targets)
+        return [
+            Model(
+                "model",
+                f"forecasts {layout.horizon} time steps from the last {layout.context}",
+                Window(self.network),
+                (Port("past", (BATCH, layout.context, columns), "z-scores of the columns, the last step last"),),
+                (
+                    Port("quantiles", (BATCH, layout.horizon, targets, len(LEVELS)), "of z-scores, at `levels`"),
+                    Port("mean", (BATCH, layout.horizon, targets), "of z-scores"),
+                ),
+            )
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the quantiles' levels."""
+        return {"levels": list(LEVELS)}
+
+    def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
+        """Forecast held-out windows from all over."""
+        windows = self.prepared.windows(self.part)
+        for rows in ROWS:
+            past = windows.batch(np.linspace(0, len(windows) - 1, rows).astype(np.int64)).past
+            own = self.network(past).transpose(0, 1)
+            quantiles, mean = runners["model"](past.transpose(0, 1).contiguous())
+            apart = difference(quantiles, own[..., :-1].sort(-1).values), difference(mean, own[..., -1])
+            yield Trial("model", rows, past.shape[0], max(apart))
+
+    def encodings(self, script: Any, description: Mapping[str, Any]) -> Iterator[bool]:
+        """Scale the end of every held-out series."""
+        forecast, context = self.prepared.forecast, self.prepared.layout.context
+        names = [*forecast.targets, *forecast.covariates]
+        for track in self.prepared.tracks(self.part):
+            values = track.values[-context:]
+            if len(values) == context:
+                rows = [dict(zip(names, map(repr, row), strict=True)) for row in values.tolist()]
+                yield np.array_equal(script.encode(description["modalities"], rows)[0], forecast.scaled(values))
+
+    def stand_in(self, runners: Mapping[str, Runner]) -> nn.Module:
+        """Return a network that forecasts by the model."""
+        return _Forecasts(runners["model"])
+
+
+class _Forecasts(StandIn):
+    """SegmentForecaster, run elsewhere."""
+
+    def __init__(self, run: Runner) -> None:
+        super().__init__()
+        self._run = run
+
+    def forward(self, past: Tensor) -> Tensor:
+        quantiles, mean = self._run(past.transpose(0, 1).contiguous())
+        return torch.cat([quantiles, mean.unsqueeze(-1)], -1).transpose(0, 1)

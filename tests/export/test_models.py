@@ -1,0 +1,145 @@
+"""What is exported computes what the run computes; nothing here needs ONNX."""
+
+import pytest
+import torch
+
+import elman
+from elman.cells import CELLS
+from elman.export.base import beginning, difference, names_of
+from elman.export.export import _script, description, exporter_of
+from elman.export.recurrence import Loop, Portable, Steps
+from elman.layers import build
+from elman.modalities.tags import Tags
+
+CLOSE, EXACT = 1e-5, 1e-10
+OPTIONS = [{}, {"layer_norm": True}, {"zoneout": 0.2}, {"residual": True, "num_layers": 3}]
+
+
+def eager(models):
+    return {model.name: lambda *inputs, model=model: list(model.module(*inputs)) for model in models}
+
+
+@torch.no_grad()
+def test_every_model_answers_as_the_run_does(any_run):
+    exporter = exporter_of(any_run)
+    models = exporter.models()
+    trials = list(exporter.trials(eager(models)))
+    assert {trial.model for trial in trials} == {model.name for model in models}
+    assert max(trial.difference for trial in trials) < CLOSE
+    assert len({(trial.rows, trial.steps) for trial in trials}) > 2
+
+
+@torch.no_grad()
+def test_a_language_model_is_read_symbol_by_symbol_as_at_once(run):
+    exporter = exporter_of(run)
+    trials = list(exporter.trials(eager(exporter.models())))
+    assert {trial.model for trial in trials} == {"model", "step"}
+    assert max(trial.difference for trial in trials) < CLOSE
+
+
+@torch.no_grad()
+def test_the_task_scores_the_models_as_it_scores_the_network(run, make_run):
+    from elman import tasks
+
+    for one in (run, make_run("words"), make_run("tags"), make_run("forecasts")):
+        exporter, task = exporter_of(one), tasks.find(one.task)
+        network = exporter.stand_in(eager(exporter.models()))
+        found, own = (task.score(each, one.prepared, "valid") for each in (network, one.network))
+        for name, figure in own.items():
+            assert found[name] == (figure if isinstance(figure, str) else pytest.approx(figure, rel=1e-4)), name
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+@torch.no_grad()
+def test_steps_are_those_of_the_layer(cell, options):
+    stack = build(cell, 5, 5, **({"num_layers": 2} | options)).double().eval()
+    x, state = torch.randn(6, 3, 5, dtype=torch.float64), beginning(stack, 3)
+    expected, final = stack.scan(x)
+    steps, found = Steps(stack), []
+    for now in x:
+        output, state = steps(now, state)
+        found.append(output)
+    assert difference(torch.stack(found), expected) < EXACT
+    assert max(difference(one, other) for one, other in zip(state, final, strict=True)) < EXACT
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+@torch.no_grad()
+def test_a_loop_over_time_is_the_layer_for_rows_of_any_length(cell, bidirectional):
+    stack = build(cell, 5, 4, bidirectional=bidirectional, learn_state=True).double().eval()
+    for name, parameter in stack.named_parameters():
+        if name.startswith("initial_"):
+            parameter.uniform_(0.5, 1)
+    known, weights = stack.evaluated()
+    loop = Loop(known, weights[0], stack.by_layer(None, 1)[0])
+    x, lengths = torch.randn(7, 3, 5, dtype=torch.float64), torch.tensor([7, 1, 4])
+    for extent in (None, lengths):
+        expected, final = stack.scan(x, None, extent)
+        output, state = loop(x, None, extent)
+        assert difference(output, expected) < EXACT
+        assert max(difference(one, other) for one, other in zip(state, final, strict=True)) < EXACT
+
+
+def test_which_layers_become_operators_of_onnx():
+    kinds = {cell: type(Portable(build(cell, 3, 4)).layers[0]).__name__ for cell in CELLS}
+    operators = {"rnn", "rnn-relu", "gru", "gru-reset-before", "lstm", "peephole-lstm"}
+    assert {cell for cell, kind in kinds.items() if kind == "Native"} == operators
+    assert type(Portable(elman.LSTM(3, 4, proj_size=2)).layers[0]) is Loop
+    assert type(Portable(elman.GRU(3, 4, layer_norm=True)).layers[0]) is Loop
+
+
+def test_the_description_has_what_the_run_knows(any_run):
+    exporter = exporter_of(any_run)
+    found = description(exporter, exporter.models())
+    assert found["modalities"] == any_run.description["modalities"]
+    assert found["scores"] == any_run.scores
+    for name, model in zip(found["models"], exporter.models(), strict=True):
+        with torch.no_grad():
+            outputs = model.module(*(port.example() + (port.name == "lengths") for port in model.inputs))
+        ports = found["models"][name]["outputs"]
+        assert len({port["name"] for port in (*found["models"][name]["inputs"], *ports)}) == len(ports) + len(
+            model.inputs
+        )
+        for port, output in zip(ports, outputs, strict=True):
+            sizes = [{"batch": 2, "time": 3}.get(size, size) for size in port["shape"]]
+            assert list(output.shape) == sizes, port["name"]
+
+
+def test_the_example_encodes_rows_as_the_run_does(any_run):
+    exporter = exporter_of(any_run)
+    found = list(exporter.encodings(_script(exporter), description(exporter, [])))
+    assert found
+    assert all(found)
+
+
+@pytest.mark.parametrize("unit", ["char", "byte", "word", "subword"])
+def test_the_example_cuts_texts_as_the_run_does(unit, text_file, tmp_path, tiny):
+    options = tiny | {"steps": 2, "unit": unit, "symbols": 300}
+    run = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **options)
+    exporter = exporter_of(run)
+    found = list(exporter.encodings(_script(exporter), description(exporter, [])))
+    assert len(found) > 10
+    assert all(found)
+
+
+def test_the_example_finds_the_tags_that_the_run_finds():
+    from elman.export.scripts.answer import best
+
+    tags = Tags(["B-a", "B-b", "I-a", "I-b", "O"])
+    for seed in range(20):
+        log_probabilities = torch.randn(9, 1, 5, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
+        expected = tags.decode(log_probabilities, torch.tensor([9]).numpy())[:, 0].tolist()
+        assert best({"symbols": tags.symbols}, log_probabilities[:, 0].numpy()) == expected
+
+
+def test_names_are_plain_and_each_there_once():
+    assert names_of(["label", "Größe in m²", "a b", "a-b", "?"]) == ["label", "Größe_in_m²", "a_b", "a_b_3", "answer"]
+
+
+def test_numbers_that_are_none_count_as_different():
+    one = torch.tensor([1.0, torch.nan, torch.inf])
+    assert difference(one, torch.tensor([1.0, 0.0, torch.inf])) == torch.inf
+    assert difference(torch.tensor([-torch.inf, 2.0]), torch.tensor([-torch.inf, 1.0])) == 1.0
+    assert difference(torch.zeros(2), torch.zeros(3)) == torch.inf

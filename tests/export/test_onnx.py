@@ -1,0 +1,146 @@
+"""Exports, written and run by ONNX Runtime without Elman."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+pytest.importorskip("onnxscript", reason="exports need onnxscript: pip install 'elman[export]'")
+pytest.importorskip("onnxruntime", reason="exports are checked by onnxruntime: pip install 'elman[export]'")
+
+import onnx
+
+import elman
+from elman.export import export, runtime
+from elman.export.base import BATCH, INDEX, TIME, Model, Port, difference
+from elman.export.export import exporter_of
+from elman.export.recurrence import Portable
+from elman.export.to_onnx import to_onnx
+from elman.layers import build
+
+ALONE = """
+import runpy, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("elman", "torch", "polars"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Absent())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+CLOSE = 1e-4
+
+
+def alone(folder, *arguments):
+    """What the example prints, in a process without Elman."""
+    command = [sys.executable, "-c", ALONE, str(folder / "example.py"), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    return export(run, tmp_path_factory.mktemp("out") / "export")
+
+
+def test_a_language_model_becomes_a_model_of_many_symbols_and_one_of_one(run, exported):
+    assert {path.name for path in exported.folder.iterdir()} == {"model.onnx", "step.onnx", "model.json", "example.py"}
+    described = json.loads((exported.folder / "model.json").read_text())
+    assert described == exported.description
+    assert described["check"]["models"]["step"]["largest"] < CLOSE
+    assert described["check"]["example"]["encoded_otherwise"] == 0
+
+
+def test_files_name_inputs_and_axes_and_nothing_of_the_machine(exported):
+    content = (exported.folder / "model.onnx").read_bytes()
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model)
+    dims = [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+    assert ([each.name for each in model.graph.input], dims) == (["symbols", "h", "c"], ["batch", "time"])
+    assert [node.op_type for node in model.graph.node].count("LSTM") == 1
+    assert {each.key for each in model.metadata_props} == {"elman", "task", "model", "does", "see"}
+    assert b".py" not in content
+
+
+def test_the_example_says_without_elman_what_the_run_says(run, exported):
+    (expected,) = run.predict(["the cat sat on a mat."])
+    assert f"{expected['log_probability']:.3f}" in alone(exported.folder, "the cat sat on a mat.", "5")
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_models_of_every_topology_answer_as_the_network_does(any_run):
+    exporter = exporter_of(any_run)
+    models = exporter.models()
+    contents = {model.name: to_onnx(model, {"elman": "0"}) for model in models}
+    trials = list(exporter.trials(runtime.runners(contents)))
+    assert {trial.model for trial in trials} == {model.name for model in models}
+    assert max(trial.difference for trial in trials) < CLOSE
+
+
+class Layer(torch.nn.Module):
+    def __init__(self, stack):
+        super().__init__()
+        self.stack = Portable(stack)
+
+    def forward(self, x, lengths):
+        output, state = self.stack.scan(x.transpose(0, 1), None, lengths)
+        return output.transpose(0, 1), *state
+
+
+@pytest.mark.parametrize("cell", ["rnn-relu", "gru", "slstm", "lru"])
+@torch.no_grad()
+def test_a_layer_of_any_cell_takes_rows_of_any_length(cell):
+    stack = build(cell, 5, 6, bidirectional=True, learn_state=True).eval()
+    for name, parameter in stack.named_parameters():
+        if name.startswith("initial_"):
+            parameter.uniform_(0.5, 1)
+    inputs = Port("x", (BATCH, TIME, 5), ""), Port("lengths", (BATCH,), "", INDEX)
+    names = ("y", *(f"{name}_next" for name in stack.cell.states))
+    model = Model("layer", "", Layer(stack), inputs, tuple(Port(name, (), "") for name in names))
+    (run,) = runtime.runners({"layer": to_onnx(model, {"elman": "0"})}).values()
+    for rows, steps in ((1, 1), (4, 9), (2, 3)):
+        x, lengths = torch.randn(rows, steps, 5), torch.randint(1, steps + 1, (rows,))
+        output, state = stack.scan(x.transpose(0, 1), None, lengths)
+        for found, expected in zip(run(x, lengths), (output.transpose(0, 1), *state), strict=True):
+            assert difference(found, expected) < CLOSE
+
+
+def test_int8_takes_less_and_the_score_is_measured_anew(run, tmp_path, exported):
+    found = export(run, tmp_path / "int8", quantize="int8")
+    assert found.sizes["model.onnx"] < exported.sizes["model.onnx"]
+    score = found.description["check"]["score"]
+    assert score["symbols"] == run.scores["valid"]["symbols"]
+    assert score["loss"] == pytest.approx(run.scores["valid"]["loss"], rel=0.02)
+    assert score["loss"] != run.scores["valid"]["loss"]
+
+
+def test_a_model_that_answers_otherwise_is_not_written(run, tmp_path, monkeypatch):
+    from elman.export import reading_on
+
+    monkeypatch.setattr(reading_on, "difference", lambda *_: float("nan"))
+    with pytest.raises(elman.RunError, match=r"differs from the run by nan .* so nothing was written"):
+        export(run, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_onnxruntime_the_check_is_left_out_and_that_is_said(run, tmp_path, monkeypatch, capsys):
+    from elman.cli.export import export as command
+
+    monkeypatch.setattr(runtime, "available", lambda: False)
+    command(run.path, tmp_path / "out")
+    assert "Not checked: onnxruntime is not installed" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "model.json").read_text())["check"] is None
+    with pytest.raises(elman.RunError, match="--quantize needs onnxruntime"):
+        export(run, tmp_path / "int8", quantize="int8")
+
+
+def test_the_command_prints_one_json_object(run, tmp_path, capsys):
+    from elman.cli.export import export as command
+
+    command(run.path, tmp_path / "out", json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert found["folder"] == str(tmp_path / "out")
+    assert set(found["files"]) == {"model.onnx", "step.onnx", "model.json", "example.py"}
+    assert found["check"]["models"]["model"]["largest"] < CLOSE

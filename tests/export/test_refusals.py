@@ -1,0 +1,72 @@
+"""What cannot be exported is refused in a sentence, and nothing is left half-written; nothing here needs ONNX."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from elman.errors import RunError, UsageError
+from elman.export import export, folder, to_onnx
+from elman.export.export import exporter_of
+
+
+def test_an_unknown_quantization_is_refused(run):
+    with pytest.raises(UsageError, match="--quantize int4 is unknown; there is: int8"):
+        export(run, quantize="int4")
+
+
+def test_a_network_of_another_kind_is_refused():
+    run = SimpleNamespace(network=torch.nn.Linear(2, 2), task="juggling", prepared=None)
+    with pytest.raises(RunError, match="a juggling run cannot be exported yet"):
+        exporter_of(run)
+
+
+def test_missing_libraries_are_named_before_anything_is_done(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(to_onnx, "find_spec", lambda _: None)
+    with pytest.raises(RunError, match=r"an export needs onnx and onnxscript: pip install 'elman\[export\]'"):
+        export(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_is_a_folder_of_its_own(run, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    for out, message in (
+        ("net.onnx", "an export is a folder of several files; give --out a folder, not .*net.onnx"),
+        ("file", "is a file; choose another --out"),
+        ("full", "is not empty, and no earlier export; choose another --out"),
+        ("file/below", "cannot make the folder .*file is a file"),
+    ):
+        with pytest.raises(RunError, match=message):
+            export(run, tmp_path / out)
+    assert (tmp_path / "full" / "file").read_text() == "mine"
+
+
+def test_an_earlier_export_is_replaced_as_a_whole(tmp_path):
+    target = folder.checked(tmp_path / "deep" / "export")
+    folder.write(target, {"model.json": b"1", "old.onnx": b"1"})
+    folder.write(folder.checked(target), {"model.json": b"2"})
+    assert [path.name for path in target.parent.iterdir()] == ["export"]
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == {"model.json": b"2"}
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_export_that_fails_leaves_the_earlier_one(tmp_path, monkeypatch, error):
+    target = folder.write(tmp_path / "export", {"model.json": b"1"})
+
+    def full(self, content):
+        raise error
+
+    monkeypatch.setattr(type(target), "write_bytes", full)
+    with pytest.raises((RunError, KeyboardInterrupt)):
+        folder.write(target, {"model.json": b"2"})
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+    assert (target / "model.json").read_bytes() == b"1"
+
+
+def test_json_keeps_every_value():
+    value = {"a": [1, {"b": [], "c": {}}], "text": 'He said "[ 1 ]",\n', "none": None, "words": ["[", "]"], "ä": 1.5}
+    assert json.loads(folder.as_json(value)) == value
+    assert b'"words": ["[", "]"]' in folder.as_json(value)
