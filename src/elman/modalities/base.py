@@ -102,9 +102,11 @@ class Input(Modality):
 
     Attributes:
         dropout: of its reader's features, where the user does not say it.
+        files: whether its values name files.
     """
 
     dropout: ClassVar[float] = 0.4
+    files: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, column: Column) -> Encoded:

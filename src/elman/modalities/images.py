@@ -90,6 +90,7 @@ class Images(Input):
     """
 
     name = "images"
+    files = True
     dropout = 0.1
 
     def __init__(self, size: Size, mean: list[float], deviation: list[float], reading: str, shift: float = 0.0) -> None:

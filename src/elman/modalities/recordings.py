@@ -80,6 +80,7 @@ class Recordings(Input):
     """
 
     name = "recordings"
+    files = True
 
     def __init__(self, layout: Layout, mean: npt.ArrayLike, deviation: npt.ArrayLike) -> None:
         self.layout = layout

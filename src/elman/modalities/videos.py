@@ -79,6 +79,7 @@ class Videos(Input):
     """
 
     name = "videos"
+    files = True
     dropout = 0.1
 
     def __init__(

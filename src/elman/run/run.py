@@ -71,9 +71,9 @@ class Run:
         return type(self._task).generate is not Task.generate
 
     @property
-    def streams(self) -> bool:
-        """Whether `stream` reads; else it raises UsageError."""
-        return type(self._task).stream is not Task.stream
+    def streams(self) -> str:
+        """What `stream` takes piece by piece, "text" or "sound"; nothing where the task needs whole rows."""
+        return self._task.streams
 
     @cached_property
     def fingerprint(self) -> str:

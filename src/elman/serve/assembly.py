@@ -46,7 +46,9 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     predicting.add(app, run, worker, limits)
     if run.generates:
         generating.add(app, run, worker)
-    sessions = Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams else None
+    sessions = (
+        Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams == "text" else None
+    )
     if sessions is not None:
         streaming.add(app, streaming.streams_of(run, worker, limits, sessions), gate)
     app.state.sessions = sessions
@@ -80,7 +82,7 @@ def facts(run: Run) -> dict[str, Any]:
         "columns": run.prepared.columns,
         "scores": run.scores,
         "baselines": said.get("baselines", {}),
-        "can": ["predict", *["generate"] * run.generates, *["streams"] * run.streams],
+        "can": ["predict", *["generate"] * run.generates, *["streams"] * (run.streams == "text")],
         "created": said.get("created"),
         "fingerprint": run.fingerprint,
         "trained_by": said.get("elman"),

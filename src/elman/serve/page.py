@@ -22,5 +22,6 @@ def render(run: Run) -> str:
         columns=(columns := run.prepared.columns),
         example="{" + ", ".join(f'"{name}": ...' for name in columns["read"]) + "}" if columns else '"some text"',
         generates=run.generates,
-        streams=run.streams,
+        streams=run.streams == "text",
+        files=run.prepared.reads_files,
     )

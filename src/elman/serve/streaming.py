@@ -13,7 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from elman.data.stream import Symbols
 from elman.errors import ElmanError
-from elman.generation.stream import PIECE
+from elman.generation.stream import PIECE, TextStream
 from elman.generation.streams import Kept, Read, TextStreams
 from elman.run import Run
 from elman.serve import moved
@@ -107,7 +107,9 @@ class Streams:
 
 def streams_of(run: Run, worker: Worker, limits: Limits, sessions: Sessions) -> Streams:
     """Return the streams of a run."""
-    texts = TextStreams(run.stream())
+    stream = run.stream()
+    assert isinstance(stream, TextStream)
+    texts = TextStreams(stream)
     gatherer: Gatherer[tuple[Kept, Symbols], Read] = Gatherer(
         lambda feeds: worker.do(texts.read, feeds), wait=limits.wait, most=limits.rows
     )

@@ -51,6 +51,11 @@ class Prepared(ABC):
         """The columns of a row by what becomes of them, "read" and "answered"; none where rows are plain texts."""
         return {}
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether what is read of a row is the name of a file."""
+        return False
+
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Describe the fitted modalities for JSON."""
@@ -66,6 +71,7 @@ class Task(ABC):
         baseline_name: what it is compared with, in words.
         data: what the training data is, in words.
         held_out: what is held out where nothing is given for that, in words.
+        streams: what `stream` takes piece by piece, "text" or "sound"; nothing where a task needs whole rows.
         next_step: what to do with a finished run, a command in which `{run}` stands for it.
         Options: what the user can set.
     """
@@ -76,6 +82,7 @@ class Task(ABC):
     baseline_name: ClassVar[str]
     data: ClassVar[str]
     held_out: ClassVar[str]
+    streams: ClassVar[str] = ""
     next_step: ClassVar[str] = "Apply it: elman predict {run} FILE"
     Options: ClassVar[type[TrainingOptions]]
 

@@ -78,6 +78,7 @@ class LanguageModeling(Task):
     """
 
     name = "language-modeling"
+    streams = "text"
     topology = "synced many-to-many"
     metric = "nats per symbol, perplexity, bits per character"
     baseline_name = "n-gram, modified Kneser-Ney"

@@ -55,6 +55,11 @@ class PreparedExamples(Prepared):
         return {"read": [self.input_name], "answered": list(self.outputs)}
 
     @property
+    def reads_files(self) -> bool:
+        """As the input's modality does."""
+        return self.input.files
+
+    @property
     def names(self) -> list[str]:
         """The names of all columns that play a part."""
         return [self.input_name, *self.outputs]

@@ -56,6 +56,7 @@ class SpeechRecognition(TableTask):
     """P(text | x), read off the states of a recurrent network by connectionist temporal classification."""
 
     name = "speech-recognition"
+    streams = "sound"
     topology = "synced many-to-many"
     metric = "word error rate, character error rate"
     baseline_name = "most frequent transcript; that of the nearest recording"
