@@ -62,6 +62,16 @@ def test_generation_repeats_under_a_seed_and_differs_under_another(run):
     assert len(first) == 60
 
 
+def test_a_long_prompt_is_read_in_pieces_and_as_a_whole(run):
+    prompt = "the cat sat on a mat.\n" * 40
+    pieces = list(run.generate(prompt, 20, temperature=0))
+    assert pieces[:3] == ["", "", ""]
+    assert len("".join(pieces)) == 20
+    stream = run.stream()
+    stream.feed(prompt)
+    assert pieces[3] == stream.expected(1)[0][0]
+
+
 def test_the_best_symbol_is_drawn_in_the_limit(run):
     greedy = "".join(run.generate("the ", 40, temperature=0))
     assert greedy == "".join(run.generate("the ", 40, top_k=1, seed=5))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elman.errors import UsageError
-from elman.generation.stream import Reading
+from elman.generation.stream import PIECE, Reading
 from elman.modalities.units import Unit
 
 
@@ -42,7 +42,7 @@ class Sampling:
 
 
 def generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:
-    """Yield `length` symbols of text that continues `prompt`, piece by piece.
+    """Yield `length` symbols of text that continues `prompt`, piece by piece, some of which may be empty.
 
     Args:
         network: a causal network over the unit's symbols, (inputs (T, B), state) -> (scores (T, B, V), state).
@@ -68,6 +68,10 @@ def _generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Samp
     generator = torch.Generator().manual_seed(sampling.seed)
     decoder, reading = unit.decoder(), Reading(network)
     symbols = first_symbols(unit, prompt)
+    while length and len(symbols) > PIECE:  # whoever waits for a long prompt to be read can do something between
+        reading.read(symbols[:PIECE])
+        symbols = symbols[PIECE:]
+        yield ""
     for _ in range(length):
         reading.read(symbols)
         symbols = [draw(reading.scores, unit.unknown, sampling, generator)]

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.responses import HTMLResponse
 
+from elman.errors import UsageError
 from elman.run import Run
 from elman.serve import failures, generating, page, predicting, streaming
 from elman.serve.gate import Door, Gate
@@ -32,6 +33,8 @@ class Health(BaseModel):
 
 def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     """Return the service as an ASGI application."""
+    if store is not None and not run.streams:
+        raise UsageError(f"a {run.task} run has no streams to keep; leave out --store")
     run.network  # noqa: B018 - read now: whatever is wrong with the run is told before anybody asks
     worker, gate = Worker(), Gate(limits.requests)
     app = FastAPI(

@@ -6,6 +6,7 @@ A client that goes away ends the work: nothing is drawn that nobody takes.
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Query, Response
@@ -48,7 +49,7 @@ def add(app: FastAPI, run: Run, worker: Worker) -> None:
     """Let an application write."""
 
     async def write(wanted: Wanted, accept: str) -> Response:
-        pieces = run.generate(**wanted.model_dump())
+        pieces = await worker.do(partial(run.generate, **wanted.model_dump()))
         plain = "text/plain" in accept and "text/event-stream" not in accept
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nor may a proxy keep pieces back
         body = _turns(pieces, worker) if plain else _events(_turns(pieces, worker))

@@ -103,10 +103,13 @@ class Sessions:
             self._temporary.cleanup()
 
     def _remember(self, name: str, state: bytes) -> None:
-        self._live[name] = state
-        self._live.move_to_end(name)
-        while len(self._live) > self._most:
+        """Keep a state in memory, and put the one that was used longest ago out of it."""
+        if not self._most:
+            return
+        while name not in self._live and len(self._live) >= self._most:
             oldest, value = next(iter(self._live.items()))
             if not self._given:  # a few kilobytes, which nobody waits for to reach the disk
                 self._store.put(oldest, value)
             del self._live[oldest]
+        self._live[name] = state
+        self._live.move_to_end(name)

@@ -3,6 +3,7 @@
 It does not know where states are kept, nor how a network reads.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -81,7 +82,8 @@ class Streams:
         async with self.sessions.lock(name):
             before = await self.sessions.get(name)
             state, read = moved.unpack(before, self.mark)
-            symbols, said = self.texts.symbols(fed.text), []
+            said: list[float] = []
+            symbols = await asyncio.to_thread(self.texts.symbols, fed.text)
             for first in range(0, len(symbols), PIECE):
                 found = await self.gatherer.ask((state, symbols[first : first + PIECE]))
                 state = found.state
