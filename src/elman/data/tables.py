@@ -146,10 +146,12 @@ def kind(dtype: Any) -> str:
 
 def _named(texts: pl.Series) -> str | None:
     """Return the kind of files that texts name, None where they name none."""
-    present = texts.cast(pl.String).drop_nulls().str.to_lowercase()
-    for name, endings in FILES.items() if len(present) else ():
-        if present[0].endswith(endings) and present.str.contains(f"({'|'.join(map(re.escape, endings))})$").all():
-            return name
+    present = texts.is_not_null()
+    first = str(texts[present.arg_max() or 0]).lower() if present.any() else ""
+    for name, endings in FILES.items():
+        if first.endswith(endings):  # only then are all of them worth a look
+            pattern = f"(?i)(?:{'|'.join(map(re.escape, endings))})$"
+            return name if texts.cast(pl.String).str.contains(pattern).all() else None
     return None
 
 
