@@ -3,8 +3,8 @@
     ELMAN_DATA=FOLDER python benchmarks/tasks.py [NAME ...]
 
 FOLDER holds a folder for each data set (default: ../shared/data); what `python benchmarks/pictures.py FOLDER` makes of
-images lies in ELMAN_PICTURES (default: ../pictures). Prints a row per run as it ends, and one JSON line. Needs the extras
-`baselines` and `metrics`.
+images lies in ELMAN_PICTURES (default: ../pictures). Prints a row per run as it ends, and one JSON line. Needs the
+extras `baselines` and `metrics`.
 """
 
 import importlib.util

@@ -53,7 +53,7 @@ def classifier(folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def captioner(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "r"
-    given = WRITING | {"epochs": 25.0, "output": "caption"}
+    given = WRITING | {"epochs": 30.0, "output": "caption"}
     return elman.train("captioning", folder / "train.csv", test=folder / "test.csv", out=out, **given)
 
 

@@ -155,7 +155,7 @@ def kind(dtype: Any) -> str:
 
 def _named(texts: pl.Series) -> str | None:
     """Return the kind of files that most of the first texts name, None where they name none."""
-    first = [text.strip().lower() for text in texts.drop_nulls().head(LOOKED_AT).cast(pl.String)]
+    first = [text.strip().lower() for text in texts.head(LOOKED_AT).drop_nulls().cast(pl.String)]
     return next((name for name, ends in FILES.items() if 2 * sum(t.endswith(ends) for t in first) > len(first)), None)
 
 

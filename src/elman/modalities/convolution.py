@@ -51,7 +51,7 @@ class Convolution(nn.Module):
         self.grid = grid
         sizes = [channels, *(CHANNELS[min(k, len(CHANNELS) - 1)] for k in range(len(grid.steps)))]
         self.channels = sizes[-1]
-        self.layers = nn.ModuleList(_layer(*pair) for pair in itertools.pairwise(sizes))
+        self.layers = nn.ModuleList(nn.Conv2d(*pair, 3, padding=1) for pair in itertools.pairwise(sizes))
 
     def forward(self, pixels: Tensor, widths: Tensor) -> Tensor:
         """Return (B, `channels`, rows, columns) for z-scores (B, C, H, W) of images of these widths (B,)."""
@@ -158,15 +158,6 @@ class FrameReader(ImageReader):
     def read(self, scaled: Tensor, widths: Tensor) -> Tensor:
         """The features of every frame, (N, features)."""
         return self.project(self.convolution(scaled, widths).flatten(1)).relu()  # type: ignore[no-any-return]
-
-
-def _layer(before: int, after: int) -> nn.Conv2d:
-    """A convolution whose ReLU keeps the size of what goes through (He et al. 2015)."""
-    layer = nn.Conv2d(before, after, 3, padding=1)
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def ways(count: int, most: int, device: torch.device) -> Tensor:

@@ -29,12 +29,13 @@ class CaptioningOptions(StillOptions, WritingOptions):
     """The defaults are the best found for five minutes on two cores; docs/log.md has the search."""
 
     budget: ClassVar[dict[str, float]] = {"minutes": 5.0}
-    usual: ClassVar[dict[str, dict[str, float]]] = {"adamw": {"rate": 0.006, "weight_decay": 0.01}}
+    usual: ClassVar[dict[str, dict[str, float]]] = {"adamw": {"rate": 0.004, "weight_decay": 0.01}}
 
-    warmup: int = option(100, "updates over which the rate rises to its peak", minimum=0)
+    shift: float = option(0.0, "move images in training by up to this share of their height", minimum=0, maximum=0.5)
     hidden: int = option(
         256, "units per layer of the decoder; the encoder has half of them in each direction", minimum=2
     )
+    embedding: int = option(128, "features per place and per symbol", minimum=2)
     input_dropout: float = option(0.1, "dropout of the features of places and symbols", minimum=0, maximum=0.99)
     dropout: float = option(0.2, "dropout between layers and before the output", minimum=0, maximum=0.99)
     reading: str = option(
