@@ -110,11 +110,11 @@ def test_masks_cover_shares_of_bands_and_times_of_the_row_itself():
     for row, length in enumerate(lengths):
         times, bands = found[:, row].all(1), found[:, row].all(0)
         assert not times[length:].any()
-        assert times.sum() <= 0.1 * length
+        assert times.sum() <= 0.05 * length
         assert bands.sum() <= 0.2 * 20
         assert torch.equal(found[:, row], times.unsqueeze(1) | bands)
-    assert (found.all(2).sum(0) > 0).float().mean() > 0.7
-    assert len({int(row) for row in found.all(2).sum(0)[::2]}) == 11
+    assert (found.all(2).sum(0) > 0).float().mean() > 0.6
+    assert len({int(row) for row in found.all(2).sum(0)[::2]}) == 6
 
 
 def test_only_training_is_masked(column):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from elman.modalities.base import Reader
 
-WIDEST_BAND, WIDEST_TIME = 0.2, 0.1
+WIDEST_BAND, WIDEST_TIME = 0.2, 0.05
 """Shares of the bands, and of a row's frames, that one mask covers at most."""
 
 
@@ -66,7 +66,7 @@ class RecordingReader(Reader):
 def masked(frames: Tensor, lengths: Tensor, masks: int) -> Tensor:
     """Return frames (T, B, C) of which bands and times are covered by their mean, drawn anew for every row.
 
-    A mask covers up to a fifth of the bands, or up to a tenth of the row's frames, all widths alike.
+    A mask covers up to a fifth of the bands, or up to a twentieth of the row's frames, all widths alike.
     Source: Park et al. 2019, SpecAugment: a simple data augmentation method for automatic speech recognition.
     """
     steps, rows, bands = frames.shape

@@ -33,14 +33,17 @@ from elman.training.transcribing import TRANSCRIBING
 LIMIT = 20_000
 """Rows of the training part that a baseline learns from."""
 SHOWN, PICTURED, WIDEST = 12, 4, 400
+BATCH = 16
+"""Rows in a batch at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechRecognitionOptions(SoundOptions, TableOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
-    budget: ClassVar[dict[str, float]] = {"minutes": 4.0}
+    budget: ClassVar[dict[str, float]] = {"epochs": 15.0}
 
+    batch: int | None = option(None, "rows in a batch (default: 16, fewer where rows are few)", minimum=1)
     unit: str = option("char", "what texts are cut into: char, byte, word or subword", choices=tuple(units.UNITS))
     symbols: int = option(1000, "how many subwords or words to tell apart", minimum=257, maximum=1 << 20)
     bidirectional: bool = option(True, "hear each recording from both ends")
@@ -50,6 +53,10 @@ class SpeechRecognitionOptions(SoundOptions, TableOptions):
     beam: int = option(
         8, "beginnings of a text that are followed at a time, for each row (1: none)", minimum=1, maximum=1000
     )
+
+    def batch_size(self, rows: int) -> int:
+        """Rows in a batch, of so many to learn from."""
+        return self.batch or min(BATCH, super().batch_size(rows))
 
 
 class SpeechRecognition(TableTask):
