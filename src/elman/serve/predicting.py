@@ -1,4 +1,4 @@
-"""POST /predict: rows to answers, gathered with those of other requests; or, where a run reads files, a file to its own.
+"""POST /predict: rows to answers, gathered with those of other requests; where a run reads files, a file to its answer.
 
 A client's rows name no files of the server's: the file itself is what is sent.
 """
