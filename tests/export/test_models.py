@@ -143,3 +143,47 @@ def test_numbers_that_are_none_count_as_different():
     assert difference(one, torch.tensor([1.0, 0.0, torch.inf])) == torch.inf
     assert difference(torch.tensor([-torch.inf, 2.0]), torch.tensor([-torch.inf, 1.0])) == 1.0
     assert difference(torch.zeros(2), torch.zeros(3)) == torch.inf
+
+
+class Session:
+    """A model in the place of ONNX Runtime's session."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def run(self, names, feed):
+        assert set(feed) == {port.name for port in self.model.inputs}
+        found = self.model.module(*(torch.from_numpy(feed[port.name]) for port in self.model.inputs))
+        return [tensor.numpy() for tensor in found]
+
+
+def greedy(network, batch, unknown, longest):
+    """The most probable symbol each time, until the end is."""
+    read, carried = network.read(batch.inputs, batch.lengths)
+    last, found = torch.full((1, 1), network.writer.end), []
+    while len(found) < longest:
+        written, carried = network.writer(last, carried, read)
+        said = network.writer.log_probabilities(written, read)
+        if unknown is not None:
+            said[..., unknown] = -torch.inf
+        last = said.argmax(-1)
+        if last.item() == network.writer.end:
+            break
+        found.append(last.item())
+    return found
+
+
+@pytest.mark.parametrize("kind", ["translations", "copies"])
+@torch.no_grad()
+def test_the_example_writes_the_most_probable_symbols(kind, make_run):
+    from elman.export.scripts.write import write
+
+    exporter = exporter_of(make_run(kind))
+    described, (encoder, decoder) = description(exporter, exporter.models()), map(Session, exporter.models())
+    examples, texts = exporter.prepared.examples("valid"), set()
+    for row in range(8):
+        batch = examples.batch(torch.tensor([row]).numpy())
+        expected = greedy(exporter.network, batch, described["unknown"], 12)
+        assert write(encoder, decoder, described, batch.inputs[:, 0].tolist(), 12) == expected
+        texts.add(tuple(expected))
+    assert texts != {()}

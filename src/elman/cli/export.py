@@ -28,7 +28,8 @@ def export(
 
     found = write(run, out, quantize=quantize, tell=output.note)
     if json:
-        output.print_json({"folder": str(found.folder), "files": found.sizes} | found.description)
+        told = {name: value for name, value in found.description.items() if name != "modalities"}  # which may be long
+        output.print_json({"folder": str(found.folder), "files": found.sizes} | told)
         return
     _print(found)
 
@@ -67,6 +68,8 @@ def _print_check(description: dict[str, Any]) -> None:
     if "score" in check:
         own = description["scores"].get(check["part"], {})
         output.print_scores(f"{check['part']} part", own, [{"name": "these models", **check["score"]}])
+    elif description["quantized"]:
+        print("The score was not measured anew: it needs the loop over the decoder's steps, which is yours.")
 
 
 def _size(count: int) -> str:
