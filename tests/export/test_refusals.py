@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import elman
 from elman.errors import RunError, UsageError
 from elman.export import export, folder, to_onnx
 from elman.export.export import exporter_of
+from elman.topologies.shared import SharedEncoder
 
 
 def test_an_unknown_quantization_is_refused(run):
@@ -20,6 +22,13 @@ def test_a_network_of_another_kind_is_refused():
     run = SimpleNamespace(network=torch.nn.Linear(2, 2), task="juggling", prepared=None)
     with pytest.raises(RunError, match="a juggling run cannot be exported yet"):
         exporter_of(run)
+
+
+def test_what_a_network_reads_must_be_known_to_an_exporter():
+    network = SharedEncoder(torch.nn.Identity(), elman.LSTM(2, 2), {})
+    read = SimpleNamespace(input=SimpleNamespace(name="recordings"))
+    with pytest.raises(RunError, match="a classification run that reads recordings cannot be exported yet"):
+        exporter_of(SimpleNamespace(network=network, task="classification", prepared=read))
 
 
 def test_missing_libraries_are_named_before_anything_is_done(run, tmp_path, monkeypatch):

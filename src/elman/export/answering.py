@@ -122,6 +122,7 @@ class Answering(Exporter):
     """Classification and tagging."""
 
     topology = SharedEncoder
+    inputs = (Words, SymbolTexts, Series)
     script = "answer"
 
     @property

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.layers import Stack
+from elman.modalities.base import Modality
 from elman.run import Run
 from elman.types import State
 
@@ -92,6 +93,7 @@ class Exporter(ABC):
 
     Attributes:
         topology: the class of the networks.
+        inputs: the modalities that they may read; any where it is empty.
         script: the module in `scripts/` that shows how the models are run.
 
     Args:
@@ -99,12 +101,19 @@ class Exporter(ABC):
     """
 
     topology: ClassVar[type[nn.Module]]
+    inputs: ClassVar[tuple[type[Modality], ...]] = ()
     script: ClassVar[str]
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.network: Any = run.network
         self.prepared: Any = run.prepared
+
+    @classmethod
+    def takes(cls, run: Run) -> bool:
+        """Whether a run's network can be exported by this class."""
+        known = not cls.inputs or isinstance(getattr(run.prepared, "input", None), cls.inputs)
+        return known and isinstance(run.network, cls.topology)
 
     @property
     def part(self) -> str:

@@ -97,9 +97,11 @@ def exporter_of(run: Run) -> Exporter:
 
     """
     for each in EXPORTERS:
-        if isinstance(run.network, each.topology):
+        if each.takes(run):
             return each(run)
-    raise RunError(f"a {run.task} run cannot be exported yet; load it with elman.load, where Elman is installed")
+    read = getattr(run.prepared, "input", None)
+    what = f"a {run.task} run" + (f" that reads {read.name}" if read else "")
+    raise RunError(f"{what} cannot be exported yet; load it with elman.load, where Elman is installed")
 
 
 def description(exporter: Exporter, models: list[Model]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from elman.export.base import BATCH, INDEX, TIME, Exporter, Model, Port, Runner,
 from elman.export.recurrence import portable
 from elman.layers.attention import Memory
 from elman.modalities.base import IGNORED
+from elman.modalities.symbols import SymbolTexts
 from elman.topologies.encoder_decoder import Carried, EncoderDecoder, Read
 
 ROWS = (1, 2, 9)
@@ -65,6 +66,7 @@ class Writing(Exporter):
     """Translation and summarization."""
 
     topology = EncoderDecoder
+    inputs = (SymbolTexts,)
     script = "write"
 
     def models(self) -> list[Model]:
