@@ -46,6 +46,10 @@ TASKS = {
         "elman.tasks.video_tagging:VideoTagging",
         "tag every frame of a video, and if asked label the video as well",
     ),
+    "call-analysis": Entry(
+        "elman.tasks.call_analysis:CallAnalysis",
+        "label a whole call, and tag every turn of it",
+    ),
     "forecasting": Entry(
         "elman.tasks.forecasting:Forecasting",
         "forecast one or several measured values, with quantiles",
