@@ -3,13 +3,13 @@
     python benchmarks/calls.py FOLDER
 
 Banking77 lies in ELMAN_DATA/banking77 (default: ../shared/data/banking77). FOLDER gets train.jsonl, valid.jsonl and
-test.jsonl: a call a row, with its turns, a tag for each of them, and two labels of the call. No question is in two parts:
-those of test are Banking77's own, those of valid a tenth of its training questions. What agents say, and what customers
-say beside their questions, are a few dozen sentences. Everything follows from the seed.
+test.jsonl: a call a row, with its turns, a tag for each of them, and two labels of the call. No question is in two
+parts: those of test are Banking77's own, those of valid a tenth of its training questions. What agents say, and what
+customers say beside their questions, are a few dozen sentences. Everything follows from the seed.
 
-A turn's tag is what the agent does, or what the customer wants; where he says no more than "yes, that one", that is what
-the agent offered. `topic` is that of the first question that was left open, `outcome` is escalated where the customer had
-to ask the same thing twice, else open or resolved.
+A turn's tag is what the agent does, or what the customer wants; where he says no more than "yes, that one", that is
+what the agent offered. `topic` is that of the first question that was left open; `outcome` is escalated where the
+customer had to ask the same thing twice, else open or resolved.
 """
 
 import os

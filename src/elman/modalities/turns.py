@@ -1,7 +1,7 @@
-"""Turns as a modality: a row is a conversation, a list of texts or a text with a turn on each line; each is a time step.
+"""Turns as a modality: a row is a conversation, a list of texts or a text with a turn on each line, each a time step.
 
-The words of every turn are read by a recurrence of their own, and what it makes of them stands for the turn. It does not
-know who speaks, nor what is asked of the turns.
+The words of every turn are read by a recurrence of their own, and what it makes of them stands for the turn. It does
+not know who speaks, nor what is asked of the turns.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman import layers
 from elman.data.ragged import Integers, Ragged, within
@@ -19,24 +19,41 @@ from elman.layers import LockedDropout
 from elman.modalities.base import Input, Reader
 from elman.modalities.words import WORDS, EncodedWords, WordBatch, Words
 
+MOST = 128
+"""Turns that are read at once. All turns of 32 short calls at once are three quarters padding, and a step takes a third
+longer; those of long calls would not fit into memory."""
+
 
 @dataclass(frozen=True)
 class TurnBatch:
-    """The turns of B conversations, N in all.
+    """The turns of B conversations, N in all, in groups of similar length.
 
     Attributes:
-        words: the words of all turns side by side, one conversation after the other.
-        lengths: (N,), words in each turn.
-        turns: (B,), turns of each conversation.
+        words: of all turns, one after the other.
+        places: of each group, (W, n), where among all words each of a turn's stands; 0 beyond its end.
+        lengths: of each group, (n,), words in each turn.
+        steps: (N,), at which time step each turn stands, one group after the other.
+        rows: (N,), in which conversation.
+        shape: T and B.
     """
 
     words: WordBatch
-    lengths: Tensor
-    turns: Tensor
+    places: list[Tensor]
+    lengths: list[Tensor]
+    steps: Tensor
+    rows: Tensor
+    shape: tuple[int, int]
 
     def to(self, device: torch.device) -> "TurnBatch":
-        """The same on a device; the words' lengths stay where layers want them."""
-        return TurnBatch(self.words.to(device), self.lengths, self.turns.to(device))
+        """The same on a device."""
+        return TurnBatch(
+            self.words.to(device),
+            [places.to(device) for places in self.places],
+            [lengths.to(device) for lengths in self.lengths],
+            self.steps.to(device),
+            self.rows.to(device),
+            self.shape,
+        )
 
 
 @dataclass(frozen=True)
@@ -52,10 +69,20 @@ class EncodedTurns:
         return self.rows.lengths
 
     def batch(self, rows: Integers) -> TurnBatch:
-        """Some conversations, one after the other."""
-        turns = self.rows.flat(rows)
-        lengths = torch.from_numpy(self.words.lengths[turns])
-        return TurnBatch(self.words.batch(turns), lengths, torch.from_numpy(self.lengths[rows]))
+        """Some conversations side by side."""
+        turns, counts = self.rows.flat(rows), self.lengths[rows]
+        lengths = self.words.lengths[turns]
+        line = Ragged.of(np.arange(lengths.sum()), lengths)
+        groups = _groups(lengths)
+        order = np.concatenate(groups)
+        return TurnBatch(
+            self.words.line(turns),
+            [torch.from_numpy(line.padded(group)) for group in groups],
+            [torch.from_numpy(lengths[group]) for group in groups],
+            torch.from_numpy(within(counts)[order]),
+            torch.from_numpy(np.repeat(np.arange(len(rows)), counts)[order]),
+            (int(counts.max()), len(rows)),
+        )
 
     def without_each(self, row: int) -> "EncodedTurns":
         """One conversation as often as it has turns, each time without another of them."""
@@ -115,7 +142,8 @@ class Turns(Input):
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Take what `to_dict` returned."""
-        return cls(**value | {"words": Words.from_dict(value["words"])})
+        rest = (value[name] for name in ("longest", "cell", "hidden", "word_dropout"))
+        return cls(Words.from_dict(value["words"]), *rest)
 
 
 class TurnReader(Reader):
@@ -139,13 +167,17 @@ class TurnReader(Reader):
 
     def forward(self, batch: TurnBatch) -> Tensor:
         """Return (T, B, features), zeros beyond the end of a conversation."""
-        read = self.dropout(self.words(batch.words))
-        states, last = self.recurrence.scan(read, None, batch.lengths)
-        dead = torch.arange(len(read)).unsqueeze(1) >= batch.lengths
-        highest = states.masked_fill(dead.unsqueeze(-1).to(states.device), -torch.inf).amax(0)
-        found = torch.cat([*last[0], highest], -1)
-        padded = found.new_zeros(int(batch.turns.max()), len(batch.turns), self.features)
-        return padded.index_put(_places(batch.turns), found)
+        words = self.words(batch.words).squeeze(1)
+        found = torch.cat([self.read(words, *group) for group in zip(batch.places, batch.lengths, strict=True)])
+        padded = found.new_zeros(*batch.shape, self.features)
+        return padded.index_put((batch.steps, batch.rows), found)
+
+    def read(self, words: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
+        """The features of some turns, (n, features), that have their words at these places."""
+        read = self.dropout(nn.functional.embedding(places, words))
+        states, last = self.recurrence.scan(read, None, lengths)
+        dead = torch.arange(len(read), device=lengths.device).unsqueeze(1) >= lengths
+        return torch.cat([*last[0], states.masked_fill(dead.unsqueeze(-1), -torch.inf).amax(0)], -1)
 
 
 def lists(column: Column, longest: int | None = None) -> pl.Series:
@@ -176,16 +208,15 @@ def _flat(column: Column, turns: pl.Series, longest: int) -> Column:
     owners, places = np.repeat(np.arange(len(lengths)), lengths), within(lengths)
     words = texts.str.count_matches(WORDS).fill_null(0)
     for wrong, what in (
-        (words == 0, "is empty; fill it in, or remove it"),
-        (words > longest, f"has more than {longest:,} words; shorten it, or allow it with --longest"),
+        (words == 0, "is empty in turn {}; fill it in, or remove the turn"),
+        (words > longest, f"has more than {longest:,} words in turn {{}}; shorten it, or allow it with --longest"),
     ):
         if wrong.any():
             k = wrong.arg_max() or 0
-            raise column.error(int(owners[k]), f"has a turn, number {places[k] + 1}, that {what}")
+            raise column.error(int(owners[k]), what.format(places[k] + 1))
     return Column(column.source, column.name, texts, column.rows[owners])
 
 
-def _places(turns: Tensor) -> tuple[Tensor, Tensor]:
-    """For each turn, one conversation after the other, its time step and its conversation."""
-    owners = torch.repeat_interleave(turns)
-    return torch.arange(len(owners), device=turns.device) - (turns.cumsum(0) - turns)[owners], owners
+def _groups(lengths: Integers) -> list[Integers]:
+    """Numbers of turns in groups of about MOST, by rising length."""
+    return np.array_split(np.argsort(lengths, kind="stable"), -(-len(lengths) // MOST))

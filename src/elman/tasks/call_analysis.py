@@ -1,6 +1,7 @@
-"""Call analysis: labels of a whole call, and tags of its turns. Words make turns and turns make the call: two recurrences.
+"""Call analysis: labels of a whole call, and tags of its turns. Words make turns, and turns make the call.
 
-What tells how a call went depends on who answered what: a turn is read in the light of the others.
+What an answer means depends on what was asked: a turn is read in the light of the others. The task does not know who
+speaks; that stands in the turns, or is asked for as a tag.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +52,9 @@ class CallAnalysis(ExampleTask):
     name = "call-analysis"
     topology = "many-to-one and synced many-to-many"
     metric = "tag accuracy (and entity F1, where tags are BIO), label accuracy, macro F1, whole-row accuracy"
-    baseline_name = "most frequent tag and label; TF-IDF and logistic regression, of each turn by itself and of the call"
+    baseline_name = (
+        "most frequent tag and label; TF-IDF and logistic regression, of each turn by itself and of the call"
+    )
     Options = CallAnalysisOptions
     inputs = ("texts", "text")
     answers = ("texts", "text", "number")
@@ -123,7 +126,7 @@ def _figures(prepared: PreparedExamples, part: str, choices: Mapping[str, Ragged
 
 
 def _linear_on_turns(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
-    """The answers of a linear model that sees each turn by itself, or None where scikit-learn is not there to fit one."""
+    """The answers of a linear model that sees each turn by itself, or None where there is no scikit-learn."""
     if name not in prepared.fitted:
         tags = pl.Series("tag", prepared.examples("train").targets[name].values)
         said = pl.DataFrame([_turns(prepared, "train").alias("turn"), tags])
@@ -143,7 +146,9 @@ def _turns(prepared: PreparedExamples, part: str) -> pl.Series:
     return lists(prepared.column(part, prepared.input_name)).explode()
 
 
-def _call(network: Any, prepared: PreparedExamples, part: str, row: int, found: Mapping[str, Answers]) -> dict[str, Any]:
+def _call(
+    network: Any, prepared: PreparedExamples, part: str, row: int, found: Mapping[str, Answers]
+) -> dict[str, Any]:
     """A call for the report: its turns with truth and answers, its labels with what each turn did for them."""
     column, targets = prepared.column(part, prepared.input_name), prepared.examples(part).targets
     shown: dict[str, Any] = {
