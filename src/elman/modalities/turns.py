@@ -103,7 +103,7 @@ class Turns(Input):
     """
 
     name = "turns"
-    dropout = 0.2
+    dropout = 0.1
 
     def __init__(self, words: Words, longest: int, cell: str, hidden: int, word_dropout: float) -> None:
         self.words, self.longest = words, longest
