@@ -6,7 +6,7 @@ speaks; that stands in the turns, or is asked for as a tag.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
 from elman.modalities.tags import Tags, has_one_for_each
 from elman.modalities.turns import Turns, lists
-from elman.tasks import labels_of_rows, measures, tag_measures
+from elman.tasks import labels_of_rows, measures, roles, tag_measures
 from elman.tasks.answering import Answers, answer
 from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
@@ -33,6 +33,8 @@ SHOWN, TOLD = 6, 60
 @dataclass(frozen=True, kw_only=True)
 class CallAnalysisOptions(ExampleOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
+
+    budget: ClassVar[dict[str, float]] = {"epochs": 6.0}
 
     bidirectional: bool = option(True, "read each call from both ends; without, a call can be followed as it goes on")
     word_hidden: int = option(64, "hidden units per direction of the recurrence over a turn's words", minimum=1)
@@ -65,6 +67,7 @@ class CallAnalysis(ExampleTask):
     Options = CallAnalysisOptions
     inputs = ("texts", "text")
     answers = ("texts", "text", "number")
+    answer_names = (*roles.LABELS, "outcome", "topic", "sentiment")
     modalities = (Turns, Tags, Label)
     skip = True
 
