@@ -3,8 +3,9 @@
     ELMAN_DATA=FOLDER python benchmarks/tasks.py [NAME ...]
 
 FOLDER holds a folder for each data set (default: ../shared/data); what `python benchmarks/pictures.py FOLDER` makes of
-images lies in ELMAN_PICTURES (default: ../pictures). Prints a row per run as it ends, and one JSON line. Needs the
-extras `baselines` and `metrics`.
+images lies in ELMAN_PICTURES (default: ../pictures), what `python benchmarks/calls.py FOLDER` makes of questions in
+ELMAN_CALLS (default: ../calls). Prints a row per run as it ends, and one JSON line. Needs the extras `baselines` and
+`metrics`.
 """
 
 import importlib.util
@@ -18,6 +19,7 @@ from pathlib import Path
 
 DATA = Path(os.environ.get("ELMAN_DATA", "../shared/data"))
 PICTURES = Path(os.environ.get("ELMAN_PICTURES", "../pictures")).absolute()
+CALLS = Path(os.environ.get("ELMAN_CALLS", "../calls")).absolute()
 BOTH = ["train.csv", "--test", "test.csv"]
 PARTS = ["train.jsonl", "--valid", "valid.jsonl", "--test", "test.jsonl"]
 
@@ -52,6 +54,9 @@ RUNS["digits"] = ("classification", PICTURES / "digits", BOTH, [], {"accuracy": 
 RUNS["digits-rows"] = ("classification", PICTURES / "digits", BOTH, ["--reading", "rows"], {"accuracy": 0.985})
 RUNS["scenes"] = ("captioning", PICTURES / "scenes", BOTH, [], {"exact": 0.8, "bleu": 90.0})
 RUNS["films"] = ("video-tagging", PICTURES / "films", BOTH, [], {"tag_accuracy": 0.9})
+TURNS = ["--input", "turns", "--output", "tags,topic,outcome"]
+RUNS["calls"] = ("call-analysis", CALLS, PARTS, TURNS, {"tag_accuracy": 0.93, "label_accuracy": 0.93})
+RUNS["calls-causal"] = ("call-analysis", CALLS, PARTS, [*TURNS, "--no-bidirectional"], {"tag_accuracy": 0.93})
 FLOORS = {  # mean squared errors of ridge regression on 336 hours, the best of the floors measured
     ("ETTh1", 24, "OT"): 0.026,
     ("ETTh1", 24, "all"): 0.306,

@@ -109,6 +109,16 @@ def run(loss=1.49, baseline=1.56):
             },
             {"row": 4, "symbols": ["n"], "at": [0.1], "lasts": 0, "times": [0.1], "curves": [[1]], "blank": [0]},
         ],
+        "calls": [
+            {
+                "row": 5,
+                "turns": ["agent: hello", "my card?"],
+                "tags": {"tags": {"truth": ["greet", "card"], "answer": ["greet", "pin"]}},
+                "labels": {"topic": {"truth": "card", "answer": "pin", "probability": 0.9, "without": [0.9, 0.2]}},
+            },
+            {"row": 6, "turns": ["hi"], "tags": {"tags": {"truth": []}}, "labels": {"topic": {"truth": "card"}}},
+            {"row": 7, "turns": "lost"},
+        ],
         "mistakes": [{"row": 7, "input": "well well", "truth": "no", "answer": "yes", "probability": 0.98}],
         "samples": [{"temperature": 0.8, "prompt": "ROMEO:", "text": "ROMEO:\nWhat say you?"}],
         "diagnosis": diagnosis(),
@@ -192,6 +202,14 @@ def test_a_wrong_answer_stands_below_its_frame(tmp_path):
     page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
     assert page.count('<div class="film">') == 1
     assert re.findall(r"<figcaption>left(.*?)</figcaption>", page) == ["", "<b>up</b>"]
+
+
+def test_a_call_is_told_turn_by_turn_with_what_decided_it(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    assert '<td>agent</td><td dir="auto">hello</td><td>greet</td><td></td>' in page
+    assert '<td></td><td dir="auto">my card?</td><td>card<b class="off">pin</b></td>' in page
+    assert "topic: <b>card</b>, answered <b" in page
+    assert re.findall(r"<small>pin (\d+)\D+(\d+)", page) == [("90", "20")]
 
 
 def test_a_finished_run_shows_every_section(tmp_path):

@@ -14,18 +14,20 @@ from elman.topologies.shared import SharedEncoder, Synced
 CELLS = ["lstm", "gru", "rnn"]
 
 
-def shared(cell, bidirectional):
+def shared(cell, bidirectional, skip):
     torch.manual_seed(0)
     recurrence = layers.build(cell, 3, 5, 2, bidirectional=bidirectional)
     size = recurrence.output_size
-    wired = {"label": ManyToOne(CategoricalHead(SUMMARIES * size, 4), size), "tags": Synced(CategoricalHead(size, 2))}
-    return SharedEncoder(nn.Identity(), recurrence, wired).eval()
+    tags = Synced(CategoricalHead(size + 3 * skip, 2))
+    wired = {"label": ManyToOne(CategoricalHead(SUMMARIES * size, 4), size), "tags": tags}
+    return SharedEncoder(nn.Identity(), recurrence, wired, skip=skip).eval()
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_padding_changes_neither_answers_nor_gradients(cell, bidirectional):
-    network = shared(cell, bidirectional)
+@pytest.mark.parametrize("skip", [False, True])
+def test_padding_changes_neither_answers_nor_gradients(cell, bidirectional, skip):
+    network = shared(cell, bidirectional, skip)
     lengths = torch.tensor([7, 2, 4])
     values = torch.randn(7, 3, 3)
     for row, length in enumerate(lengths):

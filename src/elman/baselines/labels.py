@@ -28,19 +28,20 @@ class LinearOnWords:
     Args:
         texts: to learn from.
         labels: theirs, (N,).
+        weights: how often each counts, (N,); once if absent.
 
     Raises:
         ImportError: scikit-learn is not installed.
 
     """
 
-    def __init__(self, texts: Sequence[str], labels: Array) -> None:
+    def __init__(self, texts: Sequence[str], labels: Array, weights: Array | None = None) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
         self._vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
         self._model = LogisticRegression(C=30.0, max_iter=1000)
-        self._model.fit(self._vectorizer.fit_transform(texts), labels)
+        self._model.fit(self._vectorizer.fit_transform(texts), labels, sample_weight=weights)
 
     def predict(self, texts: Sequence[str]) -> Integers:
         """Return the label of each text."""

@@ -50,8 +50,15 @@ def _figure(value: float | None) -> str:
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print rows under their columns' names, for people; lists that only tell more of another column are left out."""
-    if rows:
+    """Print rows under their columns' names, for people; lists that only tell more of another column are left out.
+
+    Rows that begin with a list of sentences, or of lines that others go with, are printed sentence by sentence.
+    """
+    if rows and _sentences(rows[0]):
+        for number, row in enumerate(rows):
+            print("\n" * (number > 0), end="")
+            _print_sentences(row)
+    elif rows:
         names = [name for name, value in rows[0].items() if not (isinstance(value, list) and _details(name, rows[0]))]
         print_rows([tuple(names), *(tuple(_cell(row[name]) for name in names) for row in rows)])
 
@@ -69,6 +76,29 @@ def print_as_they_come(rows: Iterable[dict[str, Any]], *, json: bool) -> None:
         sys.stdout.flush()
 
 
+def _print_sentences(row: dict[str, Any]) -> None:
+    """Print what is said of the whole row, and below it what is said of each sentence, before the sentence."""
+    sentences, (_, *names) = _sentences(row), row
+    names = [name for name in names if not _details(name, {other: row[other] for other in names})]
+    whole = [name for name in names if not isinstance(row[name], list)]
+    sure = [f" ({_cell(row[f'{name}_probability'])})" if f"{name}_probability" in row else "" for name in whole]
+    if whole:
+        print("  ".join(f"{name}: {_cell(row[name])}{each}" for name, each in zip(whole, sure, strict=True)))
+    beside = [[_cell(value) for value in row[name]] for name in names if isinstance(row[name], list)]
+    print_rows(("", *cells) for cells in zip(*beside, sentences, strict=True))
+
+
+def _sentences(row: dict[str, Any]) -> list[str]:
+    """What the first column of a row holds, sentence by sentence; nothing where it is no list of sentences."""
+    first, *others = row.values()
+    lines = [line for line in first.splitlines() if line.strip()] if isinstance(first, str) else first
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        return []
+    beside = any(isinstance(other, list) and len(other) == len(lines) for other in others)
+    told = isinstance(first, list) or (len(lines) > 1 and beside)
+    return [line.strip() for line in lines] if told and any(" " in line.strip() for line in lines) else []
+
+
 def _details(name: str, row: dict[str, Any]) -> bool:
     """Whether a column tells more of another one, as fr_symbols does of fr."""
     return any(name.startswith(f"{other}_") for other in row)
@@ -77,7 +107,7 @@ def _details(name: str, row: dict[str, Any]) -> bool:
 def _cell(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(_cell(item) for item in value)
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else " ".join(str(value).splitlines())
 
 
 def note(text: str) -> None:

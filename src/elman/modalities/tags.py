@@ -18,6 +18,8 @@ from elman.modalities.label import said
 from elman.modalities.words import TOKENS, cut
 
 OUTSIDE = "O"
+LOOKED_AT = 1000
+"""Rows that show whether a column holds tags."""
 FORBIDDEN = -1e4
 """ln P of a step that BIO does not allow: less than anything that is said, and finite, so that sums stay numbers."""
 
@@ -99,6 +101,21 @@ class Tags(Output):
 def tag_lists(column: Column) -> pl.Series:
     """Return the column as lists of tags; a text is cut at its spaces. DataError at the first row without any."""
     return cut(column, TOKENS)
+
+
+def has_one_for_each(steps: pl.Series, rows: Integers, column: Column) -> bool:
+    """Whether a column holds tags: lists, or texts with as many as there are time steps in most of the rows looked at.
+
+    Args:
+        steps: how many time steps some rows have.
+        rows: the numbers of these rows, from 1.
+        column: all rows.
+    """
+    if column.kind != "text":
+        return column.kind == "texts"
+    beside = column.take(rows[:LOOKED_AT] - 1).values.str.count_matches(TOKENS)
+    same = steps.head(LOOKED_AT) == beside
+    return bool(same.sum() > len(same) / 2)
 
 
 def spans_of(tags: list[str]) -> set[Span]:

@@ -15,7 +15,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from elman.data.ragged import Integers, Ragged
+from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
 
@@ -63,11 +63,17 @@ class EncodedWords:
 
     def batch(self, rows: Integers) -> WordBatch:
         """Some rows side by side."""
-        padded = self.rows.padded(rows)
-        used, index = np.unique(padded, return_inverse=True)
+        return self._batch(self.rows.padded(rows))
+
+    def line(self, rows: Integers) -> WordBatch:
+        """Some rows one after the other, as if they were one: T is the sum of their lengths, B is 1."""
+        return self._batch(self.rows.flat(rows)[:, None])
+
+    def _batch(self, forms: Array) -> WordBatch:
+        used, index = np.unique(forms, return_inverse=True)
         starts = np.cumsum(self.parts.lengths[used]) - self.parts.lengths[used]
         return WordBatch(
-            torch.from_numpy(index.reshape(padded.shape)),
+            torch.from_numpy(index.reshape(forms.shape)),
             torch.from_numpy(self.words[used]),
             torch.from_numpy(self.parts.flat(used)),
             torch.from_numpy(starts),

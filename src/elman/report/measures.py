@@ -36,6 +36,7 @@ MEASURES = {
     "entity_f1": Measure("Entity F1", "entity F1", lower_is_better=False),
     "tag_accuracy": Measure("Tag accuracy", "of the tags right", "tags right", lower_is_better=False),
     "label_accuracy": Measure("Label accuracy", "of the labels right", "labels right", lower_is_better=False),
+    "label_macro_f1": Measure("Macro F1 of labels", "macro F1 of labels", lower_is_better=False),
     "row_accuracy": Measure("Whole-row accuracy", "of the rows all right", "rows right", lower_is_better=False),
     "bleu": Measure("BLEU", digits=1, lower_is_better=False),
     "chrf": Measure("chrF", digits=1, lower_is_better=False),
@@ -61,5 +62,6 @@ LOSS_UNITS = {
     "classification": "nats",
     "tagging": "nats",
     "video-tagging": "nats",
+    "call-analysis": "nats",
 } | dict.fromkeys(("translation", "summarization", "captioning", "speech-recognition"), "nats")
 """What a training loss is measured in, by task."""

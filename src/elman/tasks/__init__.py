@@ -50,6 +50,10 @@ TASKS = {
         "elman.tasks.speech_recognition:SpeechRecognition",
         "write down what is said in a recording",
     ),
+    "call-analysis": Entry(
+        "elman.tasks.call_analysis:CallAnalysis",
+        "label a whole call, and tag every turn of it",
+    ),
     "forecasting": Entry(
         "elman.tasks.forecasting:Forecasting",
         "forecast one or several measured values, with quantiles",

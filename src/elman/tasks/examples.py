@@ -40,6 +40,8 @@ class ExampleTask(TableTask):
     """A task whose answers are one symbol each: abstract."""
 
     learning = ANSWERING
+    skip: ClassVar[bool] = False
+    """Whether tags are read off what was read at their time step, too."""
 
     @abstractmethod
     def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:
@@ -62,9 +64,13 @@ class ExampleTask(TableTask):
             dropout=o.dropout,
             bidirectional=o.bidirectional,
         )
-        wired = {name: _wiring(output, recurrence.output_size, o) for name, output in prepared.outputs.items()}
+        each = recurrence.output_size + (reader.features if self.skip else 0)
+        wired = {
+            name: _wiring(output, each if output.stepwise else recurrence.output_size, o)
+            for name, output in prepared.outputs.items()
+        }
         before = prepared.input.dropout if o.input_dropout is None else o.input_dropout
-        return SharedEncoder(reader, recurrence, wired, (before, o.dropout))
+        return SharedEncoder(reader, recurrence, wired, (before, o.dropout), skip=self.skip)
 
     def score(self, network: SharedEncoder, prepared: PreparedExamples, part: str) -> Score:
         """Answer every row, and measure the answers."""

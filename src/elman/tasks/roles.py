@@ -24,6 +24,11 @@ QUESTIONS = (
     "body",
     "article",
     "document",
+    "call",
+    "turns",
+    "dialogue",
+    "conversation",
+    "transcript",
     "x",
 )
 """Names that people give to the column that is read."""

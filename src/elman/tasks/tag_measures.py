@@ -12,21 +12,24 @@ from elman.tasks.prepared import PreparedExamples
 
 
 def figures(prepared: PreparedExamples, part: str, choices: Mapping[str, Ragged]) -> Score:
-    """Return entity F1 where tags are BIO, and the share of tags, of labels and of whole rows that are right."""
+    """Return entity F1 where tags are BIO, and the share of tags, of labels and of whole rows that are right.
+
+    Where several columns hold tags, or labels, it is their mean.
+    """
     targets, rows = prepared.examples(part).targets, len(prepared.examples(part))
-    tags: Score = {}
-    labels, right = [], np.ones(rows, bool)
+    found: dict[str, list[float]] = {"entity_f1": [], "tag_accuracy": [], "label_accuracy": []}
+    right = np.ones(rows, bool)
     for name, output in prepared.outputs.items():
         hits = choices[name].values == targets[name].values
         right &= np.logical_and.reduceat(hits, targets[name].starts[:-1])
         if not isinstance(output, Tags):
-            labels.append(float(hits.mean()))
+            found["label_accuracy"].append(float(hits.mean()))
             continue
         if output.spans:
-            tags["entity_f1"] = measures.overall(kinds(output, targets[name], choices[name]))
-        tags["tag_accuracy"] = float(hits.mean())
-    label = {"label_accuracy": sum(labels) / len(labels)} if labels else {}
-    return {**tags, **label, "row_accuracy": float(right.mean()), "symbols": rows, "unit": "row"}
+            found["entity_f1"].append(measures.overall(kinds(output, targets[name], choices[name])))
+        found["tag_accuracy"].append(float(hits.mean()))
+    means = {key: sum(values) / len(values) for key, values in found.items() if values}
+    return {**means, "row_accuracy": float(right.mean()), "symbols": rows, "unit": "row"}
 
 
 def kinds(output: Tags, targets: Ragged, choices: Ragged) -> dict[str, measures.Counts]:

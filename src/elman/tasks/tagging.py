@@ -13,7 +13,7 @@ from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
-from elman.modalities.tags import Tags, spans_of
+from elman.modalities.tags import Tags, has_one_for_each, spans_of
 from elman.modalities.words import TOKENS, Words, cut
 from elman.tasks import labels_of_rows, tag_measures
 from elman.tasks.answering import Answers
@@ -23,7 +23,6 @@ from elman.tasks.prepared import PreparedExamples
 from elman.training.options import option
 
 SHOWN = 12
-LOOKED_AT = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,7 @@ class Tagging(ExampleTask):
 
     def fit(self, input: Column, outputs: list[Column], options: TaggingOptions) -> tuple[Input, Sequence[Output]]:
         """Tokens; tags, and labels where a column holds one a row."""
-        stepwise = {column.name: _is_stepwise(input, column) for column in outputs}
+        stepwise = {column.name: has_one_for_each(_count(input), input.rows, column) for column in outputs}
         if not any(stepwise.values()):
             raise UsageError(
                 f"tagging answers every token, but {outputs[0].name!r} holds one value a row; name a column of tags "
@@ -88,15 +87,6 @@ class Tagging(ExampleTask):
             if not prepared.outputs[name].stepwise:
                 shown["confusion"] = {"part": part} | labels_of_rows.confused(prepared, part, name, answers)
         return shown
-
-
-def _is_stepwise(input: Column, output: Column) -> bool:
-    """Whether a column holds one answer per token: lists do, and texts that are as long as the tokens' in most rows."""
-    if output.kind != "text":
-        return output.kind == "texts"
-    beside = output.take(input.rows[:LOOKED_AT] - 1)  # the output has all rows of the file, the input some of them
-    same = _count(input).head(LOOKED_AT) == _count(beside)
-    return bool(same.sum() > len(same) / 2)
 
 
 def _count(column: Column) -> pl.Series:

@@ -36,6 +36,7 @@ class SharedEncoder(nn.Module):
         recurrence: any Elman layer, time first; bidirectional where the whole row is there before it is answered.
         outputs: the wirings by name, `ManyToOne` or `Synced`.
         dropout: probability with which a feature is zeroed, at all time steps alike, before and after the recurrence.
+        skip: whether a `Synced` head reads, beside the state of its time step, what the recurrence read there.
     """
 
     def __init__(
@@ -44,10 +45,13 @@ class SharedEncoder(nn.Module):
         recurrence: Stack,
         outputs: Mapping[str, ManyToOne | Synced],
         dropout: tuple[float, float] = (0.0, 0.0),
+        *,
+        skip: bool = False,
     ) -> None:
         super().__init__()
         self.reader = reader
         self.recurrence = recurrence
+        self.skip = skip
         self.names = list(outputs)
         self.outputs = nn.ModuleList(outputs.values())
         self.before, self.after = LockedDropout(dropout[0]), LockedDropout(dropout[1])
@@ -64,7 +68,11 @@ class SharedEncoder(nn.Module):
         features, state = self.recurrence.scan(read, None, lengths)
         live = torch.arange(read.shape[0], device=device).unsqueeze(1) < lengths.to(device)
         features, last = self.after(features), self._last(state)
-        return {name: output(features, last, live) for name, output in zip(self.names, self.outputs, strict=True)}
+        each = torch.cat([features, self.after(read)], -1) if self.skip else features
+        return {
+            name: output(each if isinstance(output, Synced) else features, last, live)
+            for name, output in zip(self.names, self.outputs, strict=True)
+        }
 
     def _last(self, state: State) -> Tensor:
         """The last layer's hidden states of both directions, (B, H)."""

@@ -2,6 +2,7 @@
 
 from elman.report.sections import (
     attention,
+    calls,
     confusion,
     curves,
     data,
@@ -27,6 +28,7 @@ SECTIONS = (
     Section("heard", "What it hears, and when", heard.view),
     Section("forecasts", "Forecasts", forecasts.view),
     Section("films", "What it sees", films.view),
+    Section("calls", "Call by call", calls.view),
     Section("spans", "What it tags", spans.view),
     Section("confusion", "What it confuses", confusion.view),
     Section("mistakes", "Most confident mistakes", mistakes.view),

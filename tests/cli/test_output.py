@@ -1,0 +1,28 @@
+"""What a terminal shows of rows: one below the other, and conversations turn by turn."""
+
+from elman.cli import output
+
+
+def test_a_conversation_is_printed_turn_by_turn(capsys):
+    turns = ["agent: hello", "customer: my card is gone"]
+    beside = {"tags": ["greet", "lost"], "tags_probability": [0.5, 1.0], "topic": "card", "topic_probability": 0.25}
+    output.print_table([{"turns": turns, **beside}, {"turns": "\r\n\n".join(turns), **beside}])
+    one = "topic: card (0.2500)\n  greet  agent: hello\n  lost   customer: my card is gone\n"
+    assert capsys.readouterr().out == f"{one}\n{one}"
+
+
+def test_labels_alone_are_printed_above_the_turns(capsys):
+    output.print_table([{"turns": ["hello you"], "topic": "card", "topic_probability": 0.25}])
+    assert capsys.readouterr().out == "topic: card (0.2500)\n  hello you\n"
+
+
+def test_other_rows_stay_on_one_line_each(capsys):
+    output.print_table([{"text": "two\nlines here", "label": "a"}, {"text": "one", "label": "b"}])
+    output.print_table([{"tokens": ["new", "york"], "tags": ["B-city", "I-city"], "tags_probability": [0.5, 0.5]}])
+    assert capsys.readouterr().out.splitlines() == [
+        "text            label",
+        "two lines here  a",
+        "one             b",
+        "tokens    tags",
+        "new york  B-city I-city",
+    ]
