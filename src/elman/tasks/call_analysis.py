@@ -6,7 +6,7 @@ speaks; that stands in the turns, or is asked for as a tag.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,8 +33,6 @@ SHOWN, TOLD = 6, 60
 @dataclass(frozen=True, kw_only=True)
 class CallAnalysisOptions(ExampleOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
-
-    budget: ClassVar[dict[str, float]] = {"epochs": 6.0}
 
     bidirectional: bool = option(True, "read each call from both ends; without, a call can be followed as it goes on")
     word_hidden: int = option(64, "hidden units per direction of the recurrence over a turn's words", minimum=1)
