@@ -21,7 +21,7 @@ class SoundOptions(TrainingOptions):
     bands: int = option(40, "bands of pitch that are heard apart in a recording", minimum=4, maximum=256)
     stride: int = option(2, "frames of 10 ms of a recording that become one time step", minimum=1, maximum=100)
     masks: int = option(
-        2, "masks in time, and in pitch, that lie over a recording in training (0: none)", minimum=0, maximum=100
+        0, "masks in time, and in pitch, over a recording in training; for longer budgets", minimum=0, maximum=100
     )
 
 
