@@ -47,17 +47,24 @@ void shrink(Cache& c, size_t most) {
     c.blocks.erase(c.blocks.begin(), c.blocks.begin() + ptrdiff_t(oldest));
 }
 
-void* take(size_t bytes) {
+// The smallest free block that has room, of several the one freed last; `bytes` becomes its size. Much larger ones wait
+// for what needs them: of batches of ever other lengths each would else leave blocks of its own behind.
+void* take(size_t& bytes) {
     Cache& c = cache();
     const std::lock_guard<std::mutex> lock(c.mutex);
+    size_t best = c.blocks.size();
     for (size_t i = c.blocks.size(); i-- > 0;) {
-        if (c.blocks[i].bytes != bytes) continue;
-        void* data = c.blocks[i].data;
-        c.blocks.erase(c.blocks.begin() + ptrdiff_t(i));
-        c.total -= bytes;
-        return data;
+        const size_t there = c.blocks[i].bytes;
+        if (there < bytes || there > bytes + bytes / 2) continue;
+        if (best == c.blocks.size() || there < c.blocks[best].bytes) best = i;
+        if (there == bytes) break;
     }
-    return nullptr;
+    if (best == c.blocks.size()) return nullptr;
+    const Block found = c.blocks[best];
+    c.blocks.erase(c.blocks.begin() + ptrdiff_t(best));
+    c.total -= found.bytes;
+    bytes = found.bytes;
+    return found.data;
 }
 
 }  // namespace
