@@ -26,7 +26,7 @@ LIMIT = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class CaptioningOptions(StillOptions, WritingOptions):
-    """The defaults are the best found for five minutes on two cores; docs/log.md has the search."""
+    """The defaults; docs/log.md has what was tried, which was little."""
 
     budget: ClassVar[dict[str, float]] = {"minutes": 5.0}
     usual: ClassVar[dict[str, dict[str, float]]] = {"adamw": {"rate": 0.004, "weight_decay": 0.01}}

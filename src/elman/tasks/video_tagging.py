@@ -31,7 +31,7 @@ SHOWN, STRIP = 6, 40
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTaggingOptions(ImageOptions, ExampleOptions):
-    """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
+    """The defaults are those of other tasks on rows; no others were tried."""
 
     longest: int = option(1000, "the most frames that a video may have", minimum=1)
 
