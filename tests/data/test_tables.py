@@ -113,3 +113,13 @@ def test_standard_input_is_json_lines_or_texts(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     with pytest.raises(DataError, match="standard input is empty"):
         tables.from_stdin("q")
+
+
+def test_a_list_may_begin_with_a_whole_number(tmp_path):
+    rows = [{"a": [[0, 0.5], [1, None]], "b": [1, 2]}, {"a": [[2, 3]], "b": [3]}]
+    table = tables.from_rows(rows)
+    assert table.column("a").values.to_list() == [[[0.0, 0.5], [1.0, None]], [[2.0, 3.0]]]
+    assert table.column("b").values.to_list() == [[1, 2], [3]]
+    assert tables.read(tables.write(tmp_path / "t.jsonl", rows)).frame.equals(table.frame)
+    with pytest.raises(DataError, match="cannot be read"):
+        tables.from_rows([{"a": [[0, 0.5], "x"]}])

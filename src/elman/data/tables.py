@@ -187,9 +187,31 @@ def read(path: Path) -> Table:
 def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -> Table:
     """Make a table of rows, columns by name."""
     try:
-        return Table(source, pl.DataFrame(rows, infer_schema_length=None))
+        return Table(source, _frame(rows))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
         raise DataError(f"{source} cannot be read: {flaws.brief(error)}") from error
+
+
+def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as columns. Where a list holds whole numbers and others, all are others: polars goes by the first."""
+    try:
+        return pl.DataFrame(rows, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, TypeError):
+        mixed = {name for row in rows for name, value in row.items() if isinstance(value, list) and _has_float(value)}
+        if not mixed:
+            raise
+    even = [{name: _floats(value) if name in mixed else value for name, value in row.items()} for row in rows]
+    return pl.DataFrame(even, infer_schema_length=None)
+
+
+def _has_float(value: Any) -> bool:
+    return any(map(_has_float, value)) if isinstance(value, list) else isinstance(value, float)
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_floats(each) for each in value]
+    return float(value) if isinstance(value, int) else value
 
 
 def joined(columns: Sequence[Column]) -> Column:
@@ -219,7 +241,7 @@ def check_writable(path: Path) -> None:
 def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
     """Write rows, columns by name, whole or not at all. In csv and tsv a list becomes its items with spaces between."""
     check_writable(path)
-    frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, infer_schema_length=None)
+    frame = rows if isinstance(rows, pl.DataFrame) else _frame(rows)
     return files.replace(path, lambda temporary: WRITERS[path.suffix](frame, temporary))
 
 
