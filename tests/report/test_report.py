@@ -90,6 +90,11 @@ def run(loss=1.49, baseline=1.56):
             {"row": 5, "image": PIXEL, "grid": [1, 2], "written": [" un", ""], "weights": [[0.9, 0.1], [0.01, 0.99]]},
             {"row": 6, "image": PIXEL, "grid": [2, 2], "written": [""], "weights": [[0.9, 0.1]]},
         ],
+        "bands": [
+            {"row": 5, "channels": [[0.1, 0.2, 0.3]], "truth": ["up", "up", "down"], "answer": ["up", "down", "down"]},
+            {"row": 6, "channels": [[0.1, 0.2]], "truth": ["up"], "answer": ["up"]},
+            {"row": 7, "channels": "lost", "truth": [], "answer": []},
+        ],
         "films": [
             {"row": 5, "images": [PIXEL, PIXEL], "truth": ["left", "left"], "answer": ["left", "up"]},
             {"row": 6, "images": [PIXEL], "truth": ["left", "left"], "answer": ["left", "up"]},
@@ -201,6 +206,8 @@ def test_a_decoder_that_looked_at_places_is_shown_over_the_image(tmp_path):
 def test_a_wrong_answer_stands_below_its_frame(tmp_path):
     page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
     assert page.count('<div class="film">') == 1
+    assert page.count('<div class="tags">') == 1
+    assert page.count('class="wrong" style="left:25.0%;width:50.0%" title="down"') == 1
     assert re.findall(r"<figcaption>left(.*?)</figcaption>", page) == ["", "<b>up</b>"]
 
 

@@ -1,7 +1,9 @@
 """Tasks on tables: from a file to a run that answers, scores itself beside baselines and can be continued."""
 
+import itertools
 import json
 import math
+import random
 
 import polars as pl
 import pytest
@@ -118,6 +120,49 @@ def test_texts_are_read_in_other_units(folder, tmp_path, unit):
     )
     assert math.isfinite(run.scores["valid"]["loss"])
     assert run.predict(["lovely"])[0]["label"] in ("pos", "neg")
+
+
+def ups(count, numbers=False):
+    """A noisy walk; the tag says whether it has just gone up, the kind where it ends."""
+    draw, rows = random.Random(count), []
+    for _ in range(count):
+        steps = [draw.choice((-1, 1)) for _ in range(draw.randint(4, 12))]
+        walk = list(itertools.accumulate(steps))
+        tags = [int(step > 0) if numbers else ["down", "up"][step > 0] for step in steps]
+        rows.append(
+            {"walk": [[at, draw.random()] for at in walk], "moves": tags, "end": "high" if walk[-1] > 0 else "low"}
+        )
+    return rows
+
+
+def test_every_step_of_a_series_is_tagged_beside_the_nearest_step(tmp_path):
+    path, test = tables.write(tmp_path / "t.jsonl", ups(150)), tables.write(tmp_path / "u.jsonl", ups(40))
+    run = elman.train("tagging", path, test=test, output=["moves", "end"], out=tmp_path / "r", quiet=True, **TINY)
+    scored = run.evaluate()
+    assert [entry["name"] for entry in scored["baselines"]] == [
+        "most frequent tag; most frequent label",
+        "tag of the nearest time step; most frequent label",
+    ]
+    assert scored["score"]["tag_accuracy"] > 0.9
+    assert max(entry["tag_accuracy"] for entry in scored["baselines"]) < 0.8
+    (answer,) = run.predict([{"walk": [[0, 0.5], [1, 0.5], [0, 0.5]]}])
+    assert answer["moves"][1:] == ["up", "down"]
+    assert answer["end"] in ("high", "low")
+    assert "Below the curves the right tags" in run.report.read_text()
+
+
+def test_tags_may_be_whole_numbers(tmp_path):
+    run = elman.train(
+        "tagging",
+        tables.write(tmp_path / "t.jsonl", ups(60, numbers=True)),
+        input="walk",
+        output="moves",
+        out=tmp_path / "r",
+        quiet=True,
+        **(TINY | {"epochs": 1.0}),
+    )
+    (answer,) = run.predict([[[0, 0.5], [1, 0.5]]])
+    assert set(answer["moves"]) <= {"0", "1"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from elman.data.ragged import Integers, Ragged
+from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
 
@@ -26,6 +26,11 @@ class EncodedSeries:
     def lengths(self) -> Integers:
         """Time steps of each row."""
         return self.rows.lengths
+
+    @property
+    def steps(self) -> Array:
+        """All time steps, one row after the other."""
+        return self.rows.values
 
     def batch(self, rows: Integers) -> Tensor:
         """Some rows side by side, (T, B, C)."""

@@ -4,6 +4,7 @@ B-x begins a span of kind x, I-x continues it, O lies outside (Ramshaw & Marcus 
 are plain names.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -33,7 +34,7 @@ class Span(NamedTuple):
 
 
 class Tags(Output):
-    """A tag for every token."""
+    """A tag for every time step."""
 
     name = "tags"
     stepwise = True
@@ -100,6 +101,8 @@ class Tags(Output):
 
 def tag_lists(column: Column) -> pl.Series:
     """Return the column as lists of tags; a text is cut at its spaces. DataError at the first row without any."""
+    if column.kind == "numbers" and column.values.dtype.inner.is_integer():  # type: ignore[attr-defined]
+        column = replace(column, values=column.values.cast(pl.List(pl.String)))
     return cut(column, TOKENS)
 
 
@@ -112,7 +115,7 @@ def has_one_for_each(steps: pl.Series, rows: Integers, column: Column) -> bool:
         column: all rows.
     """
     if column.kind != "text":
-        return column.kind == "texts"
+        return column.kind in ("texts", "numbers")
     beside = column.take(rows[:LOOKED_AT] - 1).values.str.count_matches(TOKENS)
     same = steps.head(LOOKED_AT) == beside
     return bool(same.sum() > len(same) / 2)

@@ -28,7 +28,7 @@ TASKS = {
     ),
     "tagging": Entry(
         "elman.tasks.tagging:Tagging",
-        "tag every token of a row, and if asked label the row as well",
+        "tag every token of a text, or every step of a series, and if asked label the row as well",
     ),
     "translation": Entry(
         "elman.tasks.translation:Translation",

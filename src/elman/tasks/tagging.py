@@ -1,4 +1,4 @@
-"""Tagging: a tag for every token, and if asked a label for the whole row. Synced many-to-many, from both directions."""
+"""Tagging: a tag for every token or measurement, and if asked a label for the whole row. Synced many-to-many."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
+from elman.modalities.series import Series, raw
 from elman.modalities.tags import Tags, has_one_for_each, spans_of
 from elman.modalities.words import TOKENS, Words, cut
-from elman.tasks import labels_of_rows, tag_measures
+from elman.tasks import labels_of_rows, nearest_steps, tag_measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
@@ -23,6 +24,8 @@ from elman.tasks.prepared import PreparedExamples
 from elman.training.options import option
 
 SHOWN = 12
+PICTURED, CHANNELS, STEPS = 4, 6, 400
+"""Series in the report; the most channels and time steps of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class TaggingOptions(ExampleOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     longest: int = option(2000, "the most tokens that a row may have", minimum=1)
+    noise: float = option(0.1, "noise added to a series in training, in standard deviations", minimum=0)
 
 
 class Tagging(ExampleTask):
@@ -42,29 +46,34 @@ class Tagging(ExampleTask):
     name = "tagging"
     topology = "synced many-to-many"
     metric = "entity F1 (or tag accuracy, where tags are not BIO), label accuracy, whole-row accuracy"
-    baseline_name = "most frequent tag of each token; for the label TF-IDF and logistic regression"
+    baseline_name = (
+        "most frequent tag of each token, for the label TF-IDF and logistic regression; or tag of the nearest time step"
+    )
     Options = TaggingOptions
-    inputs = ("texts", "text")
-    answers = ("texts", "text", "number")
-    modalities = (Words, Tags, Label)
+    inputs = ("numbers", "texts", "text")
+    answers = ("texts", "text", "numbers", "number")
+    modalities = (Words, Series, Tags, Label)
 
     def fit(self, input: Column, outputs: list[Column], options: TaggingOptions) -> tuple[Input, Sequence[Output]]:
-        """Tokens; tags, and labels where a column holds one a row."""
+        """Tokens or a series; tags, and labels where a column holds one a row."""
         stepwise = {column.name: has_one_for_each(_count(input), input.rows, column) for column in outputs}
         if not any(stepwise.values()):
             raise UsageError(
-                f"tagging answers every token, but {outputs[0].name!r} holds one value a row; name a column of tags "
-                "with --output, or train classification"
+                f"tagging answers every time step, but {outputs[0].name!r} holds one value a row; name a column of "
+                "tags with --output, or train classification"
             )
-        words = Words.fit(input, TOKENS, options.longest)
-        return words, [Tags.fit(column) if stepwise[column.name] else Label.fit(column) for column in outputs]
+        measured = input.kind == "numbers"
+        known = Series.fit(input, options.noise) if measured else Words.fit(input, TOKENS, options.longest)
+        return known, [Tags.fit(column) if stepwise[column.name] else Label.fit(column) for column in outputs]
 
     def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:
         """Entity F1, the share of tags, of labels and of whole rows that are right."""
         return tag_measures.figures(prepared, part, {name: answers.choices for name, answers in found.items()})
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
-        """The most frequent tag of each token as a form; the label by logistic regression."""
+        """The most frequent tag of each token as a form, the label by logistic regression; or the nearest time step."""
+        if isinstance(prepared.input, Series):
+            return nearest_steps.baselines(prepared, part, "time step")
         titles, choices = ["most frequent tag of each token"], {}
         for name, output in prepared.outputs.items():
             if output.stepwise:
@@ -82,15 +91,22 @@ class Tagging(ExampleTask):
         del options
         part = prepared.shown
         found = self.answered(network, prepared, part)
-        shown: dict[str, Any] = {"spans": _spans(prepared, part, found)}
+        measured = isinstance(prepared.input, Series)
+        shown: dict[str, Any] = {}
+        if measured:
+            shown["bands"] = _bands(prepared, part, found)
+        else:
+            shown["spans"] = _spans(prepared, part, found)
         for name, answers in found.items():
-            if not prepared.outputs[name].stepwise:
+            if measured or not prepared.outputs[name].stepwise:
                 shown["confusion"] = {"part": part} | labels_of_rows.confused(prepared, part, name, answers)
         return shown
 
 
 def _count(column: Column) -> pl.Series:
-    """How many tokens each row has."""
+    """How many time steps each row has."""
+    if column.kind == "numbers":
+        return pl.Series(raw(column).lengths)
     return column.values.list.len() if column.kind == "texts" else column.values.str.count_matches(TOKENS)
 
 
@@ -110,6 +126,24 @@ def _usual_tags(prepared: PreparedExamples, part: str, name: str) -> Ragged:
 def _tokens(prepared: PreparedExamples, part: str) -> pl.Series:
     """The tokens of a part, row by row."""
     return cut(prepared.column(part, prepared.input_name), TOKENS)
+
+
+def _bands(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> list[dict[str, Any]]:
+    """Rows from all over a part: what was measured, and along it the tags of the first column that holds any."""
+    name = next(name for name, output in prepared.outputs.items() if output.stepwise)
+    output, targets, answers = prepared.outputs[name], prepared.examples(part).targets[name], found[name]
+    inputs: Any = prepared.examples(part).inputs
+    numbers = prepared.column(part, prepared.input_name).rows
+    chosen = np.unique(np.linspace(0, len(targets) - 1, PICTURED).astype(np.int64))
+    return [
+        {
+            "row": int(numbers[k]),
+            "channels": inputs.rows[k].T[:CHANNELS, :STEPS].round(3).tolist(),
+            "truth": output.named(targets[k])[:STEPS],
+            "answer": output.named(answers.choices[k])[:STEPS],
+        }
+        for k in chosen
+    ]
 
 
 def _spans(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> dict[str, Any] | None:

@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from elman.baselines import labels as naive
 from elman.data.images import data_uri
-from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
 from elman.modalities.tags import Tags
 from elman.modalities.videos import KINDS, Videos
-from elman.tasks import labels_of_rows, tag_measures
+from elman.tasks import labels_of_rows, nearest_steps, tag_measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
@@ -23,8 +21,6 @@ from elman.tasks.looking import ImageOptions
 from elman.tasks.prepared import PreparedExamples
 from elman.training.options import option
 
-LIMIT = 20_000
-"""Frames of the training part among which the nearest is looked for."""
 SHOWN, STRIP = 6, 40
 """Videos in the report, and the most frames of each."""
 
@@ -67,17 +63,7 @@ class VideoTagging(ExampleTask):
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
         """The most frequent tag and label; the tag of the nearest frame, by its pixels."""
-        usual: dict[str, Ragged] = {}
-        nearest: dict[str, Ragged] = {}
-        closest = _nearest(prepared, part)
-        for name, output in prepared.outputs.items():
-            known, asked = (prepared.examples(each).targets[name] for each in ("train", part))
-            usual[name] = Ragged(np.full(len(asked.values), naive.most_frequent(known.values)), asked.starts)
-            nearest[name] = Ragged(known.values[closest], asked.starts) if output.stepwise else usual[name]
-        beside = "" if all(output.stepwise for output in prepared.outputs.values()) else "; most frequent label"
-        names = f"most frequent tag{beside}", f"tag of the nearest frame{beside}"
-        found = (tag_measures.figures(prepared, part, choices) for choices in (usual, nearest))
-        return [{"name": name} | figures for name, figures in zip(names, found, strict=True)]
+        return nearest_steps.baselines(prepared, part, "frame")
 
     def showcase(self, network: Any, prepared: PreparedExamples, options: VideoTaggingOptions) -> dict[str, Any]:
         """Return videos with their tags and the answers, and which labels are confused."""
@@ -97,18 +83,6 @@ def _is_stepwise(output: Column) -> bool:
         return output.kind == "texts"
     spaced = output.values.drop_nulls().str.contains(r"\S\s+\S")
     return bool(spaced.sum() > len(spaced) / 2)
-
-
-def _nearest(prepared: PreparedExamples, part: str) -> Integers:
-    """For each frame of a part, the number of the frame of the training part whose pixels are nearest."""
-    known, asked = (prepared.examples(each).inputs for each in ("train", part))
-    rows = [Ragged(steps, np.arange(len(steps) + 1)) for steps in (_steps(known)[:LIMIT], _steps(asked))]
-    return naive.nearest_row(rows[0], np.arange(len(rows[0])), rows[1])
-
-
-def _steps(inputs: Any) -> Array:
-    found: Array = inputs.steps
-    return found
 
 
 def _films(prepared: PreparedExamples, part: str, name: str, answers: Answers) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from elman.report.sections import (
     attention,
+    bands,
     calls,
     confusion,
     curves,
@@ -27,6 +28,7 @@ SECTIONS = (
     Section("attention", "Where it looks", attention.view),
     Section("heard", "What it hears, and when", heard.view),
     Section("forecasts", "Forecasts", forecasts.view),
+    Section("bands", "What it tags", bands.view),
     Section("films", "What it sees", films.view),
     Section("calls", "Call by call", calls.view),
     Section("spans", "What it tags", spans.view),

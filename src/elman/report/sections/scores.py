@@ -124,7 +124,7 @@ def _symbols(split: str, entry: dict[str, Any], unit: str) -> str:
     symbols, unknown = entry.get("symbols"), entry.get("unknown")
     if not symbols or not is_number(symbols):
         return ""
-    scored = f"Scored on {wording.number(symbols)} {unit}s of the {NAMES.get(split, split)}"
+    scored = f"Scored on {wording.number(symbols)} {unit}{'s' * (symbols != 1)} of the {NAMES.get(split, split)}"
     if not unknown or not is_number(unknown):
         return scored + "."
     return f"{scored}; {wording.number(unknown)} of them ({wording.percent(unknown / symbols)}) not in the vocabulary."
