@@ -12,7 +12,13 @@ Shape and type errors of the layers are the built-in ones that torch.nn raises, 
 
 
 class ElmanError(Exception):
-    """The user's input or surroundings cannot be worked with; the text is one sentence that says what to do."""
+    """The user's input or surroundings cannot be worked with; the text is one sentence that says what to do.
+
+    Attributes:
+        told: whether another process, which works together with this one, says it already.
+    """
+
+    told = False
 
 
 class UsageError(ElmanError):

@@ -46,7 +46,8 @@ def main() -> None:
     try:
         _command()(prog_name="elman")
     except ElmanError as error:
-        print(f"elman: {error}", file=sys.stderr)
+        if not error.told:
+            print(f"elman: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:  # of files that are read or written, they are ElmanErrors by now
         print(f"elman: {error.filename or 'standard output'}: {files.reason(error)}", file=sys.stderr)

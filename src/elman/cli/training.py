@@ -97,9 +97,12 @@ def _optional(kind: Any) -> Any:
 
 def _train(task: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     from elman.run import train
+    from elman.training.processes import speaks
 
     as_json = common.pop("json")
     run = train(task, common.pop("data"), **common, **options)
+    if not speaks():
+        return
     if as_json:
         output.print_json({"run": str(run.path), "report": str(run.report)} | run.description)
         return

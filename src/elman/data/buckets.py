@@ -44,6 +44,11 @@ class Buckets:
         """Passes over the rows, with the begun one."""
         return self.epoch + self.position / self.batches
 
+    @property
+    def smallest(self) -> int:
+        """Rows in the smallest batch."""
+        return len(self.lengths) // self.batches
+
     def next(self) -> Integers:
         """Return the rows of the next batch; at the end of an epoch begin anew in another order."""
         rows = self._order[self.position]

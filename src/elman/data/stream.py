@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from elman import files
+from elman.data.share import WHOLE, Share
 from elman.errors import RunError
 
 Symbols = npt.NDArray[np.integer]
@@ -82,9 +83,10 @@ class Lanes:
         self.lanes = max(1, min(lanes, len(symbols) - 1))
         self.length = (len(symbols) - 1) // self.lanes
 
-    def window(self, position: int, steps: int) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets, (steps, B) int64 each, from `position` in every lane on."""
-        rows = np.stack([self._row(lane * self.length + position, steps + 1) for lane in range(self.lanes)], axis=1)
+    def window(self, position: int, steps: int, share: Share = WHOLE) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets, (steps, B) int64 each, from `position` on in every lane of the share."""
+        lanes = share.of(range(self.lanes))
+        rows = np.stack([self._row(lane * self.length + position, steps + 1) for lane in lanes], axis=1)
         window = torch.from_numpy(rows)
         return window[:-1], window[1:]
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from elman.data.buckets import Buckets
 from elman.data.ragged import Integers
+from elman.data.share import WHOLE, Share
 
 Scaled = npt.NDArray[np.float32]
 
@@ -79,9 +80,14 @@ class WindowBatches:
         """Passes over all windows."""
         return self.order.epochs
 
-    def next(self) -> WindowBatch:
-        """Return the next batch."""
-        return self.windows.batch(self.order.next())
+    @property
+    def smallest(self) -> int:
+        """Windows in the smallest batch."""
+        return self.order.smallest
+
+    def next(self, share: Share = WHOLE) -> WindowBatch:
+        """Return the share's windows of the next batch."""
+        return self.windows.batch(share.of(self.order.next()))
 
     def state(self) -> dict[str, int]:
         """Return the position."""

@@ -64,7 +64,7 @@ def training_step(
         network.eval()
         batch = job.batches.next()
         training = Training(used, clip=options.clip or None, window=window, norms=_norms(folder))
-        yield lambda: job.objective(network, batch, None)[0], training
+        yield lambda: job.objective(network, batch, None).loss, training
 
 
 def during_training(clip: float | None) -> Callable[..., dict[str, Any]]:

@@ -1,7 +1,6 @@
 """From files to a finished run folder: prepare, fit, score, describe, report."""
 
 import datetime as dt
-import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,8 +21,9 @@ from elman.training import precision
 from elman.training.budget import Progress
 from elman.training.loop import fit
 from elman.training.memory import kept_pages
-from elman.training.monitor import Display, Metrics
+from elman.training.monitor import Display, Metrics, Silence
 from elman.training.options import BUDGET, TrainingOptions
+from elman.training.processes import Processes
 
 
 @dataclass
@@ -67,19 +67,26 @@ def train(
     Raises:
         ElmanError: one sentence on what is wrong. A folder in which nothing was trained yet is removed again.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError("training in several processes is not supported yet; start one process without a launcher")
-    chosen = tasks.find(task)
-    given = chosen.Options.given(options)
-    files = Files(assets.find(data), *(None if file is None else assets.find(file) for file in (valid, test)))
-    if resume:
-        sitting = _reopen(chosen, files, out, given)
-    else:
-        sitting = _begin(chosen, files, Path(out) if out is not None else None, given)
+    together = Processes()
+    begun: list[Sitting] = []
+
+    def begin() -> Path:
+        chosen = tasks.find(task)
+        given = chosen.Options.given(options)
+        files = Files(assets.find(data), *(None if file is None else assets.find(file) for file in (valid, test)))
+        if resume:
+            begun.append(_reopen(chosen, files, out, given))
+        else:
+            begun.append(_begin(chosen, files, Path(out) if out is not None else None, given))
+        return begun[0].folder.path
+
+    path = together.from_first(begin)
+    sitting = begun[0] if together.first else _join(path, resume=resume)
     # With gradients, whatever block the caller is in.
     with seeded(sitting.options.seed), kept_pages(), torch.inference_mode(mode=False), torch.enable_grad():
-        _train(sitting, quiet=quiet)
-    return load(sitting.folder.path)
+        _train(sitting, together, quiet=quiet)
+    together.wait()
+    return load(path)
 
 
 def _begin(task: Task, files: Files, out: Path | None, given: dict[str, Any]) -> Sitting:
@@ -122,10 +129,30 @@ def _reopen(task: Task, files: Files, out: str | Path | None, given: dict[str, A
     return Sitting(task, options, folder, run.prepared, description, (folder.state / "checkpoint.safetensors").exists())
 
 
-def _train(sitting: Sitting, *, quiet: bool) -> None:
-    """Fit, and describe how it ended, whatever the ending."""
+def _join(path: Path, *, resume: bool) -> Sitting:
+    """Open the folder that the first of several processes has begun or opened."""
+    try:
+        run = load(path)
+    except RunError as error:
+        raise RunError(f"{error}; --out must lie where all processes that train together see it") from error
+    task, folder = tasks.find(run.task), RunFolder(path)
+    go_on = resume and (folder.state / "checkpoint.safetensors").exists()
+    return Sitting(task, run.options, folder, run.prepared, run.description, go_on)
+
+
+def _train(sitting: Sitting, together: Processes, *, quiet: bool) -> None:
+    """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
     task, folder, description = sitting.task, sitting.folder, sitting.description
     network = task.network(sitting.prepared, sitting.options)
+    together.draw_apart()
+    if not together.first:
+        job = task.job(network, sitting.prepared, sitting.options, folder.path, Silence(), resume=sitting.resume)
+        try:
+            fit(job, lambda _: None, together)
+        except (NonFiniteError, UsageError) as error:
+            error.told = True
+            raise
+        return
     description["model"] = task.describe(sitting.options) | {"parameters": sum(p.numel() for p in network.parameters())}
     metrics = Metrics(folder.metrics)
     with Display(metrics, sitting.prepared.noun, quiet=quiet) as display:
@@ -134,7 +161,7 @@ def _train(sitting: Sitting, *, quiet: bool) -> None:
         job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
         job = replace(job, inspect=inspection.during_training(sitting.options.clip))
         try:
-            ending, progress = fit(job, metrics.forget_after)
+            ending, progress = fit(job, metrics.forget_after, together)
         except NonFiniteError as error:
             folder.write(description | {"status": "failed", "message": str(error)})
             raise

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from elman import cells, layers
 from elman.baselines import forecasts as naive
@@ -20,6 +20,7 @@ from elman.tasks.base import Files, Score, Task
 from elman.tasks.forecast_errors import Errors, by_network, by_points, measure, naive_errors
 from elman.tasks.tracks import PARTS, Layout, PreparedTracks, divide, sized
 from elman.topologies.forecaster import SegmentForecaster
+from elman.training.cost import Cost
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
 from elman.types import State
@@ -224,12 +225,13 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
     return {"targets": targets, "covariates": covariates, "time": time}, tuple(notes)
 
 
-def _objective(network: Any, batch: WindowBatch, carry: State | None) -> tuple[Tensor, int, None]:
-    """The loss of a batch of windows; nothing is carried from batch to batch."""
+def _objective(network: Any, batch: WindowBatch, carry: State | None) -> Cost:
+    """The mean loss of a batch of windows; nothing is carried from batch to batch."""
     del carry
     device = next(network.parameters()).device
     loss = network.head.loss(network(batch.past.to(device)), batch.future.to(device))
-    return loss, batch.past.shape[1], None
+    windows = batch.past.shape[1]
+    return Cost((loss,), (windows,), windows)
 
 
 def _validate(network: nn.Module, *, windows: TrackWindows) -> float:
@@ -237,8 +239,8 @@ def _validate(network: nn.Module, *, windows: TrackWindows) -> float:
     stride = max(1, len(windows) // VALIDATED)
     total = 0.0
     for numbers in windows.batches(256, stride):
-        loss, count, _ = _objective(network, windows.batch(numbers), None)
-        total += loss.item() * count
+        cost = _objective(network, windows.batch(numbers), None)
+        total += cost.loss.item() * cost.seen
     return total / len(range(0, len(windows), stride))
 
 

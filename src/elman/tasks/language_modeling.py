@@ -26,6 +26,7 @@ from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilitie
 from elman.tasks.together import attempt, parted
 from elman.topologies.synced import SyncedManyToMany
 from elman.training import truncation
+from elman.training.cost import Cost
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
 from elman.types import State
@@ -245,12 +246,12 @@ def _check_texts(rows: list[Any]) -> None:
             raise DataError(f"row {number} holds half of a surrogate pair, which is no text; mend it")
 
 
-def _objective(network: Any, window: Window, carry: State | None, *, advance: int) -> tuple[Any, int, State | None]:
+def _objective(network: Any, window: Window, carry: State | None, *, advance: int) -> Cost:
     device = next(network.parameters()).device
     moved = replace(window, inputs=window.inputs.to(device), targets=window.targets.to(device))
     loss, carry = truncation.loss(network, moved, carry, advance)
     targets = window.targets.numel() if window.scored is None else int(window.scored.sum())
-    return loss, targets, carry
+    return Cost((loss,), (targets,), targets, carry)
 
 
 def _in_context(model: NGram, symbols: Symbols, at: int) -> Floats:

@@ -25,24 +25,26 @@ Tensors = dict[str, Tensor]
 
 @dataclass
 class Kept:
-    """What goes into a checkpoint beside the modules, the optimizer and the random generator.
+    """What goes into a checkpoint beside the modules and the optimizer.
 
     Attributes:
         best: the best weights so far, empty before the first validation.
-        carry: the carried state.
+        carry: the carried state, of all processes' rows.
+        random: the state of torch's generator in each process.
         progress: how far training has come.
         position: where the data stands.
     """
 
     best: Tensors
     carry: State | None
+    random: list[Tensor]
     progress: Progress
     position: dict[str, int]
 
 
 def save(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, kept: Kept) -> None:
     """Write a checkpoint. `modules` are saved by name."""
-    tensors: Tensors = {"random": torch.get_rng_state()}
+    tensors: Tensors = {f"random.{k}": value for k, value in enumerate(kept.random)}
     tensors |= {f"best.{key}": value for key, value in kept.best.items()}
     for name, module in modules.items():
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
@@ -54,7 +56,7 @@ def save(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optim
 
 
 def load(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> Kept:
-    """Put modules, optimizer and torch's random generator back to where `save` found them; return the rest.
+    """Put modules and optimizer back to where `save` found them; return the rest.
 
     Raises RunError when the file is missing, damaged, or of another network.
     """
@@ -63,14 +65,12 @@ def load(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optim
         for name, module in modules.items():
             module.load_state_dict(_under(tensors, name))
         _restore_optimizer(optimizer, _under(tensors, "optimizer"))
-        torch.set_rng_state(tensors["random"])
-        carry = _under(tensors, "carry")
+        random, carry = _listed(tensors, "random"), _listed(tensors, "carry")
         plain: dict[str, Any] = json.loads(metadata["elman"])
         progress = Progress(**plain["progress"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise RunError(f"the checkpoint {path} does not fit this run ({error}); train anew in another --out") from error
-    states = tuple(carry[key] for key in sorted(carry)) or None
-    return Kept(_under(tensors, "best"), states, progress, plain["position"])
+    return Kept(_under(tensors, "best"), tuple(carry) or None, random, progress, plain["position"])
 
 
 def write_tensors(path: Path, tensors: Tensors, metadata: dict[str, str]) -> None:
@@ -98,6 +98,11 @@ def _write_bytes(path: Path, content: bytes) -> None:
 def _under(tensors: Tensors, name: str) -> Tensors:
     start = f"{name}."
     return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
+
+
+def _listed(tensors: Tensors, name: str) -> list[Tensor]:
+    found = _under(tensors, name)
+    return [found[str(k)] for k in range(len(found))]
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from elman.data.buckets import Buckets, by_both, in_order
 from elman.data.ragged import Integers, Ragged
+from elman.data.share import WHOLE, Share
 from elman.modalities.base import IGNORED, Encoded
+from elman.training.cost import Cost
 from elman.types import State
 
 SCORING_ROWS = 128
@@ -77,11 +79,11 @@ class Learning(NamedTuple):
     """How a kind of network learns from examples.
 
     Attributes:
-        objective: what a batch costs, and the number of its rows.
+        objective: what a batch costs; nothing is carried from batch to batch.
         mean_loss: what a validation measures, in nats.
     """
 
-    objective: Callable[[Any, Batch, State | None], tuple[Tensor, int, None]]
+    objective: Callable[[Any, Batch, State | None], Cost]
     mean_loss: Callable[[Any, Examples], float]
 
 
@@ -97,9 +99,14 @@ class ExampleBatches:
         """Passes over the rows."""
         return self.buckets.epochs
 
-    def next(self) -> Batch:
-        """Return the next batch."""
-        return self.examples.batch(self.buckets.next())
+    @property
+    def smallest(self) -> int:
+        """Rows in the smallest batch."""
+        return self.buckets.smallest
+
+    def next(self, share: Share = WHOLE) -> Batch:
+        """Return the share's rows of the next batch."""
+        return self.examples.batch(share.of(self.buckets.next()))
 
     def state(self) -> dict[str, int]:
         """Return the position."""
@@ -110,11 +117,12 @@ class ExampleBatches:
         self.buckets.restore(state)
 
 
-def objective(network: nn.Module, batch: Batch, carry: State | None) -> tuple[Tensor, int, None]:
-    """Return the sum of the outputs' mean losses, and the number of rows; nothing is carried from batch to batch."""
+def objective(network: nn.Module, batch: Batch, carry: State | None) -> Cost:
+    """Return the mean loss of each output."""
     del carry
     losses = output_losses(network, network(batch.inputs, batch.lengths), batch)
-    return torch.stack(list(losses.values())).sum(), len(batch.lengths), None
+    counts = tuple(int((batch.targets[name] != IGNORED).sum()) for name in losses)
+    return Cost(tuple(losses.values()), counts, len(batch.lengths))
 
 
 def output_losses(network: Any, scores: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:

@@ -11,19 +11,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from elman.errors import NonFiniteError
+from elman.data.share import WHOLE, Share
+from elman.errors import NonFiniteError, UsageError
 from elman.training import budget, checkpoint, optimizer, precision
 from elman.training.average import averaged
 from elman.training.budget import Progress
+from elman.training.cost import Cost
 from elman.training.interrupt import interruptible
 from elman.training.options import TrainingOptions
+from elman.training.processes import Processes
 from elman.types import State
 
 CHECKPOINT_SECONDS = 20.0
@@ -39,8 +41,12 @@ class Batches(Protocol):
     def epochs(self) -> float:
         """Passes over the data so far."""
 
-    def next(self) -> Any:
-        """Return the next batch."""
+    @property
+    def smallest(self) -> int:
+        """Rows in the smallest batch."""
+
+    def next(self, share: Share = WHOLE) -> Any:
+        """Return the share's rows of the next batch."""
 
     def state(self) -> dict[str, int]:
         """Return the position."""
@@ -62,8 +68,8 @@ class Monitor(Protocol):
         """Take what was seen inside the network."""
 
 
-Objective = Callable[[nn.Module, Any, State | None], tuple[Tensor, int, State | None]]
-"""(network, batch, carried state) -> (mean loss, number of targets, state to carry on)."""
+Objective = Callable[[nn.Module, Any, State | None], Cost]
+"""(network, batch, carried state) -> what the batch costs."""
 
 Inspect = Callable[[nn.Module, Callable[[], Tensor], torch.optim.Optimizer, Sequence[float]], dict[str, Any]]
 """(network, a function that gives the last batch's loss, optimizer, gradient norms so far) -> what was seen inside."""
@@ -98,12 +104,13 @@ class Job:
     inspect: Inspect | None = None
 
 
-def fit(job: Job, resumed: Callable[[int], None]) -> tuple[str, Progress]:
+def fit(job: Job, resumed: Callable[[int], None], processes: Processes) -> tuple[str, Progress]:
     """Train until the budget is spent, patience is lost or the user interrupts.
 
     Args:
         job: what to train, on what, how.
         resumed: is told the step from which training goes on.
+        processes: this one and those that train with it; only the first one writes.
 
     Returns:
         "finished", "stopped" (patience) or "interrupted", and how far training came.
@@ -111,7 +118,7 @@ def fit(job: Job, resumed: Callable[[int], None]) -> tuple[str, Progress]:
     Raises:
         NonFiniteError: a loss or gradient is no longer a number; the last good state stays on the disk.
     """
-    trainer = Trainer(job)
+    trainer = Trainer(job, processes)
     progress, options = trainer.progress, job.options
     resumed(progress.step)
     ending = "finished"
@@ -119,27 +126,33 @@ def fit(job: Job, resumed: Callable[[int], None]) -> tuple[str, Progress]:
         while (share := budget.spent(options, progress)) < 1:
             trainer.update(share)
             trainer.look_inside()
+            signs = trainer.agree(interrupted=interrupted.is_set())
             if math.floor(budget.spent(options, progress) * options.validations) > progress.validations:
                 trainer.validate()
             if options.patience is not None and progress.stale >= options.patience:
                 ending = "stopped"
                 break
-            if interrupted.is_set():
+            if signs.interrupted:
                 ending = "interrupted"
                 break
-            if trainer.checkpoint_due():
+            if signs.save:
                 trainer.save()
         trainer.finish()
     return ending, progress
 
 
+class Signs(NamedTuple):
+    """What all processes agree to do after an update: to stop, because one was interrupted, and to save."""
+
+    interrupted: bool
+    save: bool
+
+
 class Trainer:
     """A network in training: its optimizer, its averaged weights, its carried state, and how far it has come."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.accelerator = Accelerator()
-        self.device = self.accelerator.device
+    def __init__(self, job: Job, processes: Processes) -> None:
+        self.job, self.processes, self.device = job, processes, processes.device
         self.kind = precision.resolve(job.options.precision)
         self.module = job.module.to(self.device)
         self.parameters = list(self.module.parameters())
@@ -152,6 +165,11 @@ class Trainer:
         self.carry: State | None = None
         self.progress = Progress()
         self.best: checkpoint.Tensors = {}
+        if processes.share.count > job.batches.smallest:
+            raise UsageError(
+                f"{processes.share.count} processes cannot share batches of {job.batches.smallest} rows; start fewer, "
+                "or make the batches larger"
+            )
         if job.resume:
             self.restore()
         self.validated_step = self.progress.step
@@ -174,11 +192,16 @@ class Trainer:
         rate = budget.rate(options, progress)
         self.optimizer.zero_grad()
         for _ in range(options.accumulate):
-            self.last = (job.batches.next(), self.carry)
+            self.last = (job.batches.next(self.processes.share), self.carry)
             with precision.matmuls(self.kind, self.device):
-                loss, targets, self.carry = job.objective(self.module, *self.last)
-            self.accelerator.backward(loss / options.accumulate)
-            self.meter.add(loss.item(), targets)
+                cost = job.objective(self.module, *self.last)
+            self.carry = cost.carry
+            *counts, seen = self.processes.add([*cost.counts, cost.seen])
+            loss = cost.share(counts)
+            torch.autograd.backward(loss / options.accumulate)
+            (whole,) = self.processes.add([loss.item()])
+            self.meter.add(whole, int(seen))
+        self.processes.add_gradients(self.parameters)
         norm = optimizer.clip(self.parameters, options)
         self._check_finite(norm, rate)
         self.norms.append(norm)
@@ -190,15 +213,22 @@ class Trainer:
         if progress.step % RECORD_STEPS == 0:
             job.monitor.training(share, self.meter.read(progress, rate, norm))
 
+    def agree(self, *, interrupted: bool) -> Signs:
+        """Let the first process's clock say how long training has taken and whether to save, and any one stop all."""
+        seconds, due = time.perf_counter() - self.started, time.perf_counter() - self.saved > CHECKPOINT_SECONDS
+        clock = (seconds, due) if self.processes.first else (0.0, 0.0)
+        self.progress.seconds, save, stop = self.processes.add([*clock, interrupted])
+        return Signs(stop > 0, save > 0)
+
     def look_inside(self) -> None:
         """Look inside the network on the last batch, where that is due and has not taken too much of the time."""
         job, progress, every = self.job, self.progress, self.job.options.diagnosis_steps()
-        if job.inspect is None or every is None or progress.step % every:
+        if job.inspect is None or every is None or progress.step % every or not self.processes.first:
             return
         begun = time.perf_counter()
         if self.looking > DIAGNOSIS_SHARE * (begun - self.started):
             return
-        seen = job.inspect(self.module, lambda: job.objective(self.module, *self.last)[0], self.optimizer, self.norms)
+        seen = job.inspect(self.module, lambda: job.objective(self.module, *self.last).loss, self.optimizer, self.norms)
         job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
         self.looking += time.perf_counter() - begun
 
@@ -207,34 +237,40 @@ class Trainer:
         progress = self.progress
         kept = self.kept.eval()
         with torch.inference_mode(), precision.matmuls(self.kind, self.device):
-            loss = self.job.validate(kept)
+            loss = self.processes.from_first(lambda: self.job.validate(kept))
         self.module.train()
         progress.validations, progress.stale = progress.validations + 1, progress.stale + 1
-        self.validated_step, progress.seconds = progress.step, time.perf_counter() - self.started
+        self.validated_step = progress.step
+        self.agree(interrupted=False)
         if loss < progress.best or not self.best:
             progress.best, progress.best_step, progress.stale = loss, progress.step, 0
             self.best = {name: value.detach().clone() for name, value in kept.state_dict().items()}
-            checkpoint.write_tensors(self.job.model_file, self.best, {})
+            self.write_best()
         values = {"step": progress.step, "seconds": progress.seconds, "epoch": progress.epochs, "valid_loss": loss}
         self.job.monitor.validation(budget.spent(self.job.options, progress), values)
 
     def save(self) -> None:
         """Write a checkpoint."""
-        kept = checkpoint.Kept(self.best, self.carry, self.progress, self.job.batches.state())
-        checkpoint.save(self.job.checkpoint_file, self.modules, self.optimizer, kept)
+        together, position = self.processes, self.job.batches.state()
+        carry, random = together.gathered(self.carry), together.random_states()
+        if together.first:
+            kept = checkpoint.Kept(self.best, carry, random, self.progress, position)
+            checkpoint.save(self.job.checkpoint_file, self.modules, self.optimizer, kept)
         self.saved = time.perf_counter()
 
     def restore(self) -> None:
         """Go back to the checkpoint, the best weights on the disk included."""
         kept = checkpoint.load(self.job.checkpoint_file, self.modules, self.optimizer)
-        self.best, self.carry, self.progress = kept.best, kept.carry, kept.progress
+        self.best, self.carry, self.progress = kept.best, self.processes.own(kept.carry), kept.progress
+        self.processes.set_random(kept.random)
         self.job.batches.restore(kept.position)
         if self.best:
-            checkpoint.write_tensors(self.job.model_file, self.best, {})
+            self.write_best()
 
-    def checkpoint_due(self) -> bool:
-        """Return whether the last checkpoint is old."""
-        return time.perf_counter() - self.saved > CHECKPOINT_SECONDS
+    def write_best(self) -> None:
+        """Write the best weights so far."""
+        if self.processes.first:
+            checkpoint.write_tensors(self.job.model_file, self.best, {})
 
     def finish(self) -> None:
         """Save, score what was not scored yet, and put the best weights into the network.

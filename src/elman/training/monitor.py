@@ -48,6 +48,19 @@ class Metrics:
         return lines
 
 
+class Silence:
+    """Tells nobody: for processes that train with one that does."""
+
+    def training(self, share: float, values: dict[str, float]) -> None:
+        """Take a stretch of training."""
+
+    def validation(self, share: float, values: dict[str, float]) -> None:
+        """Take a validation."""
+
+    def diagnosis(self, values: dict[str, Any]) -> None:
+        """Take what was seen inside the network."""
+
+
 class Display:
     """Writes the metrics, and shows them on stderr: a live bar on a terminal, plain lines elsewhere, or nothing.
 

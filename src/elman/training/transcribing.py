@@ -12,15 +12,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman.modalities.base import IGNORED
+from elman.training.cost import Cost
 from elman.training.examples import VALIDATED, Batch, Examples, Learning
 from elman.types import State
 
 
-def objective(network: Any, batch: Batch, carry: State | None) -> tuple[Tensor, int, None]:
-    """Return the mean loss of a symbol, and the number of rows; nothing is carried from batch to batch."""
+def objective(network: Any, batch: Batch, carry: State | None) -> Cost:
+    """Return the mean loss of a symbol."""
     del carry
     losses, symbols = _of_batch(network, batch)
-    return losses.sum() / symbols, len(losses), None
+    return Cost((losses.sum() / symbols,), (symbols,), len(losses))
 
 
 def mean_loss(network: Any, examples: Examples) -> float:

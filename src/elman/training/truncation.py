@@ -9,6 +9,7 @@ Source: Williams & Peng 1990, An efficient gradient-based algorithm; k1 and k2 a
 import torch
 from torch import Tensor
 
+from elman.data.share import WHOLE, Share
 from elman.data.stream import Lanes, Window
 from elman.topologies.synced import SyncedManyToMany
 from elman.types import State
@@ -31,10 +32,15 @@ class Windows:
         """Passes over the stream, with the begun one."""
         return self.epoch + self.position / self.lanes.length
 
-    def next(self) -> Window:
-        """Return the next window and move on; at the stream's end begin anew, with `fresh` set."""
+    @property
+    def smallest(self) -> int:
+        """Lanes of a window."""
+        return self.lanes.lanes
+
+    def next(self, share: Share = WHOLE) -> Window:
+        """Return the share's lanes of the next window and move on; at the stream's end begin anew, with `fresh` set."""
         steps = min(self.window, self.lanes.length - self.position)
-        inputs, targets = self.lanes.window(self.position, steps)
+        inputs, targets = self.lanes.window(self.position, steps, share)
         fresh = self.position == 0
         scored = None
         if not fresh and self.advance < steps:

@@ -8,14 +8,16 @@ from typing import Any
 from torch import Tensor
 
 from elman.modalities.base import IGNORED
+from elman.training.cost import Cost
 from elman.training.examples import VALIDATED, Batch, Examples, Learning
 from elman.types import State
 
 
-def objective(network: Any, batch: Batch, carry: State | None) -> tuple[Tensor, int, None]:
-    """Return the mean loss of a symbol, and the number of rows; nothing is carried from batch to batch."""
+def objective(network: Any, batch: Batch, carry: State | None) -> Cost:
+    """Return the mean loss of a symbol."""
     del carry
-    return losses(network, batch).mean(), len(batch.lengths), None
+    found = losses(network, batch)
+    return Cost((found.mean(),), (len(found),), len(batch.lengths))
 
 
 def losses(network: Any, batch: Batch) -> Tensor:
