@@ -18,7 +18,7 @@ from elman.data.share import Share
 from elman.errors import ElmanError, RunError
 from elman.types import State
 
-PATIENCE = timedelta(days=7)
+PATIENCE = timedelta(hours=3)
 """How long one waits for another, which may be preparing data or scoring."""
 
 Found = TypeVar("Found")
@@ -40,7 +40,13 @@ class Processes:
     """
 
     def __init__(self) -> None:
-        state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+        try:
+            state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+        except (RuntimeError, ValueError) as error:
+            raise RunError(
+                f"the processes that a launcher has started do not find each other ({str(error)[:200]}); start one "
+                "without it, or look at its address and number of processes"
+            ) from error
         self.share = Share(state.process_index, state.num_processes)
         self.first = bool(state.is_main_process)
         self.device = state.device
