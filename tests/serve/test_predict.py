@@ -98,7 +98,7 @@ def test_too_many_bytes(classifier, limits):
     for body in (b"x" * 101, iter([b"x" * 60, b"x" * 60])):
         answer = client.post("/predict", content=body)
         assert answer.status_code == 413
-        assert answer.json() == {"error": "the request has more than 100 bytes; send fewer rows at a time"}
+        assert answer.json() == {"error": "the request has more than 100 bytes; send less at a time"}
 
 
 def test_too_many_requests(classifier, limits, monkeypatch):

@@ -72,8 +72,8 @@ class Run:
 
     @property
     def streams(self) -> str:
-        """What `stream` takes piece by piece, "text" or "sound"; nothing where the task needs whole rows."""
-        return self._task.streams
+        """What `stream` takes piece by piece, "text" or "sound"; nothing where the run needs whole rows."""
+        return self._task.streams(self.options)
 
     @cached_property
     def fingerprint(self) -> str:
