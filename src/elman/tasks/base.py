@@ -137,6 +137,11 @@ class Task(ABC):
         """
         return [attempt(self.predict, network, prepared, rows) for rows in requests]
 
+    def batch_rows(self, prepared: Any, rows: list[Any]) -> int:
+        """How many rows of a batch the rows of a caller make: one each, unless a task says otherwise."""
+        del prepared
+        return len(rows)
+
     def showcase(self, network: Any, prepared: Any, options: Any) -> dict[str, Any]:
         """Return what the report shows beside scores, by section name; nothing unless a task says so."""
         del network, prepared, options
