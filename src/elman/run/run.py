@@ -72,8 +72,8 @@ class Run:
 
     @property
     def streams(self) -> str:
-        """What `stream` takes piece by piece, "text" or "sound"; nothing where the task needs whole rows."""
-        return self._task.streams
+        """What `stream` takes piece by piece, "text" or "sound"; nothing where the run needs whole rows."""
+        return self._task.streams(self.options)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -172,6 +172,10 @@ class Run:
         listed = [_listed(rows) for rows in requests]
         answers = iter(self._task.predict_each(self.network, self.prepared, [rows for rows in listed if rows]))
         return [next(answers) if rows else [] for rows in listed]
+
+    def batch_rows(self, rows: Sequence[Any]) -> int:
+        """How many rows of a batch the rows of a caller make, such as one for each series of a forecast."""
+        return self._task.batch_rows(self.prepared, list(rows))
 
     def generate(self, prompt: str = "", length: int = 500, **sampling: Any) -> Iterator[str]:
         """Yield text that continues `prompt`, piece by piece.
