@@ -1,4 +1,4 @@
-"""/streams: texts or sounds without end, read on and on in constant memory, whose state can be saved and moved.
+"""/streams: texts, sounds or series without end, read on and on in constant memory, whose state can be saved and moved.
 
 It does not know what they are of, where states are kept, nor how a network reads.
 """
@@ -15,7 +15,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from elman.errors import ElmanError
 from elman.generation.kept import Kept
+from elman.generation.listening import SpeechStream
 from elman.generation.stream import TextStream
+from elman.generation.tagging import SeriesStream
 from elman.run import Run
 from elman.serve import moved
 from elman.serve.failures import RESPONSES, Problem, in_a_sentence
@@ -23,11 +25,13 @@ from elman.serve.gate import Gate
 from elman.serve.gather import Gatherer
 from elman.serve.hearing import StreamedSound
 from elman.serve.limits import Limits
+from elman.serve.measuring import StreamedSteps
 from elman.serve.moved import Moved
 from elman.serve.reading import StreamedText
 from elman.serve.sessions import Sessions
 from elman.serve.streamed import Streamed
 from elman.serve.worker import Worker
+from elman.tasks.base import Stream
 
 Name = Annotated[str, Path(description="What POST /streams has answered")]
 BYTES = "application/octet-stream"
@@ -80,12 +84,22 @@ class Streams:
 
 def streams_of(run: Run, worker: Worker, limits: Limits, sessions: Sessions) -> Streams:
     """Return the streams of a run."""
-    stream = run.stream()
-    of: Streamed = StreamedText(stream) if isinstance(stream, TextStream) else StreamedSound(stream)
+    of = _streamed(run.stream())
     gatherer: Gatherer[tuple[Kept, Any], Any] = Gatherer(
         lambda feeds: worker.do(of.read, feeds), wait=limits.wait, most=limits.rows
     )
     return Streams(of, sessions, gatherer, run.fingerprint)
+
+
+def _streamed(stream: Stream) -> Streamed:
+    """Return what the stream is of, as the service has it."""
+    match stream:
+        case TextStream():
+            return StreamedText(stream)
+        case SpeechStream():
+            return StreamedSound(stream)
+        case SeriesStream():
+            return StreamedSteps(stream)
 
 
 def add(app: FastAPI, streams: Streams, gate: Gate) -> None:

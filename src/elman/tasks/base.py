@@ -16,12 +16,17 @@ from elman.errors import UsageError
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
+from elman.generation.tagging import SeriesStream
 from elman.tasks.together import attempt
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions
 
 Score = dict[str, Any]
 """The figures of one evaluation by name. The first is the headline metric."""
+
+
+Stream = TextStream | SpeechStream | SeriesStream
+"""What reads on and on."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +157,12 @@ class Task(ABC):
         del network, prepared, prompt, length, sampling
         raise UsageError(f"a {self.name} run does not generate; use `elman predict`")
 
-    def streams(self, options: Any) -> str:
-        """What `stream` takes piece by piece, "text" or "sound"; nothing where a run needs whole rows."""
-        del options
+    def streams(self, prepared: Any, options: Any) -> str:
+        """What `stream` takes piece by piece, "text", "sound" or "steps"; nothing where a run needs whole rows."""
+        del prepared, options
         return ""
 
-    def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> TextStream | SpeechStream:
+    def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> Stream:
         """Return the network as one that reads on and on; UsageError where the task needs whole rows."""
         del network, prepared, weights
         raise UsageError(f"a {self.name} run reads whole rows, not a text without end; let it predict rows")

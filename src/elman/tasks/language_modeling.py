@@ -230,9 +230,9 @@ class LanguageModeling(Task):
         """Continue the prompt."""
         return generate(network, prepared.text.unit, prompt, length, sampling)
 
-    def streams(self, options: LanguageModelingOptions) -> str:
+    def streams(self, prepared: PreparedText, options: LanguageModelingOptions) -> str:
         """Text."""
-        del options
+        del prepared, options
         return "text"
 
     def stream(self, network: SyncedManyToMany, prepared: PreparedText, weights: torch.dtype | None) -> TextStream:

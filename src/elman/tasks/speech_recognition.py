@@ -165,8 +165,9 @@ class SpeechRecognition(TableTask):
             "heard": pictures(network, prepared, _all_over(short, PICTURED)),
         }
 
-    def streams(self, options: SpeechRecognitionOptions) -> str:
+    def streams(self, prepared: PreparedExamples, options: SpeechRecognitionOptions) -> str:
         """Sound, unless recordings are heard from both ends."""
+        del prepared
         return "" if options.bidirectional else "sound"
 
     def stream(self, network: SharedEncoder, prepared: PreparedExamples, weights: torch.dtype | None) -> SpeechStream:
