@@ -2,14 +2,16 @@
 
 Two servers of the run, one that gathers requests and one that does not, are asked by 1, 8 and 64 clients, each with one
 request on its way at a time, for SECONDS (default 1) in turn, five times each; server and clients share this machine.
-Rates are medians of the five, times are of all requests. Every answer to a row is compared with `run.predict`. Of a
-language model also streams, and what a stream takes. Prints a row per measurement, and one JSON line.
+Rates are medians of the five, times are of all requests. A request is a row, to forecast a series of the context that
+is read; every answer is compared with `run.predict`. Of a language model also streams of text, of a recognizer streams
+of sound alone, and what a stream takes. Prints a row per measurement, and one JSON line.
 """
 
 import asyncio
 import itertools
 import json
 import math
+import random
 import statistics
 import subprocess
 import sys
@@ -107,26 +109,42 @@ def compared(servers, clients, seconds, client):
     }
 
 
-def rows_of(run):
-    """Rows of the held-out part."""
+def lines_of(run):
+    """Lines of the held-out part of a text."""
+    prepared = run.prepared
+    text = prepared.text.unit.decode(prepared.parts["valid"].symbols[:50_000].tolist())
+    return [line for line in text.splitlines() if line][:ROWS]
+
+
+def requests_of(run):
+    """What is asked of the held-out part: a row, or all rows of a series."""
+    prepared = run.prepared
     if run.streams:
-        prepared = run.prepared
-        text = prepared.text.unit.decode(prepared.parts["valid"].symbols[:50_000].tolist())
-        return [line for line in text.splitlines() if line][:ROWS]
-    (name,) = run.prepared.columns["read"]
-    return [{name: value} for value in run.prepared.column(run.prepared.shown, name).values[:ROWS].to_list()]
+        return [[line] for line in lines_of(run)]
+    if run.task == "forecasting":
+        track, layout = prepared.tracks("test" if "test" in prepared.facts else "valid")[0], prepared.layout
+        times = range(len(track)) if track.times is None else map(str, track.times)
+        names = [*layout.targets, *layout.covariates]
+        rows = [
+            {layout.time or "step": when} | dict(zip(names, values, strict=True))
+            for when, values in zip(times, track.values.tolist(), strict=True)
+        ]
+        return [rows[k : k + layout.context] for k in range(min(ROWS, len(rows) - layout.context))]
+    (name,) = prepared.columns["read"]
+    return [[{name: value}] for value in prepared.column(prepared.shown, name).values[:ROWS].to_list()]
 
 
 def predicting(run):
-    """A client that asks for one row after the other, and looks at the answers."""
-    rows = rows_of(run)
-    bodies = [json.dumps({"rows": [row]}).encode() for row in rows]
-    right = [run.predict([row])[0] for row in rows]
+    """A client that asks one thing after the other, and looks at the answers."""
+    requests = requests_of(run)
+    bodies = [json.dumps({"rows": rows}).encode() for rows in requests]
+    right = [run.predict(rows) for rows in requests]
 
     async def client(connection, number, until):
         for k in itertools.count(7 * number):
-            answer = json.loads(await connection.ask("POST", "/predict", bodies[k % len(rows)]))["rows"][0]
-            check(answer, right[k % len(rows)])
+            answer = json.loads(await connection.ask("POST", "/predict", bodies[k % len(bodies)]))["rows"]
+            for ours, theirs in zip(answer, right[k % len(bodies)], strict=True):
+                check(ours, theirs)
             yield
             if time.perf_counter() > until:
                 return
@@ -142,7 +160,7 @@ def check(ours, theirs):
 
 def reading(run, size):
     """A client that feeds a stream of its own, so many characters at a time."""
-    text = "\n".join(rows_of(run))
+    text = "\n".join(lines_of(run))
     bodies = [
         json.dumps({"text": text[k : k + size], "expected": 1}).encode() for k in range(0, len(text) - size, size)
     ]
@@ -160,8 +178,27 @@ def reading(run, size):
 
 def talking(run):
     """The same, a character at a time over a WebSocket."""
-    text = "\n".join(rows_of(run))
+    text = "\n".join(lines_of(run))
     messages = [json.dumps({"text": character, "expected": 1}) for character in text]
+
+    async def client(connection, _, until):
+        name = json.loads(await connection.ask("POST", "/streams"))["id"]
+        async with websockets.connect(f"ws://127.0.0.1:{connection.port}/streams/{name}/feed") as socket:
+            for message in itertools.cycle(messages):
+                await socket.send(message)
+                assert "error" not in json.loads(await socket.recv())
+                yield
+                if time.perf_counter() > until:
+                    return
+
+    return client
+
+
+def listening(run):
+    """A client that lets a stream of its own hear noise, a tenth of a second at a time, over a WebSocket."""
+    rate = run.stream().rate
+    sound = random.Random(0).randbytes(20 * rate)
+    messages = [sound[k : k + rate // 10 * 2] for k in range(0, len(sound), rate // 10 * 2)]
 
     async def client(connection, _, until):
         name = json.loads(await connection.ask("POST", "/streams"))["id"]
@@ -197,17 +234,17 @@ def memory_of_a_stream(run):
 def main(path, seconds=1.0):
     run = elman.load(path)
     servers = {name: Server(path, options) for name, options in SERVERS.items()}
-    work = {"one row": predicting(run)}
-    if run.streams:
+    work = {"0.1 s of sound over a WebSocket": listening(run)} if run.streams == "sound" else {"rows": predicting(run)}
+    if run.streams == "text":
         work |= {f"{size} character{'s' * (size > 1)} of a stream": reading(run, size) for size in (1, 64)}
         work["1 character over a WebSocket"] = talking(run)
     found = {"run": run.task, "model": run.description["model"]["summary"], "load": []}
-    print(f"{'a request is':30}{'clients':>8}  {'server':12}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
+    print(f"{'a request is':34}{'clients':>8}  {'server':12}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
     for (what, client), clients in itertools.product(work.items(), CLIENTS):
         for name, row in compared(servers, clients, float(seconds), client).items():
             found["load"].append({"request": what, "clients": clients, "server": name} | row)
             numbers = f"{row['requests_per_second']:11,.0f}{row['p50_ms']:9.1f}{row['p99_ms']:9.1f}"
-            print(f"{what:30}{clients:8}  {name:12}{numbers}", flush=True)
+            print(f"{what:34}{clients:8}  {name:12}{numbers}", flush=True)
     for server in servers.values():
         server.end()
     if run.streams:

@@ -30,6 +30,23 @@ def test_a_stream_decodes_as_the_whole(unit):
     assert "".join(decoder.push(symbol) for symbol in unit.encode(TEXT).tolist()) == TEXT
 
 
+def test_a_decoder_goes_on_where_another_one_was(unit):
+    text = ""
+    decoder = unit.decoder()
+    for symbol in unit.encode(TEXT).tolist():
+        other = unit.decoder()
+        other.pending = decoder.pending
+        text, decoder = text + other.push(symbol), other
+    assert text + decoder.end() == TEXT
+
+
+def test_what_no_byte_completes_any_more_is_told_at_the_end():
+    for unit in (units.Byte(), units.Subword.fit(["été"], 300)):
+        decoder = unit.decoder()
+        first = next(symbol for symbol in range(unit.size) if unit.bytes_of(symbol) == b"\xc3")
+        assert (decoder.push(first), decoder.pending, decoder.end(), decoder.end()) == ("", b"\xc3", "\ufffd", "")
+
+
 def test_json_brings_it_back(unit):
     again = units.load(json.loads(json.dumps(units.dump(unit))))
     assert type(again) is type(unit)

@@ -50,13 +50,15 @@ def labels(classifier):
 
 @pytest.fixture
 def at_once():
-    """Send requests at the same time; return the answers in order."""
+    """Send requests, of JSON or bytes, at the same time; return the answers in order."""
 
     def ask(app, requests):
         async def all_of_them():
             transport = httpx2.ASGITransport(app)
             async with httpx2.AsyncClient(transport=transport, base_url="http://here") as client:
-                return await asyncio.gather(*(client.post(path, json=body) for path, body in requests))
+                sent = [{"content" if isinstance(body, bytes) else "json": body} for _, body in requests]
+                posts = zip(requests, sent, strict=True)
+                return await asyncio.gather(*(client.post(path, **body) for (path, _), body in posts))
 
         return asyncio.run(all_of_them())
 

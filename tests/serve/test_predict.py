@@ -75,6 +75,14 @@ def test_bad_rows_get_one_sentence(labels, body, message):
     assert answer.json()["error"].startswith(message)
 
 
+def test_json_that_is_not_said_to_be_json(labels):
+    """What curl sends with -d alone."""
+    for headers in ({"Content-Type": "application/x-www-form-urlencoded"}, {}):
+        answer = labels.post("/predict", content=b'{"rows": ["fine"]}', headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["error"].endswith("; send JSON, with the header Content-Type: application/json")
+
+
 @pytest.mark.parametrize("row", [3, None, {"text": "x"}, "\ud800"])
 def test_what_is_no_line_of_text(service, row):
     body = '{"rows": ["\\ud800"]}' if row == "\ud800" else None
@@ -98,7 +106,7 @@ def test_too_many_bytes(classifier, limits):
     for body in (b"x" * 101, iter([b"x" * 60, b"x" * 60])):
         answer = client.post("/predict", content=body)
         assert answer.status_code == 413
-        assert answer.json() == {"error": "the request has more than 100 bytes; send fewer rows at a time"}
+        assert answer.json() == {"error": "the request has more than 100 bytes; send less at a time"}
 
 
 def test_too_many_requests(classifier, limits, monkeypatch):

@@ -89,7 +89,7 @@ def test_where_there_is_none(run, classifier):
     address = f"redis://me:secret@127.0.0.1:{free_port()}"
     with pytest.raises(RunError, match=r"^cannot keep streams in redis://127.0.0.1:\d+: .*; look after redis there$"):
         application(run, store=address)
-    with pytest.raises(UsageError, match="a classification run has no streams to keep; leave out --store"):
+    with pytest.raises(UsageError, match="this classification run has no streams to keep; leave out --store"):
         application(classifier, store=address)
     with pytest.raises(UsageError, match="--store ftp://x is no place for streams; give a folder, or redis://HOST"):
         application(run, store="ftp://x")

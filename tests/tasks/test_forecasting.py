@@ -78,11 +78,18 @@ def test_the_future_is_forecast_with_its_times(run, table):
     assert abs(np.mean([row["load"] for row in found]) - np.mean(truth)) < 8
 
 
-def test_several_callers_have_a_series_each(run):
-    series = [rows(60), rows(50, seed=5), rows(10)]
-    first, second, short = run.predict_each(series)
-    assert (first, second) == (run.predict(series[0]), run.predict(series[1]))
+def test_several_callers_have_a_series_each_and_are_one_batch(run, monkeypatch):
+    series, batches, real = [rows(60), rows(50, seed=5), rows(10), rows(48, seed=6)], [], run.network.forward
+    right = [run.predict(series[k]) for k in (0, 1, 3)]
+    monkeypatch.setattr(run.network, "forward", lambda past: batches.append(past.shape[1]) or real(past))
+    first, second, short, third = run.predict_each(series)
+    assert batches == [3]
+    for found, alone in zip((first, second, third), right, strict=True):
+        assert [row.pop("date") for row in found] == [row.pop("date") for row in alone]
+        assert found == [pytest.approx(row, rel=1e-5) for row in alone]
     assert str(short).startswith("the table given has 10 time steps, fewer than the context 48")
+    assert [run.batch_rows(each) for each in series] == [1, 1, 1, 1]
+    assert run.batch_rows(rows(100)) == 2
 
 
 def test_another_file_is_scored(run, tmp_path):

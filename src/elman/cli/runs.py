@@ -63,8 +63,9 @@ def predict(
         bool,
         typer.Option(
             "--follow",
-            help="answer the lines of standard input as they come, each given all before it (language models), or "
-            "write down its sound, raw samples of 16 bits (speech recognition); with --json one object for each",
+            help="answer the lines of standard input as they come, each given all before it (language models, and "
+            "tagging of series, the numbers of a time step on each line), or write down its sound, raw samples of 16 "
+            "bits (speech recognition); with --json one object for each",
         ),
     ] = False,
     json: Json = False,

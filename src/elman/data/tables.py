@@ -84,6 +84,11 @@ class Column:
         named = _named(self.values.head(LOOKED_AT).explode()) if held == "texts" else None
         return f"lists of {named}" if named else held
 
+    @property
+    def measures(self) -> bool:
+        """Whether it holds lists of numbers that are no names: not whole, or several for each step."""
+        return self.kind == "numbers" and not self.values.dtype.inner.is_integer()  # type: ignore[attr-defined]
+
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
         """Return some of the rows."""
         return Column(self.source, self.name, self.values.gather(pl.Series(chosen)), self.rows[chosen])

@@ -96,13 +96,14 @@ def _numbers(column: Column) -> Values:
     """The column as finite numbers; DataError at the first row that has none."""
     if column.kind not in ("number", "text"):
         raise column.error(0, f"holds {column.kind}, not a number per time step")
-    numbers = column.values.cast(pl.Float64, strict=False)
-    wrong = numbers.is_null() | ~numbers.is_finite()
-    if (index := column.first(wrong.fill_null(value=True))) is not None:
+    numbers = column.values.cast(pl.Float64, strict=False).to_numpy().astype(np.float64)  # what is no number is NaN
+    right = np.isfinite(numbers)
+    if not right.all():
+        index = int(right.argmin())
         value = column.values[index]
         said = "is empty" if value is None or value == "" else f"is {value!r}, not a finite number"
         raise column.error(index, f"{said}; fill the gap, or remove the rows before it")
-    return numbers.to_numpy().astype(np.float64)
+    return numbers
 
 
 def _times(column: Column) -> pl.Series:
@@ -115,9 +116,9 @@ def _times(column: Column) -> pl.Series:
         times = values.cast(pl.String).str.to_datetime(strict=False)
     except pl.exceptions.ComputeError:  # no format fits the first value
         times = pl.Series(column.name, [None] * len(values), pl.Datetime)
-    if times.is_null().all():
+    if times.null_count() == len(times):
         times = values.cast(pl.Float64, strict=False)
-    if (index := column.first(times.is_null())) is not None:
+    if times.null_count() and (index := column.first(times.is_null())) is not None:
         raise column.error(index, f"is {values[index]!r}, which is no time; write 2026-05-11 14:00:00")
     return times
 
@@ -126,7 +127,7 @@ def _check_steps(column: Column, track: Track) -> None:
     """Raise DataError where a time repeats, goes back, or where steps are left out."""
     times: Any = track.times
     of = f" of series {track.name!r}" if track.name else ""
-    if len(times) < 2:
+    if len(times) < 2 or _even(times):
         return
     steps = times.diff()[1:]
     usual = steps.mode().sort()[0]
@@ -148,6 +149,13 @@ def _check_steps(column: Column, track: Track) -> None:
 
 def _first(wrong: pl.Series) -> int | None:
     return wrong.arg_max() if wrong.any() else None
+
+
+def _even(times: pl.Series) -> bool:
+    """Whether all steps have the same length, forward in time: what there is to see of nearly every series."""
+    numbers = times.to_physical().to_numpy()
+    steps = np.diff(numbers)
+    return bool((steps == steps[0]).all() and numbers[-1] > numbers[0])
 
 
 def _calendar(times: pl.Series) -> bool:

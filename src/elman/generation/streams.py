@@ -3,7 +3,7 @@
 It knows what a `TextStream` knows, and nothing of who the texts belong to. One of these serves one thread.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,11 +11,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from elman.data.stream import Symbols
-from elman.errors import UsageError
+from elman.generation import kept
+from elman.generation.kept import Kept
 from elman.generation.stream import PIECE, TextStream, most_probable
-
-Kept = Mapping[str, Tensor]
-"""All that was read, as `TextStream.state` has it."""
 
 SYMBOLS = 4096
 """Symbols that are read at once at most, of all texts together: their scores over the vocabulary lie side by side."""
@@ -58,12 +56,7 @@ class TextStreams:
 
     def check(self, state: Kept) -> None:
         """Raise UsageError where a state is not one of this network."""
-        wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in self.fresh.items()}
-        given = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in state.items()}
-        if given != wanted:
-            raise UsageError(f"the state of a stream of this run has the tensors {_said(wanted)}, got {_said(given)}")
-        if wrong := next((name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())), None):
-            raise UsageError(f"the state's tensor {wrong!r} holds values that are not finite; send it as it was saved")
+        kept.check(state, self.fresh)
 
     def read(self, feeds: Sequence[tuple[Kept, Symbols]]) -> list[Read]:
         """Read on from each state the symbols beside it, PIECE of them at most."""
@@ -118,8 +111,3 @@ def _groups(lengths: Sequence[int]) -> list[list[int]]:
         else:
             groups.append([place])
     return groups
-
-
-def _said(tensors: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> str:
-    named = (f"{name} {str(kind).removeprefix('torch.')}{list(shape)}" for name, (shape, kind) in tensors.items())
-    return ", ".join(named) or "none"

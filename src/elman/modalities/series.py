@@ -69,8 +69,11 @@ class Series(Input):
         found = raw(column)
         if found.values.shape[1] != self.channels:
             raise column.error(0, f"has {found.values.shape[1]} numbers per time step, training had {self.channels}")
-        scaled = ((found.values - self.mean) / self.deviation).astype(np.float32)
-        return EncodedSeries(Ragged(scaled, found.starts))
+        return EncodedSeries(Ragged(self.scaled(found.values), found.starts))
+
+    def scaled(self, values: npt.NDArray[np.float64]) -> Floats32:
+        """Return z-scores of measurements (N, C)."""
+        return ((values - self.mean) / self.deviation).astype(np.float32)
 
     def reader(self, features: int) -> Reader:
         """Return a module that passes the z-scores on, in training with noise; recurrent layers project them anyway."""
@@ -102,11 +105,11 @@ class SeriesReader(Reader):
         self.features = 2 * channels
         self.noise = noise
 
-    def forward(self, values: Tensor) -> Tensor:
-        """Return the features."""
+    def forward(self, values: Tensor, before: Tensor | None = None) -> Tensor:
+        """Return the features; `before` (B, C) are the z-scores of the step before the first, else like it."""
         if self.training and self.noise:
             values = values + self.noise * torch.randn_like(values)
-        changes = torch.diff(values, dim=0, prepend=values[:1])
+        changes = torch.diff(values, dim=0, prepend=values[:1] if before is None else before.unsqueeze(0))
         return torch.cat([values, changes], -1)
 
 

@@ -101,7 +101,7 @@ class Tags(Output):
 
 def tag_lists(column: Column) -> pl.Series:
     """Return the column as lists of tags; a text is cut at its spaces. DataError at the first row without any."""
-    if column.kind == "numbers" and column.values.dtype.inner.is_integer():  # type: ignore[attr-defined]
+    if column.kind == "numbers" and not column.measures:
         column = replace(column, values=column.values.cast(pl.List(pl.String)))
     return cut(column, TOKENS)
 

@@ -88,7 +88,14 @@ class Unit(ABC):
 
 
 class Decoder:
-    """Decodes symbols as they come: `push` returns the text that a further symbol completes."""
+    """Decodes symbols as they come: `push` returns the text that a further symbol completes.
+
+    Attributes:
+        pending: bytes of a character whose others are to come; can be set, to go on where another decoder was.
+
+    """
+
+    pending: bytes = b""
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
@@ -96,6 +103,10 @@ class Decoder:
     def push(self, symbol: int) -> str:
         """Return the text that `symbol` adds."""
         return self._unit.decode([symbol])
+
+    def end(self) -> str:
+        """Return the text that the end adds: a sign for a character that has not been completed."""
+        return ""
 
 
 class Utf8Decoder(Decoder):
@@ -106,9 +117,22 @@ class Utf8Decoder(Decoder):
         self._bytes = unit.bytes_of
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
 
+    @property
+    def pending(self) -> bytes:
+        """What is waiting for more bytes."""
+        return self._utf8.getstate()[0]
+
+    @pending.setter
+    def pending(self, value: bytes) -> None:
+        self._utf8.setstate((value, 0))
+
     def push(self, symbol: int) -> str:
         """Return the characters that `symbol` completes, possibly none."""
         return self._utf8.decode(self._bytes(symbol))
+
+    def end(self) -> str:
+        """Return U+FFFD where bytes are waiting."""
+        return self._utf8.decode(b"", final=True)
 
 
 class Character(Unit):

@@ -16,12 +16,10 @@ import torch
 from elman import tasks
 from elman.diagnosis.result import Diagnosis
 from elman.errors import RunError
-from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
-from elman.generation.stream import TextStream
 from elman.run.folder import RunFolder
 from elman.run.inspection import look_inside
-from elman.tasks.base import Prepared, Score, Task
+from elman.tasks.base import Prepared, Score, Stream, Task
 from elman.training.checkpoint import read_tensors
 from elman.training.options import TrainingOptions
 
@@ -72,8 +70,8 @@ class Run:
 
     @property
     def streams(self) -> str:
-        """What `stream` takes piece by piece, "text" or "sound"; nothing where the task needs whole rows."""
-        return self._task.streams
+        """What `stream` takes piece by piece, "text", "sound" or "steps"; nothing where the run needs whole rows."""
+        return self._task.streams(self.prepared, self.options)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -173,6 +171,10 @@ class Run:
         answers = iter(self._task.predict_each(self.network, self.prepared, [rows for rows in listed if rows]))
         return [next(answers) if rows else [] for rows in listed]
 
+    def batch_rows(self, rows: Sequence[Any]) -> int:
+        """How many rows of a batch the rows of a caller make, such as one for each series of a forecast."""
+        return self._task.batch_rows(self.prepared, list(rows))
+
     def generate(self, prompt: str = "", length: int = 500, **sampling: Any) -> Iterator[str]:
         """Yield text that continues `prompt`, piece by piece.
 
@@ -183,10 +185,11 @@ class Run:
         """
         return self._task.generate(self.network, self.prepared, prompt, length, Sampling(**sampling))
 
-    def stream(self, *, weights: torch.dtype | None = None) -> TextStream | SpeechStream:
+    def stream(self, *, weights: torch.dtype | None = None) -> Stream:
         """Return the network as one that reads or listens on and on, in constant memory.
 
-        A language model reads text, a speech recognizer that was trained with bidirectional=False hears samples.
+        A language model reads text; trained with bidirectional=False, a speech recognizer hears samples, and a tagger
+        of series reads time steps.
 
         Args:
             weights: torch.bfloat16 or torch.int8 to keep the recurrent matrices in less memory, rounded, as

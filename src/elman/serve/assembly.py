@@ -34,7 +34,7 @@ class Health(BaseModel):
 def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     """Return the service as an ASGI application."""
     if store is not None and not run.streams:
-        raise UsageError(f"a {run.task} run has no streams to keep; leave out --store")
+        raise UsageError(f"this {run.task} run has no streams to keep; leave out --store")
     run.network  # noqa: B018 - read now: whatever is wrong with the run is told before anybody asks
     worker, gate = Worker(), Gate(limits.requests)
     app = FastAPI(
@@ -49,9 +49,7 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     predicting.add(app, run, worker, limits)
     if run.generates:
         generating.add(app, run, worker)
-    sessions = (
-        Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams == "text" else None
-    )
+    sessions = Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams else None
     if sessions is not None:
         streaming.add(app, streaming.streams_of(run, worker, limits, sessions), gate)
     app.state.sessions = sessions
@@ -85,7 +83,8 @@ def facts(run: Run) -> dict[str, Any]:
         "columns": run.prepared.columns,
         "scores": run.scores,
         "baselines": said.get("baselines", {}),
-        "can": ["predict", *["generate"] * run.generates, *["streams"] * (run.streams == "text")],
+        "can": ["predict", *["generate"] * run.generates, *["streams"] * bool(run.streams)],
+        "streams": run.streams or None,
         "created": said.get("created"),
         "fingerprint": run.fingerprint,
         "trained_by": said.get("elman"),

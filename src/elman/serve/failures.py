@@ -37,8 +37,12 @@ def add(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        del request
-        return JSONResponse({"error": in_a_sentence(error.errors())}, 422)
+        kind = request.headers.get("content-type", "")
+        unread = error.errors()[0]["loc"] == ("body",) and error.body and "json" not in kind
+        said = (
+            f"the request is said to be {kind or 'nothing'}; send JSON, with the header Content-Type: application/json"
+        )
+        return JSONResponse({"error": said if unread else in_a_sentence(error.errors())}, 422)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:

@@ -70,4 +70,4 @@ def _measured(receive: Receive, most: int) -> Receive:
 
 
 def _too_long(most: int) -> HTTPException:
-    return HTTPException(413, f"the request has more than {most:,} bytes; send fewer rows at a time")
+    return HTTPException(413, f"the request has more than {most:,} bytes; send less at a time")

@@ -22,6 +22,6 @@ def render(run: Run) -> str:
         columns=(columns := run.prepared.columns),
         example="{" + ", ".join(f'"{name}": ...' for name in columns["read"]) + "}" if columns else '"some text"',
         generates=run.generates,
-        streams=run.streams == "text",
+        streams=run.streams,
         files=run.prepared.reads_files,
     )

@@ -48,11 +48,9 @@ def add(app: FastAPI, run: Run, worker: Worker, limits: Limits) -> None:
 
 
 def _add_rows(app: FastAPI, run: Run, gatherer: Gatherer[list[Any], list[dict[str, Any]]]) -> None:
-    del run
-
     @app.post("/predict", response_model=Answers, responses=RESPONSES, summary="Answer rows")
     async def predict(asked: Rows) -> JSONResponse:
-        return JSONResponse({"rows": await gatherer.ask(asked.rows, len(asked.rows))})
+        return JSONResponse({"rows": await gatherer.ask(asked.rows, run.batch_rows(asked.rows))})
 
 
 def _add_files(app: FastAPI, run: Run, gatherer: Gatherer[list[Any], list[dict[str, Any]]]) -> None:

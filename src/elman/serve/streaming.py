@@ -1,31 +1,37 @@
-"""/streams: texts without end, each read on and on in constant memory, whose state can be saved and moved.
+"""/streams: texts, sounds or series without end, read on and on in constant memory, whose state can be saved and moved.
 
-It does not know where states are kept, nor how a network reads.
+It does not know what they are of, where states are kept, nor how a network reads.
 """
 
 import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Request, Response, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi import Depends, FastAPI, Path, Request, Response, WebSocket
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
-from elman.data.stream import Symbols
 from elman.errors import ElmanError
-from elman.generation.stream import PIECE, TextStream
-from elman.generation.streams import Kept, Read, TextStreams
+from elman.generation.kept import Kept
+from elman.generation.listening import SpeechStream
+from elman.generation.stream import TextStream
+from elman.generation.tagging import SeriesStream
 from elman.run import Run
 from elman.serve import moved
 from elman.serve.failures import RESPONSES, Problem, in_a_sentence
 from elman.serve.gate import Gate
 from elman.serve.gather import Gatherer
+from elman.serve.hearing import StreamedSound
 from elman.serve.limits import Limits
+from elman.serve.measuring import StreamedSteps
 from elman.serve.moved import Moved
+from elman.serve.reading import StreamedText
 from elman.serve.sessions import Sessions
-from elman.serve.words import Text
+from elman.serve.streamed import Streamed
 from elman.serve.worker import Worker
+from elman.tasks.base import Stream
 
 Name = Annotated[str, Path(description="What POST /streams has answered")]
 BYTES = "application/octet-stream"
@@ -37,97 +43,82 @@ MISSING: dict[int | str, dict[str, Any]] = RESPONSES | {
 }
 
 
-class Fed(BaseModel):
-    """Text to read on."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: Text = Field("", description="what to read; it is cut into symbols by itself")
-    expected: int = Field(5, ge=0, le=1000, description="how many of the most probable next symbols to tell")
-
-
-class Next(BaseModel):
-    """What may come next."""
-
-    text: str
-    probability: float
-
-
-class Heard(BaseModel):
-    """What a stream says."""
-
-    id: str
-    read: int = Field(description="symbols that the stream has read in all")
-    log_probabilities: list[float] = Field(description="ln P of each symbol of the text, given everything before it")
-    expected: list[Next] = Field(description="the most probable next symbols, the most probable first")
-
-
 @dataclass(frozen=True)
 class Streams:
     """The streams of a run."""
 
-    texts: TextStreams
+    of: Streamed
     sessions: Sessions
-    gatherer: Gatherer[tuple[Kept, Symbols], Read]
+    gatherer: Gatherer[tuple[Kept, Any], Any]
     mark: str
 
-    async def make(self) -> Heard:
+    async def make(self) -> BaseModel:
         """Begin a stream."""
-        name = self.sessions.new()
-        await self.sessions.put(name, moved.pack(Moved(self.texts.fresh, 0), self.mark))
-        return self._heard(name, Moved(self.texts.fresh, 0), [], 5)
+        name, begun = self.sessions.new(), Moved(self.of.fresh, 0)
+        await self.sessions.put(name, moved.pack(begun, self.mark))
+        return self.of.answered(name, begun, [], self.of.nothing)
 
-    async def feed(self, name: str, fed: Fed) -> Heard:
-        """Read on; all of the text or, where that fails, nothing."""
+    async def feed(self, name: str, fed: Any) -> BaseModel:
+        """Read on; all that is fed or, where that fails, nothing."""
         async with self.sessions.lock(name):
             before = await self.sessions.get(name)
             state, read = moved.unpack(before, self.mark)
-            said: list[float] = []
-            symbols = await asyncio.to_thread(self.texts.symbols, fed.text)
-            for first in range(0, len(symbols), PIECE):
-                found = await self.gatherer.ask((state, symbols[first : first + PIECE]))
-                state = found.state
-                said += found.log_probabilities
-            now = Moved(state, read + len(symbols))
-            if len(symbols):
+            found: list[Any] = []
+            for piece in await asyncio.to_thread(self.of.pieces, fed):
+                found.append(await self.gatherer.ask((state, piece)))
+                state, read = found[-1].state, read + self.of.size(piece)
+            now = Moved(state, read)
+            if found:
                 await self.sessions.put(name, moved.pack(now, self.mark), before)
-        return self._heard(name, now, said, fed.expected)
+        return self.of.answered(name, now, found, fed)
 
-    async def set(self, name: str, state: bytes) -> Heard:
+    async def set(self, name: str, state: bytes) -> BaseModel:
         """Go on from a state, of a stream that is there or is not."""
         self.sessions.check(name)
         given = moved.unpack(state, self.mark)
-        self.texts.check(given.state)
+        self.of.check(given.state)
         async with self.sessions.lock(name):
             await self.sessions.put(name, moved.pack(given, self.mark))
-        return self._heard(name, given, [], 5)
-
-    def _heard(self, name: str, now: Moved, said: list[float], count: int) -> Heard:
-        expected = [Next(text=t, probability=p) for t, p in self.texts.expected(now.state, count)]
-        return Heard(id=name, read=now.read, log_probabilities=said, expected=expected)
+        return self.of.answered(name, given, [], self.of.nothing)
 
 
 def streams_of(run: Run, worker: Worker, limits: Limits, sessions: Sessions) -> Streams:
     """Return the streams of a run."""
-    stream = run.stream()
-    assert isinstance(stream, TextStream)
-    texts = TextStreams(stream)
-    gatherer: Gatherer[tuple[Kept, Symbols], Read] = Gatherer(
-        lambda feeds: worker.do(texts.read, feeds), wait=limits.wait, most=limits.rows
+    of = _streamed(run.stream())
+    gatherer: Gatherer[tuple[Kept, Any], Any] = Gatherer(
+        lambda feeds: worker.do(of.read, feeds), wait=limits.wait, most=limits.rows
     )
-    return Streams(texts, sessions, gatherer, run.fingerprint)
+    return Streams(of, sessions, gatherer, run.fingerprint)
+
+
+def _streamed(stream: Stream) -> Streamed:
+    """Return what the stream is of, as the service has it."""
+    match stream:
+        case TextStream():
+            return StreamedText(stream)
+        case SpeechStream():
+            return StreamedSound(stream)
+        case SeriesStream():
+            return StreamedSteps(stream)
 
 
 def add(app: FastAPI, streams: Streams, gate: Gate) -> None:
     """Let an application read streams."""
-    sessions = streams.sessions
+    sessions, of = streams.sessions, streams.of
+    described = {"requestBody": of.body} if of.body else None
 
-    @app.post("/streams", status_code=201, responses=RESPONSES, summary="Begin a stream")
-    async def make() -> Heard:
+    @app.post("/streams", status_code=201, responses=RESPONSES, response_model=of.answer, summary="Begin a stream")
+    async def make() -> BaseModel:
         return await streams.make()
 
-    @app.post("/streams/{name}", responses=MISSING | CONFLICT, summary="Read on")
-    async def feed(name: Name, fed: Fed) -> Heard:
+    @app.post(
+        "/streams/{name}",
+        responses=MISSING | CONFLICT,
+        response_model=of.answer,
+        summary="Read on",
+        openapi_extra=described,
+    )
+    async def feed(name: Name, fed: Annotated[Any, Depends(of.asked)]) -> BaseModel:
         return await streams.feed(name, fed)
 
     @app.delete("/streams/{name}", status_code=204, responses=MISSING, summary="End a stream")
@@ -150,29 +141,34 @@ def add(app: FastAPI, streams: Streams, gate: Gate) -> None:
     @app.put(
         "/streams/{name}/state",
         responses=RESPONSES,
+        response_model=of.answer,
         summary="Go on from a saved state, also of a stream that is new here",
         openapi_extra={"requestBody": {"required": True, "content": {BYTES: {}}}},
     )
-    async def set_state(name: Name, request: Request) -> Heard:
+    async def set_state(name: Name, request: Request) -> BaseModel:
         return await streams.set(name, await request.body())
 
     @app.websocket("/streams/{name}/feed")
     async def talk(socket: WebSocket, name: str) -> None:
-        """Every message is a text, or JSON as POST takes it; every answer is JSON as POST gives it."""
+        """Every message is what POST takes, every answer JSON as POST gives it."""
         await socket.accept()
         try:
             while True:
-                message = await socket.receive_text()
+                message = await socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
                 await socket.send_json(await _answered(streams, gate, name, message))
         except WebSocketDisconnect:
             return
 
 
-async def _answered(streams: Streams, gate: Gate, name: str, message: str) -> dict[str, Any]:
+async def _answered(streams: Streams, gate: Gate, name: str, message: Message) -> dict[str, Any]:
     """The answer to a message, or what is wrong with it."""
+    said = message.get("text")
     try:
         with gate:
-            return (await streams.feed(name, Fed.model_validate_json(message))).model_dump()
+            fed = streams.of.message(message["bytes"] if said is None else said)
+            return (await streams.feed(name, fed)).model_dump()
     except ValidationError as error:
         return {"error": in_a_sentence(error.errors())}
     except ElmanError as error:

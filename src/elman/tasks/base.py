@@ -16,12 +16,17 @@ from elman.errors import UsageError
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
+from elman.generation.tagging import SeriesStream
 from elman.tasks.together import attempt
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions
 
 Score = dict[str, Any]
 """The figures of one evaluation by name. The first is the headline metric."""
+
+
+Stream = TextStream | SpeechStream | SeriesStream
+"""What reads on and on."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,6 @@ class Task(ABC):
         baseline_name: what it is compared with, in words.
         data: what the training data is, in words.
         held_out: what is held out where nothing is given for that, in words.
-        streams: what `stream` takes piece by piece, "text" or "sound"; nothing where a task needs whole rows.
         next_step: what to do with a finished run, a command in which `{run}` stands for it.
         Options: what the user can set.
     """
@@ -82,7 +86,6 @@ class Task(ABC):
     baseline_name: ClassVar[str]
     data: ClassVar[str]
     held_out: ClassVar[str]
-    streams: ClassVar[str] = ""
     next_step: ClassVar[str] = "Apply it: elman predict {run} FILE"
     Options: ClassVar[type[TrainingOptions]]
 
@@ -139,6 +142,11 @@ class Task(ABC):
         """
         return [attempt(self.predict, network, prepared, rows) for rows in requests]
 
+    def batch_rows(self, prepared: Any, rows: list[Any]) -> int:
+        """How many rows of a batch the rows of a caller make: one each, unless a task says otherwise."""
+        del prepared
+        return len(rows)
+
     def showcase(self, network: Any, prepared: Any, options: Any) -> dict[str, Any]:
         """Return what the report shows beside scores, by section name; nothing unless a task says so."""
         del network, prepared, options
@@ -149,7 +157,12 @@ class Task(ABC):
         del network, prepared, prompt, length, sampling
         raise UsageError(f"a {self.name} run does not generate; use `elman predict`")
 
-    def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> TextStream | SpeechStream:
+    def streams(self, prepared: Any, options: Any) -> str:
+        """What `stream` takes piece by piece, "text", "sound" or "steps"; nothing where a run needs whole rows."""
+        del prepared, options
+        return ""
+
+    def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> Stream:
         """Return the network as one that reads on and on; UsageError where the task needs whole rows."""
         del network, prepared, weights
         raise UsageError(f"a {self.name} run reads whole rows, not a text without end; let it predict rows")

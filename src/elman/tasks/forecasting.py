@@ -1,7 +1,9 @@
 """Forecasting: what a few measured values will be, with quantiles. Many-to-many over real values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,11 +15,13 @@ from elman import cells, layers
 from elman.baselines import forecasts as naive
 from elman.data import tables, timeline
 from elman.data.tables import Table
+from elman.data.timeline import Track
 from elman.data.windows import TrackWindows, WindowBatch, WindowBatches
-from elman.errors import DataError, RunError, UsageError
+from elman.errors import DataError, ElmanError, RunError, UsageError
 from elman.modalities.forecast import LEVELS, Forecast
 from elman.tasks.base import Files, Score, Task
-from elman.tasks.forecast_errors import Errors, by_network, by_points, measure, naive_errors
+from elman.tasks.forecast_errors import WINDOWS, Errors, by_network, by_points, measure, naive_errors
+from elman.tasks.together import attempt, parted
 from elman.tasks.tracks import PARTS, Layout, PreparedTracks, divide, sized
 from elman.topologies.forecaster import SegmentForecaster
 from elman.training.cost import Cost
@@ -174,18 +178,21 @@ class Forecasting(Task):
         self, network: SegmentForecaster, prepared: PreparedTracks, rows: Table | list[Any]
     ) -> list[dict[str, Any]]:
         """Return for every series the time steps that follow its last row: mean and quantiles of every target."""
-        layout = prepared.layout
-        table = rows if isinstance(rows, Table) else tables.from_rows(rows)
-        found: list[dict[str, Any]] = []
-        for track in layout.read(table):
-            if len(track) < layout.context:
-                of = f"series {track.name!r} of " if track.name else ""
-                what = f"{len(track)} time steps, fewer than the context {layout.context}"
-                raise DataError(f"{of}{table.source} has {what}; give more")
-            past = torch.from_numpy(prepared.forecast.scaled(track.values[-layout.context :])).unsqueeze(1)
-            said = by_network(network)(WindowBatch(past, past[:0]))[:, 0]
-            found += _spoken(layout, track, prepared.forecast.original(said))
-        return found
+        return _said(network, prepared, _asked(prepared, rows))
+
+    def predict_each(
+        self, network: SegmentForecaster, prepared: PreparedTracks, requests: Sequence[list[Any]]
+    ) -> list[Any]:
+        """Forecast the series of several callers as one batch."""
+        asked = [attempt(_asked, prepared, rows) for rows in requests]
+        good = [tracks for tracks in asked if not isinstance(tracks, ElmanError)]
+        counts = [prepared.layout.horizon * len(tracks) for tracks in good]
+        rows = iter(parted(_said(network, prepared, [*chain(*good)]), counts))
+        return [tracks if isinstance(tracks, ElmanError) else next(rows) for tracks in asked]
+
+    def batch_rows(self, prepared: PreparedTracks, rows: list[Any]) -> int:
+        """As many as series of one context may be in them: a row is a time step."""
+        return max(1, len(rows) // prepared.layout.context)
 
     def showcase(self, network: Any, prepared: PreparedTracks, options: ForecastingOptions) -> dict[str, Any]:
         """Return the figures of every target, and windows of the last part with what was forecast."""
@@ -293,7 +300,32 @@ def _pictures(network: Any, prepared: PreparedTracks, batch: WindowBatch) -> lis
     return pictures
 
 
-def _spoken(layout: Layout, track: timeline.Track, forecast: Any) -> list[dict[str, Any]]:
+def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[Track]:
+    """The series to forecast, as much of their past as is read; DataError where one is too short."""
+    layout = prepared.layout
+    table = rows if isinstance(rows, Table) else tables.from_rows(rows)
+    found = layout.read(table)
+    for track in found:
+        if len(track) < layout.context:
+            of = f"series {track.name!r} of " if track.name else ""
+            what = f"{len(track)} time steps, fewer than the context {layout.context}"
+            raise DataError(f"{of}{table.source} has {what}; give more")
+    return [track.cut(len(track) - layout.context, len(track)) for track in found]
+
+
+def _said(network: SegmentForecaster, prepared: PreparedTracks, tracks: Sequence[Track]) -> list[dict[str, Any]]:
+    """The rows that follow each series of one context."""
+    found: list[dict[str, Any]] = []
+    for first in range(0, len(tracks), WINDOWS):
+        some = tracks[first : first + WINDOWS]
+        past = torch.from_numpy(prepared.forecast.scaled(np.stack([track.values for track in some], 1)))
+        said = prepared.forecast.original(by_network(network)(WindowBatch(past, past[:0])))
+        for k, track in enumerate(some):
+            found += _spoken(prepared.layout, track, said[:, k])
+    return found
+
+
+def _spoken(layout: Layout, track: Track, forecast: Any) -> list[dict[str, Any]]:
     """The rows that follow a series, columns by name."""
     rows = []
     for when, step in zip(track.after(layout.horizon), forecast, strict=True):

@@ -79,7 +79,6 @@ class LanguageModeling(Task):
     """
 
     name = "language-modeling"
-    streams = "text"
     topology = "synced many-to-many"
     metric = "nats per symbol, perplexity, bits per character"
     baseline_name = "n-gram, modified Kneser-Ney"
@@ -230,6 +229,11 @@ class LanguageModeling(Task):
     ) -> Iterator[str]:
         """Continue the prompt."""
         return generate(network, prepared.text.unit, prompt, length, sampling)
+
+    def streams(self, prepared: PreparedText, options: LanguageModelingOptions) -> str:
+        """Text."""
+        del prepared, options
+        return "text"
 
     def stream(self, network: SyncedManyToMany, prepared: PreparedText, weights: torch.dtype | None) -> TextStream:
         """Read on from where a line begins."""

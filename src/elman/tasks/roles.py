@@ -86,7 +86,7 @@ def find(
 def _answer(
     table: Table, given: Sequence[str], inputs: Sequence[str], outputs: Sequence[str], names: Sequence[str]
 ) -> str:
-    columns = [column for column in table.columns() if column.kind in outputs and column.name not in given]
+    columns = [c for c in table.columns() if c.kind in outputs and not c.measures and c.name not in given]
     for kind in outputs:
         named = [column for column in columns if column.kind == kind and column.name.lower() in names]
         if len(named) == 1:

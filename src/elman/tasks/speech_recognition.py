@@ -63,7 +63,6 @@ class SpeechRecognition(TableTask):
     """P(text | x), read off the states of a recurrent network by connectionist temporal classification."""
 
     name = "speech-recognition"
-    streams = "sound"
     topology = "synced many-to-many"
     metric = "word error rate, character error rate"
     baseline_name = "most frequent transcript; that of the nearest recording"
@@ -165,6 +164,11 @@ class SpeechRecognition(TableTask):
             "writings": self._written(network, prepared, _all_over(np.arange(len(lengths)), SHOWN)),
             "heard": pictures(network, prepared, _all_over(short, PICTURED)),
         }
+
+    def streams(self, prepared: PreparedExamples, options: SpeechRecognitionOptions) -> str:
+        """Sound, unless recordings are heard from both ends."""
+        del prepared
+        return "" if options.bidirectional else "sound"
 
     def stream(self, network: SharedEncoder, prepared: PreparedExamples, weights: torch.dtype | None) -> SpeechStream:
         """Return the network as one that listens on and on."""

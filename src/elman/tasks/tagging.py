@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from elman.baselines.labels import most_frequent, most_frequent_by_key
 from elman.data.ragged import Ragged
 from elman.data.tables import Column
 from elman.errors import UsageError
+from elman.generation.tagging import SeriesStream
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
 from elman.modalities.series import Series, raw
@@ -21,6 +23,7 @@ from elman.tasks.answering import Answers
 from elman.tasks.base import Score
 from elman.tasks.examples import ExampleOptions, ExampleTask
 from elman.tasks.prepared import PreparedExamples
+from elman.topologies.shared import SharedEncoder
 from elman.training.options import option
 
 SHOWN = 12
@@ -65,6 +68,18 @@ class Tagging(ExampleTask):
         measured = input.kind == "numbers"
         known = Series.fit(input, options.noise) if measured else Words.fit(input, TOKENS, options.longest)
         return known, [Tags.fit(column) if stepwise[column.name] else Label.fit(column) for column in outputs]
+
+    def streams(self, prepared: PreparedExamples, options: TaggingOptions) -> str:
+        """Time steps of a series, unless it is read from both ends."""
+        return "steps" if isinstance(prepared.input, Series) and not options.bidirectional else ""
+
+    def stream(self, network: SharedEncoder, prepared: PreparedExamples, weights: torch.dtype | None) -> SeriesStream:
+        """Return the network as one that tags on and on."""
+        if not isinstance(prepared.input, Series):
+            raise UsageError("a stream of this task has time steps of a series; this run reads tokens, row by row")
+        if weights is not None:
+            raise UsageError("a stream of a series keeps its weights as they are; leave out weights=")
+        return SeriesStream(network, prepared.input, prepared.outputs)
 
     def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:
         """Entity F1, the share of tags, of labels and of whole rows that are right."""

@@ -1,0 +1,42 @@
+"""What is kept of a stream: all that was read or heard, as tensors by name, and whether a state can be one of a run's.
+
+It does not know what the tensors mean.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from elman.errors import UsageError
+
+Kept = Mapping[str, Tensor]
+"""All that was read or heard so far, as tensors by name."""
+
+Sizes = Mapping[str, tuple[int, int]]
+"""The least and the greatest first dimension of the tensors that have not always the same."""
+
+
+def check(state: Kept, fresh: Kept, sizes: Sizes | None = None) -> None:
+    """Raise UsageError where a state is not one of the streams that begin with `fresh`."""
+    wanted, given = _forms(fresh, sizes or {}), _forms(state, sizes or {})
+    if given != wanted:
+        raise UsageError(f"the state of a stream of this run has the tensors {_said(wanted)}, got {_said(given)}")
+    if wrong := next((name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())), None):
+        raise UsageError(f"the state's tensor {wrong!r} holds values that are not finite; send it as it was saved")
+
+
+def _forms(state: Kept, sizes: Sizes) -> dict[str, str]:
+    """Type and shape of each tensor in words, a dimension within its bounds as these."""
+    found = {}
+    for name, tensor in state.items():
+        shape = [str(size) for size in tensor.shape]
+        least, most = sizes.get(name, (0, -1))
+        if shape and least <= tensor.shape[0] <= most:
+            shape[0] = f"{least} to {most}"
+        found[name] = f"{str(tensor.dtype).removeprefix('torch.')}[{', '.join(shape)}]"
+    return found
+
+
+def _said(forms: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {form}" for name, form in forms.items()) or "none"
