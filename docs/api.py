@@ -55,7 +55,7 @@ def page():
 
 HEAD = """# Reference
 
-Made by `python docs/api.py` from the docstrings. B is the number of rows of a batch, T that of time steps, I and H those
+Made by `python docs/api.py` from docstrings. B is the number of rows of a batch, T that of time steps, I and H those
 of features of input and state, D that of directions, L that of layers, P that of features of a projection. How it is
 used stands in the [README](../README.md), how the engine works in [engine.md](engine.md), and a whole cell of one's own
 in [extending.md](extending.md)."""
