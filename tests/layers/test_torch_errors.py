@@ -44,6 +44,7 @@ BAD_LSTM_CALLS = {
     "cell state without a batch": (ok, (h(2, 3, 6), h(2, 6))),
     "batched state for one sequence": (row, (h(2, 1, 6), h(2, 1, 6))),
     "wrong state for one sequence": (row, (h(2, 6), h(2, 5))),
+    "three states": (ok, (h(2, 3, 6), h(2, 3, 6), h(2, 3, 6))),
     "h alone": (ok, h(2, 3, 6)),
     "h alone, one layer deep": (ok, h(1, 3, 6)),
 }
@@ -127,3 +128,9 @@ def test_a_state_of_another_batch_is_told_how_to_become_one_of_this():
     ):
         with pytest.raises(RuntimeError, match=f"Expected hidden size .*; .*{message}"):
             layer(ok, h(1, rows, 6))
+
+
+def test_a_cell_refuses_three_states():
+    for way in (nullcontext(), torch.no_grad()):
+        with way, pytest.raises(RuntimeError, match="expects two hidden states"):
+            CELL_LAYERS["lstm"][0](4, 6)(torch.zeros(3, 4), (h(3, 6), h(3, 6), h(3, 6)))
