@@ -75,8 +75,10 @@ def run(call: Call) -> tuple[Tensor, State]:
 
     Raises:
         ElmanError: if a backend is forced that cannot run the call.
+        RuntimeError: if weights are made for an input of another size.
 
     """
+    _check_sizes(call.input, call.weights)
     order, _ = _order()
     return _choose(lambda candidate: candidate.refuses(call), order).run(call)
 
@@ -86,12 +88,24 @@ def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
 
     Raises:
         ElmanError: if a backend is forced that cannot take it.
+        RuntimeError: if weights are made for an input of another size.
 
     """
+    _check_sizes(input, (weights,))
     tensors = [input, *state, *weights.flat()]
     order, _ = _order_of_steps(tensors)
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order)
     return chosen.step(cell, weights, input, state)
+
+
+def _check_sizes(input: Tensor, directions: Sequence[Weights]) -> None:
+    """Neither the engine nor torch's LSTM looks at it again, and either would read beyond the weights."""
+    for weights in directions:
+        if weights.ih.shape[1] != input.shape[-1]:
+            raise RuntimeError(
+                f"the input has {input.shape[-1]} features, but its weights have the shape {tuple(weights.ih.shape)}; "
+                "put weights there that are as wide as the input"
+            )
 
 
 def _order() -> tuple[Sequence[Backend], str]:
