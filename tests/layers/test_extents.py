@@ -217,6 +217,10 @@ def test_packed_sequences_are_still_packed_sequences():
     assert isinstance(GRU(INPUT, HIDDEN)(packed)[0], PackedSequence)
 
 
+def test_no_rows_have_no_lengths(forced):
+    assert GRU(INPUT, HIDDEN)(torch.zeros(STEPS, 0, INPUT), lengths=[])[0].shape == (STEPS, 0, HIDDEN)
+
+
 @pytest.mark.parametrize("name", ["lengths", "reset"])
 def test_backward_does_not_see_what_a_caller_writes_over_them(name, resets):
     """A loop fills the same buffers for every batch, and may do so before the gradients are taken."""

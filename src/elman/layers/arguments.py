@@ -111,7 +111,7 @@ def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor |
     if lengths is None:
         return None
     given = torch.as_tensor(lengths)
-    if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
+    if (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool) and given.numel():  # [] is float
         raise ValueError(f"lengths must be integers, got {given.dtype}. Convert them, for instance: lengths.long()")
     if given.dim() > 1 or given.numel() != batch:
         raise ValueError(
