@@ -215,3 +215,18 @@ def test_a_carried_state_continues_a_stream():
 def test_packed_sequences_are_still_packed_sequences():
     packed = pack_padded_sequence(padded(), LENGTHS, enforce_sorted=False)
     assert isinstance(GRU(INPUT, HIDDEN)(packed)[0], PackedSequence)
+
+
+def test_no_rows_have_no_lengths(forced):
+    assert GRU(INPUT, HIDDEN)(torch.zeros(STEPS, 0, INPUT), lengths=[])[0].shape == (STEPS, 0, HIDDEN)
+
+
+@pytest.mark.parametrize("name", ["lengths", "reset"])
+def test_backward_does_not_see_what_a_caller_writes_over_them(name, resets):
+    """A loop fills the same buffers for every batch, and may do so before the gradients are taken."""
+    layer = GRU(INPUT, HIDDEN)
+    given = {"lengths": torch.tensor(LENGTHS), "reset": torch.rand(STEPS, BATCH) < 0.4}[name]
+    expected = torch.autograd.grad(layer(padded(), **{name: given})[0].square().sum(), list(layer.parameters()))
+    loss = layer(padded(), **{name: given})[0].square().sum()
+    given.fill_(1)
+    assert_equal(torch.autograd.grad(loss, list(layer.parameters())), expected)

@@ -67,10 +67,47 @@ class Forgetful(Cell):
 @pytest.mark.filterwarnings("ignore::elman.FallbackWarning")
 def test_a_step_that_returns_no_state_is_told_in_a_sentence():
     layer = elman.Recurrent(Forgetful, INPUT, HIDDEN)
-    with pytest.raises(
-        elman.UsageError, match=r"'forgetful' must return a tuple of its states, \(h, c\), but returns 1 v"
-    ):
+    message = r"'forgetful' must return a tuple of its states, h \(3, 5\), c \(3, 5\), but returns a Tensor"
+    with pytest.raises(elman.UsageError, match=message):
         layer(torch.zeros(STEPS, BATCH, INPUT))
+
+
+def cell(step, gates=("r", "z", "n"), **more):
+    return type("Own", (Cell,), {"gates": gates, "states": ("h",), "step": step, **more})
+
+
+def test_gates_and_states_may_be_lists():
+    x = torch.randn(STEPS, BATCH, INPUT)
+    listed = type("Listed", (Doubled,), {"gates": ["h"], "states": ["h"]})
+    layer, same = elman.Recurrent(listed, INPUT, HIDDEN), elman.Recurrent(Doubled, INPUT, HIDDEN)
+    same.load_state_dict(layer.state_dict())
+    assert_equal(layer(x)[0], same(x)[0])
+
+
+MISTAKES = {
+    r"must return a tuple of its states, h \(3, 5\), but returns a tuple of \(3, 15\)": cell(
+        lambda _, projected, state, weights: (projected,)
+    ),
+    r"the recurrent gates \('r', 'n'\), which are not side by side in \('r', 'z', 'n'\)": cell(
+        lambda _, projected, state, weights: (weights.recurrent(state[0], "r", "n")[:, :HIDDEN],)
+    ),
+    r"the recurrent gates \('x',\), which are not side by side": cell(
+        lambda _, projected, state, weights: (weights.multiply(state[0], "x"),)
+    ),
+    r"the cell has none: its recurrent_gates are \(\)": cell(
+        lambda _, projected, state, weights: (weights.recurrent(state[0]),), recurrent_gates=()
+    ),
+    r"shapes of H, P and I, such as \('H',\) or \('3H', 'P'\), got 5": cell(
+        lambda _, projected, state, weights: state, parameters={"v": (5,)}
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::elman.FallbackWarning")
+@pytest.mark.parametrize("message", MISTAKES)
+def test_a_mistake_in_a_cell_is_told_in_a_sentence(message):
+    with pytest.raises(elman.UsageError, match=message):
+        elman.Recurrent(MISTAKES[message], INPUT, HIDDEN)(torch.zeros(STEPS, BATCH, INPUT))
 
 
 REFUSALS = {
@@ -110,6 +147,9 @@ def test_bad_calls_are_refused_in_a_sentence():
         ((x, (state[:, :1], state[:, :1])), r"one row's state serves 3 rows as tensor.expand\(-1, 3, -1\)"),
         ((x[:, :2], (state, state)), r"select those of the state that they go on with, as tensor\[:, rows\]"),
         ((x, (state[:, :2], state[:, :2])), "append zeros for those that begin anew"),
+        ((x, state), r"a state of peephole-lstm is a tuple of 2 tensors \(h, c\), got a tensor"),
+        ((x, [state] * 3), r"a state of peephole-lstm is a tuple of 2 tensors \(h, c\), got a list of 3"),
+        ((x, (state, state.double())), "the state is torch.float64, but the input is torch.float32"),
         ((x, (state, state[..., :2])), r"h \(1, 3, 5\), c \(1, 3, 5\) \(directions, rows, features\) is needed"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 from tests.layers.pairs import CELL_LAYERS, LAYERS, pair
-from torch.nn.utils.rnn import pack_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from elman.engine import backend
 
@@ -44,6 +44,7 @@ BAD_LSTM_CALLS = {
     "cell state without a batch": (ok, (h(2, 3, 6), h(2, 6))),
     "batched state for one sequence": (row, (h(2, 1, 6), h(2, 1, 6))),
     "wrong state for one sequence": (row, (h(2, 6), h(2, 5))),
+    "three states": (ok, (h(2, 3, 6), h(2, 3, 6), h(2, 3, 6))),
     "h alone": (ok, h(2, 3, 6)),
     "h alone, one layer deep": (ok, h(1, 3, 6)),
 }
@@ -127,3 +128,29 @@ def test_a_state_of_another_batch_is_told_how_to_become_one_of_this():
     ):
         with pytest.raises(RuntimeError, match=f"Expected hidden size .*; .*{message}"):
             layer(ok, h(1, rows, 6))
+
+
+def test_a_cell_refuses_three_states():
+    for way in (nullcontext(), torch.no_grad()):
+        with way, pytest.raises(RuntimeError, match="expects two hidden states"):
+            CELL_LAYERS["lstm"][0](4, 6)(torch.zeros(3, 4), (h(3, 6), h(3, 6), h(3, 6)))
+
+
+@pytest.mark.parametrize("columns", [2, 6])
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_weights_of_another_width_are_refused(name, columns):
+    """Put there by hand, as when a model gets more features."""
+    layer, cell = LAYERS[name][0](4, 6), CELL_LAYERS[name][0](4, 6)
+    layer.weight_ih_l0 = torch.nn.Parameter(torch.zeros(len(layer.weight_ih_l0), columns))
+    cell.weight_ih.data = torch.zeros(len(cell.weight_ih), columns)
+    for module, given in ((layer, ok), (cell, ok[0])):
+        for way in (backend("torch"), nullcontext(), torch.no_grad()):
+            with way, pytest.raises(RuntimeError, match="the input has 4 features, but its weights have the shape"):
+                module(given)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("sizes", [[3, 3, 3], [2], [1, 2, 3]], ids=str)
+def test_a_packed_sequence_that_does_not_add_up_is_refused(sizes):
+    with pytest.raises(ValueError, match="must not rise, and must add up to the rows of its data, 6"):
+        LAYERS["gru"][0](4, 6)(PackedSequence(torch.zeros(6, 4), torch.tensor(sizes)))

@@ -9,7 +9,7 @@ from tests.layers.pairs import CELL_LAYERS, LAYERS, pair
 from tests.tolerance import assert_close, assert_equal
 from torch import nn
 from torch.autograd import forward_ad
-from torch.func import hessian, jacfwd, jacrev, jvp
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 from torch.nn.utils import prune
 from torch.utils.checkpoint import checkpoint
 
@@ -200,6 +200,72 @@ def test_pruned_weights(name):
         layer(torch.ones(7, 3, 4))[0].sum().backward()
         found.append(layer.weight_hh_l0_orig.grad)
     assert_close(*found)
+
+
+@pytest.mark.parametrize("name", CELL_LAYERS)
+def test_pruned_weights_of_a_cell(name):
+    found = []
+    for cell in pair(name, 4, 6, table=CELL_LAYERS):
+        prune.l1_unstructured(cell, "weight_hh", amount=0.5)
+        value = cell(torch.ones(3, 4))
+        (value[0] if name == "lstm" else value).sum().backward()
+        found.append(cell.weight_hh_orig.grad)
+    assert_close(*found)
+
+
+def test_a_state_may_be_a_list():
+    ours, theirs = pair("lstm", 4, 6, table=CELL_LAYERS)
+    x, state = torch.randn(3, 4), [torch.randn(3, 6), torch.randn(3, 6)]
+    with torch.no_grad():
+        for _ in range(3):
+            assert_close(ours(x, state), theirs(x, state))
+
+
+MAPPED = {"lengths": (torch.tensor([7, 0, 3]), 0), "reset": (torch.rand(7, 3) < 0.4, 1)}
+
+
+@pytest.mark.parametrize("extent", MAPPED)
+@each
+def test_vmap_maps_lengths_and_resets_too(name, extent):
+    layer, x = pair(name, 4, 6, 2, bidirectional=True)[0].double(), torch.randn(7, 3, 4, dtype=torch.float64)
+    given, dim = MAPPED[extent]
+
+    def loss(weights, x, given):
+        row = given.view(1) if dim == 0 else given.unsqueeze(1)
+        return functional_call(layer, weights, (x.unsqueeze(1),), {extent: row})[0].square().sum()
+
+    def twice(weights, x, given):
+        return grad(loss)(weights, x, given)["weight_ih_l0"].square().sum()
+
+    weights = dict(layer.named_parameters())
+    for function in (loss, twice):
+        found = vmap(grad(function), in_dims=(None, 1, dim))(weights, x, given)
+        for row in range(3):
+            alone = grad(function)(weights, x[:, row], given.select(dim, row))
+            assert_close([found[key][row] for key in weights], [alone[key] for key in weights])
+
+
+@pytest.mark.parametrize("name", CELL_LAYERS)
+def test_vmap_of_a_cell(name):
+    cell, x = pair(name, 4, 6, table=CELL_LAYERS)[0], torch.randn(5, 3, 4)
+    assert_close(
+        vmap(cell)(x),
+        cell(x.flatten(0, 1)).view(5, 3, 6)
+        if name != "lstm"
+        else tuple(state.view(5, 3, 6) for state in cell(x.flatten(0, 1))),
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+@each
+def test_many_gradients_at_once(name, form):
+    """`is_grads_batched`, which torch.autograd.functional's vectorize=True takes too."""
+    layer, x = pair(name, 4, 6, 2)[0].double(), torch.randn(7, 3, 4, dtype=torch.float64, requires_grad=True)
+    output, _ = layer(x, **FORMS[form])
+    arriving, leaves = torch.randn(3, *output.shape, dtype=x.dtype), [x, *layer.parameters()]
+    found = torch.autograd.grad(output, leaves, arriving, retain_graph=True, is_grads_batched=True)
+    for k, one in enumerate(arriving):
+        assert_close([each[k] for each in found], torch.autograd.grad(output, leaves, one, retain_graph=True))
 
 
 @pytest.mark.filterwarnings("ignore:what is exported has to run without:elman.FallbackWarning")

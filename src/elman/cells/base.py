@@ -14,6 +14,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from elman.cells.weights import Weights, weights_type
+from elman.errors import UsageError
 from elman.types import State
 
 
@@ -138,7 +139,7 @@ class Cell(ABC):
 
     def bundle_type(self) -> type[Weights]:
         """The type of what `bundle` returns."""
-        return weights_type(self.recurrent_gates, (*self.parameters, *[mask.name for mask in self.masks]))
+        return weights_type(tuple(self.recurrent_gates), (*self.parameters, *[mask.name for mask in self.masks]))
 
     def shapes(
         self, input: int, hidden: int, *, bias: bool = True, projection: int = 0
@@ -173,4 +174,8 @@ class Cell(ABC):
 
 def _size(letters: str, sizes: Mapping[str, int]) -> int:
     """A size such as H or 4H in numbers."""
+    if not re.fullmatch(r"\d*[HPI]", str(letters)):
+        raise UsageError(
+            f"a cell's parameters have shapes of H, P and I, such as ('H',) or ('3H', 'P'), got {letters!r}"
+        )
     return int(letters[:-1] or 1) * sizes[letters[-1]]

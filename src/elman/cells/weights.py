@@ -9,6 +9,8 @@ from typing import NamedTuple, Self
 import torch.nn.functional as F
 from torch import Tensor
 
+from elman.errors import UsageError
+
 
 class Weights(NamedTuple):
     """The tensors of one layer in one direction.
@@ -42,24 +44,34 @@ class Weights(NamedTuple):
 
         With the names of gates, neighbours in the cell's order, only the share of these.
         """
-        assert self.hh is not None
-        if not gates:
-            return F.linear(value, self.hh, self.bias_hh)
         rows = self.rows(gates)
-        return F.linear(value, self.hh[rows], None if self.bias_hh is None else self.bias_hh[rows])
+        if not gates:
+            return F.linear(value, self.hh, self.bias_hh)  # type: ignore[arg-type] # `rows` has seen that it is there
+        return F.linear(value, self.hh[rows], None if self.bias_hh is None else self.bias_hh[rows])  # type: ignore[index]
 
     def multiply(self, value: Tensor, *gates: str) -> Tensor:
         """The same without the bias."""
-        assert self.hh is not None
-        return F.linear(value, self.hh[self.rows(gates)] if gates else self.hh)
+        rows = self.rows(gates)
+        return F.linear(value, self.hh[rows] if gates else self.hh)  # type: ignore[index, arg-type]
 
     def rows(self, gates: tuple[str, ...]) -> slice:
-        """The rows of `hh` that belong to gates, neighbours in the cell's order; all if there are no names."""
-        assert self.hh is not None
+        """The rows of `hh` that belong to gates, neighbours in the cell's order; all if there are no names.
+
+        Raises:
+            UsageError: if the cell has no such recurrent gates side by side, or none at all.
+
+        """
+        known: tuple[str, ...] = getattr(type(self), "recurrent_gates", ())  # that of `weights_type`
+        if self.hh is None:
+            raise UsageError(
+                "a step multiplies with recurrent weights, but the cell has none: its recurrent_gates are ()"
+            )
         if not gates:
             return slice(None)
-        known: tuple[str, ...] = getattr(type(self), "recurrent_gates")  # noqa: B009 - that of `weights_type`
-        size, first = self.hh.shape[0] // len(known), known.index(gates[0])
+        first = known.index(gates[0]) if gates[0] in known else 0
+        if known[first : first + len(gates)] != gates:
+            raise UsageError(f"a step asks for the recurrent gates {gates}, which are not side by side in {known}")
+        size = self.hh.shape[0] // len(known)
         return slice(first * size, (first + len(gates)) * size)
 
     def inner(self, value: Tensor) -> Tensor:

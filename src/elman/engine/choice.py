@@ -19,6 +19,7 @@ from elman.engine.native import Native
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
+from elman.engine.watching import transformed
 from elman.errors import ElmanError, UsageError
 from elman.machine import multiplies_bfloat16
 from elman.types import State
@@ -74,8 +75,10 @@ def run(call: Call) -> tuple[Tensor, State]:
 
     Raises:
         ElmanError: if a backend is forced that cannot run the call.
+        RuntimeError: if weights are made for an input of another size.
 
     """
+    _check_sizes(call.input, call.weights)
     order, _ = _order()
     return _choose(lambda candidate: candidate.refuses(call), order).run(call)
 
@@ -85,20 +88,33 @@ def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
 
     Raises:
         ElmanError: if a backend is forced that cannot take it.
+        RuntimeError: if weights are made for an input of another size.
 
     """
+    _check_sizes(input, (weights,))
     tensors = [input, *state, *weights.flat()]
     order, _ = _order_of_steps(tensors)
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order)
     return chosen.step(cell, weights, input, state)
 
 
+def _check_sizes(input: Tensor, directions: Sequence[Weights]) -> None:
+    """Neither the engine nor torch's LSTM looks at it again, and either would read beyond the weights."""
+    for weights in directions:
+        if weights.ih.shape[1] != input.shape[-1]:
+            raise RuntimeError(
+                f"the input has {input.shape[-1]} features, but its weights have the shape {tuple(weights.ih.shape)}; "
+                "put weights there that are as wide as the input"
+            )
+
+
 def _order() -> tuple[Sequence[Backend], str]:
     """The backends, the fastest first, and what makes them the fastest.
 
-    Where autocast asks for bfloat16 and the processor has units for it, torch's kernels use them.
+    Where autocast asks for bfloat16 and the processor has units for it, torch's kernels use them. Not all of them go
+    with torch.vmap.
     """
-    if torch.is_autocast_enabled("cpu") and multiplies_bfloat16():
+    if torch.is_autocast_enabled("cpu") and multiplies_bfloat16() and not transformed():
         return TORCH_FIRST, "the fastest way in autocast's bfloat16 on this processor"
     return tuple(BACKENDS.values()), "the fastest way that can run this call"
 
@@ -109,7 +125,7 @@ def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
     With gradients, torch's kernels take a step and its gradient in 0.6 to 0.9 of the native engine's time, which is
     made for many steps at once.
     """
-    if torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors]):
+    if torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors]) and not transformed():
         return TORCH_FIRST, "the fastest way to take one step with its gradient"
     return _order()
 

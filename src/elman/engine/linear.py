@@ -148,7 +148,7 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_h: Tensor) -> Any:
         a, b, initial, h = ctx.saved_tensors
-        if torch.is_grad_enabled() or torch._C._are_functorch_transforms_active():  # noqa: SLF001
+        if torch.is_grad_enabled() or watching.transformed():
             return _gradients(a, initial, h, d_h)
         return _backward(a, b, initial, h, d_h)
 

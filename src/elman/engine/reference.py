@@ -27,9 +27,9 @@ class Reference(Backend):
         return None
 
     def run(self, call: Call) -> tuple[Tensor, State]:
-        packing = call.packing()
-        lengths = packing.lengths if packing else None
-        inputs = packing.unpack(call.input) if packing and call.packed else call.input
+        packing = call.packing() if call.packed else None
+        lengths = packing.lengths if packing else call.lengths
+        inputs = packing.unpack(call.input) if packing else call.input
         outputs: list[Tensor] = []
         final: list[State] = []
         seen = None if call.record is None else _Seen(call.record)
@@ -49,7 +49,7 @@ class Reference(Backend):
         if seen is not None:
             seen.end(lengths)
         value = torch.cat(outputs, -1)
-        output = packing.pack(value) if packing and call.packed else value
+        output = packing.pack(value) if packing else value
         return output, tuple(torch.stack(tensors) for tensors in zip(*final, strict=True))
 
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
@@ -101,8 +101,8 @@ def scan(
         if fresh is not None:
             state = tuple(tensor.masked_fill(fresh[t], 0) for tensor in state)
         following = cell.step(projected[t], state, weights.at(t) if masked else weights)
-        if not isinstance(following, tuple) or len(following) != len(state):
-            raise UsageError(_not_a_state(cell, following))
+        if not isinstance(following, tuple) or [s.shape for s in following] != [s.shape for s in state]:
+            raise UsageError(_not_a_state(cell, following, state))
         if see is not None:
             see(following)
         output = following[0]
@@ -114,12 +114,13 @@ def scan(
     return torch.stack(outputs[::-1] if reverse else outputs), state
 
 
-def _not_a_state(cell: Cell, found: object) -> str:
-    count = len(found) if isinstance(found, tuple) else 1
-    return (
-        f"the step of the cell '{cell.name}' must return a tuple of its states, ({', '.join(cell.states)}), "
-        f"but returns {count} value{'s' * (count != 1)}"
-    )
+def _not_a_state(cell: Cell, found: object, state: State) -> str:
+    wanted = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in zip(cell.states, state, strict=True))
+    if isinstance(found, tuple):
+        got = "a tuple of " + ", ".join(str(tuple(value.shape)) for value in found)
+    else:
+        got = f"a {type(found).__name__}" if found is not None else "nothing"
+    return f"the step of the cell '{cell.name}' must return a tuple of its states, {wanted}, but returns {got}"
 
 
 def _real(lengths: Tensor, inputs: Tensor) -> Tensor:

@@ -14,6 +14,11 @@ def exported() -> bool:
     return recorded() or (torch.compiler.is_compiling() and torch.onnx.is_in_onnx_export())
 
 
+def transformed() -> bool:
+    """Whether a transformation of torch.func, such as vmap or grad, is under way."""
+    return torch._C._are_functorch_transforms_active()  # noqa: SLF001
+
+
 def forward_mode() -> bool:
     """Whether derivatives are taken in forward mode, by torch.func.jvp, jacfwd or hessian, or by dual numbers."""
     return forward_ad._current_level >= 0  # noqa: SLF001

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from elman.cells import Cell
 from elman.engine.packing import Packing
+from elman.engine.watching import transformed
 from elman.types import State
 
 Hidden = Any
@@ -53,9 +54,23 @@ class Given(NamedTuple):
 
 
 def as_state(hx: Hidden, cell: Cell) -> State:
-    """torch.nn's form of a state as a tuple."""
+    """torch.nn's form of a state as a tuple.
+
+    Raises:
+        RuntimeError: if it has more tensors than the cell.
+
+    """
+    count = len(cell.states)
+    if count == 1:
+        return (hx,)
     # Indexed as torch does it: a lone h given to an LSTM then fails with torch's message.
-    return (hx,) if len(cell.states) == 1 else (hx[0], hx[1], *hx[2:])
+    state = (hx[0], hx[1], *hx[2:])
+    if len(state) > count:
+        expected = "two" if count == 2 else count
+        raise RuntimeError(
+            f"{cell.name} expects {expected} hidden states; hx has {len(state)} tensors, not ({', '.join(cell.states)})"
+        )
+    return state
 
 
 def as_hidden(state: State) -> Hidden:
@@ -87,6 +102,8 @@ def other_batch(given: int, batch: int) -> str:
 def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor | None:
     """(B,) int64 on the CPU; None if every row is full, as there is nothing to be done then.
 
+    It is a copy: backward reads it again, when the caller may have written the next batch's lengths over the tensor.
+
     Raises:
         ValueError: if `lengths` are not B integers from 0 to T.
 
@@ -94,16 +111,16 @@ def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor |
     if lengths is None:
         return None
     given = torch.as_tensor(lengths)
-    if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
+    if (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool) and given.numel():  # [] is float
         raise ValueError(f"lengths must be integers, got {given.dtype}. Convert them, for instance: lengths.long()")
     if given.dim() > 1 or given.numel() != batch:
         raise ValueError(
             f"lengths must be one integer for each row of the batch, shape ({batch},), got shape {tuple(given.shape)}. "
             "A row without any step has length 0."
         )
-    known = given.detach().reshape(batch).to("cpu", torch.int64)
-    if torch.compiler.is_compiling():
-        return known  # a graph cannot look at values; the engine does when it runs
+    known = given.detach().reshape(batch).to("cpu", torch.int64, copy=True)
+    if torch.compiler.is_compiling() or transformed():
+        return known  # neither a graph nor torch.vmap lets one look at values; the engine does when it runs
     outside = ((known < 0) | (known > steps)).nonzero()
     if len(outside):
         row = int(outside[0])
@@ -115,7 +132,7 @@ def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor |
 
 
 def checked_reset(reset: Tensor | None, input: Tensor) -> Tensor | None:
-    """`reset` on the input's device.
+    """A copy of `reset` on the input's device, for the same reason.
 
     Raises:
         ValueError: if it is not a bool tensor of the input's shape without features.
@@ -130,4 +147,4 @@ def checked_reset(reset: Tensor | None, input: Tensor) -> Tensor | None:
         raise ValueError(
             f"reset must have the input's shape without features, {tuple(input.shape[:-1])}, got {tuple(reset.shape)}."
         )
-    return reset.to(input.device)
+    return reset.to(input.device, copy=True)

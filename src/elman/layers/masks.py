@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Mask
+from elman.engine.watching import transformed
 
 LEVELS = 1 << 16
 
@@ -19,7 +20,7 @@ def keep(shape: tuple[int, ...], rate: float, like: Tensor, *, scaled: bool) -> 
     It draws 16 random bits for a number from torch's generator: 1.0 ms for 819,200 numbers on two cores, where
     torch's bernoulli_ takes 5.6 and dropout 9.
     """
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():  # noqa: SLF001
+    if torch.compiler.is_compiling() or transformed():
         kept = (torch.rand(shape, dtype=like.dtype, device=like.device) >= rate).to(like.dtype)
         return kept / (1 - rate) if scaled else kept
     count = math.prod(shape)

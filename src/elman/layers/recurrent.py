@@ -138,11 +138,26 @@ class Recurrent(Stack):
     def _state(self, hx: Hidden | None, input: Tensor, batch: int, *, batched: bool) -> list[State]:
         if hx is None:
             return self._initial(input, batch)
+        self._check_form(hx)
         state = self._by_layer(hx)
         if not batched:
             state = [tuple(tensor.unsqueeze(1) for tensor in each) for each in state]
         self._check_state(state, batch)
+        others = {tensor.dtype for each in state for tensor in each} - {input.dtype}
+        if others and not torch.is_autocast_enabled(input.device.type):
+            raise ValueError(
+                f"the state is {others.pop()}, but the input is {input.dtype}; convert one of them with .to()"
+            )
         return state
+
+    def _check_form(self, hx: Hidden) -> None:
+        names = self.plain_cell.states
+        for each in hx if len(set(self._hidden_sizes)) > 1 else [hx]:
+            alone = isinstance(each, Tensor)
+            if alone != (len(names) == 1) or (not alone and len(each) != len(names)):
+                form = "a tensor" if len(names) == 1 else f"a tuple of {len(names)} tensors"
+                got = "a tensor" if alone else f"a {type(each).__name__} of {len(each)}"
+                raise ValueError(f"a state of {self.plain_cell.name} is {form} ({', '.join(names)}), got {got}")
 
     def _check_state(self, state: list[State], batch: int) -> None:
         names, count = self.plain_cell.states, len(self._suffixes)

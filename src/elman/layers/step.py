@@ -26,9 +26,10 @@ class StepLayer(nn.RNNCellBase):
     def weights(self) -> Weights:
         """The weights, read from the named attributes each time."""
         found = self._parameters
-        if len(found) == 4:  # a tenth of what getattr takes, which finds those that are computed
+        try:  # a tenth of what getattr takes, which finds those that are computed
             return Weights(found["weight_ih"], found["weight_hh"], found["bias_ih"], found["bias_hh"])  # type: ignore[arg-type]
-        return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        except KeyError:
+            return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def forward(self, input: Tensor, hx: Hidden | None = None) -> Hidden:
         """Take one step, as torch.nn does.
@@ -45,7 +46,8 @@ class StepLayer(nn.RNNCellBase):
 
         """
         if hx is not None:
-            done = engine.step_again(self.cell, self.weights, input, hx if isinstance(hx, tuple) else (hx,))
+            state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+            done = engine.step_again(self.cell, self.weights, input, state)
             if done is not None:
                 return as_hidden(done)
         rows, state = self._arguments(input, hx)

@@ -16,6 +16,7 @@ from elman.engine.call import Call
 from elman.engine.native.programs import cell_of, parameters
 from elman.engine.record import Record
 from elman.engine.reference import Reference
+from elman.engine.watching import transformed
 
 Told = Callable[[Sequence[Tensor]], None]
 """Is called in a backward pass with the whole gradients of all states after every step."""
@@ -66,13 +67,18 @@ def _no_view(tensor: Tensor) -> Tensor:
 
 
 def mapped(function: Any, info: Any, in_dims: Any, *arguments: Any) -> Any:
-    """What torch.vmap makes of a function of tensors and of what comes first and has no tensors to map over.
+    """What torch.vmap makes of a function of a `Where` and tensors.
 
     Each element by itself, one after the other: weights and their gradients may differ from one to the next.
     """
-    first, *tensors = arguments
+
+    def element(value: Any, dim: Any, k: int) -> Any:
+        if isinstance(value, Where):  # its lengths and resets may be mapped over too
+            return Where(*[element(part, d, k) for part, d in zip(value, dim, strict=True)])
+        return value if dim is None else value.select(dim, k)
+
     found = [
-        function(first, *[t if d is None else t.select(d, k) for t, d in zip(tensors, in_dims[1:], strict=True)])
+        function(*[element(value, dim, k) for value, dim in zip(arguments, in_dims, strict=True)])
         for k in range(info.batch_size)
     ]
     stacked = tuple(None if each[0] is None else torch.stack(each) for each in zip(*found, strict=True))
@@ -108,11 +114,15 @@ class LayerFunction(torch.autograd.Function):
             return (None,) * (1 + len(tensors))
         needed = ctx.needs_input_grad[1:]
         arriving = (d_output, *given)  # at the output, the final state, the other states of every step
-        wanted = Wanted(needed[0], any(needed[1 + ctx.where.states :]))
-        arguments = (ctx.where, wanted, len(arriving), output, tape, *others, *arriving, *tensors)
-        again = torch.is_grad_enabled() or torch._C._are_functorch_transforms_active()  # noqa: SLF001
-        differentiate: Any = Gradients.apply if again else _gradients
-        found = differentiate(*arguments)
+        if any([_in_a_batch(d) for d in arriving if d is not None]):
+            given, weights = tensors[: 1 + ctx.where.states], tensors[1 + ctx.where.states :]
+            own = [*given, *parameters(cell_of(ctx.where.cell), weights)]
+            found: Any = _with_gaps(_by_reference(ctx.where, arriving, tensors), own)
+        else:
+            wanted = Wanted(needed[0], any(needed[1 + ctx.where.states :]))
+            again = torch.is_grad_enabled() or transformed()
+            differentiate: Any = Gradients.apply if again else _gradients
+            found = differentiate(ctx.where, wanted, len(arriving), output, tape, *others, *arriving, *tensors)
         return None, *[gradient if need else None for need, gradient in zip(needed, found, strict=True)]
 
 
@@ -153,10 +163,10 @@ class Gradients(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, where: Where, wanted: Wanted, count: int, *tensors: Any) -> Any:
-        def apply(_: Any, *own: Any) -> Any:
+        def apply(where: Where, *own: Any) -> Any:
             return Gradients.apply(where, wanted, count, *own)  # type: ignore[no-untyped-call]
 
-        return mapped(apply, info, (None, *in_dims[3:]), None, *tensors)
+        return mapped(apply, info, (in_dims[0], *in_dims[3:]), where, *tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, outputs: Any) -> None:  # noqa: ARG004
@@ -179,6 +189,10 @@ class Gradients(torch.autograd.Function):
         arriving = [d for d, tensor in zip(given, like, strict=True) if tensor is not None]
         second = pull([torch.zeros_like(y) if d is None else d for y, d in zip(found, arriving, strict=True)])
         return (None,) * (5 + ctx.others) + tuple(_with_gaps(second, tensors))
+
+
+_in_a_batch: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor  # noqa: SLF001
+"""Whether a gradient stands for many: `is_grads_batched` of torch.autograd.grad, `vectorize` of its jacobian."""
 
 
 def _without_gaps(tensors: Sequence[Tensor | None]) -> list[Tensor]:

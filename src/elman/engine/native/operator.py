@@ -15,6 +15,7 @@ from elman.engine.native import execution
 from elman.engine.native.execution import Flat, tape_size
 from elman.engine.native.gradient import LayerFunction, Told, TransformedFunction, Where
 from elman.engine.native.programs import cell_of, parameters, programs, shapes_of
+from elman.engine.watching import transformed
 
 ARGUMENTS = "str cell, Tensor input, Tensor[] state, Tensor?[] weights, Tensor? lengths, Tensor? sizes, Tensor? reset"
 SAVED = "Tensor output, Tensor tape, Tensor[] others, Tensor? d_output, Tensor?[] d_others, Tensor?[] d_final"
@@ -43,7 +44,7 @@ def layer(
     Arguments and results are those of `execution.forward`. `told` asks for the states of every step, and is called in
     every backward pass with the whole gradients of all of them.
     """
-    if torch._C._are_functorch_transforms_active() and not torch.compiler.is_compiling():  # noqa: SLF001
+    if transformed() and not torch.compiler.is_compiling():
         where = Where(execution, cell, lengths, sizes, reset, len(state), told)
         return _results(TransformedFunction.apply(where, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
     arguments = (cell, input, state, weights, lengths, sizes, reset, False, told is not None)
@@ -63,7 +64,7 @@ def _results(flat: Sequence[Tensor], states: int) -> tuple[Tensor, list[Tensor],
 
 def traced(input: Tensor) -> bool:
     """Whether a compiler, or a transformation of torch.func, watches the operators that are called."""
-    watched = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()  # noqa: SLF001
+    watched = torch.compiler.is_compiling() or transformed()
     return watched or type(input) not in _PLAIN
 
 

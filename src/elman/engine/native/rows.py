@@ -39,6 +39,11 @@ class Rows:
             if known[-1] < 0 or known[0] > self.steps:
                 raise ValueError(f"lengths must lie between 0 and T = {self.steps}, got {lengths.tolist()}")
             self.steps, self.real, self.count = known[0], sum(known), len(known) - known.count(0)
+            if sizes is not None and self.real != len(input):
+                raise ValueError(
+                    "the batch_sizes of a PackedSequence must not rise, and must add up to the rows of its data, "
+                    f"{len(input)}, got {int(sizes.sum())} in {len(sizes)} steps"
+                )
             self._lengths = falling[: self.count]
             if sizes is None:
                 self.chosen = self._order[: self.count]
