@@ -154,6 +154,8 @@ def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
             raise UsageError(f"{flag} {value!r} is {what}")
     if not isinstance(value, int | float):
         return
+    if abs(value) == math.inf:
+        raise UsageError(f"{flag} {value} is out of range; it must be finite")
     low, high = rules["minimum"], rules["maximum"]
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"at most {high}" if low is None else f"from {low} to {high}"
@@ -161,12 +163,12 @@ def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value  # noqa: PLR0124
 
 
 KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "not a whole number"),
-    "float": (_is_number, "not a finite number"),
+    "float": (_is_number, "not a number"),
     "bool": (lambda value: isinstance(value, bool), "neither true nor false"),
     "list": (
         lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
