@@ -66,10 +66,21 @@ def check_folder(folder: Path) -> None:
         raise RunError(f"cannot make the folder {folder}: {why}; choose another one")
 
 
+def check_writable(target: Path) -> None:
+    """Raise RunError where `replace` could not write `target`, as far as it can be told without writing."""
+    if target.is_dir():
+        raise RunError(f"cannot write {target}: is a directory")
+    if not target.parent.is_dir():
+        raise RunError(f"cannot write {target}: there is no folder {target.parent}; make it first")
+    if not os.access(target.parent, os.W_OK):
+        raise RunError(f"cannot write {target}: permission denied")
+
+
 def reason(error: OSError) -> str:
     """Return the system's own words for an error, in lower case: "no space left on device"."""
     return (error.strerror or str(error)).lower()
 
 
 def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    # Of a file name that is not UTF-8, half a surrogate pair comes here: written as \udce9, as JSON has it.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

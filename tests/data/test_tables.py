@@ -29,11 +29,12 @@ def test_lists_keep_their_form_where_the_format_has_one_and_become_texts_elsewhe
 
 def test_semicolons_separate_where_no_comma_does_and_then_numbers_may_have_decimal_commas(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text('text;x;y;z\n"a; b";1,5;1,5;1\n"c, d";-,25e3;x;2\n;;;\n', encoding="utf-8")
+    path.write_text('text;x;y;z\n"a; b";1,5;1,5;1\n"c, d";-,25e3;x;2\n;;;\n"e";1;1;1\n', encoding="utf-8")
     assert tables.read(path).frame.to_dicts() == [
         {"text": "a; b", "x": "1.5", "y": "1,5", "z": "1"},
         {"text": "c, d", "x": "-.25e3", "y": "x", "z": "2"},
         {"text": None, "x": None, "y": None, "z": None},
+        {"text": "e", "x": "1", "y": "1", "z": "1"},
     ]
     path.write_text("a,b;c\n1,2;3\n", encoding="utf-8")
     assert tables.read(path).names == ["a", "b;c"]

@@ -19,7 +19,7 @@ WIDTHS = (80, 100)
 
 
 def explain(
-    topic: Annotated[str, typer.Argument(help="What to explain: hello.")],
+    topic: Annotated[str, typer.Argument(help="What to explain: hello.", metavar="TOPIC")],
     as_json: Annotated[bool, typer.Option("--json", help="Print every number as one JSON object.")] = False,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Also draw the network: FILE.png, FILE.svg or FILE.pdf.")

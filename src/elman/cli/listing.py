@@ -69,7 +69,9 @@ def _cell(cell: Any) -> dict[str, Any]:
 def _said(value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{key}: {_said(item)}" for key, item in value.items())
-    return {True: "yes", False: "no", None: "none"}.get(value, str(value)) if not isinstance(value, str) else value
+    if isinstance(value, bool):  # 1 thread is no yes
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def _native_engine() -> str:

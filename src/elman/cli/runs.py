@@ -43,6 +43,8 @@ def diagnose(
     from elman import files
     from elman.run import load
 
+    if html is not None:
+        files.check_writable(html)
     found = load(run).diagnose(data)
     if html is not None:
         files.write_text(html, found.to_html())
@@ -56,7 +58,8 @@ def diagnose(
 def predict(
     run: RunArgument,
     data: Annotated[
-        str, typer.Argument(help="A file of the kind that the run was trained on, or - for standard input.")
+        str,
+        typer.Argument(help="A file of the kind that the run was trained on, or - for standard input.", metavar="DATA"),
     ],
     out: Annotated[Path | None, typer.Option("--output", help="write a table: .csv, .tsv, .jsonl or .parquet")] = None,
     follow: Annotated[

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -112,5 +113,6 @@ def _train(task: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     for part, score in run.scores.items():
         output.print_scores(part, score, description["baselines"][part])
     if description["status"] == "interrupted":
-        print(f"Interrupted after {description['training']['steps']} steps; go on with --out {run.path} --resume")
+        steps = description["training"]["steps"]
+        print(f"Interrupted after {steps} steps; go on with --out {shlex.quote(str(run.path))} --resume")
     print(f"Report: {run.report}\n{run.next_step}")

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from elman.data.text import RECODE
 from elman.errors import DataError
 
 SEPARATED = (".csv", ".tsv")
@@ -25,22 +26,26 @@ def check(path: Path, frame: pl.DataFrame) -> None:
     """Raise DataError where a table was read that has no rows, two columns of one name, or rows that are too short."""
     if not len(frame):
         raise DataError(f"{path} has no rows; give a table with a row per example")
+    if len(frame.columns) == 1 and path.suffix.lower() == ".csv" and "\t" in frame.columns[0]:
+        raise DataError(f"{path} has tabs between its fields, as a .tsv has; rename it to {path.stem}.tsv")
     if twice := next((name for name in frame.columns if name.endswith("_duplicated_0")), None):
         raise DataError(f"{path} has two columns named {twice.removesuffix('_duplicated_0')!r}; rename one")
-    if path.suffix in SEPARATED and frame[:, -1].has_nulls():
+    if path.suffix.lower() in SEPARATED and frame[:, -1].has_nulls():
+        _check_text(path)
         _check_width(path)
-    if path.suffix == ".jsonl":
+    if path.suffix.lower() == ".jsonl":
         _check_types(path, frame)
 
 
 def explain(path: Path, error: BaseException) -> DataError:
     """Return the error that says which row made the reader fail, or the reader's own words where none is found."""
     try:
-        if path.suffix != ".parquet":
+        ending = path.suffix.lower()
+        if ending != ".parquet":
             _check_text(path)
-        if path.suffix in SEPARATED:
+        if ending in SEPARATED:
             _check_width(path)
-        if path.suffix == ".jsonl":
+        if ending == ".jsonl":
             with path.open(encoding="utf-8") as lines:
                 if lines.read(1) == "\ufeff":
                     return DataError(f"{path} begins with a byte-order mark, which JSON lines may not; remove it")
@@ -53,7 +58,7 @@ def explain(path: Path, error: BaseException) -> DataError:
 
 def separator(path: Path) -> str:
     """What stands between the fields of a csv or tsv: a semicolon in a csv whose header has these and no comma."""
-    if path.suffix == ".tsv":
+    if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open("rb") as file:
         header = file.readline()
@@ -125,7 +130,7 @@ def _check_text(path: Path) -> None:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 what = f"byte 0x{line[error.start]:02x} in line {number}"
-                raise DataError(f"{path} is not UTF-8 text ({what}); convert it: iconv -t UTF-8") from error
+                raise DataError(f"{path} is not UTF-8 text ({what}); convert it: {RECODE}") from error
 
 
 def _check_width(path: Path) -> None:

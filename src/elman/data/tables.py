@@ -4,6 +4,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
 def _fields(path: Path) -> pl.DataFrame:
     """A csv or tsv as texts. Between semicolons a whole column of numbers may have decimal commas."""
     separator = flaws.separator(path)
-    frame = pl.read_csv(path, infer_schema=False, separator=separator)
+    frame = _without_empty_end(pl.read_csv(path, infer_schema=False, separator=separator))
     if separator != ";":
         return frame
     return frame.with_columns(
@@ -47,6 +48,12 @@ def _fields(path: Path) -> pl.DataFrame:
         for column in frame
         if column.str.contains(DECIMAL_COMMA).all() and column.str.contains(",", literal=True).any()
     )
+
+
+def _without_empty_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame up to the last row that holds anything: blank lines and ",,," at the end of a file are no rows."""
+    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    return frame.head(int(filled[-1]) + 1 if len(filled) else 0)
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
@@ -172,11 +179,13 @@ def read(path: Path) -> Table:
         DataError: the file is missing, empty or damaged; the first bad row is named.
 
     """
-    reader = READERS.get(path.suffix)
+    reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}")
     if path.is_dir():
         raise DataError(f"cannot read {path}: is a directory")
+    if os.fsencode(path) != str(path).encode("utf-8", "replace"):
+        raise DataError(f"cannot read {path}: its name is not UTF-8; rename it")
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty; give a table with a row per example")
@@ -238,8 +247,16 @@ def fingerprint(path: Path) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """Raise UsageError, before any work is done, where `write` could not know the format."""
-    if path.suffix not in WRITERS:
+    """Raise what `write` would, as far as it can be told before any work is done.
+
+    Raises:
+        UsageError: the file's ending names no format.
+        RunError: its folder is not there, or cannot be written to.
+
+    """
+    if path.suffix.lower() in WRITERS:
+        files.check_writable(path)
+    else:
         raise UsageError(f"cannot tell a table's format from {path}; end it in {', '.join(WRITERS)}")
 
 
@@ -247,7 +264,7 @@ def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
     """Write rows, columns by name, whole or not at all. In csv and tsv a list becomes its items with spaces between."""
     check_writable(path)
     frame = rows if isinstance(rows, pl.DataFrame) else _frame(rows)
-    return files.replace(path, lambda temporary: WRITERS[path.suffix](frame, temporary))
+    return files.replace(path, lambda temporary: WRITERS[path.suffix.lower()](frame, temporary))
 
 
 def from_stdin(column: str) -> Table:

@@ -19,6 +19,8 @@ from elman.errors import DataError
 from elman.files import reason
 
 BLOCK = 1 << 20
+RECODE = "iconv -f ENCODING -t UTF-8, where ENCODING is what wrote it, such as UTF-16 or WINDOWS-1252"
+"""How to make UTF-8 of a text: without -f, iconv takes the terminal's own encoding, which mostly is UTF-8 already."""
 OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -94,7 +96,7 @@ class TextSource:
         return self, TextSource(self.path, self.start + at, self.stop)
 
     def _open(self) -> IO[bytes]:
-        return OPENERS.get(self.path.suffix, open)(self.path, "rb")  # type: ignore[operator,no-any-return]
+        return OPENERS.get(self.path.suffix.lower(), open)(self.path, "rb")  # type: ignore[operator,no-any-return]
 
     def _decode(self, data: bytes, line: int, offset: int) -> str:
         try:
@@ -104,11 +106,11 @@ class TextSource:
             zero, text = -1, data[: error.start].decode("utf-8")
             what = f"byte 0x{data[error.start]:02x} at offset {offset + error.start}, line {line + text.count(chr(10))}"
             raise DataError(
-                f"{self.path} is not UTF-8 text ({what}); convert it (iconv -t UTF-8), or read bytes with --unit byte"
+                f"{self.path} is not UTF-8 text ({what}); convert it ({RECODE}), or train on bytes with --unit byte"
             ) from error
         if zero >= 0:
             where = f"line {line + text.count(chr(10), 0, zero)}"
-            raise DataError(f"{self.path} is a binary file (zero byte in {where}); to model bytes, use --unit byte")
+            raise DataError(f"{self.path} is a binary file (zero byte in {where}); to train on bytes, use --unit byte")
         return text
 
 

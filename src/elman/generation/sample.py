@@ -33,6 +33,8 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Check the ranges; UsageError."""
+        if not -(1 << 63) <= self.seed < 1 << 63:
+            raise UsageError(f"--seed {self.seed} is out of range; it must have at most 63 bits")
         if not self.temperature >= 0:
             raise UsageError(f"--temperature {self.temperature} is out of range; it must be at least 0")
         if self.top_k is not None and self.top_k < 1:

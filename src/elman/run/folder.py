@@ -60,6 +60,8 @@ class RunFolder:
             raise RunError(f"{self.path} is not a run: it has no run.json") from error
         except OSError as error:
             raise RunError(f"cannot read {self.description}: {files.reason(error)}") from error
+        except UnicodeDecodeError as error:
+            raise RunError(f"{self.description} is damaged; restore it, or train the run anew") from error
         return self._check(text)
 
     def _check(self, text: str) -> Description:

@@ -5,6 +5,7 @@ A `Run` reads its folder and never writes to it, except where a method says so.
 
 import copy
 import hashlib
+import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -15,7 +16,7 @@ import torch
 
 from elman import tasks
 from elman.diagnosis.result import Diagnosis
-from elman.errors import RunError
+from elman.errors import RunError, UsageError
 from elman.generation.sample import Sampling
 from elman.run.folder import RunFolder
 from elman.run.inspection import look_inside
@@ -50,7 +51,7 @@ class Run:
     @property
     def next_step(self) -> str:
         """What to do with the finished run, in words."""
-        return self._task.next_step.format(run=self.path)
+        return self._task.next_step.format(run=shlex.quote(str(self.path)))
 
     @property
     def report(self) -> Path:
@@ -83,8 +84,9 @@ class Run:
     def options(self) -> TrainingOptions:
         """The options that the run was trained with."""
         try:
-            return self._task.Options(**self.description["options"])
-        except TypeError as error:
+            given = self.description["options"]
+            return self._task.Options.make({name: value for name, value in given.items() if value is not None})
+        except (AttributeError, TypeError, UsageError) as error:
             raise RunError(f"{self._folder.description} is damaged ({error}); restore it, or train anew") from error
 
     @cached_property
@@ -92,7 +94,7 @@ class Run:
         """The run's own data, from its folder."""
         try:
             return self._task.load(self.description["modalities"], self.description["data"], self._folder.state)
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise RunError(f"{self._folder.description} is damaged ({error!r}); restore it, or train anew") from error
 
     @cached_property

@@ -84,7 +84,7 @@ class LanguageModeling(Task):
     baseline_name = "n-gram, modified Kneser-Ney"
     data = "a text (.txt, also .gz, .bz2, .xz), or the shipped text `tinyshakespeare`"
     held_out = "the last tenth, at most 1 MiB"
-    next_step = 'Write more: elman generate {run} --prompt "Once "'
+    next_step = "Write more: elman generate {run} (--prompt says how it begins)"
     Options = LanguageModelingOptions
 
     def prepare(self, files: Files, options: LanguageModelingOptions, folder: Path) -> PreparedText:

@@ -139,7 +139,8 @@ def divided(
     """
     if len(table) < SMALLEST:
         beside = " and hold some out" if held_out else ""
-        raise DataError(f"{table.source} has only {len(table)} rows, too few to learn from{beside}; give a few hundred")
+        count = f"{len(table)} row{'s' * (len(table) != 1)}"
+        raise DataError(f"{table.source} has only {count}, too few to learn from{beside}; give a few hundred")
     if held_out is None:
         return {"train": None}
     if input.kind in tables.FILES and input.values.n_unique() < len(table):

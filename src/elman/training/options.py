@@ -6,6 +6,7 @@ Nothing here imports torch, so that help is quick.
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -24,6 +25,10 @@ def option(
     """Declare one option: its default, its line of help, and the values that it may take."""
     rules = {"help": help, "choices": choices, "minimum": minimum, "maximum": maximum}
     return dataclasses.field(default=default, metadata=rules)
+
+
+MOST_SEED = (1 << 63) - 1
+"""What torch's generators take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,9 @@ class TrainingOptions:
     final_rate: float = option(0.05, "rate at the budget's end, as a share of the peak", minimum=0, maximum=1)
     weight_decay: float | None = option(None, "decay of matrices, apart from the gradient", minimum=0.0)
     momentum: float | None = option(None, "beta1 of adamw, momentum of rmsprop and sgd", minimum=0, maximum=0.9999)
-    smoothing: float = option(0.99, "decay of squared gradients: alpha (rmsprop), beta2 (adamw)", minimum=0, maximum=1)
+    smoothing: float = option(
+        0.99, "decay of squared gradients: alpha (rmsprop), beta2 (adamw)", minimum=0, maximum=0.9999
+    )
     clip: float | None = option(1.0, "clip gradients to this norm (0: do not)", minimum=0.0)
     clip_value: float | None = option(None, "clip each gradient entry to this value", minimum=0.0)
     average: float = option(
@@ -60,7 +67,7 @@ class TrainingOptions:
         "auto", "float32, bfloat16, or auto: the faster on this machine", choices=("auto", "float32", "bfloat16")
     )
     diagnose: str = option("", "look inside while training: every=N updates (left out beyond 5 % of the time)")
-    seed: int = option(0, "seed of all random numbers", minimum=0)
+    seed: int = option(0, "seed of all random numbers", minimum=0, maximum=MOST_SEED)
 
     @classmethod
     def given(cls, options: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +154,8 @@ def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
             raise UsageError(f"{flag} {value!r} is {what}")
     if not isinstance(value, int | float):
         return
+    if abs(value) == math.inf:
+        raise UsageError(f"{flag} {value} is out of range; it must be finite")
     low, high = rules["minimum"], rules["maximum"]
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"at most {high}" if low is None else f"from {low} to {high}"
