@@ -46,6 +46,12 @@ class Call(NamedTuple):
         return self.batch_sizes is not None
 
     @property
+    def alone(self) -> bool:
+        """Whether it is one time step of one direction, and nothing else is asked."""
+        plain = self.batch_sizes is None and self.lengths is None and self.reset is None and self.record is None
+        return plain and len(self.input) == 1 and len(self.weights) == 1 and not self.cell.masks
+
+    @property
     def directions(self) -> int:
         return len(self.weights)
 

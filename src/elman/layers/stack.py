@@ -17,7 +17,7 @@ from elman.engine import Call, Explanation
 from elman.engine.packing import Packing, dropout
 from elman.engine.record import Record
 from elman.errors import UsageError
-from elman.layers import masks
+from elman.layers import masks, single
 from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset, selected
 from elman.layers.initialization import initialize
 from elman.layers.options import USUAL, Options
@@ -143,7 +143,6 @@ class Stack(nn.Module):
                     nn.init.zeros_(self._weight(f"initial_{state}{suffix}"))
 
     # ------------------------------------------------------------------ running
-
     @overload
     def forward(
         self, input: Tensor, hx: Hidden | None = None, *, lengths: Lengths | None = None, reset: Tensor | None = None
@@ -194,6 +193,8 @@ class Stack(nn.Module):
             ValueError, RuntimeError: wrong shapes and dtypes, with torch.nn's texts.
 
         """
+        if lengths is None and reset is None and not states and (found := single.again(self, input, hx)) is not None:
+            return found
         given = self._given(input, hx, lengths, reset, states)
         records = [Record() for _ in self.hidden_sizes] if states else None
         output, state = self._run(given, records)

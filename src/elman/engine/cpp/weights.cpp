@@ -147,29 +147,46 @@ void Weights<T>::add_up(const Program& program, const std::vector<const T*>& par
     }
 }
 
-// Spread over all of a parameter's numbers, one in each of equal parts, and not all in one column.
+// Of a matrix one number in each row, one column further from row to row: so a change of any row is seen, and of any
+// column, if there are not more of them than rows. Of a vector all.
 template <class T>
-void Weights<T>::take_samples(const Program& program, const std::vector<const T*>& parameters) {
-    constexpr i64 most = 32;
+template <class F>
+void Weights<T>::each_sample(const std::vector<const T*>& parameters, const F& f) const {
+    size_t number = 0;
     for (size_t p = 0; p < parameters.size(); ++p) {
-        const Parameter& it = program.parameters[p];
-        const i64 row = it.rank == 2 ? program.size(it.row, input_size) : 1;
-        const i64 numbers = i64(it.blocks) * program.size(it.block, input_size) * row;
-        const i64 part = std::max<i64>(1, numbers / most);
-        sizes.push_back(numbers);
-        for (i64 i = 0; i < std::min(most, numbers); ++i) {
-            const i64 at = i * part + i * 40503 % part;
-            samples.push_back({p, at, parameters[p][at]});
+        const T* row = parameters[p];
+        const Extent& it = extents[p];
+        for (i64 i = 0, column = 0; i < it.rows; ++i, row += it.row) {
+            f(number++, row[column]);
+            column = column + 1 < it.row ? column + 1 : 0;
         }
     }
 }
 
 template <class T>
+void Weights<T>::take_samples(const Program& program, const std::vector<const T*>& parameters) {
+    i64 rows = 0;
+    for (const Parameter& it : program.parameters) {
+        const i64 row = it.rank == 2 ? program.size(it.row, input_size) : 1;
+        extents.push_back({i64(it.blocks) * program.size(it.block, input_size), row});
+        rows += extents.back().rows;
+    }
+    samples.resize(size_t(rows));
+    each_sample(parameters, [&](size_t i, T value) { samples[i] = value; });
+}
+
+template <class T>
 bool Weights<T>::looks_like(const std::vector<const T*>& parameters) const {
     // By their bits, as a NaN equals nothing; and all of them, as every line is on its way before the first has come.
-    bool same = made_for == &instruction_set();
-    for (const Sample& it : samples) same &= std::memcmp(&it.value, &parameters[it.parameter][it.at], sizeof(T)) == 0;
-    return same;
+    using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+    const auto bits = [](T value) {
+        Bits found;
+        std::memcpy(&found, &value, sizeof found);
+        return found;
+    };
+    Bits other = made_for == &instruction_set() ? 0 : 1;
+    each_sample(parameters, [&](size_t i, T value) { other |= bits(value) ^ bits(samples[i]); });
+    return other == 0;
 }
 
 template <class T>
@@ -181,8 +198,8 @@ std::vector<uint64_t> Weights<T>::hash(const std::vector<const T*>& parameters, 
     };
     std::vector<Piece> pieces;
     for (size_t p = 0; p < parameters.size(); ++p)
-        for (i64 at = 0; at < sizes[p]; at += piece)
-            pieces.push_back({parameters[p] + at, std::min(piece, sizes[p] - at)});
+        for (i64 at = 0, size = extents[p].rows * extents[p].row; at < size; at += piece)
+            pieces.push_back({parameters[p] + at, std::min(piece, size - at)});
     std::vector<uint64_t> all(pieces.size());
     team::run(pieces.size() < 8 ? 1 : threads, [&](Member member) {
         for (size_t i = size_t(member.index); i < pieces.size(); i += size_t(member.count))

@@ -48,6 +48,8 @@ class Native(Backend):
             return Reference().run(call)  # nothing to compute, but output and state stay part of the graph
         if _autocast():
             call = _in_one_type(call)
+        if not torch.is_grad_enabled() and not traced(call.input) and call.alone:
+            return _one_step(call)
         flat = [tensor for weights in call.weights for tensor in weights]
         # The graph must not hold the record, which holds the graph: memory would wait for the garbage collector then.
         told = None if call.record is None else partial(_tell, weakref.ref(call.record), call.directions)
@@ -92,6 +94,13 @@ class Native(Backend):
     def listing(self, cell: Cell, weights: Weights) -> str:
         """The programs of a cell that can be compiled, in print."""
         return listing(programs(handle(cell), shapes_of(cell, weights)).compiled)
+
+
+def _one_step(call: Call) -> tuple[Tensor, State]:
+    """A sequence of one time step, as a cell takes it."""
+    (weights,), input, state = call.weights, call.input[0], tuple([tensor[0] for tensor in call.state])
+    after = steps.again(call.cell, weights, input, state) or steps.one(call.cell, weights, input, state)
+    return after[0].clone().unsqueeze(0), tuple([tensor.unsqueeze(0) for tensor in after])
 
 
 _NUMBERS = {torch.float32, torch.float64}

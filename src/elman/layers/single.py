@@ -1,0 +1,40 @@
+"""A layer called with a single time step and no gradient, as agents and services do: the way of a cell's step.
+
+It knows what the engine keeps of the step before, and does not check what was checked then.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from elman import engine
+from elman.layers.arguments import Hidden, as_hidden
+from elman.layers.options import USUAL
+
+
+def again(stack: Any, input: Tensor | PackedSequence, hx: Hidden | None) -> tuple[Tensor, Hidden] | None:
+    """What a `Stack` returns for one time step, if one like it was taken before, so that nothing need be checked."""
+    if hx is None or torch.is_grad_enabled() or torch.compiler.is_compiling():  # a compiler wants any number of steps
+        return None
+    cell, time = stack.cell, int(stack.batch_first)
+    before = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+    drops = stack.training and (stack.dropout or stack.options is not USUAL)
+    if drops or stack.bidirectional or isinstance(input, PackedSequence) or len(before) != len(cell.states):
+        return None
+    if input.dim() != 3 or input.shape[time] != 1:
+        return None
+    if any(
+        [not isinstance(tensor, Tensor) or tensor.dim() != 3 or len(tensor) != stack.num_layers for tensor in before]
+    ):
+        return None
+    value, after = input.select(time, 0), []
+    for depth, (weights,) in enumerate(stack.weights):
+        own = tuple([tensor[depth] for tensor in before])
+        state = engine.step_again(cell, cell.derive(weights), value, own)
+        if state is None:
+            return None
+        after.append(state)
+        value = state[0] + value if stack.options.residual and depth > 0 else state[0]
+    return value.unsqueeze(time), as_hidden(tuple([torch.stack(tensors) for tensors in zip(*after, strict=True)]))
