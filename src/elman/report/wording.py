@@ -25,13 +25,16 @@ INVISIBLE = dict.fromkeys(CONTROLS, "\ufffd")
 
 
 def number(value: Any, digits: int | None = None) -> str:
-    """1003854 as 1 003 854, 1.4972 with 3 digits as 1.497; what is no number as it is."""
+    """1003854 as 1 003 854, 1.4972 with 3 digits as 1.497, 0.00042 as 4.2×10⁻⁴; what is no number as it is."""
     if value is None:
         return ABSENT
     if not is_number(value):
         return str(value)
     if digits is None:
         digits = 0 if float(value).is_integer() else 2
+    elif (0 < abs(value) < 0.5 * 10**-digits) or abs(value) >= 1e9:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
     return f"{value:,.{digits}f}".replace(",", THIN)
 
 

@@ -85,11 +85,11 @@ class Forecasting(Task):
         layout = Layout(
             **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=season
         )
-        prepared = PreparedTracks(layout, forecast, {}, {}, notes)
+        prepared = PreparedTracks(layout, forecast, {}, {}, notes + layout.too_short(cut["train"]))
         for part, tracks in cut.items():
-            prepared.add(part, tracks, 0 if part == "train" else context, files.train, folder)
+            prepared.add(part, tracks, files.train, folder)
         for part, file in given.items():
-            prepared.add(part, prepared.layout.read(tables.read(file)), 0, file, folder)
+            prepared.add(part, prepared.layout.read(tables.read(file)), file, folder)
         return prepared
 
     def load(self, described: dict[str, Any], facts: dict[str, dict[str, Any]], folder: Path) -> PreparedTracks:
@@ -162,7 +162,7 @@ class Forecasting(Task):
         """Read a further table, of which windows lie wholly within it."""
         more = PreparedTracks(prepared.layout, prepared.forecast, dict(prepared.facts), prepared.places)
         more.fitted.update(prepared.fitted)
-        more.add(part, prepared.layout.read(tables.read(file)), 0, file, folder)
+        more.add(part, prepared.layout.read(tables.read(file)), file, folder)
         return more
 
     def rows(self, prepared: PreparedTracks, data: Path | None) -> Table:
@@ -177,10 +177,10 @@ class Forecasting(Task):
         table = rows if isinstance(rows, Table) else tables.from_rows(rows)
         found: list[dict[str, Any]] = []
         for track in layout.read(table):
-            if len(track) < layout.context:
+            if len(track) < (needed := max(layout.context, 2 if layout.time else 1)):
                 of = f"series {track.name!r} of " if track.name else ""
-                what = f"{len(track)} time steps, fewer than the context {layout.context}"
-                raise DataError(f"{of}{table.source} has {what}; give more")
+                what = f"{len(track)} time steps, fewer than the context {needed}"
+                raise DataError(f"{of}{table.source} has {what}; give more" + ", or leave it out" * bool(track.name))
             past = torch.from_numpy(prepared.forecast.scaled(track.values[-layout.context :])).unsqueeze(1)
             said = by_network(network)(WindowBatch(past, past[:0]))[:, 0]
             found += _spoken(layout, track, prepared.forecast.original(said))
@@ -215,7 +215,8 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
     if twice := next((name for name in targets if name in {*covariates, time, options.group}), None):
         raise UsageError(f"the column {twice!r} is named as target and as something else; name each column once")
     if not targets:
-        raise DataError(f"{table.source} has no column of numbers to forecast; it has {', '.join(table.names)}")
+        first = ", ".join(f"{c.name} ({c.values[0]!r}, ...)" for c in table.columns())
+        raise DataError(f"{table.source} has no column of numbers to forecast; it has {first}")
     notes = []
     if not options.target:
         notes.append(f"Forecasting {', '.join(map(repr, targets))}: all columns of numbers; --target says otherwise.")
@@ -272,18 +273,20 @@ def _some(windows: TrackWindows) -> WindowBatch:
 
 def _pictures(network: Any, prepared: PreparedTracks, batch: WindowBatch) -> list[list[dict[str, Any]]]:
     """For every target its windows in original units: some of the past, what came, what was forecast."""
-    said = prepared.forecast.original(by_network(network)(batch))
+    forecast = prepared.forecast
+    said = forecast.original(by_network(network)(batch))
     shown = min(prepared.layout.context, 3 * prepared.layout.horizon, 400)
     pictures = []
     for k in range(len(prepared.layout.targets)):
-        scale, middle = prepared.forecast.deviation[k], prepared.forecast.mean[k]
+        scale, middle = forecast.deviation[k], forecast.mean[k]
+        digits = 6 - int(np.floor(np.log10(scale)))
         past, future = (values[..., k].numpy() * scale + middle for values in (batch.past[-shown:], batch.future))
         pictures.append(
             [
                 {
-                    "past": past[:, b].round(6).tolist(),
-                    "future": future[:, b].round(6).tolist(),
-                    "quantiles": said[:, b, k, :-1].T.round(6).tolist(),
+                    "past": past[:, b].round(digits).tolist(),
+                    "future": future[:, b].round(digits).tolist(),
+                    "quantiles": said[:, b, k, :-1].T.round(digits).tolist(),
                 }
                 for b in range(batch.past.shape[1])
             ]
