@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,15 @@ FILES = {
 }
 """Kinds of files that the texts of a column may name, by how they end."""
 LOOKED_AT = 1000
+LIST = r"(?i)^\s*\[(?:[\[\]\s\d.,e+-]|nan|null|inf(?:inity)?)*\]\s*$"
 DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
 
 
 def _fields(path: Path) -> pl.DataFrame:
-    """A csv or tsv as texts. Between semicolons a whole column of numbers may have decimal commas."""
+    """A csv or tsv as texts, and lists of numbers. Between semicolons whole columns may have decimal commas."""
     separator = flaws.separator(path)
     frame = pl.read_csv(path, infer_schema=False, separator=separator)
+    frame = frame.with_columns(_lists(path, column) for column in frame)
     if separator != ";":
         return frame
     return frame.with_columns(
@@ -47,6 +50,18 @@ def _fields(path: Path) -> pl.DataFrame:
         for column in frame
         if column.str.contains(DECIMAL_COMMA).all() and column.str.contains(",", literal=True).any()
     )
+
+
+def _lists(path: Path, column: pl.Series) -> pl.Series:
+    """A column of texts, as lists where each text is one as JSON has it: "[0.5, 1]" or "[[0.5, 1], [2, 3]]"."""
+    filled = column.drop_nulls()
+    if not len(filled) or not filled.str.contains(LIST).all():
+        return column
+    nested = filled.str.contains(r"^\s*\[\s*\[").any()
+    try:
+        return column.str.json_decode(pl.List(pl.List(pl.Float64)) if nested else pl.List(pl.Float64))
+    except pl.exceptions.PolarsError as error:
+        raise flaws.of_list(path, column, error) from error
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
@@ -185,11 +200,15 @@ def read(path: Path) -> Table:
 
 
 def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -> Table:
-    """Make a table of rows, columns by name."""
+    """Make a table of rows, columns by name; whole numbers may stand among others, and paths for their names."""
+    rows = [{name: fspath(value) if isinstance(value, PathLike) else value for name, value in r.items()} for r in rows]
     try:
-        return Table(source, pl.DataFrame(rows, infer_schema_length=None))
+        try:
+            return Table(source, pl.DataFrame(rows, infer_schema_length=None))
+        except TypeError:  # polars takes a list's type from its first item
+            return Table(source, pl.DataFrame([_floats(row) for row in rows], infer_schema_length=None))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
-        raise DataError(f"{source} cannot be read: {flaws.brief(error)}") from error
+        raise flaws.of_rows(source, rows, error) from error
 
 
 def joined(columns: Sequence[Column]) -> Column:
@@ -234,6 +253,15 @@ def from_stdin(column: str) -> Table:
     if not lines[0].lstrip().startswith("{"):
         return from_rows([{column: line} for line in lines], "standard input")
     return from_rows(flaws.parse_lines("standard input", lines), "standard input")
+
+
+def _floats(value: Any) -> Any:
+    """The value, with the whole numbers in its lists as floats."""
+    if isinstance(value, dict):
+        return {name: _floats(item) if isinstance(item, list | tuple) else item for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_floats(item) for item in value]
+    return float(value) if type(value) is int else value
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,8 @@ from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
 
 Floats32 = npt.NDArray[np.float32]
+LARGEST = 1e100
+"""Numbers whose squares can still be summed up."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,11 @@ class Series(Input):
     @classmethod
     def fit(cls, column: Column, noise: float = 0.0) -> Self:
         """Measure every channel."""
-        values = raw(column).values
+        rows = raw(column)
+        values = rows.values
+        if len(bad := np.flatnonzero(np.abs(values).max(1) > LARGEST)):
+            row = int(np.searchsorted(rows.starts, bad[0], side="right")) - 1
+            raise column.error(row, f"holds a number beyond {LARGEST:g}; give it in larger units")
         deviation = values.std(0)
         return cls(values.mean(0), np.where(deviation > 0, deviation, 1.0), noise)
 
@@ -64,7 +70,11 @@ class Series(Input):
         found = raw(column)
         if found.values.shape[1] != self.channels:
             raise column.error(0, f"has {found.values.shape[1]} numbers per time step, training had {self.channels}")
-        scaled = ((found.values - self.mean) / self.deviation).astype(np.float32)
+        with np.errstate(over="ignore"):  # told below, by row
+            scaled = ((found.values - self.mean) / self.deviation).astype(np.float32)
+        if len(bad := np.flatnonzero(~np.isfinite(scaled).all(1))):
+            row = int(np.searchsorted(found.starts, bad[0], side="right")) - 1
+            raise column.error(row, "holds a number too far from those of training to be computed with; mend it")
         return EncodedSeries(Ragged(scaled, found.starts))
 
     def reader(self, features: int) -> Reader:
