@@ -172,7 +172,7 @@ def test_a_series_too_short_to_learn_from_is_told_and_its_rows_are_counted(tmp_p
     assert "1 of 3 series have fewer than 54 time steps to learn from, and are left out: 'east'" in shown.getvalue()
     assert [run.description["data"][part]["rows"] for part in ("train", "valid", "test")] == [434, 62, 124]
     assert run.description["data"]["valid"]["first_row"] == 15
-    with pytest.raises(DataError, match="series 'east' of .* has 20 time steps, .*; give more, or leave it out"):
+    with pytest.raises(DataError, match=r"series 'east' of .* has 20 time steps, .*; give more, or leave it out"):
         run.predict(path)
 
 
@@ -288,6 +288,7 @@ BAD = {
         {},
         "comes 3 days after the row before, where steps are 1 day; fill in what is missing, or give a table without",
     ),
+    "beyond all bounds": (changed(6, load=1e200), {}, "column 'load' holds numbers beyond 1e+100; give it in larger"),
     "no time": (changed(9, date="soon"), {}, "row 10, column 'date' is 'soon', which is no time"),
     "ten rows": (rows(10), {}, "has 7 time steps in its longest series, too few for context 48 and horizon 6"),
     "a horizon longer than the test": (
@@ -322,5 +323,10 @@ def test_a_bad_table_is_told_in_one_sentence_and_nothing_is_written(tmp_path, na
 def test_too_little_to_forecast_from_is_told(run):
     with pytest.raises(DataError, match="the table given has 20 time steps, fewer than the context 48; give more"):
         run.predict(rows(20))
+    for wrong in ([1.5] * 60, ["x"], [None]):
+        with pytest.raises(DataError, match="row 1 is no object; give one with a value for each column"):
+            run.predict(wrong)
+    with pytest.raises(DataError, match=r"column 'wind' holds 1e\+300, too far from what it held in training"):
+        run.predict([row | {"wind": 1e300} for row in rows(60)])
     with pytest.raises(UsageError, match="a forecasting run does not generate"):
         next(run.generate())

@@ -201,6 +201,8 @@ def read(path: Path) -> Table:
 
 def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -> Table:
     """Make a table of rows, columns by name; whole numbers may stand among others, and paths for their names."""
+    if (place := next((k for k, row in enumerate(rows, 1) if not isinstance(row, dict)), None)) is not None:
+        raise DataError(f"{source}, row {place} is no object; give one with a value for each column")
     rows = [{name: fspath(value) if isinstance(value, PathLike) else value for name, value in r.items()} for r in rows]
     try:
         try:

@@ -14,8 +14,8 @@ from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
 
 Floats32 = npt.NDArray[np.float32]
-LARGEST = 1e100
-"""Numbers whose squares can still be summed up."""
+LARGEST, FARTHEST = 1e100, 1e30
+"""Numbers whose squares can still be summed up, and z-scores that float32 still adds up."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,11 @@ class Series(Input):
         found = raw(column)
         if found.values.shape[1] != self.channels:
             raise column.error(0, f"has {found.values.shape[1]} numbers per time step, training had {self.channels}")
-        with np.errstate(over="ignore"):  # told below, by row
-            scaled = ((found.values - self.mean) / self.deviation).astype(np.float32)
-        if len(bad := np.flatnonzero(~np.isfinite(scaled).all(1))):
+        scores = (found.values - self.mean) / self.deviation
+        if len(bad := np.flatnonzero(np.abs(scores).max(1) > FARTHEST)):
             row = int(np.searchsorted(found.starts, bad[0], side="right")) - 1
             raise column.error(row, "holds a number too far from those of training to be computed with; mend it")
-        return EncodedSeries(Ragged(scaled, found.starts))
+        return EncodedSeries(Ragged(scores.astype(np.float32), found.starts))
 
     def reader(self, features: int) -> Reader:
         """Return a module that passes the z-scores on, in training with noise; recurrent layers project them anyway."""
