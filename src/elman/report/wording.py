@@ -5,12 +5,14 @@ It knows nothing of HTML: the templates escape.
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from elman.report.record import is_number
 
 ABSENT = "–"
 THIN = "\u202f"  # a narrow space that does not break: groups of thousands
+MOST_DIGITS = 12
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 CONTROLS = (
     *range(9),
@@ -38,15 +40,25 @@ def number(value: Any, digits: int | None = None) -> str:
     return f"{value:,.{digits}f}".replace(",", THIN)
 
 
-def compact(value: float) -> str:
-    """The shortest form for an axis: 0, 0.004, 1.5, 12 000, 10⁻⁷."""
+def compact(value: float, more: int = 0) -> str:
+    """The shortest form for an axis: 0, 0.004, 1.5, 12 000, 10⁻⁷; with more digits 1.2×10⁶ and 12 000.5 too."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
-        digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
+        digits = max(0, 3 + more - math.floor(math.log10(abs(value)))) if value else 0
         text = f"{value:,.{digits}f}".replace(",", THIN)
         return text.rstrip("0").rstrip(".") if "." in text else text
-    mantissa, exponent = f"{value:.0e}".split("e")
+    mantissa, exponent = f"{value:.{more}e}".split("e")
     power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
     return power if mantissa == "1" else f"{mantissa}×{power}"
+
+
+def apart(values: Sequence[float]) -> list[str]:
+    """The shortest forms in which the values of an axis differ."""
+    texts = [compact(value) for value in values]
+    for more in range(1, MOST_DIGITS):
+        if len(set(texts)) == len(values):
+            break
+        texts = [compact(value, more) for value in values]
+    return texts
 
 
 def duration(seconds: Any) -> str:
