@@ -1,6 +1,7 @@
 """Tables: the same rows from every format, back again, and every flaw told with file, row and column."""
 
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -40,7 +41,26 @@ def test_semicolons_separate_where_no_comma_does_and_then_numbers_may_have_decim
     assert tables.read(path).names == ["a", "b;c"]
 
 
+def test_a_csv_may_have_lists_of_numbers_as_json_writes_them(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('x,y,z\n"[1, 2.5]","[[1,2],[3,4]]",[laughs]\n[],"[[-5e-1,0]]",[1]\n', encoding="utf-8")
+    table = tables.read(path)
+    assert [column.kind for column in table.columns()] == ["numbers", "numbers", "text"]
+    assert table.frame["x"].to_list() == [[1.0, 2.5], []]
+    assert table.frame["y"].to_list() == [[[1.0, 2.0], [3.0, 4.0]], [[-0.5, 0.0]]]
+
+
+def test_rows_may_have_whole_numbers_among_others_and_paths():
+    rows = [{"x": [[1, 2, 0.5], [1, None, 3]], "at": Path("a")}]
+    assert tables.from_rows(rows).frame.to_dicts() == [{"x": [[1.0, 2.0, 0.5], [1.0, None, 3.0]], "at": "a"}]
+    for wrong in (["a", 1], [[1, 2], [1, "a"]], [[1], 2], ["a", {"b": 1}]):
+        with pytest.raises(DataError, match="row 2, column 'x' holds a list of different things; mend or remove it"):
+            tables.from_rows([{"x": []}, {"x": wrong}])
+
+
 FLAWS = [
+    ("t.csv", 'a\n[1]\n"[1, nan]"\n', "t.csv, row 2, column 'a' holds a list that cannot be read (Expecting value"),
+    ("t.csv", 'a\n"[1, NaN]"\n', "t.csv, row 1, column 'a' holds a list that cannot be read (it has no number NaN)"),
     ("t.csv", "", "t.csv is empty"),
     ("t.csv", "text,label\n", "t.csv has no rows"),
     ("t.csv", "a,b\n1,2\n3,4,5\n", "t.csv, row 2 has 3 fields, the header 2"),
@@ -122,5 +142,5 @@ def test_a_list_may_begin_with_a_whole_number(tmp_path):
     assert table.column("a").values.to_list() == [[[0.0, 0.5], [1.0, None]], [[2.0, 3.0]]]
     assert table.column("b").values.to_list() == [[1, 2], [3]]
     assert tables.read(tables.write(tmp_path / "t.jsonl", rows)).frame.equals(table.frame)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="row 1, column 'a' holds a list of different things"):
         tables.from_rows([{"a": [[0, 0.5], "x"]}])

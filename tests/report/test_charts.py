@@ -47,6 +47,12 @@ def test_ticks_are_round_and_few(low, high):
         assert all(low <= tick <= high * (1 + 1e-9) for tick in ticks)
 
 
+@pytest.mark.parametrize("values", [(1.21e6, 1.39e6), (1e-11, 2e-11), (40000.1, 40000.9), (1e6 + 0.01, 1e6 + 0.02)])
+def test_no_two_ticks_of_an_axis_have_the_same_label(values):
+    texts = [tick.label for tick in draw("x", Axes("", ""), [Line("line", [0, 1], values, "train")]).y_ticks]
+    assert len(set(texts)) == len(texts) > 1
+
+
 def test_no_peak_of_a_long_curve_is_lost():
     y = np.zeros(100_000)
     y[54_321], y[77_777] = 5.0, -3.0

@@ -64,7 +64,10 @@ BAD = [
     ('{"rows": "some text"}', "rows: input should be a valid list; /openapi.json says what is asked for"),
     ('{"row": []}', "rows: field required; /openapi.json says what is asked for"),
     ('{"rows": [', "the request is no JSON (Expecting value); mend it"),
-    ("", "the request's body: field required"),
+    (b'{"rows": ["\xe9"]}', "the request is no JSON that can be read"),
+    ('{"rows": ' + "[" * 20000 + "]" * 20000 + "}", "the request is no JSON that can be read"),
+    ("[]", "the request is no JSON object; send one, with Content-Type: application/json"),
+    ("", "the request is no JSON object; send one, with Content-Type: application/json"),
 ]
 
 

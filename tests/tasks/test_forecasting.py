@@ -1,6 +1,8 @@
 """Forecasting: from a row per time step to forecasts that beat the naive ones, and every bad table told."""
 
+import contextlib
 import datetime as dt
+import io
 import math
 import random
 
@@ -10,9 +12,11 @@ import pytest
 
 import elman
 from elman.baselines import forecasts as naive
+from elman.cli import output
 from elman.data import tables, timeline
 from elman.data.windows import TrackWindows
 from elman.errors import DataError, ElmanError, RunError, UsageError
+from elman.report import wording
 from elman.tasks.forecast_errors import Errors
 from elman.tasks.tracks import divide
 
@@ -131,6 +135,76 @@ def test_rows_without_times_are_in_order(tmp_path):
     assert [row["step"] for row in run.predict(made)] == [1, 2, 3, 4, 5, 6]
 
 
+CALENDARS = {
+    "months, as texts": ([f"{2000 + k // 12}-{k % 12 + 1:02d}" for k in range(24)], ["2002-01-01", "2002-02-01"]),
+    "months": ([dt.date(2000 + k // 12, k % 12 + 1, 1) for k in range(23)], ["2001-12-01", "2002-01-01"]),
+    "ends of months": (
+        [dt.date(2022 + (k + 1) // 12, (k + 1) % 12 + 1, 1) - dt.timedelta(days=1) for k in range(13)],
+        ["2023-02-28", "2023-03-31"],
+    ),
+    "quarters": ([dt.date(2000 + k // 4, k % 4 * 3 + 1, 1) for k in range(8)], ["2002-01-01", "2002-04-01"]),
+    "years": ([dt.date(2000 + k, 1, 1) for k in range(8)], ["2008-01-01", "2009-01-01"]),
+    "years, as numbers": (["1999", "2000"], ["2001", "2002"]),
+    "days": (["2023-12-30", "2023-12-31"], ["2024-01-01", "2024-01-02"]),
+    "hours of a first": (
+        ["2023-12-01 00:00:00", "2023-12-01 12:00:00"],
+        ["2023-12-02 00:00:00", "2023-12-02 12:00:00"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALENDARS)
+def test_times_go_on_as_the_calendar_does(name):
+    times, coming = CALENDARS[name]
+    table = tables.from_rows([{"time": time, "load": 1.0} for time in times])
+    (track,) = timeline.tracks(table, ["load"], "time", None)
+    assert [str(time) for time in track.after(2)] == coming
+
+
+def test_a_series_too_short_to_learn_from_is_told_and_its_rows_are_counted(tmp_path):
+    made = [
+        row | {"place": place} for place, count in (("east", 20), ("north", 300), ("south", 300)) for row in rows(count)
+    ]
+    path = tables.write(tmp_path / "t.csv", made)
+    shown = io.StringIO()
+    with contextlib.redirect_stderr(shown):
+        run = elman.train(
+            "forecasting",
+            path,
+            target="load",
+            group="place",
+            out=tmp_path / "r",
+            **(TINY | {"epochs": None, "steps": 1}),
+        )
+    assert "1 of 3 series have fewer than 54 time steps to learn from, and are left out: 'east'" in shown.getvalue()
+    assert [run.description["data"][part]["rows"] for part in ("train", "valid", "test")] == [434, 62, 124]
+    assert run.description["data"]["valid"]["first_row"] == 15
+    with pytest.raises(DataError, match=r"series 'east' of .* has 20 time steps, .*; give more, or leave it out"):
+        run.predict(path)
+
+
+def test_a_gap_among_the_first_rows_does_not_hide_a_column_and_what_is_no_number_is_shown():
+    table = tables.from_rows(
+        [{"a": None if k == 3 else str(k), "b": "x" if k == 3 else "1", "c": "x"} for k in range(9)]
+    )
+    assert timeline.numeric(table) == ["a", "b"]
+
+
+def test_forecasts_of_small_numbers_are_drawn_and_printed(tmp_path, capsys):
+    made = [row | {"load": row["load"] * 1e-12} for row in rows(300)]
+    path = tables.write(tmp_path / "t.csv", made)
+    run = elman.train(
+        "forecasting", path, target="load", out=tmp_path / "r", quiet=True, **(TINY | {"epochs": None, "steps": 1})
+    )
+    window = run.description["forecasts"]["windows"][0][0]
+    assert len(set(window["past"])) > 10
+    output.print_table([{"load": 1.234e-11}])
+    output.print_scores("test", {"mse": 1.5e-24, "symbols": 1, "unit": "window"}, [])
+    assert {"1.23e-11", "1.5e-24"} <= set(capsys.readouterr().out.split())
+    assert wording.number(1.5e-24, 3) == "1.5×10⁻²⁴"
+    assert wording.number(0.0, 3) == "0.000"
+
+
 def test_no_forecast_part_reaches_into_another_and_scales_are_of_training(table):
     (track,) = timeline.tracks(tables.read(table), ["load"], "date", None)
     cut = divide([track], "0.5,0.2,0.3", ("train", "valid", "test"), 48)
@@ -179,6 +253,15 @@ def test_ridge_continues_a_straight_line():
     assert np.allclose(ridge.predict(past + 7), future + 7, atol=0.1)
 
 
+def by_month(count):
+    return [row | {"date": f"{1970 + k // 12}-{k % 12 + 1:02d}"} for k, row in enumerate(rows(count))]
+
+
+def working_days():
+    days = (dt.date(2026, 1, 1) + dt.timedelta(days=k) for k in range(1000))
+    return (day for day in days if day.weekday() < 5)
+
+
 def changed(at, **values):
     made = rows(300)
     made[at] |= values
@@ -197,6 +280,22 @@ BAD = {
         {},
         "row 51, column 'date' comes 2:00:00 after the row before, where steps are 1:00:00; fill in what is missing",
     ),
+    "an hour twice": (
+        [*rows(300), {**rows(300)[-1], "date": "2026-01-13 11:00:00"}],
+        {},
+        "keep one row, or write times with their offset where clocks were put back",
+    ),
+    "a month left out": (
+        [row for row in by_month(300) if row["date"] != "1987-03"],
+        {},
+        "row 207, column 'date' comes 2 months after the row before, where steps are 1 months; fill in what is missing",
+    ),
+    "working days": (
+        [row | {"date": str(day)} for row, day in zip(rows(300), working_days(), strict=False)],
+        {},
+        "comes 3 days after the row before, where steps are 1 day; fill in what is missing, or give a table without",
+    ),
+    "beyond all bounds": (changed(6, load=1e200), {}, "column 'load' holds numbers beyond 1e+100; give it in larger"),
     "no time": (changed(9, date="soon"), {}, "row 10, column 'date' is 'soon', which is no time"),
     "ten rows": (rows(10), {}, "has 7 time steps in its longest series, too few for context 48 and horizon 6"),
     "a horizon longer than the test": (
@@ -210,7 +309,7 @@ BAD = {
         {"target": "load", "covariates": "load"},
         "'load' is named as target and as something else",
     ),
-    "no numbers": ([{"a": "x"}] * 30, {}, "has no column of numbers to forecast; it has a"),
+    "no numbers": ([{"a": "x"}] * 30, {}, "has no column of numbers to forecast; it has a ('x', ...)"),
     "a long segment": (rows(300), {"segment": 60}, "--segment 60 exceeds the context of 48 time steps"),
 }
 
@@ -231,5 +330,10 @@ def test_a_bad_table_is_told_in_one_sentence_and_nothing_is_written(tmp_path, na
 def test_too_little_to_forecast_from_is_told(run):
     with pytest.raises(DataError, match="the table given has 20 time steps, fewer than the context 48; give more"):
         run.predict(rows(20))
+    for wrong in ([1.5] * 60, ["x"], [None]):
+        with pytest.raises(DataError, match="row 1 is no object; give one with a value for each column"):
+            run.predict(wrong)
+    with pytest.raises(DataError, match=r"column 'wind' holds 1e\+300, too far from what it held in training"):
+        run.predict([row | {"wind": 1e300} for row in rows(60)])
     with pytest.raises(UsageError, match="a forecasting run does not generate"):
         next(run.generate())

@@ -154,6 +154,14 @@ def test_the_report_shows_images_and_where_the_decoder_looked(captioner, classif
     assert all("image" in mistake for mistake in classifier.description["mistakes"])
 
 
+def test_rows_of_one_image_alone_cannot_be_held_out(folder, tmp_path):
+    rows = tables.read(folder / "train.csv").frame.to_dicts()
+    one = tables.write(folder / "one.csv", [row | {"file": rows[0]["file"]} for row in rows])
+    with pytest.raises(DataError, match="all rows of column 'file' name one file, and rows of a file are held out"):
+        elman.train("captioning", one, out=tmp_path / "r", output="caption", quiet=True)
+    assert not (tmp_path / "r").exists()
+
+
 @pytest.mark.parametrize(
     ("task", "options", "message"),
     [

@@ -249,7 +249,8 @@ def test_word_by_word_learns_which_word_stands_for_which():
 def test_bleu_of_scripts_without_spaces_counts_characters():
     found = text_measures.bleu(["猫が好きです。", "犬"], [["猫が好きだ。"], ["犬"]])
     assert "tok:char" in found["signature"]
-    assert "tok:13a" in text_measures.bleu(["a cat 猫"], [["a cat 猫"]])["signature"]
+    assert "tok:13a" in text_measures.bleu(["a cat, a 猫"], [["a cat, a 猫"]])["signature"]
+    assert text_measures.bleu(["a cat", "a dog"], [["a cat"], ["a dog"]]) == {"chrf": 100.0}  # BLEU would be 0
 
 
 def test_rouge_counts_words_of_every_script_and_takes_the_best_reference():

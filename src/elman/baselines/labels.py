@@ -5,6 +5,7 @@ Labels are integers. It does not know what they stand for.
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,30 +24,39 @@ def most_frequent(labels: Array) -> int:
 
 
 class LinearOnWords:
-    """Logistic regression on the TF-IDF of words and of pairs of neighbouring words.
+    """Logistic regression on the TF-IDF of words and of pairs of neighbouring words, in a text and in the one before.
 
     Args:
         texts: to learn from.
         labels: theirs, (N,).
         weights: how often each counts, (N,); once if absent.
+        before: to each text the one before it, whose words are features of their own; none if absent.
 
     Raises:
         ImportError: scikit-learn is not installed.
 
     """
 
-    def __init__(self, texts: Sequence[str], labels: Array, weights: Array | None = None) -> None:
+    def __init__(
+        self, texts: Sequence[str], labels: Array, weights: Array | None = None, before: Sequence[str] = ()
+    ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
         self._vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
         self._model = LogisticRegression(C=30.0, max_iter=1000)
-        self._model.fit(self._vectorizer.fit_transform(texts), labels, sample_weight=weights)
+        self._vectorizer.fit([*texts, *before])
+        self._model.fit(self._features(texts, before), labels, sample_weight=weights)
 
-    def predict(self, texts: Sequence[str]) -> Integers:
+    def predict(self, texts: Sequence[str], before: Sequence[str] = ()) -> Integers:
         """Return the label of each text."""
-        found: Integers = self._model.predict(self._vectorizer.transform(texts)).astype(np.int64)
+        found: Integers = self._model.predict(self._features(texts, before)).astype(np.int64)
         return found
+
+    def _features(self, texts: Sequence[str], before: Sequence[str]) -> Any:
+        from scipy.sparse import hstack
+
+        return hstack([self._vectorizer.transform(each) for each in (texts, before) if len(each)], "csr")
 
 
 def nearest_row(rows: Ragged, labels: Array, asked: Ragged) -> Integers:

@@ -46,7 +46,9 @@ def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any
 
 
 def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}" if value >= 100 else f"{value:.3f}"
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if abs(value) >= 100 else f"{value:.2g}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
@@ -107,7 +109,9 @@ def _details(name: str, row: dict[str, Any]) -> bool:
 def _cell(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(_cell(item) for item in value)
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else " ".join(str(value).splitlines())
+    if isinstance(value, float):
+        return f"{value:.3g}" if 0 < abs(value) < 0.00005 else f"{value:.4f}"
+    return "" if value is None else " ".join(str(value).splitlines())
 
 
 def note(text: str) -> None:

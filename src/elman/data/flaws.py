@@ -18,6 +18,7 @@ from elman.errors import DataError
 
 SEPARATED = (".csv", ".tsv")
 PLURALS = {"a text": "texts", "a number": "numbers", "a boolean": "booleans", "an object": "objects"}
+MIXED, EMPTY = "a list of different things", "an empty list"
 WIDEST = 1 << 30
 """Characters of a csv field; Python's reader would stop at 131072."""
 
@@ -87,6 +88,26 @@ def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
     return found
 
 
+def of_list(path: Path, column: pl.Series, error: Exception) -> DataError:
+    """Return the error that names the first row whose text is no list that JSON knows, or the reader's own words."""
+    for number, text in enumerate(column, 1):
+        try:
+            json.loads(text or "[]", parse_constant=_no_number)
+        except ValueError as own:
+            what = f"holds a list that cannot be read ({brief(own)}); mend it"
+            return DataError(f"{path}, row {number}, column {column.name!r} {what}")
+    return DataError(f"cannot read the lists of {path}, column {column.name!r}: {brief(error)}")
+
+
+def of_rows(source: str, rows: Sequence[dict[str, Any]], error: Exception) -> DataError:
+    """Return the error that names the first row with a list of different things, or the reader's own words."""
+    for number, row in enumerate(rows, 1):
+        for name, value in row.items():
+            if (kind := _kind(value)) == MIXED:
+                return DataError(f"{source}, row {number}, column {name!r} holds {kind}; mend or remove it")
+    return DataError(f"{source} cannot be read: {brief(error)}")
+
+
 def _no_number(name: str) -> None:
     raise ValueError(f"it has no number {name}")
 
@@ -107,9 +128,12 @@ def _kind(value: Any) -> str:
     """The type of a JSON value, in words."""
     if isinstance(value, list):
         inner = {_kind(item) for item in value if item is not None}
-        return f"a list of {PLURALS.get(inner.pop(), 'lists') if len(inner) == 1 else 'different things'}"
+        inner.discard(EMPTY)  # of a type that the others tell
+        if len(inner) != 1 or MIXED in inner:
+            return MIXED if inner else EMPTY
+        return f"a list of {PLURALS.get(inner.pop(), 'lists')}"
     names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", dict: "an object"}
-    return names[type(value)]
+    return names.get(type(value), f"a value of type {type(value).__name__}")
 
 
 def _check_types(path: Path, frame: pl.DataFrame) -> None:

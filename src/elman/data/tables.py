@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,23 @@ FILES = {
 }
 """Kinds of files that the texts of a column may name, by how they end."""
 LOOKED_AT = 1000
+LIST = r"(?i)^\s*\[(?:[\[\]\s\d.,e+-]|nan|null|inf(?:inity)?)*\]\s*$"
 DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
 
 
 def _fields(path: Path) -> pl.DataFrame:
-    """A csv or tsv as texts. Between semicolons a whole column of numbers may have decimal commas."""
+    """A csv or tsv as texts, and lists of numbers. Between semicolons whole columns may have decimal commas."""
     separator = flaws.separator(path)
     frame = _without_empty_end(pl.read_csv(path, infer_schema=False, separator=separator))
+    frame = frame.with_columns(_lists(path, column) for column in frame)
     if separator != ";":
         return frame
     return frame.with_columns(
         column.str.replace(",", ".", literal=True)
         for column in frame
-        if column.str.contains(DECIMAL_COMMA).all() and column.str.contains(",", literal=True).any()
+        if column.dtype == pl.String
+        and column.str.contains(DECIMAL_COMMA).all()
+        and column.str.contains(",", literal=True).any()
     )
 
 
@@ -54,6 +59,21 @@ def _without_empty_end(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame up to the last row that holds anything: blank lines and ",,," at the end of a file are no rows."""
     filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
     return frame.head(int(filled[-1]) + 1 if len(filled) else 0)
+
+
+def _lists(path: Path, column: pl.Series) -> pl.Series:
+    """A column of texts, as lists where each text is one as JSON has it: "[0.5, 1]" or "[[0.5, 1], [2, 3]]"."""
+    filled = column.drop_nulls()
+    if not len(filled) or not filled.str.contains(LIST).all():
+        return column
+    nested = filled.str.contains(r"^\s*\[\s*\[").any()
+    try:
+        found = column.str.json_decode(pl.List(pl.List(pl.Float64)) if nested else pl.List(pl.Float64))
+    except pl.exceptions.PolarsError as error:
+        raise flaws.of_list(path, column, error) from error
+    numbers = found.explode().drop_nulls()
+    whole = not nested and bool((numbers == numbers.round()).all()) and bool((numbers.abs() < 2**53).all())
+    return found.cast(pl.List(pl.Int64)) if whole else found  # which may be tags
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
@@ -199,11 +219,14 @@ def read(path: Path) -> Table:
 
 
 def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -> Table:
-    """Make a table of rows, columns by name."""
+    """Make a table of rows, columns by name; whole numbers may stand among others, and paths for their names."""
+    if (place := next((k for k, row in enumerate(rows, 1) if not isinstance(row, dict)), None)) is not None:
+        raise DataError(f"{source}, row {place} is no object; give one with a value for each column")
+    rows = [{name: fspath(value) if isinstance(value, PathLike) else value for name, value in r.items()} for r in rows]
     try:
         return Table(source, _frame(rows))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
-        raise DataError(f"{source} cannot be read: {flaws.brief(error)}") from error
+        raise flaws.of_rows(source, rows, error) from error
 
 
 def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
@@ -211,7 +234,8 @@ def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     try:
         return pl.DataFrame(rows, infer_schema_length=None)
     except (pl.exceptions.PolarsError, TypeError):
-        mixed = {name for row in rows for name, value in row.items() if isinstance(value, list) and _has_float(value)}
+        cells = ((name, value) for row in rows for name, value in row.items() if isinstance(value, list | tuple))
+        mixed = {name for name, value in cells if _has_float(value)}
         if not mixed:
             raise
     even = [{name: _floats(value) if name in mixed else value for name, value in row.items()} for row in rows]
@@ -219,13 +243,13 @@ def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
 
 
 def _has_float(value: Any) -> bool:
-    return any(map(_has_float, value)) if isinstance(value, list) else isinstance(value, float)
+    return any(map(_has_float, value)) if isinstance(value, list | tuple) else isinstance(value, float)
 
 
 def _floats(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_floats(each) for each in value]
-    return float(value) if isinstance(value, int) else value
+    return float(value) if type(value) is int else value
 
 
 def joined(columns: Sequence[Column]) -> Column:

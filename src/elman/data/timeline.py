@@ -17,6 +17,7 @@ Values = npt.NDArray[np.float64]
 TIMES = ("date", "time", "datetime", "timestamp", "ds")
 """Names that people give to the column of times."""
 LOOKED_AT = 100
+MONTH = r"^\d{4}-\d{2}$"
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class Track:
         values: (T, C).
         rows: (T,), the rows' numbers in the file.
         times: (T,), or None where rows are in order and that is all.
+        before: how many of the first time steps belong to an earlier part, and are only read.
     """
 
     name: str
     values: Values
     rows: Rows
     times: pl.Series | None = None
+    before: int = 0
 
     def __len__(self) -> int:
         """T."""
@@ -48,6 +51,9 @@ class Track:
         """Return the times of the next `count` steps; their numbers where there is no time."""
         if self.times is None:
             return list(range(1, count + 1))
+        if (months := _months(self.times)) is not None:
+            step = int(months[-1] - months[-2])
+            return [_month(self.times[-1], k * step) for k in range(1, count + 1)]
         last, step = self.times[-1], self.times[-1] - self.times[-2]
         return [last + k * step for k in range(1, count + 1)]
 
@@ -81,12 +87,12 @@ def tracks(table: Table, names: Sequence[str], time: str | None, group: str | No
 
 
 def numeric(table: Table) -> list[str]:
-    """Return the names of the columns that hold numbers, by their first rows."""
+    """Return the names of the columns that hold numbers, by most of their first values."""
     found = []
     for column in table.columns():
-        head = column.values.head(LOOKED_AT)
+        head = column.values.head(LOOKED_AT).drop_nulls()
         if column.kind == "number" or (
-            column.kind == "text" and head.cast(pl.Float64, strict=False).is_not_null().all()
+            column.kind == "text" and 2 * head.cast(pl.Float64, strict=False).is_not_null().sum() > len(head)
         ):
             found.append(column.name)
     return found
@@ -102,7 +108,7 @@ def _numbers(column: Column) -> Values:
         index = int(right.argmin())
         value = column.values[index]
         said = "is empty" if value is None or value == "" else f"is {value!r}, not a finite number"
-        raise column.error(index, f"{said}; fill the gap, or remove the rows before it")
+        raise column.error(index, f"{said}; fill the gap, remove the rows before it, or do without the column")
     return numbers
 
 
@@ -111,7 +117,9 @@ def _times(column: Column) -> pl.Series:
     column.check_filled()
     values = column.values
     if values.dtype.is_temporal() or values.dtype.is_numeric():
-        return values
+        return _plain(values)
+    if values.dtype == pl.String and values.str.contains(MONTH).all():
+        values += "-01"
     try:
         times = values.cast(pl.String).str.to_datetime(strict=False)
     except pl.exceptions.ComputeError:  # no format fits the first value
@@ -120,6 +128,15 @@ def _times(column: Column) -> pl.Series:
         times = values.cast(pl.Float64, strict=False)
     if times.null_count() and (index := column.first(times.is_null())) is not None:
         raise column.error(index, f"is {values[index]!r}, which is no time; write 2026-05-11 14:00:00")
+    return _plain(times)
+
+
+def _plain(times: pl.Series) -> pl.Series:
+    """Times that are all at midnight as dates, and numbers that are all whole as such."""
+    if times.dtype.is_float() and (times.is_finite() & (times == times.round())).all():
+        return times.cast(pl.Int64, strict=False) if times.abs().max() < 2**53 else times  # type: ignore[operator]
+    if times.dtype == pl.Datetime and not times.dtype.time_zone and (times == times.dt.truncate("1d")).all():  # type: ignore[attr-defined]
+        return times.cast(pl.Date)
     return times
 
 
@@ -135,15 +152,18 @@ def _check_steps(column: Column, track: Track) -> None:
     if place is not None:
         index = int(track.rows[place + 1]) - 1
         again = steps[place] == 0 * usual
-        what = (
-            f"repeats the time {times[place]}{of}; keep one row" if again else f"goes back in time{of}; sort the rows"
-        )
-        raise column.error(index, what)
-    if not _calendar(times) and (place := _first(steps != usual)) is not None:
+        clocks = ", or write times with their offset where clocks were put back" * (times.dtype == pl.Datetime)
+        what = f"repeats the time {times[place]}{of}; keep one row{clocks}" if again else f"goes back in time{of}"
+        raise column.error(index, what + "; sort the rows" * (not again))
+    if (months := _months(times)) is not None:
+        steps = months.diff()[1:].cast(pl.String) + " months"
+        usual = steps.mode().sort()[0]
+    if (place := _first(steps != usual)) is not None:
         index = int(track.rows[place + 1]) - 1
         raise column.error(
             index,
-            f"comes {steps[place]} after the row before{of}, where steps are {usual}; fill in what is missing",
+            f"comes {_span(steps[place])} after the row before{of}, where steps are {_span(usual)}; fill in what is "
+            "missing, or give a table without this column if the order of its rows is all that counts",
         )
 
 
@@ -158,6 +178,30 @@ def _even(times: pl.Series) -> bool:
     return bool((steps == steps[0]).all() and numbers[-1] > numbers[0])
 
 
-def _calendar(times: pl.Series) -> bool:
-    """Whether all times are the first of a month, so that steps of unequal length are meant."""
-    return bool(times.dtype.is_temporal() and (times.dt.day() == 1).all() and times.dt.month().n_unique() > 1)
+def _span(step: Any) -> str:
+    """A step in words: 3 days, not 3 days, 0:00:00."""
+    return str(step).removesuffix(", 0:00:00")
+
+
+def _months(times: pl.Series) -> pl.Series | None:
+    """The number of each time's month, where all are the first or all the last of different ones, at one hour.
+
+    Steps of unequal length are meant there. None elsewhere.
+    """
+    if times.dtype not in (pl.Date, pl.Datetime) or len(times) < 2:
+        return None
+    months = times.dt.year().cast(pl.Int64) * 12 + times.dt.month()
+    whole = (times.dt.day() == 1).all() or _last_of_month(times).all()
+    at = times.cast(pl.Datetime).dt.time()
+    return months if whole and at.n_unique() == 1 and (months.diff()[1:] != 0).all() else None
+
+
+def _month(last: Any, months: int) -> Any:
+    """The time so many months after one that is the first or the last of its month."""
+    time = pl.Series([last])
+    begin = time.dt.month_start().dt.offset_by(f"{months}mo")
+    return (begin.dt.month_end() if _last_of_month(time).all() else begin)[0]
+
+
+def _last_of_month(times: pl.Series) -> pl.Series:
+    return times.dt.month_end().dt.day() == times.dt.day()

@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from elman.errors import DataError, UsageError
 from elman.generation import kept
 from elman.generation.kept import Kept
-from elman.modalities.series import Series
+from elman.modalities.series import FARTHEST, Series
 from elman.modalities.tags import Tags
 
 FEW = 4
@@ -101,7 +101,10 @@ class Tagger:
                 f"a stream of this run reads {self.channels} finite numbers in a time step, got an array of shape "
                 f"{given.shape}{'' if finite else ' with others in it'}"
             )
-        return torch.from_numpy(self._series.scaled(given))
+        scores = self._series.scores(given)
+        if (np.abs(scores) > FARTHEST).any():
+            raise DataError("a time step holds a number too far from those of training to be computed with; mend it")
+        return torch.from_numpy(scores.astype(np.float32))
 
     @torch.inference_mode()
     def read(self, feeds: Sequence[tuple[Kept, Tensor]]) -> list[Tagged]:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from elman.errors import DataError
 from elman.modalities.base import Head, Modality
+from elman.modalities.series import FARTHEST, LARGEST
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 Floats = npt.NDArray[np.floating[Any]]
@@ -37,12 +39,20 @@ class Forecast(Modality):
     @classmethod
     def fit(cls, targets: list[str], covariates: list[str], values: Floats) -> Self:
         """Measure the training part, (T, C)."""
+        if len(wrong := np.flatnonzero(np.abs(values).max(0) > LARGEST)):
+            name = [*targets, *covariates][wrong[0]]
+            raise DataError(f"column {name!r} holds numbers beyond {LARGEST:g}; give it in larger units")
         deviation = values.std(0)
         return cls(targets, covariates, values.mean(0), np.where(deviation > 0, deviation, 1.0))
 
     def scaled(self, values: Floats) -> npt.NDArray[np.float32]:
-        """Return z-scores of (T, C) in original units."""
-        return ((values - self.mean) / self.deviation).astype(np.float32)
+        """Return z-scores of (T, C) in original units; DataError where one is beyond what float32 adds up."""
+        scores = (values - self.mean) / self.deviation
+        if (np.abs(scores) > FARTHEST).any():
+            row, column = np.argwhere(np.abs(scores) > FARTHEST)[0]
+            name = [*self.targets, *self.covariates][column]
+            raise DataError(f"column {name!r} holds {values[row, column]:g}, too far from what it held in training")
+        return scores.astype(np.float32)
 
     def original(self, forecast: Floats) -> Floats:
         """Return (..., C, Q) in original units, C the targets."""

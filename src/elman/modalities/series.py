@@ -14,6 +14,8 @@ from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
 
 Floats32 = npt.NDArray[np.float32]
+LARGEST, FARTHEST = 1e100, 1e30
+"""Numbers whose squares can still be summed up, and z-scores that float32 still adds up."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,11 @@ class Series(Input):
     @classmethod
     def fit(cls, column: Column, noise: float = 0.0) -> Self:
         """Measure every channel."""
-        values = raw(column).values
+        rows = raw(column)
+        values = rows.values
+        if len(bad := np.flatnonzero(np.abs(values).max(1) > LARGEST)):
+            row = int(np.searchsorted(rows.starts, bad[0], side="right")) - 1
+            raise column.error(row, f"holds a number beyond {LARGEST:g}; give it in larger units")
         deviation = values.std(0)
         return cls(values.mean(0), np.where(deviation > 0, deviation, 1.0), noise)
 
@@ -69,11 +75,16 @@ class Series(Input):
         found = raw(column)
         if found.values.shape[1] != self.channels:
             raise column.error(0, f"has {found.values.shape[1]} numbers per time step, training had {self.channels}")
-        return EncodedSeries(Ragged(self.scaled(found.values), found.starts))
+        scores = self.scores(found.values)
+        if len(bad := np.flatnonzero(np.abs(scores).max(1) > FARTHEST)):
+            row = int(np.searchsorted(found.starts, bad[0], side="right")) - 1
+            raise column.error(row, "holds a number too far from those of training to be computed with; mend it")
+        return EncodedSeries(Ragged(scores.astype(np.float32), found.starts))
 
-    def scaled(self, values: npt.NDArray[np.float64]) -> Floats32:
+    def scores(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return z-scores of measurements (N, C)."""
-        return ((values - self.mean) / self.deviation).astype(np.float32)
+        found: npt.NDArray[np.float64] = (values - self.mean) / self.deviation
+        return found
 
     def reader(self, features: int) -> Reader:
         """Return a module that passes the z-scores on, in training with noise; recurrent layers project them anyway."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from elman.report.wording import compact
+from elman.report.wording import apart, compact
 
 Floats = NDArray[np.float64]
 
@@ -125,8 +125,8 @@ def draw(title: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] = 
         title=title,
         x_label=axes.x_label,
         y_label=axes.y_label,
-        x_ticks=[Tick(_percent(across, v), compact(v), axes.below(v)) for v in across.ticks()],
-        y_ticks=[Tick(100 - _percent(up, v), compact(v)) for v in up.ticks()],
+        x_ticks=[Tick(_percent(across, v), text, axes.below(v)) for v, text in _labelled(across)],
+        y_ticks=[Tick(100 - _percent(up, v), text) for v, text in _labelled(up)],
         strokes=[_level(mark, up) for mark in marks] + [_stroke(line, across, up) for line in lines],
         legend=[(item.style, item.name, item.value) for item in named if item.name],
     )
@@ -199,6 +199,11 @@ def _log_ticks(low: float, high: float) -> list[float]:
     else:
         candidates = [step * 10.0**power for power in range(first, last + 1) for step in (1, 2, 5)]
     return [value for value in candidates if low <= value <= high]
+
+
+def _labelled(scale: Scale) -> list[tuple[float, str]]:
+    ticks = scale.ticks()
+    return list(zip(ticks, apart(ticks), strict=True))
 
 
 def _stroke(line: Line, across: Scale, up: Scale) -> Stroke:

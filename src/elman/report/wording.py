@@ -5,12 +5,14 @@ It knows nothing of HTML: the templates escape.
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from elman.report.record import is_number
 
 ABSENT = "–"
 THIN = "\u202f"  # a narrow space that does not break: groups of thousands
+MOST_DIGITS = 12
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 CONTROLS = (
     *range(9),
@@ -25,25 +27,38 @@ INVISIBLE = dict.fromkeys(CONTROLS, "\ufffd")
 
 
 def number(value: Any, digits: int | None = None) -> str:
-    """1003854 as 1 003 854, 1.4972 with 3 digits as 1.497; what is no number as it is."""
+    """1003854 as 1 003 854, 1.4972 with 3 digits as 1.497, 0.00042 as 4.2×10⁻⁴; what is no number as it is."""
     if value is None:
         return ABSENT
     if not is_number(value):
         return str(value)
     if digits is None:
         digits = 0 if float(value).is_integer() else 2
+    elif (0 < abs(value) < 0.5 * 10**-digits) or abs(value) >= 1e9:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
     return f"{value:,.{digits}f}".replace(",", THIN)
 
 
-def compact(value: float) -> str:
-    """The shortest form for an axis: 0, 0.004, 1.5, 12 000, 10⁻⁷."""
+def compact(value: float, more: int = 0) -> str:
+    """The shortest form for an axis: 0, 0.004, 1.5, 12 000, 10⁻⁷; with more digits 1.2×10⁶ and 12 000.5 too."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
-        digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
+        digits = max(0, 3 + more - math.floor(math.log10(abs(value)))) if value else 0
         text = f"{value:,.{digits}f}".replace(",", THIN)
         return text.rstrip("0").rstrip(".") if "." in text else text
-    mantissa, exponent = f"{value:.0e}".split("e")
+    mantissa, exponent = f"{value:.{more}e}".split("e")
     power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
     return power if mantissa == "1" else f"{mantissa}×{power}"
+
+
+def apart(values: Sequence[float]) -> list[str]:
+    """The shortest forms in which the values of an axis differ."""
+    texts = [compact(value) for value in values]
+    for more in range(1, MOST_DIGITS):
+        if len(set(texts)) == len(values):
+            break
+        texts = [compact(value, more) for value in values]
+    return texts
 
 
 def duration(seconds: Any) -> str:

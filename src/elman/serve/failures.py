@@ -46,12 +46,14 @@ def add(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        detail = error.detail
-        if error.status_code == 404 and detail == "Not Found":
+        detail, status = error.detail, error.status_code
+        if status == 400 and isinstance(error.__cause__, ValueError | RecursionError):  # FastAPI's, of the body alone
+            detail, status = "the request is no JSON that can be read (in UTF-8, not nested too deeply); mend it", 422
+        elif status == 404 and detail == "Not Found":
             detail = f"there is no {request.url.path} here; /openapi.json lists what there is"
-        elif error.status_code == 405:
+        elif status == 405:
             detail = f"{request.url.path} is not asked by {request.method}; /openapi.json says how"
-        return JSONResponse({"error": detail}, error.status_code, error.headers)
+        return JSONResponse({"error": detail}, status, error.headers)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
@@ -70,6 +72,8 @@ def in_a_sentence(errors: Any) -> str:
     first = errors[0]
     if first["type"] == "json_invalid":
         return f"the request is no JSON ({first.get('ctx', {}).get('error', first['msg'])}); mend it"
-    place = ".".join(str(part) for part in first["loc"] if part != "body") or "the request's body"
+    if first["loc"] == ("body",):
+        return "the request is no JSON object; send one, with Content-Type: application/json"
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
     what = first["msg"][0].lower() + first["msg"][1:]
     return f"{place}: {what}; /openapi.json says what is asked for"

@@ -60,7 +60,7 @@ class CallAnalysis(ExampleTask):
     topology = "many-to-one and synced many-to-many"
     metric = "tag accuracy (and entity F1, where tags are BIO), label accuracy, macro F1, whole-row accuracy"
     baseline_name = (
-        "most frequent tag and label; TF-IDF and logistic regression, of each turn by itself and of the call"
+        "most frequent tag and label; TF-IDF and logistic regression, of each turn with the one before and of the call"
     )
     Options = CallAnalysisOptions
     inputs = ("texts", "text")
@@ -88,7 +88,7 @@ class CallAnalysis(ExampleTask):
         return _figures(prepared, part, {name: answers.choices for name, answers in found.items()})
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
-        """The most frequent tag and label; a linear model of each turn, and one of each call."""
+        """The most frequent tag and label; a linear model of each turn and the one before it, and one of each call."""
         usual, linear = {}, {}
         for name, output in prepared.outputs.items():
             known, asked = (prepared.examples(each).targets[name] for each in ("train", part))
@@ -99,7 +99,10 @@ class CallAnalysis(ExampleTask):
         each = [output.stepwise for output in prepared.outputs.values()]
         names = " and ".join([*["tag"] * any(each), *["label"] * (not all(each))])
         first = {"name": f"most frequent {names}"} | _figures(prepared, part, usual)
-        title = "TF-IDF and logistic regression" + ", each turn by itself" * any(each)
+        title = "TF-IDF and logistic regression" + ", each turn with the one before" * any(each)
+        kinds = [len(_counts(prepared, name)) for name, output in prepared.outputs.items() if output.stepwise]
+        if max(kinds, default=0) > labels_of_rows.LIMIT:
+            title += f", on the first {labels_of_rows.LIMIT:,} that differ"
         if len(linear) < len(usual):
             return [first, {"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"}]
         return [first, {"name": title} | _figures(prepared, part, linear)]
@@ -135,24 +138,33 @@ def _figures(prepared: PreparedExamples, part: str, choices: Mapping[str, Ragged
 
 
 def _linear_on_turns(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
-    """The answers of a linear model that sees each turn by itself, or None where there is no scikit-learn."""
+    """The answers of a linear model that sees each turn and the one before; None where there is no scikit-learn."""
     if name not in prepared.fitted:
-        tags = pl.Series("tag", prepared.examples("train").targets[name].values)
-        said = pl.DataFrame([_turns(prepared, "train").alias("turn"), tags])
-        counts = said.group_by("turn", "tag", maintain_order=True).len().head(labels_of_rows.LIMIT)
+        counts = _counts(prepared, name).head(labels_of_rows.LIMIT)
+        turns, before = (counts[each].to_list() for each in ("turn", "before"))
         try:
             prepared.fitted[name] = naive.LinearOnWords(
-                counts["turn"].to_list(), counts["tag"].to_numpy(), counts["len"].to_numpy()
+                turns, counts["tag"].to_numpy(), counts["len"].to_numpy(), before
             )
         except ImportError:
             return None
-    found: Integers = prepared.fitted[name].predict(_turns(prepared, part).to_list())
+    asked = _turns(prepared, part)
+    found: Integers = prepared.fitted[name].predict(asked["turn"].to_list(), asked["before"].to_list())
     return found
 
 
-def _turns(prepared: PreparedExamples, part: str) -> pl.Series:
-    """The turns of all calls of a part, one call after the other."""
-    return lists(prepared.column(part, prepared.input_name)).explode()
+def _counts(prepared: PreparedExamples, name: str) -> pl.DataFrame:
+    """How often each turn of the training part has each tag after each turn before it."""
+    tags = pl.Series("tag", prepared.examples("train").targets[name].values)
+    said = _turns(prepared, "train").with_columns(tags)
+    return said.group_by("turn", "before", "tag", maintain_order=True).len()
+
+
+def _turns(prepared: PreparedExamples, part: str) -> pl.DataFrame:
+    """The turns of all calls of a part, one call after the other, each beside the turn before it in its call."""
+    calls = lists(prepared.column(part, prepared.input_name)).alias("turn").to_frame()
+    before = pl.col("turn").list.eval(pl.element().shift(fill_value="")).alias("before")
+    return calls.with_columns(before).explode("turn", "before")
 
 
 def _call(

@@ -16,7 +16,7 @@ from elman.baselines import forecasts as naive
 from elman.data import tables, timeline
 from elman.data.tables import Table
 from elman.data.timeline import Track
-from elman.data.windows import TrackWindows, WindowBatch, WindowBatches
+from elman.data.windows import Scaled, TrackWindows, WindowBatch, WindowBatches
 from elman.errors import DataError, ElmanError, RunError, UsageError
 from elman.modalities.forecast import LEVELS, Forecast
 from elman.tasks.base import Files, Score, Task
@@ -90,11 +90,11 @@ class Forecasting(Task):
         layout = Layout(
             **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=season
         )
-        prepared = PreparedTracks(layout, forecast, {}, {}, notes)
+        prepared = PreparedTracks(layout, forecast, {}, {}, notes + layout.too_short(cut["train"]))
         for part, tracks in cut.items():
-            prepared.add(part, tracks, 0 if part == "train" else context, files.train, folder)
+            prepared.add(part, tracks, files.train, folder)
         for part, file in given.items():
-            prepared.add(part, prepared.layout.read(tables.read(file)), 0, file, folder)
+            prepared.add(part, prepared.layout.read(tables.read(file)), file, folder)
         return prepared
 
     def load(self, described: dict[str, Any], facts: dict[str, dict[str, Any]], folder: Path) -> PreparedTracks:
@@ -167,7 +167,7 @@ class Forecasting(Task):
         """Read a further table, of which windows lie wholly within it."""
         more = PreparedTracks(prepared.layout, prepared.forecast, dict(prepared.facts), prepared.places)
         more.fitted.update(prepared.fitted)
-        more.add(part, prepared.layout.read(tables.read(file)), 0, file, folder)
+        more.add(part, prepared.layout.read(tables.read(file)), file, folder)
         return more
 
     def rows(self, prepared: PreparedTracks, data: Path | None) -> Table:
@@ -223,7 +223,8 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
     if twice := next((name for name in targets if name in {*covariates, time, options.group}), None):
         raise UsageError(f"the column {twice!r} is named as target and as something else; name each column once")
     if not targets:
-        raise DataError(f"{table.source} has no column of numbers to forecast; it has {', '.join(table.names)}")
+        first = ", ".join(f"{c.name} ({c.values[0]!r}, ...)" for c in table.columns())
+        raise DataError(f"{table.source} has no column of numbers to forecast; it has {first}")
     notes = []
     if not options.target:
         notes.append(f"Forecasting {', '.join(map(repr, targets))}: all columns of numbers; --target says otherwise.")
@@ -281,18 +282,20 @@ def _some(windows: TrackWindows) -> WindowBatch:
 
 def _pictures(network: Any, prepared: PreparedTracks, batch: WindowBatch) -> list[list[dict[str, Any]]]:
     """For every target its windows in original units: some of the past, what came, what was forecast."""
-    said = prepared.forecast.original(by_network(network)(batch))
+    forecast = prepared.forecast
+    said = forecast.original(by_network(network)(batch))
     shown = min(prepared.layout.context, 3 * prepared.layout.horizon, 400)
     pictures = []
     for k in range(len(prepared.layout.targets)):
-        scale, middle = prepared.forecast.deviation[k], prepared.forecast.mean[k]
+        scale, middle = forecast.deviation[k], forecast.mean[k]
+        digits = 6 - int(np.floor(np.log10(scale)))
         past, future = (values[..., k].numpy() * scale + middle for values in (batch.past[-shown:], batch.future))
         pictures.append(
             [
                 {
-                    "past": past[:, b].round(6).tolist(),
-                    "future": future[:, b].round(6).tolist(),
-                    "quantiles": said[:, b, k, :-1].T.round(6).tolist(),
+                    "past": past[:, b].round(digits).tolist(),
+                    "future": future[:, b].round(digits).tolist(),
+                    "quantiles": said[:, b, k, :-1].T.round(digits).tolist(),
                 }
                 for b in range(batch.past.shape[1])
             ]
@@ -300,27 +303,31 @@ def _pictures(network: Any, prepared: PreparedTracks, batch: WindowBatch) -> lis
     return pictures
 
 
-def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[Track]:
-    """The series to forecast, as much of their past as is read; DataError where one is too short."""
+def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[tuple[Track, Scaled]]:
+    """The series to forecast, each with what is read of it, (context, C); DataError where that cannot be."""
     layout = prepared.layout
     table = rows if isinstance(rows, Table) else tables.from_rows(rows)
-    found = layout.read(table)
-    for track in found:
-        if len(track) < layout.context:
+    needed = max(layout.context, 2 if layout.time else 1)  # two times tell how far apart steps are
+    found = []
+    for track in layout.read(table):
+        if len(track) < needed:
             of = f"series {track.name!r} of " if track.name else ""
-            what = f"{len(track)} time steps, fewer than the context {layout.context}"
-            raise DataError(f"{of}{table.source} has {what}; give more")
-    return [track.cut(len(track) - layout.context, len(track)) for track in found]
+            what = f"{len(track)} time steps, fewer than the context {needed}"
+            raise DataError(f"{of}{table.source} has {what}; give more" + ", or leave it out" * bool(track.name))
+        found.append((track, prepared.forecast.scaled(track.values[-layout.context :])))
+    return found
 
 
-def _said(network: SegmentForecaster, prepared: PreparedTracks, tracks: Sequence[Track]) -> list[dict[str, Any]]:
-    """The rows that follow each series of one context."""
+def _said(
+    network: SegmentForecaster, prepared: PreparedTracks, asked: Sequence[tuple[Track, Scaled]]
+) -> list[dict[str, Any]]:
+    """The rows that follow each series."""
     found: list[dict[str, Any]] = []
-    for first in range(0, len(tracks), WINDOWS):
-        some = tracks[first : first + WINDOWS]
-        past = torch.from_numpy(prepared.forecast.scaled(np.stack([track.values for track in some], 1)))
+    for first in range(0, len(asked), WINDOWS):
+        some = asked[first : first + WINDOWS]
+        past = torch.from_numpy(np.stack([scaled for _, scaled in some], 1))
         said = prepared.forecast.original(by_network(network)(WindowBatch(past, past[:0])))
-        for k, track in enumerate(some):
+        for k, (track, _) in enumerate(some):
             found += _spoken(prepared.layout, track, said[:, k])
     return found
 

@@ -144,6 +144,11 @@ def divided(
     if held_out is None:
         return {"train": None}
     if input.kind in tables.FILES and input.values.n_unique() < len(table):
+        if input.values.n_unique() == 1:
+            raise DataError(
+                f"{table.source}: all rows of column {input.name!r} name one file, and rows of a file are held out "
+                "together; give other files too, or --valid"
+            )
         name = input.values.rank("dense").fill_null(0).to_numpy()
         train, valid = parts.split(int(name.max()) + 1, held_out, seed)
         return {"train": np.flatnonzero(np.isin(name, train)), "valid": np.flatnonzero(np.isin(name, valid))}

@@ -72,7 +72,10 @@ def find(
 
     """
     if len(given) > 1:
-        raise UsageError(f"--input names {len(given)} columns, {', '.join(given)}; one column can be read at a time")
+        raise UsageError(
+            f"--input names {len(given)} columns, {', '.join(given)}; one column can be read at a time, so that a "
+            "series of several measurements is a column of lists (.jsonl or .parquet)"
+        )
     if twice := [name for name in asked if name in given or list(asked).count(name) > 1]:
         raise UsageError(f"the column {twice[0]!r} is named twice by --input and --output; name each column once")
     answers = tuple(table.column(name).name for name in asked) or (_answer(table, given, inputs, outputs, names),)
@@ -115,7 +118,10 @@ def _question(table: Table, answers: Sequence[str], inputs: Sequence[str]) -> st
             listed = ", ".join(repr(column.name) for column in columns)
             raise UsageError(f"{table.source} could be read from {listed}; say which: --input COLUMN")
     listed = ", ".join(f"{column.name!r} ({column.kind})" for column in table.columns())
-    raise DataError(f"{table.source} has no column to read beside {', '.join(map(repr, answers))}; it has {listed}")
+    raise DataError(
+        f"{table.source} has no column to read beside {', '.join(map(repr, answers))}: this task reads "
+        f"{' or '.join(inputs)}; it has {listed}"
+    )
 
 
 def _variety(column: Column) -> int:

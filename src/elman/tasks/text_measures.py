@@ -27,7 +27,8 @@ def missing(library: str, measures: str) -> tuple[str, ...]:
 def bleu(written: Sequence[str], right: Sequence[Sequence[str]]) -> dict[str, Any]:
     """BLEU and chrF of texts, (Papineni et al. 2002; Popović 2015), with sacrebleu's signature of the first.
 
-    Each row has one right text, or several.
+    Each row has one right text, or several. Where none of them has as many words as BLEU takes at once, BLEU would be 0
+    whatever was written, and is left out.
     """
     try:
         from sacrebleu.metrics.bleu import BLEU
@@ -38,6 +39,8 @@ def bleu(written: Sequence[str], right: Sequence[Sequence[str]]) -> dict[str, An
     references = [list(texts) for texts in zip_longest(*right)]  # a list for every first text, every second, ...
     found = measure.corpus_score(list(written), references)
     chrf = CHRF().corpus_score(list(written), references)
+    if all(len(measure.tokenizer(text).split()) < measure.max_ngram_order for texts in right for text in texts):
+        return {"chrf": chrf.score}
     return {"bleu": found.score, "chrf": chrf.score, "signature": f"BLEU: {measure.get_signature()}"}
 
 

@@ -5,7 +5,7 @@ future lies within one part. It does not know what forecasts are worth.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from elman.tasks.base import Prepared
 SERIES, ROW, TIME = "series", "row", "time"
 PARTS = ("train", "valid", "test")
 LONGEST, SEGMENT = 720, 24
+NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Layout:
     def read(self, table: Table) -> list[Track]:
         """Return the table's series."""
         return timeline.tracks(table, [*self.targets, *self.covariates], self.time, self.group)
+
+    def too_short(self, tracks: Sequence[Track]) -> tuple[str, ...]:
+        """Say which of several series have no window to learn from, where there are any."""
+        short = [track.name for track in tracks if len(track) < self.context + self.horizon]
+        if not short:
+            return ()
+        shown = ", ".join(map(repr, short[:NAMED])) + ", ..." * (len(short) > NAMED)
+        least = f"fewer than {self.context + self.horizon} time steps to learn from, and are left out: {shown}"
+        return (f"{len(short)} of {len(tracks)} series have {least}; a smaller --context takes more of them.",)
 
 
 class PreparedTracks(Prepared):
@@ -68,16 +78,18 @@ class PreparedTracks(Prepared):
         beside = [name for name in (self.layout.time, self.layout.group) if name]
         return {"read": [*beside, *self.layout.targets, *self.layout.covariates], "answered": self.layout.targets}
 
-    def add(self, part: str, tracks: Sequence[Track], history: int, file: Path, folder: Path) -> None:
+    def add(self, part: str, tracks: Sequence[Track], file: Path, folder: Path) -> None:
         """Check a part, and keep it in `folder`."""
         self._tracks[part] = list(tracks)
         windows = len(self.windows(part))
-        own = sum(len(track) for track in tracks) - history * len(tracks)
+        own = [len(track) - track.before for track in tracks]
         if not windows:
-            raise DataError(_too_short(part, file, max(len(track) for track in tracks) - history, history, self.layout))
+            history = max(track.before for track in tracks)
+            raise DataError(_too_short(part, file, max(own), history, self.layout))
         self.places[part] = files.replace(folder / f"{part}.parquet", self._frame(part).write_parquet)
-        facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": own, "windows": windows}
-        self.facts[part] = facts | {"series": len(tracks), "first_row": int(tracks[0].rows[history])}
+        facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": sum(own), "windows": windows}
+        first = next(track.rows[track.before] for track, rows in zip(tracks, own, strict=True) if rows)
+        self.facts[part] = facts | {"series": len(tracks), "first_row": int(first)}
 
     def tracks(self, part: str) -> list[Track]:
         """Return the series of a part; RunError where they are gone from the folder."""
@@ -137,7 +149,8 @@ def divide(tracks: Sequence[Track], split: str, parts: Sequence[str], context: i
         if shares:
             ends[-1] = len(track)
         for part, begin, end in zip(parts, [0, *ends[:-1]], ends, strict=True):
-            made[part].append(track.cut(max(0, int(begin) - (context if part != "train" else 0)), int(end)))
+            start = max(0, int(begin) - (context if part != "train" else 0))
+            made[part].append(replace(track.cut(start, int(end)), before=int(begin) - start))
     return made
 
 
@@ -171,5 +184,5 @@ def _too_short(part: str, file: Path, rows: int, history: int, layout: Layout) -
     of = "" if part == "given" else f"the {part} part of "
     return (
         f"{of}{file} has {rows} time steps in its longest series, too few for {what}, which need {needed}; "
-        "give more rows, or a smaller --horizon" + ("" if history else " or --context")
+        "give more rows, or a smaller --horizon" + (", or another --split" if history else " or --context")
     )
