@@ -4,8 +4,8 @@ Two servers of the run, one that gathers requests and one that does not, are ask
 request on its way at a time, for SECONDS (default 1) in turn, five times each; server and clients share this machine.
 Rates are medians of the five, times are of all requests, and beside them stands what one takes of the server's
 processor. A request is a row, to forecast a series of the context that is read; every answer is compared with
-`run.predict`. Of a language model also streams of text, of a recognizer streams of sound alone, and what a stream takes.
-Prints a row per measurement, and one JSON line.
+`run.predict`. Of a language model also streams of text, of a recognizer streams of sound alone, and what a stream
+takes. Prints a row per measurement, and one JSON line.
 """
 
 import asyncio
