@@ -2,15 +2,17 @@
 
 Two servers of the run, one that gathers requests and one that does not, are asked by 1, 8 and 64 clients, each with one
 request on its way at a time, for SECONDS (default 1) in turn, five times each; server and clients share this machine.
-Rates are medians of the five, times are of all requests. A request is a row, to forecast a series of the context that
-is read; every answer is compared with `run.predict`. Of a language model also streams of text, of a recognizer streams
-of sound alone, and what a stream takes. Prints a row per measurement, and one JSON line.
+Rates are medians of the five, times are of all requests, and beside them stands what one takes of the server's
+processor. A request is a row, to forecast a series of the context that is read; every answer is compared with
+`run.predict`. Of a language model also streams of text, of a recognizer streams of sound alone, and what a stream
+takes. Prints a row per measurement, and one JSON line.
 """
 
 import asyncio
 import itertools
 import json
 import math
+import os
 import random
 import statistics
 import subprocess
@@ -66,6 +68,11 @@ class Server:
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         return int(pages) * 4096
 
+    def seconds(self):
+        """Of the processor's time, so far."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
     def end(self):
         self._process.terminate()
         self._process.wait()
@@ -93,16 +100,19 @@ def load(port, clients, seconds, client):
 
 def compared(servers, clients, seconds, client):
     """The figures of each server under the same load, in turn."""
-    rates, times = {name: [] for name in servers}, {name: [] for name in servers}
+    rates, times, spent = {name: [] for name in servers}, {name: [] for name in servers}, dict.fromkeys(servers, 0.0)
     for number, (name, server) in itertools.product(range(ROUNDS + 1), servers.items()):
+        before = server.seconds()
         found, took = load(server.port, clients, seconds, client)
         if number:  # the first one is for warming up
+            spent[name] += server.seconds() - before
             rates[name].append(len(found) / took)
             times[name] += found
     return {
         name: {
             "requests_per_second": statistics.median(rates[name]),
             "p50_ms": 1e3 * statistics.median(times[name]),
+            "processor_ms": 1e3 * spent[name] / len(times[name]),
             "p99_ms": 1e3 * sorted(times[name])[math.ceil(0.99 * len(times[name])) - 1],
         }
         for name in servers
@@ -239,12 +249,14 @@ def main(path, seconds=1.0):
         work |= {f"{size} character{'s' * (size > 1)} of a stream": reading(run, size) for size in (1, 64)}
         work["1 character over a WebSocket"] = talking(run)
     found = {"run": run.task, "model": run.description["model"]["summary"], "load": []}
-    print(f"{'a request is':34}{'clients':>8}  {'server':12}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
+    print(
+        f"{'a request is':34}{'clients':>8}  {'server':12}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'server ms':>11}"
+    )
     for (what, client), clients in itertools.product(work.items(), CLIENTS):
         for name, row in compared(servers, clients, float(seconds), client).items():
             found["load"].append({"request": what, "clients": clients, "server": name} | row)
-            numbers = f"{row['requests_per_second']:11,.0f}{row['p50_ms']:9.1f}{row['p99_ms']:9.1f}"
-            print(f"{what:34}{clients:8}  {name:12}{numbers}", flush=True)
+            times = f"{row['p50_ms']:9.1f}{row['p99_ms']:9.1f}{row['processor_ms']:11.2f}"
+            print(f"{what:34}{clients:8}  {name:12}{row['requests_per_second']:11,.0f}{times}", flush=True)
     for server in servers.values():
         server.end()
     if run.streams:
