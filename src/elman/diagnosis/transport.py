@@ -105,15 +105,22 @@ def _seen(moved: Tensor, record: Record, directions: int) -> list[Transport]:
 def horizon(by_lag: list[float]) -> float:
     """The lag from which on all values are less than REACHED of the first; infinite if the last is not."""
     limit = REACHED * by_lag[0]
+    if math.isnan(limit):
+        return math.nan
     above = [lag for lag, value in enumerate(by_lag) if not value < limit]
     last = above[-1] if above else 0
     return math.inf if last == len(by_lag) - 1 else float(last + 1)
 
 
 def _growth(norms: Tensor, smallest: float) -> float:
-    """The mean growth of ln |gradient| per step of lag, over rows; norms (T, R) by lag."""
+    """The mean growth of ln |gradient| per step of lag, over rows; norms (T, R) by lag.
+
+    Minus infinity where nothing is left at once; not-a-number where that is what came back.
+    """
     rates = []
     for row in norms.numpy(force=True).T:
+        if np.isnan(row).any():
+            return math.nan
         known = np.flatnonzero((row > smallest) & (row < math.inf))
         last = int(known[-1]) if len(known) else 0
         first = min(max(1, last // 4), last - 1)
