@@ -135,6 +135,24 @@ def test_truncated_gradients_are_those_of_truncated_training():
     assert found.kept[6] == pytest.approx(float(whole @ cut / (whole @ whole)), abs=1e-4)
 
 
+def test_a_window_is_the_same_for_layers_that_run_over_different_lengths():
+    """A layer that is called twice, over 24 and over 16 steps, truncated to 6 each time."""
+    layer, long, short = elman.GRU(3, 6), torch.randn(24, 2, 3), torch.randn(16, 2, 3)
+
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, long, short):
+            return self.layer(long), self.layer(short)
+
+    found = elman.diagnose(Twice(), (long, short), lambda outputs: every(outputs[0]) + every(outputs[1]))
+    whole, cut = (torch.cat([gradient(layer, long, steps), gradient(layer, short, steps)]) for steps in (24, 6))
+    assert list(found.truncation) == [6]
+    assert found.truncation[6] == pytest.approx(float(torch.cosine_similarity(whole, cut, dim=0)), abs=1e-4)
+
+
 def gradient(layer, x, window):
     state, outputs = None, []
     for piece in x.split(window):

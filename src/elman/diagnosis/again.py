@@ -38,14 +38,19 @@ class Again:
     cut: dict[int, Tensor]
 
 
-def again(few: Few, asked: int | None) -> Again | None:
-    """For windows of POWERS of a half of the steps, and the one that is asked for.
+def truncated(few: Sequence[Few], asked: Sequence[int | None]) -> tuple[dict[int, float], dict[int, float]]:
+    """By window the cosine to the whole gradient, and the share of it that is kept along it, of several passages.
 
-    None of a layer that reads sequences from their ends, too: nobody cuts them for it.
+    For windows of POWERS of a half of the longest passage's steps, and those that are asked for. A passage that is
+    shorter than a window is whole. Layers that read sequences from their ends, too, are left out: nobody cuts them.
     """
+    cut = [each for each in few if each.passage.directions == 1]
+    windows = _windows(max((each.where.steps for each in cut), default=0), asked)
+    return _compared([_again(each, windows) for each in cut])
+
+
+def _again(few: Few, windows: Sequence[int]) -> Again:
     passage, steps = few.passage, few.where.steps
-    if passage.directions > 1:
-        return None
     stack = [detached(weights) for (weights,) in passage.weights]
     flat = [tensor.requires_grad_() for weights in stack for tensor in weights.flat()]
 
@@ -58,7 +63,7 @@ def again(few: Few, asked: int | None) -> Again | None:
         parts = torch.autograd.grad(outputs, flat, given, allow_unused=True, materialize_grads=True)
         return torch.cat([part.flatten() for part in parts])
 
-    return Again(gradient(steps), {window: gradient(window) for window in _windows(steps, asked)})
+    return Again(gradient(steps), {window: gradient(window) for window in windows if window < steps})
 
 
 def _run(passage: Passage, stack: Sequence[Weights], rows: "_Rows") -> tuple[Tensor, list[Tensor]]:
@@ -72,8 +77,7 @@ def _run(passage: Passage, stack: Sequence[Weights], rows: "_Rows") -> tuple[Ten
     return value, finals
 
 
-def compared(found: Sequence[Again]) -> tuple[dict[int, float], dict[int, float]]:
-    """By window the cosine to the whole gradient, and the share of it that is kept along it, of several passages."""
+def _compared(found: Sequence[Again]) -> tuple[dict[int, float], dict[int, float]]:
     cosines, kept = {}, {}
     for window in sorted({window for each in found for window in each.cut}):
         pairs = [(each.whole, each.cut.get(window, each.whole)) for each in found]
@@ -87,9 +91,9 @@ def compared(found: Sequence[Again]) -> tuple[dict[int, float], dict[int, float]
     return cosines, kept
 
 
-def _windows(steps: int, asked: int | None) -> list[int]:
+def _windows(steps: int, asked: Sequence[int | None]) -> list[int]:
     parts = [steps >> power for power in POWERS if steps >> power >= LEAST] or [max(1, steps // 2)]
-    return sorted({*parts, *([asked] if asked is not None and asked < steps else [])})
+    return sorted({*parts, *(window for window in asked if window is not None and window < steps)})
 
 
 @dataclass(frozen=True, eq=False)

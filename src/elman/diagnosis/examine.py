@@ -147,7 +147,7 @@ class _Examination:
         norm = math.hypot(*(each for each in norms if each is not None))
         moved = [transport(few, self.generator) for few in self.few]
         layers = [layer for number, each in enumerate(moved) for layer in self._layers(number, each)]
-        cosines, kept = self._truncated()
+        cosines, kept = again.truncated(self.few, [training.window or passage.window for passage in self.passages])
         found = Diagnosis(
             layers=layers,
             loss=float(self.loss.detach()),
@@ -175,11 +175,6 @@ class _Examination:
             self.ends.append(Ends.of(*passage.of_ends(found[place : place + len(each)])))
             place += len(each)
         self.few = [Few(passage, each, ROWS) for passage, each in zip(self.passages, self.ends, strict=True)]
-
-    def _truncated(self) -> tuple[dict[int, float], dict[int, float]]:
-        windows = [self.training.window or passage.window for passage in self.passages]
-        found = [again.again(few, window) for few, window in zip(self.few, windows, strict=True)]
-        return again.compared([each for each in found if each is not None])
 
     def _layers(self, number: int, moved: list[Transport]) -> list[LayerDiagnosis]:
         passage = self.passages[number]
