@@ -79,6 +79,20 @@ def test_rows_that_no_gradient_reaches_say_nothing_of_clipping():
     assert found.clipping == {}
 
 
+def test_a_loss_without_any_gradient_is_a_fault():
+    mask = torch.zeros(20, 4, 1)
+    found = elman.diagnose(elman.GRU(3, 8), torch.randn(20, 4, 3), lambda output: (output[0] * mask).sum())
+    assert found.findings[0].evidence == "The loss is 0.000, and its gradient is exactly zero at every weight."
+    assert "mask" in found.findings[0].remedy
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    layer, other = elman.GRU(3, 8), elman.GRU(3, 8)
+    optimizer = torch.optim.Adam(other.parameters())
+    with pytest.raises(UsageError, match="the optimizer holds no parameter of this module"):
+        elman.diagnose(layer, torch.randn(20, 4, 3), every, optimizer=optimizer)
+
+
 def test_an_optimizer_that_evaluates_the_loss_itself_is_refused():
     module = elman.RNN(3, 4)
     optimizer = torch.optim.LBFGS(module.parameters())
@@ -297,6 +311,7 @@ def frozen():
     [
         (nn.TransformerEncoderLayer(4, 2, 8), torch.randn(5, 1, 4), torch.sum, "has no recurrent layer to look into"),
         (elman.GRU(3, 4), torch.randn(2, 1, 3), last, "the batch has 2 time steps"),
+        (elman.GRU(3, 4), torch.randn(9, 0, 3), last, "the batch has no rows"),
         (frozen(), torch.randn(9, 1, 3), last, "are frozen"),
         (elman.GRU(3, 4), torch.randn(9, 1, 3), lambda output: output[0], "the loss must be one number, got a tensor"),
         (elman.GRU(3, 4), torch.randn(9, 1, 3), lambda output: 1.0, "the loss must be one number, got float"),

@@ -299,6 +299,8 @@ def _long_enough(found: list[Passage], module: nn.Module) -> list[Passage]:
             f"no recurrent layer of {kind} was run on this batch with its gradient; check that forward uses them, and "
             "not under torch.no_grad()"
         )
+    if not all(passage.batch for passage in found):
+        raise UsageError("the batch has no rows; give at least one sequence")
     longest = max(passage.steps for passage in found)
     if longest < LEAST_STEPS:
         raise UsageError(

@@ -190,6 +190,11 @@ def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter
             copies[parameter] = nn.Parameter(parameter.detach().clone())
             copies[parameter].grad = gradients.get(parameter)
         groups.append({**group, "params": [copies[parameter] for parameter in group["params"]]})
+    if not copies.keys() & gradients.keys():
+        raise UsageError(
+            "the optimizer holds no parameter of this module that the loss reaches, so that it would never learn; give "
+            "the one that was made with module.parameters(), after the module was"
+        )
     twin = type(optimizer)(groups)  # type: ignore[call-arg]
     for parameter, own in copies.items():
         twin.state[own] = {name: _copied(value) for name, value in optimizer.state.get(parameter, {}).items()}
