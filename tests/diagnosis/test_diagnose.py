@@ -64,6 +64,35 @@ def test_a_layer_that_no_gradient_reaches_is_told(kind):
     assert ".detach()" in finding.remedy
 
 
+def test_rows_that_no_gradient_reaches_say_nothing_of_clipping():
+    class Idle(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.out = elman.GRU(3, 8), nn.Linear(3, 1)
+
+        def forward(self, x):
+            self.layer(x)
+            return self.out(x)
+
+    found = elman.diagnose(Idle(), torch.randn(20, 4, 3), lambda output: output.square().mean())
+    assert found.gradient_norm > 0
+    assert found.clipping == {}
+
+
+def test_a_loss_without_any_gradient_is_a_fault():
+    mask = torch.zeros(20, 4, 1)
+    found = elman.diagnose(elman.GRU(3, 8), torch.randn(20, 4, 3), lambda output: (output[0] * mask).sum())
+    assert found.findings[0].evidence == "The loss is 0.000, and its gradient is exactly zero at every weight."
+    assert "mask" in found.findings[0].remedy
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    layer, other = elman.GRU(3, 8), elman.GRU(3, 8)
+    optimizer = torch.optim.Adam(other.parameters())
+    with pytest.raises(UsageError, match="the optimizer holds no parameter of this module"):
+        elman.diagnose(layer, torch.randn(20, 4, 3), every, optimizer=optimizer)
+
+
 def test_an_optimizer_that_evaluates_the_loss_itself_is_refused():
     module = elman.RNN(3, 4)
     optimizer = torch.optim.LBFGS(module.parameters())
@@ -253,6 +282,26 @@ def test_growth_out_of_the_finite_numbers_is_an_explosion():
     assert found.layers[0].lyapunov_exponent == pytest.approx(math.log(1.5), abs=0.01)
 
 
+def test_a_gradient_beyond_the_squares_of_float32_has_a_norm():
+    """As in a stack of layers that each blow it up: 1e25 is finite, its square is not."""
+    layer, x = rectified(1.0, 20)
+    found = elman.diagnose(layer, x, lambda output: output[0].mean() * 1e25)
+    gradients = torch.autograd.grad(layer(x)[0].mean(), layer.parameters())
+    expected = 1e25 * math.sqrt(sum(float(g.square().sum()) for g in gradients))
+    assert found.non_finite is None
+    assert found.gradient_norm == pytest.approx(expected, rel=1e-4)
+    assert found.clipping
+
+
+def test_what_not_a_number_hides_is_unknown():
+    layer, x = elman.GRU(3, 6), torch.randn(20, 1, 3)
+    x[4] = math.nan
+    found = elman.diagnose(layer, x, last)
+    numbers = (found.layers[0].lyapunov_exponent, found.layers[0].horizon, found.layers[0].decay_per_step)
+    assert all(map(math.isnan, numbers))
+    assert "nan" not in str(found)
+
+
 def frozen():
     return elman.GRU(3, 4).requires_grad_(requires_grad=False)
 
@@ -262,6 +311,7 @@ def frozen():
     [
         (nn.TransformerEncoderLayer(4, 2, 8), torch.randn(5, 1, 4), torch.sum, "has no recurrent layer to look into"),
         (elman.GRU(3, 4), torch.randn(2, 1, 3), last, "the batch has 2 time steps"),
+        (elman.GRU(3, 4), torch.randn(9, 0, 3), last, "the batch has no rows"),
         (frozen(), torch.randn(9, 1, 3), last, "are frozen"),
         (elman.GRU(3, 4), torch.randn(9, 1, 3), lambda output: output[0], "the loss must be one number, got a tensor"),
         (elman.GRU(3, 4), torch.randn(9, 1, 3), lambda output: 1.0, "the loss must be one number, got float"),

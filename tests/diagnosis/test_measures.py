@@ -88,6 +88,35 @@ def test_gradients_are_autograds(backend):
     assert single.gradient_norm_by_lag == pytest.approx(single.gradient_norm[::-1], rel=1e-5)
 
 
+def test_gradients_by_lag_are_those_of_the_last_step_that_each_direction_reads():
+    layer, x = elman.LSTM(3, 5, 2, bidirectional=True), torch.randn(12, 2, 3)
+    found = elman.diagnose(layer, x, every).layers
+    output, _, states = layer(x, states=True)
+    loss = output.square() / output.numel()
+    last = loss[-1, :, :5].sum() + loss[0, :, 5:].sum()
+    last.backward()
+    squares = sum(states.gradient(name).square().sum((2, 3)) for name in ("h", "c"))
+    for number, by_time in enumerate(squares.sqrt()):
+        by_lag = by_time if number % 2 else by_time.flip(0)
+        assert found[number].gradient_norm_by_lag == pytest.approx(by_lag.tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_rows_that_are_a_little_longer_go_on_behind_the_steps_that_are_looked_at(bidirectional):
+    """Of rows of 20 and 19 steps 19 are looked at, with the state that the twentieth left to the reverse direction."""
+    layer, x = elman.GRU(3, 5, bidirectional=bidirectional), torch.randn(20, 2, 3)
+    lengths, whole = torch.tensor([20, 19]), torch.tensor([19, 19])
+    given = torch.zeros(1 + bidirectional, 2, 5)
+    if bidirectional:
+        with torch.no_grad():
+            given[1, 0] = layer(x[19:, :1])[1][1, 0]
+    long = elman.diagnose(layer, {"input": x, "lengths": lengths}, every).layers
+    cut = elman.diagnose(layer, {"input": x, "lengths": whole, "hx": given}, every).layers
+    for one, other in zip(long, cut, strict=True):
+        assert one.input_by_lag == pytest.approx(other.input_by_lag, rel=1e-4)
+        assert one.lyapunov_exponent == pytest.approx(other.lyapunov_exponent, rel=1e-4)
+
+
 def test_the_result_does_not_depend_on_the_backend():
     module, x = nn.LSTM(3, 12, 2), torch.randn(30, 4, 3)
     found = []
@@ -104,6 +133,24 @@ def test_truncated_gradients_are_those_of_truncated_training():
     whole, cut = gradient(layer, x, 24), gradient(layer, x, 6)
     assert found.truncation[6] == pytest.approx(float(torch.cosine_similarity(whole, cut, dim=0)), abs=1e-4)
     assert found.kept[6] == pytest.approx(float(whole @ cut / (whole @ whole)), abs=1e-4)
+
+
+def test_a_window_is_the_same_for_layers_that_run_over_different_lengths():
+    """A layer that is called twice, over 24 and over 16 steps, truncated to 6 each time."""
+    layer, long, short = elman.GRU(3, 6), torch.randn(24, 2, 3), torch.randn(16, 2, 3)
+
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, long, short):
+            return self.layer(long), self.layer(short)
+
+    found = elman.diagnose(Twice(), (long, short), lambda outputs: every(outputs[0]) + every(outputs[1]))
+    whole, cut = (torch.cat([gradient(layer, long, steps), gradient(layer, short, steps)]) for steps in (24, 6))
+    assert list(found.truncation) == [6]
+    assert found.truncation[6] == pytest.approx(float(torch.cosine_similarity(whole, cut, dim=0)), abs=1e-4)
 
 
 def gradient(layer, x, window):

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from elman import engine
-from elman.diagnosis import again, flow, nonfinite, update
+from elman.diagnosis import again, flow, gates, nonfinite, update
+from elman.diagnosis.few import Few
 from elman.diagnosis.findings import findings
 from elman.diagnosis.flow import Ends
-from elman.diagnosis.gates import gates
 from elman.diagnosis.passage import Passage, passages
 from elman.diagnosis.result import Diagnosis, LayerDiagnosis
-from elman.diagnosis.sample import sample, stretch
+from elman.diagnosis.sample import Stretch, sample, stretch
 from elman.diagnosis.spectrum import spectrum
-from elman.diagnosis.transport import transport
+from elman.diagnosis.transport import Transport, transport
 from elman.diagnosis.untouched import untouched
 from elman.diagnosis.watch import Layers, recurrent, running, watched
 from elman.engine.choice import forced
@@ -145,8 +145,9 @@ class _Examination:
         """Everything, with the findings."""
         training, norms = self.training, update.norms(self.gradients)
         norm = math.hypot(*(each for each in norms if each is not None))
-        layers = [layer for number in range(len(self.passages)) for layer in self._layers(number)]
-        cosines, kept = again.compared(self.again)
+        moved = [transport(few, self.generator) for few in self.few]
+        layers = [layer for number, each in enumerate(moved) for layer in self._layers(number, each)]
+        cosines, kept = again.truncated(self.few, [training.window or passage.window for passage in self.passages])
         found = Diagnosis(
             layers=layers,
             loss=float(self.loss.detach()),
@@ -173,27 +174,20 @@ class _Examination:
         for passage, each in zip(self.passages, ends, strict=True):
             self.ends.append(Ends.of(*passage.of_ends(found[place : place + len(each)])))
             place += len(each)
-        self.again = [
-            again.again(passage, each, stretch(passage, 0, ROWS), self.training.window or passage.window)
-            for passage, each in zip(self.passages, self.ends, strict=True)
+        self.few = [Few(passage, each, ROWS) for passage, each in zip(self.passages, self.ends, strict=True)]
+
+    def _layers(self, number: int, moved: list[Transport]) -> list[LayerDiagnosis]:
+        passage = self.passages[number]
+        stretches = [stretch(passage, direction, gates.ROWS) for direction in range(passage.directions)]
+        return [
+            self._layer(number, layer, moved[layer], stretches[layer % passage.directions])
+            for layer in range(passage.depths)
         ]
 
-    def _by_lag(self, number: int, layer: int) -> list[float]:
-        """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient."""
-        if not self.again[number].last:
-            return flow.by_lag(self.whole[number][layer])
-        few = flow.by_lag(self.again[number].last[layer])
-        scale = math.sqrt(self.passages[number].batch / min(ROWS, self.passages[number].batch))
-        return [norm * scale for norm in few]
-
-    def _layers(self, number: int) -> list[LayerDiagnosis]:
-        passage = self.passages[number]
-        return [self._layer(number, passage, layer) for layer in range(passage.depths)]
-
-    def _layer(self, number: int, passage: Passage, layer: int) -> LayerDiagnosis:
-        some = sample(passage, layer, stretch(passage, layer, ROWS))
-        moved = transport(some, self.generator)
-        norms, lags = self.whole[number][layer], self._by_lag(number, layer)
+    def _layer(self, number: int, layer: int, moved: Transport, where: Stretch) -> LayerDiagnosis:
+        passage, norms = self.passages[number], self.whole[number][layer]
+        seen = sample(passage, layer, where, gates.looked_at(where.steps, len(where.rows)))
+        lags = self._by_lag(number, norms, moved.last)
         rate, error = flow.decay(lags)
         if math.isnan(rate):  # a loss that is zero or not finite cannot be followed; the Jacobians can
             rate = math.exp(min(moved.lyapunov_exponent, 700.0))
@@ -210,11 +204,19 @@ class _Examination:
             horizon=moved.horizon,
             input_by_lag=moved.input_by_lag,
             lyapunov_exponent=moved.lyapunov_exponent,
-            spectrum=spectrum(some, self.generator),
-            gates=gates(passage, layer),
+            spectrum=spectrum(seen, self.generator),
+            gates=gates.gates(seen),
             needed_lag=self._needed(number),
             row_norms=norms.square().sum(0).sqrt().tolist(),
         )
+
+    def _by_lag(self, number: int, whole: Tensor, last: Tensor) -> list[float]:
+        """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient."""
+        passage = self.passages[number]
+        if len(self.ends[number].steps) <= 1 and passage.window is None:
+            return flow.by_lag(whole)
+        scale = math.sqrt(passage.batch / last.shape[1])
+        return [norm * scale for norm in flow.by_lag(last)]
 
     def _needed(self, number: int) -> int:
         """How many steps lie at most between a step and the next one that the loss touches."""
@@ -297,6 +299,8 @@ def _long_enough(found: list[Passage], module: nn.Module) -> list[Passage]:
             f"no recurrent layer of {kind} was run on this batch with its gradient; check that forward uses them, and "
             "not under torch.no_grad()"
         )
+    if not all(passage.batch for passage in found):
+        raise UsageError("the batch has no rows; give at least one sequence")
     longest = max(passage.steps for passage in found)
     if longest < LEAST_STEPS:
         raise UsageError(

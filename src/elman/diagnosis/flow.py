@@ -81,24 +81,6 @@ def _norms(values: Tensor) -> Tensor:
     return torch.cat([torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in pieces])
 
 
-def last_step_only(passage: Passage, ends: Ends) -> Tensor:
-    """The gradient at the output (T, B, D*P) with the loss of each row's last step alone, in the order of reading.
-
-    Where the loss uses the final state, that is the last step, with whatever reads the last output.
-    """
-    width = ends.output.shape[-1] // passage.directions
-    masked = []
-    for direction in range(passage.directions):
-        part = passage.in_reading_order(ends.output[..., direction * width : (direction + 1) * width], direction)
-        time = torch.arange(len(part), device=part.device)[:, None]
-        last = (part.ne(0).any(-1) * (time + 1)).amax(0) - 1
-        if ends.uses_final:
-            length = passage.lengths if passage.lengths is not None else torch.tensor(passage.steps)
-            last = (length - 1).to(part.device).expand(passage.batch)
-        masked.append(passage.in_reading_order(part * (time == last).unsqueeze(-1), direction))
-    return masked[0] if len(masked) == 1 else torch.cat(masked, -1)
-
-
 def by_lag(norms: Tensor) -> list[float]:
     """The norm over the batch by lag from each row's last step that has a gradient; norms (T, B) in reading order.
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from elman.cells import Cell
-from elman.diagnosis.passage import Passage
-from elman.diagnosis.sample import sample, stretch
+from elman.diagnosis.sample import Sample
 
 SAMPLES, ROWS = 256, 16
 BINS = 20
@@ -69,47 +70,53 @@ LIMITS: dict[str, tuple[float, float, tuple[float, float] | None]] = {
 """For each nonlinearity its lower and upper limit, and its range."""
 
 
-def gates(passage: Passage, layer: int) -> list[Gate]:
-    """Look at a layer in at most ROWS rows, at about SAMPLES steps and rows."""
-    where = stretch(passage, layer, ROWS)
-    rows = len(where.rows)
-    times = torch.arange(0, where.steps, max(1, -(-where.steps * rows // SAMPLES)))
-    seen = sample(passage, layer, where, times)
-    projected = seen.cell.project(seen.inputs, seen.weights).flatten(0, 1)
-    before = tuple(tensor.flatten(0, 1) for tensor in seen.before)
-    with torch.no_grad(), _Names(seen.cell, projected, before) as names:
-        seen.cell.step(projected, before, seen.weights)
-    shape = (len(times), rows)
-    return [_gate(name, function, values.unflatten(0, shape), times.tolist()) for name, function, values in names.seen]
+def looked_at(steps: int, rows: int) -> Tensor:
+    """The steps of so many that make about SAMPLES steps and rows."""
+    return torch.arange(0, steps, max(1, -(-steps * rows // SAMPLES)))
 
 
-def _gate(name: str, function: str, values: Tensor, times: list[int]) -> Gate:
-    """Values (times, rows, units)."""
+def gates(sample: Sample) -> list[Gate]:
+    """What the nonlinearities of a layer do at the steps and rows of a sample."""
+    projected = sample.projected.flatten(0, 1)
+    before = tuple(tensor.flatten(0, 1) for tensor in sample.before)
+    with torch.no_grad(), _Names(sample.cell, projected, before) as names:
+        sample.cell.step(projected, before, sample.weights)
+    shape, steps = sample.projected.shape[:2], sample.steps.tolist()
+    return [
+        _gate(name, function, values.float().unflatten(0, shape).numpy(force=True), steps)
+        for name, function, values in names.seen
+    ]
+
+
+def _gate(name: str, function: str, values: NDArray[np.float32], times: list[int]) -> Gate:
+    """Values (times, rows, units); by NumPy, which compares ten times as fast as torch."""
     least, most, span = LIMITS[function]
     low, high = values <= least, values >= most
-    either = (low | high).float()
-    known = values.float().flatten() if bool(values.sum().isfinite()) else values[values.isfinite()].float()
-    edges = span or (0.0, max(float(known.max()) if len(known) else 0.0, 1e-6))
-    bins = ((known - edges[0]) * (BINS / (edges[1] - edges[0]))).int().clamp(0, BINS - 1)
-    counts = bins.bincount(minlength=BINS)  # five times faster than histc
+    either = (low | high).astype(np.float32)
+    finite = np.isfinite(values)
+    known = values.ravel() if finite.all() else values[finite]
+    edges = span or (0.0, max(float(known.max(initial=0.0)), 1e-6))
+    bins = ((known - edges[0]) * (BINS / (edges[1] - edges[0]))).astype(np.int32)
+    counts = np.bincount(bins, minlength=BINS + 1)
+    counts[BINS - 1] += counts[BINS]  # the upper edge belongs to the last bin
     return Gate(
         name=name,
         function=function,
         low=_share(low),
         high=_share(high),
         shut=_share(values < 1 / SHUT),
-        dead=_share(low.all(0).all(0)),
+        dead=_share(np.asarray(low.all((0, 1)))),
         times=times,
         by_time=either.mean((1, 2)).tolist(),
         by_unit=either.mean((0, 1)).tolist(),
         edges=edges,
-        histogram=(counts / max(len(known), 1)).tolist(),
+        histogram=(counts[:BINS] / max(len(known), 1)).tolist(),
     )
 
 
-def _share(of: Tensor) -> float:
+def _share(of: NDArray[np.bool_]) -> float:
     """How many of so many are true."""
-    return int(of.count_nonzero()) / max(of.numel(), 1)
+    return int(np.count_nonzero(of)) / max(of.size, 1)
 
 
 class _Names(TorchFunctionMode):

@@ -11,51 +11,56 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.diagnosis.passage import Passage
-from elman.engine import Call
-from elman.engine.record import Record
 from elman.types import State
 
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """Where rows of one length lie in a passage, without a reset inside: (row, first step), and the steps of each."""
+    """Where rows of one length lie in a passage, without a reset inside, as one direction reads them.
+
+    Attributes:
+        rows: (R,).
+        first: (R,), the time of the step that is read first.
+        steps: of each.
+        sign: 1, or -1 in reverse.
+        given: (R,), whether they begin with the state that the row was given.
+        carried: (R,), whether with that after the step before; else with zeros.
+        ended: (R,), whether the last step is the last one of the row.
+
+    """
 
     rows: Tensor
-    starts: Tensor
+    first: Tensor
     steps: int
+    sign: int
+    given: Tensor
+    carried: Tensor
+    ended: Tensor
 
-    def of(self, values: Tensor, times: Tensor | None = None) -> Tensor:
-        """(steps, R, ...) out of values (T, B, ...): all steps of the stretch, or those at `times`."""
-        time = self.starts + (torch.arange(self.steps) if times is None else times)[:, None]
-        return values[time.clamp(min=0).to(values.device), self.rows.to(values.device)]
+    def of(self, values: Tensor, steps: Tensor | None = None) -> Tensor:
+        """(steps, R, ...) out of values (T, B, ...): all steps in the order of reading, or some of them."""
+        time = self.first + self.sign * (torch.arange(self.steps) if steps is None else steps)[:, None]
+        return values[time.clamp(0, len(values) - 1).to(values.device), self.rows.to(values.device)]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Rows of one layer in one direction.
+    """Rows of one layer in one direction, at least in float32.
 
     Attributes:
         cell: the time step.
         weights: of the layer, detached.
-        inputs: (T, R, I).
+        steps: (T,), of the stretch.
+        projected: the projected input, (T, R, ·).
         before: the state before each step, tensors (T, R, ·).
 
     """
 
     cell: Cell
     weights: Weights
-    inputs: Tensor
+    steps: Tensor
+    projected: Tensor
     before: State
-
-    def call(self, inputs: Tensor, record: Record | None = None) -> Call:
-        """The engine's call that takes the rows through the layer once more, from these inputs."""
-        state = tuple(tensor[:1] for tensor in self.before)
-        return Call(self.cell, (self.weights,), inputs, state, record=record)
-
-    def to(self, dtype: torch.dtype) -> "Sample":
-        """The same in another precision."""
-        weights = detached(self.weights, dtype)
-        return Sample(self.cell, weights, self.inputs.to(dtype), tuple(tensor.to(dtype) for tensor in self.before))
 
 
 def detached(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
@@ -64,33 +69,52 @@ def detached(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
     return type(weights)(*found)  # type: ignore[arg-type]
 
 
-def stretch(passage: Passage, layer: int, rows: int) -> Stretch:
-    """The longest stretches of at most `rows` rows, evenly chosen among those of about the greatest length."""
+def stretch(passage: Passage, direction: int, rows: int) -> Stretch:
+    """The longest stretches of at most `rows` rows, evenly chosen among those of about the greatest length.
+
+    Both directions get the same.
+    """
     found = sorted(_stretches(passage), key=lambda s: s[1] - s[2])
     longest = found[0][2] - found[0][1]
     long = [each for each in found if 10 * (each[2] - each[1]) >= 9 * longest]
     chosen = [long[i * len(long) // min(rows, len(long))] for i in range(min(rows, len(long)))]
-    if layer % passage.directions:
-        ends = passage.lengths if passage.lengths is not None else torch.full((passage.batch,), passage.steps)
-        chosen = [(row, int(ends[row]) - stop, int(ends[row]) - start) for row, start, stop in chosen]
     steps = min(stop - start for _, start, stop in chosen)
-    return Stretch(torch.tensor([row for row, *_ in chosen]), torch.tensor([start for _, start, _ in chosen]), steps)
+    places = []
+    for row, start, _ in chosen:
+        length = passage.steps if passage.lengths is None else int(passage.lengths[row])
+        # A step that begins a segment is where a forward direction begins anew, and behind where a reverse one does.
+        bounds = start, start + steps
+        begin, end = bounds[::-1] if direction else bounds
+        anew = passage.reset is not None and begin < length and bool(passage.reset[begin, row])
+        own = begin in (0, length)
+        places.append((row, begin - direction, own and not anew, not own and not anew, end in (0, length)))
+    read, first, given, carried, ended = (torch.tensor(each) for each in zip(*places, strict=True))
+    return Stretch(read, first, steps, -1 if direction else 1, given, carried, ended)
 
 
-def sample(passage: Passage, layer: int, where: Stretch, times: Tensor | None = None) -> Sample:
-    """The sample of a layer there, with the states of the passage; of `times`, where not all steps are wanted."""
-    chosen = torch.arange(where.steps) if times is None else times
-    before = []
-    begins = passage.given[layer // passage.directions]
-    for given, states in zip(begins, passage.states[layer], strict=True):
-        taken = where.of(passage.in_reading_order(states, layer), chosen - 1)
-        if chosen[0] == 0:
-            fresh = ((where.starts > 0) | _begins_anew(passage, where))[:, None].to(taken.device)
-            taken[0] = given[layer % passage.directions][where.rows.to(given.device)].masked_fill(fresh, 0)
-        before.append(taken)
-    inputs = passage.input if layer < passage.directions else _below(passage, layer)
-    read = where.of(passage.in_reading_order(inputs, layer), chosen)
-    return Sample(passage.cell, detached(passage.weights_of(layer)), read, tuple(before))
+def beginning(passage: Passage, layer: int, where: Stretch) -> State:
+    """The state (R, ·) of a layer with which the rows begin."""
+    depth, direction = divmod(layer, passage.directions)
+    found = []
+    for given, states in zip(passage.given[depth], passage.states[layer], strict=True):
+        own = given[direction][where.rows.to(given.device)]
+        kept, carried = (mask[:, None].to(own.device) for mask in (where.given, where.carried))
+        before = where.of(states, torch.tensor([-1]))[0]
+        found.append(torch.where(carried, before, own.masked_fill(~kept, 0)))
+    return tuple(found)
+
+
+def sample(passage: Passage, layer: int, where: Stretch, steps: Tensor) -> Sample:
+    """The sample of a layer at some steps there, with the states of the passage."""
+    before = [where.of(states, steps - 1) for states in passage.states[layer]]
+    if steps[0] == 0:
+        for tensor, own in zip(before, beginning(passage, layer, where), strict=True):
+            tensor[0] = own
+    inputs = where.of(passage.input if layer < passage.directions else _below(passage, layer), steps)
+    dtype = torch.promote_types(inputs.dtype, torch.float32)
+    weights = detached(passage.weights_of(layer), dtype)
+    projected = passage.cell.project(inputs.to(dtype), weights)
+    return Sample(passage.cell, weights, steps, projected, tuple(tensor.to(dtype) for tensor in before))
 
 
 def _below(passage: Passage, layer: int) -> Tensor:
@@ -98,13 +122,6 @@ def _below(passage: Passage, layer: int) -> Tensor:
     first = (layer // passage.directions - 1) * passage.directions
     output = torch.cat([state[0] for state in passage.states[first : first + passage.directions]], -1)
     return output + _below(passage, first) if passage.residual and first > 0 else output
-
-
-def _begins_anew(passage: Passage, where: Stretch) -> Tensor:
-    """(R,): whether the first step of all is a reset."""
-    if passage.reset is None:
-        return torch.zeros(len(where.rows), dtype=torch.bool)
-    return passage.reset[0].cpu()[where.rows]
 
 
 def _stretches(passage: Passage) -> list[tuple[int, int, int]]:

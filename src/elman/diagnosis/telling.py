@@ -72,7 +72,7 @@ def _row(layer: LayerDiagnosis) -> tuple[str, ...]:
         f"{_number(layer.decay_per_step)} ± {_number(layer.decay_uncertainty)}",
         _steps(layer.half_life),
         f"beyond {layer.steps - 1}" if layer.horizon == math.inf else _steps(layer.horizon),
-        f"{layer.lyapunov_exponent:+.3f}",
+        "unknown" if math.isnan(layer.lyapunov_exponent) else f"{layer.lyapunov_exponent:+.3f}",
         f"up to {_number(max(leading, default=math.nan))}",
         ", ".join(f"{name} {share:.0%}" for name, share in layer.saturation.items()),
     )

@@ -1,6 +1,8 @@
-"""How a small change travels through the steps of one layer: how far an input reaches, and at what rate it grows.
+"""What goes back from the last step of a few rows: the loss of that step alone, and random vectors.
 
-It sends a random vector backwards from the last output through the Jacobians of all steps, on a few rows.
+The rows are taken through the stack once more, with a copy of them for each thing that is sent back: for every
+direction a random vector from its last output, through one layer, and the loss gradient through all. So one call for
+each depth, and one back, brings how far an input reaches, the Lyapunov exponent, and the gradient by lag.
 """
 
 import math
@@ -9,19 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from elman import engine
+from elman.diagnosis.few import Few
 from elman.diagnosis.flow import state_norms
-from elman.diagnosis.sample import Sample
+from elman.diagnosis.sample import detached
+from elman.engine import Call
 from elman.engine.record import Record
 
 REACHED = 0.01
 """The horizon ends where an input moves the output by less than this part of what the closest input does."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transport:
-    """What was measured.
+    """What was measured of one layer in one direction.
 
     Attributes:
         input_by_lag: |v dy_t/dx_(t-k)| for k = 0, 1, ...: for a random v the root of its mean square is the Frobenius
@@ -29,46 +34,93 @@ class Transport:
         horizon: the lag from which on that is less than REACHED of its value at lag 0; infinite if it never is.
         lyapunov_exponent: the mean growth of the logarithm of the state's gradient for each step back, after a quarter
             of the steps, in which a random vector turns into the leading direction.
+        last: (T, R) in the order of reading, the norm of the gradient at the states with the loss of each row's last
+            step alone.
 
     """
 
     input_by_lag: list[float]
     horizon: float
     lyapunov_exponent: float
+    last: Tensor
 
 
-def transport(sample: Sample, generator: torch.Generator) -> Transport:
-    """Measure it on a sample. The random vectors come from `generator`."""
-    found = _travelled(sample, torch.promote_types(sample.inputs.dtype, torch.float32), generator)
-    if not math.isfinite(found.lyapunov_exponent):  # the states may have left float32
-        found = _travelled(sample, torch.float64, generator)
+def transport(few: Few, generator: torch.Generator) -> list[Transport]:
+    """Measure it on a few rows, by layer. The random vectors come from `generator`."""
+    found = _travelled(few, torch.promote_types(few.input.dtype, torch.float32), generator)
+    if not all(math.isfinite(each.lyapunov_exponent) for each in found):  # the states may have left float32
+        found = _travelled(few, torch.float64, generator)
     return found
 
 
-def _travelled(sample: Sample, dtype: torch.dtype, generator: torch.Generator) -> Transport:
-    record, precise = Record(), sample.to(dtype)
-    inputs = precise.inputs.detach().requires_grad_()
-    output, _ = engine.run(precise.call(inputs, record))
-    vector = torch.randn(output[-1].shape, generator=generator).to(output)
-    (moved,) = torch.autograd.grad(output[-1], inputs, vector)
+def _travelled(few: Few, dtype: torch.dtype, generator: torch.Generator) -> list[Transport]:
+    passage, copies = few.passage, few.passage.directions + 1
+    value, there = few.input.to(dtype).repeat(1, copies, 1), []
+    for depth, (weights, given) in enumerate(zip(passage.weights, few.first, strict=True)):
+        read, record = value.detach().requires_grad_(), Record()
+        state = tuple(tensor.to(dtype).repeat(1, copies, 1) for tensor in given)
+        call = Call(passage.cell, tuple(detached(each, dtype) for each in weights), read, state, record=record)
+        output, final = engine.run(call)
+        value = output + read if passage.residual and depth > 0 else output
+        there.append((read, record, output, final, _vectors(output, passage.directions, generator)))
+    found: list[Transport] = []
+    at_output = few.last_step_only().to(dtype)
+    for depth in reversed(range(len(there))):
+        read, record, output, final, vectors = there[depth]
+        at_final = [F.pad(each.to(dtype), (0, 0, vectors.shape[1], 0)) for each in few.at_final[depth]]
+        (moved,) = torch.autograd.grad((output, *final), read, (torch.cat([vectors, at_output], 1), *at_final))
+        own = moved[:, vectors.shape[1] :]
+        at_output = own + at_output if passage.residual and depth > 0 else own
+        found = _seen(moved, record, passage.directions) + found
+    return found
+
+
+def _vectors(output: Tensor, directions: int, generator: torch.Generator) -> Tensor:
+    """(T, D*R, D*P): in the rows of each direction a random vector at the output that it reads last."""
+    rows, width = output.shape[1] // (directions + 1), output.shape[2] // directions
+    vectors = output.new_zeros(len(output), directions, rows, directions, width)
+    for direction in range(directions):
+        vector = torch.randn(rows, width, generator=generator)
+        vectors[0 if direction else -1, direction, :, direction] = vector.to(output)
+    return vectors.view(len(output), directions * rows, -1)
+
+
+def _seen(moved: Tensor, record: Record, directions: int) -> list[Transport]:
+    """What came to the inputs (T, (D+1)*R, I) and to the states of a layer, by direction."""
     assert record.gradients is not None
-    by_lag = torch.linalg.vector_norm(moved, dim=(1, 2), dtype=torch.float64).flip(0).tolist()
-    smallest = torch.finfo(dtype).tiny * 1e5
-    return Transport(by_lag, horizon(by_lag), _growth(state_norms(record.gradients)[0].flip(0), smallest))
+    steps, copies, smallest = len(moved), directions + 1, torch.finfo(moved.dtype).tiny * 1e5
+    norms = state_norms(record.gradients).reshape(directions, steps, copies, -1)
+    inputs = torch.linalg.vector_norm(moved.reshape(steps, copies, -1), dim=2, dtype=torch.float64)
+    found = []
+    for direction in range(directions):
+        read, came = inputs[:, direction], norms[direction]
+        if direction:  # in the order of reading
+            read, came = read.flip(0), came.flip(0)
+        by_lag = read.flip(0).tolist()
+        growth = _growth(came[:, direction].flip(0), smallest)
+        found.append(Transport(by_lag, horizon(by_lag), growth, came[:, -1]))
+    return found
 
 
 def horizon(by_lag: list[float]) -> float:
     """The lag from which on all values are less than REACHED of the first; infinite if the last is not."""
     limit = REACHED * by_lag[0]
+    if math.isnan(limit):
+        return math.nan
     above = [lag for lag, value in enumerate(by_lag) if not value < limit]
     last = above[-1] if above else 0
     return math.inf if last == len(by_lag) - 1 else float(last + 1)
 
 
 def _growth(norms: Tensor, smallest: float) -> float:
-    """The mean growth of ln |gradient| per step of lag, over rows; norms (T, R) by lag."""
+    """The mean growth of ln |gradient| per step of lag, over rows; norms (T, R) by lag.
+
+    Minus infinity where nothing is left at once; not-a-number where that is what came back.
+    """
     rates = []
     for row in norms.numpy(force=True).T:
+        if np.isnan(row).any():
+            return math.nan
         known = np.flatnonzero((row > smallest) & (row < math.inf))
         last = int(known[-1]) if len(known) else 0
         first = min(max(1, last // 4), last - 1)

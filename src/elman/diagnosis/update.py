@@ -71,8 +71,12 @@ def ratios(named: Sequence[tuple[str, nn.Parameter]], gradients: Sequence[float 
 
 
 def _norms(tensors: list[Tensor]) -> list[float]:
-    """All at once, which is what torch's clipping does."""
-    return [float(norm) for norm in torch._foreach_norm(tensors)] if tensors else []  # noqa: SLF001
+    """All at once, which is what torch's clipping does; in float64 where float32 has no such squares."""
+    found = [float(norm) for norm in torch._foreach_norm(tensors)] if tensors else []  # noqa: SLF001
+    return [
+        float(torch.linalg.vector_norm(tensor, dtype=torch.float64)) if math.isinf(norm) else norm
+        for norm, tensor in zip(found, tensors, strict=True)
+    ]
 
 
 def thresholds(norms: Sequence[float]) -> dict[float, float]:
@@ -91,9 +95,12 @@ def _quantile(values: Sequence[float], share: float) -> float:
 
 
 def like_rows(norm: float, rows: Sequence[float]) -> list[float]:
-    """What the batch's gradient norm would be if all of its rows were like each one, by the norms of the rows."""
+    """What the batch's gradient norm would be if all of its rows were like each one, by the norms of the rows.
+
+    Nothing where these say nothing, as of a layer that no gradient reaches.
+    """
     typical = math.sqrt(sum(row * row for row in rows) / max(len(rows), 1))
-    return [norm * row / typical if typical else 0.0 for row in rows]
+    return [norm * row / typical for row in rows] if typical else []
 
 
 def plan(
@@ -183,6 +190,11 @@ def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter
             copies[parameter] = nn.Parameter(parameter.detach().clone())
             copies[parameter].grad = gradients.get(parameter)
         groups.append({**group, "params": [copies[parameter] for parameter in group["params"]]})
+    if not copies.keys() & gradients.keys():
+        raise UsageError(
+            "the optimizer holds no parameter of this module that the loss reaches, so that it would never learn; give "
+            "the one that was made with module.parameters(), after the module was"
+        )
     twin = type(optimizer)(groups)  # type: ignore[call-arg]
     for parameter, own in copies.items():
         twin.state[own] = {name: _copied(value) for name, value in optimizer.state.get(parameter, {}).items()}

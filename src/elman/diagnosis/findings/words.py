@@ -5,7 +5,7 @@ import math
 
 def factor(value: float) -> str:
     """0.9041 as 0.904, 1.2e-9 as 1.2e-09."""
-    return f"{value:.3f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.1e}"
+    return f"{value:.3f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
 
 
 def part(value: float) -> str:

@@ -1,0 +1,53 @@
+"""A few rows of a passage, as they went in at the bottom and as the loss came back, in the order of time.
+
+They can be taken through the whole stack once more. It does not know what for.
+"""
+
+import torch
+from torch import Tensor
+
+from elman.diagnosis.flow import Ends
+from elman.diagnosis.passage import Passage
+from elman.diagnosis.sample import Stretch, beginning, stretch
+from elman.types import State
+
+
+class Few:
+    """Rows of all layers of a passage.
+
+    Attributes:
+        passage: of which they are rows.
+        ends: the loss gradient at what the passage hands on.
+        where: the stretch in the order of time.
+        input: (T, R, I).
+        first: by depth the states that they begin with, tensors (D, R, ·).
+        at_output: the loss gradient at the output, (T, R, D*P).
+        at_final: by depth the loss gradient at the final states, tensors (D, R, ·); zeros where a stretch ends before.
+
+    """
+
+    def __init__(self, passage: Passage, ends: Ends, rows: int) -> None:
+        self.passage, self.ends = passage, ends
+        stretches = [stretch(passage, direction, rows) for direction in range(passage.directions)]
+        self.where: Stretch = stretches[0]
+        self.input, self.at_output = self.where.of(passage.input), self.where.of(ends.output)
+        self.first: list[State] = []
+        for depth in range(0, passage.depths, passage.directions):
+            states = [beginning(passage, depth + number, each) for number, each in enumerate(stretches)]
+            self.first.append(tuple(torch.stack(each) for each in zip(*states, strict=True)))
+        self.ended = torch.stack([each.ended for each in stretches]).to(self.input.device)
+        chosen = self.where.rows.to(self.input.device)
+        self.at_final = [tuple(tensor[:, chosen] * self.ended[..., None] for tensor in state) for state in ends.final]
+
+    def last_step_only(self) -> Tensor:
+        """`at_output` with the loss of each row's last step alone, in the order in which a direction reads.
+
+        Where the loss uses the final state, that is the last step, with whatever reads the last output.
+        """
+        steps, rows, directions = *self.at_output.shape[:2], self.passage.directions
+        values = self.at_output.reshape(steps, rows, directions, -1)
+        order = torch.arange(1, steps + 1, device=values.device)
+        read = torch.stack([order, order.flip(0)][:directions], 1)[:, None]
+        places = values.ne(0).any(-1) * read
+        last = self.ended.T * steps if self.ends.uses_final else places.amax(0)
+        return (values * (read == last)[..., None]).reshape(steps, rows, -1)
