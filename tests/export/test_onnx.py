@@ -79,6 +79,25 @@ def test_models_of_every_topology_answer_as_the_network_does(any_run):
     assert max(trial.difference for trial in trials) < CLOSE
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "sizes"), [("sounds", (1, 200, 279, 280, 281, 2000)), ("images of any width", (1, 2, 9))]
+)
+@torch.no_grad()
+def test_models_take_less_than_the_exporter_was_shown(kind, sizes, make_run):
+    (model,) = exporter_of(make_run(kind)).models()
+    (run,) = runtime.runners({"model": to_onnx(model, {"elman": "0"})}).values()
+    first, second = model.inputs
+    (axis,) = first.sizes
+    for size in sizes:
+        shape = [{"batch": 3, axis: size}.get(each, each) for each in first.axes]
+        given = torch.randint(0, 256, shape).to(torch.uint8) if first.type == torch.uint8 else torch.randn(shape)
+        extents = torch.tensor([size, 1, (size + 1) // 2])
+        for found, expected in zip(run(given, extents), model.module(given, extents), strict=True):
+            assert difference(found, expected) < CLOSE
+    assert second.axes == ("batch",)
+
+
 class Layer(torch.nn.Module):
     def __init__(self, stack):
         super().__init__()
