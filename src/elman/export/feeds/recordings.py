@@ -141,10 +141,16 @@ class RecordingFeed(Feed):
     def own(self, batch: Batch, shown: list[Tensor]) -> tuple[Any, list[tuple[Tensor, Tensor]]]:
         """The frames as they were shown, rounded: so it does not matter to which side a score in the middle goes."""
         frames, steps = shown
-        expected, counts = self._heard(batch.inputs)
+        expected, counts = self.heard(batch.inputs)
         size = expected.shape[1]
         own = RecordingBatch(rounded(frames[:, :size]).transpose(0, 1), counts)
         return own, [(frames[:, :size], expected), (steps, batch.lengths)]
+
+    def heard(self, batch: SampleBatch) -> tuple[Tensor, Tensor]:
+        """What the run itself hears: z-scores (B, T, C), zeros beyond a row's end, and frames of each row."""
+        rows = zip(batch.samples, batch.counts.tolist(), strict=True)
+        found = [self.read.scores(samples[:count]) for samples, count in rows]
+        return nn.utils.rnn.pad_sequence(found, batch_first=True), torch.tensor([len(scores) for scores in found])
 
     def beside(self) -> list[Model]:
         """What makes frames of samples: a step takes frames."""
@@ -154,7 +160,7 @@ class RecordingFeed(Feed):
     def trials(self, runners: Mapping[str, Runner], batch: Batch) -> Iterator[Trial]:
         """Set the frames beside the filter bank's."""
         frames, found = runners["frames"](*self.tensors(batch))
-        expected, counts = self._heard(batch.inputs)
+        expected, counts = self.heard(batch.inputs)
         apart = difference(frames[:, : expected.shape[1]], expected), difference(found, counts)
         yield Trial("frames", len(expected), expected.shape[1], max(apart))
 
@@ -182,12 +188,6 @@ class RecordingFeed(Feed):
         """The file, if it is still there."""
         path = column.path(value)
         return str(path) if path.exists() else None
-
-    def _heard(self, batch: SampleBatch) -> tuple[Tensor, Tensor]:
-        """What the run itself hears: z-scores (B, T, C), zeros beyond a row's end, and frames of each row."""
-        rows = zip(batch.samples, batch.counts.tolist(), strict=True)
-        found = [self.read.scores(samples[:count]) for samples, count in rows]
-        return nn.utils.rnn.pad_sequence(found, batch_first=True), torch.tensor([len(scores) for scores in found])
 
 
 def rounded(scores: Tensor) -> Tensor:
