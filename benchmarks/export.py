@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from elman.export import export, runtime
+from elman.export.answering import Answering
 from elman.export.export import exporter_of
 from elman.export.feeds.recordings import RecordingFeed, SampleBatch, rounded
 from elman.export.reading_on import ReadingOn
@@ -71,6 +72,10 @@ def own(exporter, model, inputs):
     feed = getattr(exporter, "feed", None)
     if isinstance(feed, RecordingFeed) and model.name in ("model", "frames"):
         return lambda: heard(exporter, model, SampleBatch(*inputs))
+    if isinstance(exporter, Answering) and model.name == "model":
+        size = sizes(exporter, model, inputs)
+        batch = next(each for each in exporter.batches() if (len(each.lengths), int(each.lengths.max())) == size)
+        return lambda: exporter.network(batch.inputs, batch.lengths)
     if model.name != "step" or not isinstance(exporter, ReadingOn):
         return lambda: model.module(*inputs)
     network, symbol = exporter.network, inputs[0]

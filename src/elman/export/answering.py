@@ -102,13 +102,16 @@ class Answering(Exporter):
         heard = [output for output in self.outputs.values() if isinstance(output, Transcripts)]
         return {"blank": heard[0].blank, "unknown": heard[0].unit.unknown} if heard else {}
 
-    def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
-        """Answer held-out rows, batches from all over."""
+    def batches(self) -> Iterator[Batch]:
+        """Held-out rows from all over, in batches of several sizes."""
         examples = self.feed.examples(self.prepared, self.part)
         for rows in ROWS:
-            chosen = np.unique(np.linspace(0, len(examples) - 1, rows).astype(np.int64))
-            batch = examples.batch(chosen)
-            sizes = len(chosen), int(batch.lengths.max())
+            yield examples.batch(np.unique(np.linspace(0, len(examples) - 1, rows).astype(np.int64)))
+
+    def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
+        """Answer the batches."""
+        for batch in self.batches():
+            sizes = len(batch.lengths), int(batch.lengths.max())
             found, shown = self.answered(runners["model"], batch)
             inputs, pairs = self.feed.own(batch, shown)
             own = [one.log_softmax(-1) for one in self.network(inputs, batch.lengths).values()]
