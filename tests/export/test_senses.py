@@ -119,7 +119,7 @@ def test_the_example_sees_images_of_every_kind_as_the_run_does(tmp_path):
     draw = np.random.default_rng(0)
     image.fromarray(draw.integers(0, 256, (9, 21, 4), np.uint8)).save(tmp_path / "clear.png")
     image.fromarray(draw.integers(0, 65_536, (30, 11), np.uint16)).save(tmp_path / "deep.png")
-    image.fromarray(draw.integers(0, 256, (40, 33, 3), np.uint8)).quantize(7).save(tmp_path / "few.gif")
+    image.fromarray(draw.integers(0, 256, (190, 233, 3), np.uint8)).quantize(7).save(tmp_path / "few.gif")
     turned = image.Exif()
     turned[0x0112] = 6
     image.fromarray(draw.integers(0, 256, (20, 35), np.uint8)).save(tmp_path / "turned.jpg", exif=turned)
