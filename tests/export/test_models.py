@@ -5,8 +5,9 @@ import torch
 
 import elman
 from elman.cells import CELLS
+from elman.export import scripts
 from elman.export.base import beginning, difference, names_of
-from elman.export.export import _script, description, exporter_of
+from elman.export.export import description, exporter_of
 from elman.export.recurrence import Loop, Portable, Steps
 from elman.layers import build
 from elman.modalities.tags import Tags
@@ -41,10 +42,10 @@ def test_a_language_model_is_read_symbol_by_symbol_as_at_once(run):
 def test_the_task_scores_the_models_as_it_scores_the_network(run, make_run):
     from elman import tasks
 
-    for one in (run, make_run("words"), make_run("tags"), make_run("forecasts")):
+    for one in (run, *map(make_run, ("words", "tags", "forecasts", "images of any width", "streamed speech", "calls"))):
         exporter, task = exporter_of(one), tasks.find(one.task)
-        network = exporter.stand_in(eager(exporter.models()))
-        found, own = (task.score(each, one.prepared, "valid") for each in (network, one.network))
+        found = task.score(*exporter.stand_in(eager(exporter.models())), "valid")
+        own = task.score(one.network, one.prepared, "valid")
         for name, figure in own.items():
             assert found[name] == (figure if isinstance(figure, str) else pytest.approx(figure, rel=1e-4)), name
 
@@ -96,20 +97,24 @@ def test_the_description_has_what_the_run_knows(any_run):
     assert found["modalities"] == any_run.description["modalities"]
     assert found["scores"] == any_run.scores
     for name, model in zip(found["models"], exporter.models(), strict=True):
+        inputs = [port.example() + (port.name == "lengths") for port in model.inputs]
+        sizes = {}
         with torch.no_grad():
-            outputs = model.module(*(port.example() + (port.name == "lengths") for port in model.inputs))
-        ports = found["models"][name]["outputs"]
-        assert len({port["name"] for port in (*found["models"][name]["inputs"], *ports)}) == len(ports) + len(
-            model.inputs
-        )
-        for port, output in zip(ports, outputs, strict=True):
-            sizes = [{"batch": 2, "time": 3}.get(size, size) for size in port["shape"]]
-            assert list(output.shape) == sizes, port["name"]
+            outputs = model.module(*inputs)
+        names = [port["name"] for port in (*found["models"][name]["inputs"], *found["models"][name]["outputs"])]
+        assert len(set(names)) == len(names)
+        for ports, tensors in (("inputs", inputs), ("outputs", outputs)):
+            for port, tensor in zip(found["models"][name][ports], tensors, strict=True):
+                axes = zip(port["shape"], tensor.shape, strict=True)
+                assert all(
+                    size == (sizes.setdefault(axis, size) if isinstance(axis, str) else axis) for axis, size in axes
+                )
+                assert str(tensor.dtype) == f"torch.{port['type']}"
 
 
 def test_the_example_encodes_rows_as_the_run_does(any_run):
     exporter = exporter_of(any_run)
-    found = list(exporter.encodings(_script(exporter), description(exporter, [])))
+    found = list(exporter.encodings(scripts.find(exporter.script), description(exporter, [])))
     assert found
     assert all(found)
 
@@ -119,13 +124,13 @@ def test_the_example_cuts_texts_as_the_run_does(unit, text_file, tmp_path, tiny)
     options = tiny | {"steps": 2, "unit": unit, "symbols": 300}
     run = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **options)
     exporter = exporter_of(run)
-    found = list(exporter.encodings(_script(exporter), description(exporter, [])))
+    found = list(exporter.encodings(scripts.find(exporter.script), description(exporter, [])))
     assert len(found) > 10
     assert all(found)
 
 
 def test_the_example_finds_the_tags_that_the_run_finds():
-    from elman.export.scripts.answer import best
+    from elman.export.scripts.answers import best
 
     tags = Tags(["B-a", "B-b", "I-a", "I-b", "O"])
     for seed in range(20):
@@ -176,7 +181,7 @@ def greedy(network, batch, unknown, longest):
 @pytest.mark.parametrize("kind", ["translations", "copies"])
 @torch.no_grad()
 def test_the_example_writes_the_most_probable_symbols(kind, make_run):
-    from elman.export.scripts.write import write
+    from elman.export.scripts.sequence import write
 
     exporter = exporter_of(make_run(kind))
     described, (encoder, decoder) = description(exporter, exporter.models()), map(Session, exporter.models())
@@ -184,6 +189,7 @@ def test_the_example_writes_the_most_probable_symbols(kind, make_run):
     for row in range(8):
         batch = examples.batch(torch.tensor([row]).numpy())
         expected = greedy(exporter.network, batch, described["unknown"], 12)
-        assert write(encoder, decoder, described, batch.inputs[:, 0].tolist(), 12) == expected
+        given = {"symbols": batch.inputs.t().numpy(), "lengths": batch.lengths.numpy()}
+        assert write(encoder, decoder, described, given, 12) == expected
         texts.add(tuple(expected))
     assert texts != {()}

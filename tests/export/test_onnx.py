@@ -17,6 +17,7 @@ from elman.export import export, runtime
 from elman.export.base import BATCH, INDEX, TIME, Model, Port, difference
 from elman.export.export import exporter_of
 from elman.export.recurrence import Portable
+from elman.export.scripts.samples import sound
 from elman.export.to_onnx import to_onnx
 from elman.layers import build
 
@@ -79,6 +80,25 @@ def test_models_of_every_topology_answer_as_the_network_does(any_run):
     assert max(trial.difference for trial in trials) < CLOSE
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "sizes"), [("sounds", (1, 200, 279, 280, 281, 2000)), ("images of any width", (1, 2, 9))]
+)
+@torch.no_grad()
+def test_models_take_less_than_the_exporter_was_shown(kind, sizes, make_run):
+    (model,) = exporter_of(make_run(kind)).models()
+    (run,) = runtime.runners({"model": to_onnx(model, {"elman": "0"})}).values()
+    first, second = model.inputs
+    (axis,) = first.sizes
+    for size in sizes:
+        shape = [{"batch": 3, axis: size}.get(each, each) for each in first.axes]
+        given = torch.randint(0, 256, shape).to(torch.uint8) if first.type == torch.uint8 else torch.randn(shape)
+        extents = torch.tensor([size, 1, (size + 1) // 2])
+        for found, expected in zip(run(given, extents), model.module(given, extents), strict=True):
+            assert difference(found, expected) < CLOSE
+    assert second.axes == ("batch",)
+
+
 class Layer(torch.nn.Module):
     def __init__(self, stack):
         super().__init__()
@@ -114,6 +134,36 @@ def test_int8_takes_less_and_the_score_is_measured_anew(run, tmp_path, exported)
     assert score["symbols"] == run.scores["valid"]["symbols"]
     assert score["loss"] == pytest.approx(run.scores["valid"]["loss"], rel=0.02)
     assert score["loss"] != run.scores["valid"]["loss"]
+
+
+@pytest.mark.slow
+def test_speech_is_heard_without_elman_and_int8_is_scored(make_run, tmp_path):
+    place = make_run("sounds").path
+    options = {
+        "output": ["text"],
+        "bidirectional": False,
+        "embedding": 16,
+        "hidden": 16,
+        "steps": 120,
+        "precision": "float32",
+    }
+    run = elman.train("speech-recognition", place / "rows.jsonl", out=tmp_path / "r", quiet=True, **options)
+    found = export(run, tmp_path / "out")
+    assert {path.suffix for path in found.folder.iterdir()} == {".onnx", ".json", ".py"}
+    assert found.description["check"]["example"] == {"rows": 20, "encoded_otherwise": 0}
+    texts = set()
+    for name in ("0.wav", "1.wav", "2.wav"):
+        (expected,) = run.predict([str(place / name)])
+        assert alone(found.folder, str(place / name)).strip() == expected["text"]
+        listening = run.stream()
+        heard = listening.feed(sound(str(place / name))[1]) + listening.finish()
+        assert alone(found.folder, str(place / name), "--stream").strip() == heard.strip()
+        texts.add(expected["text"])
+    assert texts != {""}
+    rounded = export(run, tmp_path / "int8", quantize="int8")
+    assert rounded.sizes["step.onnx"] < found.sizes["step.onnx"]
+    score = rounded.description["check"]["score"]
+    assert score["symbol_loss"] == pytest.approx(run.scores["valid"]["symbol_loss"], rel=0.05)
 
 
 def test_a_model_that_answers_otherwise_is_not_written(run, tmp_path, monkeypatch):

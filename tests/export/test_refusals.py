@@ -26,8 +26,8 @@ def test_a_network_of_another_kind_is_refused():
 
 def test_what_a_network_reads_must_be_known_to_an_exporter():
     network = SharedEncoder(torch.nn.Identity(), elman.LSTM(2, 2), {})
-    read = SimpleNamespace(input=SimpleNamespace(name="recordings"))
-    with pytest.raises(RunError, match="a classification run that reads recordings cannot be exported yet"):
+    read = SimpleNamespace(input=SimpleNamespace(name="scents"))
+    with pytest.raises(RunError, match="a classification run that reads scents cannot be exported yet"):
         exporter_of(SimpleNamespace(network=network, task="classification", prepared=read))
 
 

@@ -1,11 +1,11 @@
 """Networks that answer whole rows, or every step of them: one model, which takes rows of unequal length.
 
-It knows the topology `SharedEncoder` and the modalities that it reads. A network that reads in one direction only, and
-answers every step, gets a second model for one step.
+It knows the topology `SharedEncoder`; what rows are made of is left to feeds. A network that reads in one direction
+only, and answers every step, gets a second model for one step.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 from elman.export.base import (
     BATCH,
-    INDEX,
-    TIME,
     Exporter,
     Model,
     Port,
@@ -27,212 +25,153 @@ from elman.export.base import (
     names_of,
     states,
 )
+from elman.export.feeds import FEEDS, Feed, feed_of
 from elman.export.recurrence import Steps, portable
-from elman.modalities.series import Series
-from elman.modalities.symbols import SymbolTexts
-from elman.modalities.words import WordBatch, WordReader, Words
+from elman.modalities.base import Answer
+from elman.modalities.transcripts import Transcripts
+from elman.run import Run
 from elman.topologies.shared import SharedEncoder, Synced
+from elman.training.examples import Batch
 
-PARTS = "parts"
-"""The axis of a word's parts."""
 ROWS = (1, 2, 5, 32)
 """Of the trials' batches."""
 
-TRIED = 200
-"""Rows that the script's encoding is tried on."""
-
-
-class PaddedWords(NamedTuple):
-    """Words and their parts, each word's parts by itself, so that nothing but tensors is needed to say them.
-
-    Attributes:
-        words: (T, B), word numbers; 0 for none.
-        parts: (T, B, N), part numbers; the number of parts for none.
-    """
-
-    words: Tensor
-    parts: Tensor
-
-    def to(self, device: torch.device) -> "PaddedWords":
-        """The same on a device."""
-        return PaddedWords(self.words.to(device), self.parts.to(device))
-
-    @classmethod
-    def of(cls, batch: WordBatch, none: int) -> "PaddedWords":
-        """The same batch in this form."""
-        ends = torch.cat([batch.starts[1:], torch.tensor([len(batch.parts)])])
-        forms = [batch.parts[start:end] for start, end in zip(batch.starts.tolist(), ends.tolist(), strict=True)]
-        padded = nn.utils.rnn.pad_sequence([*forms, torch.full((1,), none)], batch_first=True, padding_value=none)
-        return cls(batch.words[batch.index], padded[batch.index])
-
-
-class PaddedWordReader(nn.Module):
-    """`WordReader` for `PaddedWords`."""
-
-    def __init__(self, reader: WordReader, parts: int) -> None:
-        super().__init__()
-        self.words, self.features, self.none = reader.words, reader.features, parts
-        table = reader.parts.weight.detach()[:parts]
-        self.register_buffer("parts", torch.cat([table, table.new_zeros(1, table.shape[1])]))
-        self.parts: Tensor
-
-    def forward(self, batch: PaddedWords) -> Tensor:
-        """Return (T, B, features)."""
-        count = (batch.parts != self.none).sum(-1, keepdim=True).clamp(min=1)
-        mean = nn.functional.embedding(batch.parts, self.parts).sum(-2) / count
-        return torch.cat([self.words(batch.words), mean], -1)
-
 
 class Rows(nn.Module):
-    """Inputs (B, T, ...) and lengths (B,) to ln P of every output, (B, V) or (B, T, V)."""
+    """What is fed, batch first, to ln P of every output, (B, V) or (B, T, V), and what the feed shows."""
 
-    def __init__(self, network: SharedEncoder, reader: nn.Module, *, words: bool) -> None:
+    def __init__(self, network: SharedEncoder, feed: Feed) -> None:
         super().__init__()
         self.network: Any = portable(network)
-        self.network.reader = reader
-        self.words = words
+        self.network.reader, self.feed = feed.reader, feed
         self.stepwise = [isinstance(output, Synced) for output in network.outputs]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return ln P of each output's symbols."""
-        *given, lengths = inputs
-        given = [tensor.transpose(0, 1) for tensor in given]
-        scores = self.network(PaddedWords(*given) if self.words else given[0], lengths)
+        given, lengths, shown = self.feed(*inputs)
+        scores = self.network(given, lengths)
         found = [scores[name].log_softmax(-1) for name in self.network.names]
-        return tuple(one.transpose(0, 1) if each else one for one, each in zip(found, self.stepwise, strict=True))
+        turned = [one.transpose(0, 1) if each else one for one, each in zip(found, self.stepwise, strict=True)]
+        return *turned, *shown
 
 
 class RowStep(nn.Module):
-    """One step of a network that answers each: inputs (B, ...) and a state to ln P (B, V), and the state after."""
+    """One step of a network that answers each: what is fed and a state to ln P (B, V), and the state after."""
 
-    def __init__(self, network: SharedEncoder, reader: nn.Module, *, words: bool) -> None:
+    def __init__(self, network: SharedEncoder, feed: Feed) -> None:
         super().__init__()
-        self.reader, self.words, self.count = reader, words, 2 if words else 1
+        self.feed, self.count, self.skip = feed, len(feed.step_ports), network.skip
         self.recurrence = Steps(network.recurrence)
         self.heads = nn.ModuleList(output.head for output in network.outputs)  # type: ignore[misc]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return ln P of each output's symbols, and the state."""
-        given, state = inputs[: self.count], inputs[self.count :]
-        features, state = self.recurrence(self.reader(PaddedWords(*given) if self.words else given[0]), state)
-        return *[head(features).log_softmax(-1) for head in self.heads], *state
+        read = self.feed.step(*inputs[: self.count])
+        features, state = self.recurrence(read, inputs[self.count :])
+        seen = torch.cat([features, read], -1) if self.skip else features
+        return *[head(seen).log_softmax(-1) for head in self.heads], *state
 
 
 class Answering(Exporter):
-    """Classification and tagging."""
+    """Classification, tagging, video tagging, call analysis, and speech recognition up to the search for a text."""
 
     topology = SharedEncoder
-    inputs = (Words, SymbolTexts, Series)
-    script = "answer"
+    inputs = tuple(feed.modality for feed in FEEDS)
 
-    @property
-    def words(self) -> bool:
-        """Whether words are read, with their parts."""
-        return isinstance(self.prepared.input, Words)
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.feed = feed_of(self.prepared.input, self.network.reader)
+        outputs: dict[str, Any] = self.prepared.outputs
+        self.outputs, self.count = outputs, len(outputs)
+        self.script = "transcribe" if any(isinstance(o, Transcripts) for o in outputs.values()) else self.feed.script
 
     @property
     def stepwise(self) -> bool:
         """Whether the network can answer step by step as it reads."""
-        every = all(output.stepwise for output in self.prepared.outputs.values())
-        return every and not self.network.recurrence.bidirectional and not isinstance(self.prepared.input, Series)
+        every = all(output.stepwise for output in self.outputs.values())
+        return every and not self.network.recurrence.bidirectional and self.feed.steps
 
     def models(self) -> list[Model]:
         """Return the model of whole rows and, where it can be, that of one step."""
-        lengths = Port("lengths", (BATCH,), "steps of each row, from 1 on; what lies behind them is not read", INDEX)
-        inputs, outputs = self._inputs(), self._outputs()
-        module = Rows(self.network, self._reader(), words=self.words)
-        whole = Model("model", "answers whole rows", module, (*inputs, lengths), outputs)
-        return [whole, self._step(inputs, outputs)] if self.stepwise else [whole]
+        module, outputs = Rows(self.network, self.feed), self._outputs()
+        whole = Model("model", "answers whole rows", module, self.feed.ports, (*outputs, *self.feed.shown))
+        return [whole, *self.feed.beside(), self._step(outputs)] if self.stepwise else [whole]
 
     def facts(self) -> dict[str, Any]:
-        """Return nothing: the modalities say it all."""
-        return {}
+        """Return the blank, and the symbol that is never written; where no text is heard the modalities say it all."""
+        heard = [output for output in self.outputs.values() if isinstance(output, Transcripts)]
+        return {"blank": heard[0].blank, "unknown": heard[0].unit.unknown} if heard else {}
+
+    def batches(self) -> Iterator[Batch]:
+        """Held-out rows from all over, in batches of several sizes."""
+        examples = self.feed.examples(self.prepared, self.part)
+        for rows in ROWS:
+            yield examples.batch(np.unique(np.linspace(0, len(examples) - 1, rows).astype(np.int64)))
 
     def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
-        """Answer held-out rows, batches from all over."""
-        examples = self.prepared.examples(self.part)
-        for rows in ROWS:
-            chosen = np.unique(np.linspace(0, len(examples) - 1, rows).astype(np.int64))
-            batch = examples.batch(chosen)
-            own = [one.log_softmax(-1) for one in self.network(batch.inputs, batch.lengths).values()]
-            found = self._answer(runners["model"], batch.inputs, batch.lengths)
-            sizes = len(chosen), int(batch.lengths.max())
-            yield Trial("model", *sizes, max(difference(one, other) for one, other in zip(found, own, strict=True)))
+        """Answer the batches."""
+        for batch in self.batches():
+            sizes = len(batch.lengths), int(batch.lengths.max())
+            found, shown = self.answered(runners["model"], batch)
+            inputs, pairs = self.feed.own(batch, shown)
+            own = [one.log_softmax(-1) for one in self.network(inputs, batch.lengths).values()]
+            pairs += self._within(batch, found, own)
+            yield Trial("model", *sizes, max(difference(*pair) for pair in pairs))
             if self.stepwise:
-                live = (torch.arange(sizes[1]).unsqueeze(1) < batch.lengths).unsqueeze(-1)
-                stepped = self._answer_steps(runners["step"], batch.inputs)
-                pairs = zip(stepped, own, strict=True)
-                yield Trial("step", *sizes, max(difference(one * live, other * live) for one, other in pairs))
+                yield from self.feed.trials(runners, batch)
+                stepped = self._answered_by_steps(runners, batch)
+                yield Trial("step", *sizes, max(difference(*pair) for pair in self._within(batch, stepped, own)))
 
     def encodings(self, script: Any, description: Mapping[str, Any]) -> Iterator[bool]:
         """Encode the first held-out rows."""
-        examples = self.prepared.examples(self.part)
         column = self.prepared.column(self.part, self.prepared.input_name)
-        for k, row in enumerate(column.values.head(TRIED).to_list()):
-            found = script.encode(description["modalities"]["input"], row)
-            own = self._tensors(examples.batch(np.array([k])).inputs)
-            yield all(
-                np.array_equal(found[p.name][0], t[:, 0].numpy()) for p, t in zip(self._inputs(), own, strict=True)
-            )
+        examples = self.feed.examples(self.prepared, self.part)
+        return self.feed.encodings(script, description["modalities"]["input"], column, examples)
 
-    def stand_in(self, runners: Mapping[str, Runner]) -> nn.Module:
-        """Return a network that answers by the model."""
-        return _Answers(self, runners["model"])
+    def stand_in(self, runners: Mapping[str, Runner]) -> tuple[nn.Module, Any]:
+        """Return a network that answers by the model, and the run's rows as it takes them."""
+        examples = self.feed.examples(self.prepared, self.part)
+        return _Answers(self, runners["model"]), self.prepared.where(self.part, examples)
 
-    def _answer(self, run: Runner, inputs: Any, lengths: Tensor) -> list[Tensor]:
-        """ln P of every output, time first, for a batch as the network takes it."""
-        found = run(*(tensor.transpose(0, 1).contiguous() for tensor in self._tensors(inputs)), lengths)
-        outputs = self.prepared.outputs.values()
-        return [one.transpose(0, 1) if out.stepwise else one for one, out in zip(found, outputs, strict=True)]
+    def answered(self, run: Runner, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
+        """ln P of every output, time first, for a batch of the feed's examples, and what was shown beside."""
+        found, steps = run(*self.feed.tensors(batch)), int(batch.lengths.max())
+        outputs = zip(found[: self.count], self.outputs.values(), strict=True)
+        return [one.transpose(0, 1)[:steps] if o.stepwise else one for one, o in outputs], found[self.count :]
 
-    def _answer_steps(self, run: Runner, inputs: Any) -> list[Tensor]:
+    def _answered_by_steps(self, runners: Mapping[str, Runner], batch: Batch) -> list[Tensor]:
         """The same step by step."""
-        tensors = self._tensors(inputs)
-        state, found = beginning(self.network.recurrence, tensors[0].shape[1]), []
-        for now in zip(*tensors, strict=True):
-            answers = run(*now, *state)
-            found.append(answers[: len(self.prepared.outputs)])
-            state = tuple(answers[len(self.prepared.outputs) :])
+        state, found = beginning(self.network.recurrence, len(batch.lengths)), []
+        for now in self.feed.pieces(runners, self.feed.tensors(batch)):
+            answers = runners["step"](*now, *state)
+            found.append(answers[: self.count])
+            state = tuple(answers[self.count :])
         return [torch.stack(each) for each in zip(*found, strict=True)]
 
-    def _tensors(self, inputs: Any) -> tuple[Tensor, ...]:
-        """A batch as tensors, time first."""
-        return PaddedWords.of(inputs, len(self.prepared.input.parts)) if self.words else (inputs,)
-
-    def _inputs(self) -> tuple[Port, ...]:
-        read = self.prepared.input
-        if isinstance(read, Series):
-            return (Port("values", (BATCH, TIME, read.channels), "z-scores: (value - mean) / deviation"),)
-        if isinstance(read, SymbolTexts):
-            return (Port("symbols", (BATCH, TIME), f"{read.unit.noun}s by number", INDEX),)
-        word = "word numbers: the place in `words`, from 1 on; 0 for all others"
-        part = f"part numbers: the place in `parts`, from 0 on; {len(read.parts)} for none"
-        return Port("words", (BATCH, TIME), word, INDEX), Port("parts", (BATCH, TIME, PARTS), part, INDEX)
+    def _within(self, batch: Batch, found: list[Tensor], own: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """What must be alike: of answers at every step those within a row's length."""
+        live = (torch.arange(int(batch.lengths.max())).unsqueeze(1) < batch.lengths).unsqueeze(-1)
+        every = zip(found, own, self.outputs.values(), strict=True)
+        return [(one * live, other * live) if o.stepwise else (one, other) for one, other, o in every]
 
     def _outputs(self) -> tuple[Port, ...]:
-        names = names_of(self.prepared.outputs)
-        return tuple(
-            Port(
-                f"{name}_log_probabilities",
-                (BATCH, *((TIME,) if output.stepwise else ()), len(output.symbols)),
-                f"ln P of each of `symbols` of {column!r}" + (", at every step" if output.stepwise else ""),
-            )
-            for name, (column, output) in zip(names, self.prepared.outputs.items(), strict=True)
-        )
+        every = zip(names_of(self.outputs), self.outputs.items(), strict=True)
+        return tuple(self._output(name, column, output) for name, (column, output) in every)
 
-    def _step(self, inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> Model:
+    def _output(self, name: str, column: str, output: Answer) -> Port:
+        axes = (BATCH, self.feed.time) if output.stepwise else (BATCH,)
+        if isinstance(output, Transcripts):
+            size, said = output.blank + 1, f"each {output.unit.noun}, and last of the blank"
+        else:
+            size, said = len(output.symbols), f"each of `symbols` of {column!r}"  # type: ignore[attr-defined]
+        meaning = f"ln P of {said}" + (", at every step" if output.stepwise else "")
+        return Port(f"{name}_log_probabilities", (*axes, size), meaning)
+
+    def _step(self, outputs: tuple[Port, ...]) -> Model:
         state = states(self.network.recurrence)
-        return Model(
-            "step",
-            "answers one step",
-            RowStep(self.network, self._reader(), words=self.words),
-            (*(_without_time(port) for port in inputs), *state),
-            (*(_without_time(port) for port in outputs), *after(state)),
-        )
-
-    def _reader(self) -> nn.Module:
-        reader: Any = self.network.reader
-        return PaddedWordReader(reader, len(self.prepared.input.parts)) if self.words else reader
+        said = tuple(_of_step(port.without(self.feed.time)) for port in outputs)
+        inputs, module = (*self.feed.step_ports, *state), RowStep(self.network, self.feed)
+        return Model("step", "answers one step", module, inputs, (*said, *after(state)))
 
 
 class _Answers(StandIn):
@@ -243,10 +182,9 @@ class _Answers(StandIn):
         self._exporter, self._run = exporter, run
 
     def forward(self, inputs: Any, lengths: Tensor) -> dict[str, Tensor]:
-        found = self._exporter._answer(self._run, inputs, lengths)  # noqa: SLF001
-        return dict(zip(self._exporter.prepared.outputs, found, strict=True))
+        found, _ = self._exporter.answered(self._run, Batch(inputs, lengths, {}))
+        return dict(zip(self._exporter.outputs, found, strict=True))
 
 
-def _without_time(port: Port) -> Port:
-    meaning = port.meaning.replace(", at every step", "")
-    return Port(port.name, tuple(axis for axis in port.axes if axis != TIME), meaning, port.type)
+def _of_step(port: Port) -> Port:
+    return Port(port.name, port.axes, port.meaning.replace(", at every step", ""), port.type)

@@ -6,7 +6,7 @@ One file for each topology derives from `Exporter`. It does not know the format 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -32,19 +32,24 @@ class Port:
         axes: its sizes; a word is an axis of any length.
         meaning: what it is, in words.
         type: of its numbers.
+        sizes: of axes in an example, where two or three are too few.
     """
 
     name: str
     axes: tuple[str | int, ...]
     meaning: str
     type: torch.dtype = torch.float32
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def example(self) -> Tensor:
         """Return zeros, of at least two rows and steps, since an exporter takes one for a size that is fixed."""
-        words = list(dict.fromkeys((BATCH, TIME, *self.axes)))
-        return torch.zeros(
-            [words.index(axis) + 2 if isinstance(axis, str) else axis for axis in self.axes], dtype=self.type
-        )
+        words = [axis for axis in dict.fromkeys((BATCH, TIME, *self.axes)) if isinstance(axis, str)]
+        sizes = {axis: size for size, axis in enumerate(words, 2)} | dict(self.sizes)
+        return torch.zeros([sizes[axis] if isinstance(axis, str) else axis for axis in self.axes], dtype=self.type)
+
+    def without(self, axis: str) -> "Port":
+        """The same without an axis."""
+        return replace(self, axes=tuple(each for each in self.axes if each != axis))
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Exporter(ABC):
 
     topology: ClassVar[type[nn.Module]]
     inputs: ClassVar[tuple[type[Modality], ...]] = ()
-    script: ClassVar[str]
+    script: str
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -137,10 +142,10 @@ class Exporter(ABC):
         """Say of held-out rows whether the script, a module, encodes them exactly as the run does."""
 
     @abstractmethod
-    def stand_in(self, runners: Mapping[str, Runner]) -> nn.Module | None:
+    def stand_in(self, runners: Mapping[str, Runner]) -> tuple[nn.Module, Any] | None:
         """Return a module that answers as the network does by running the models, so that the task can score it.
 
-        None where what is scored is more than the models.
+        Beside it what was prepared, as it takes that. None where what is scored is more than the models.
         """
 
 

@@ -3,8 +3,6 @@
 It does not know the command line.
 """
 
-import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import torch
 
 from elman import tasks
 from elman.errors import RunError, UsageError
-from elman.export import folder, runtime
+from elman.export import folder, runtime, scripts
 from elman.export.answering import Answering
 from elman.export.base import Exporter, Model, Port, Trial
 from elman.export.forecasting import Forecasting
@@ -85,7 +83,10 @@ def export(
         described = description(exporter, models) | {"quantized": quantize}
         described["check"] = _check(exporter, contents, described) if runtime.available() else None
     parts = {f"{name}.onnx": content for name, content in contents.items()}
-    parts |= {"model.json": folder.as_json(described), "example.py": inspect.getsource(_script(exporter)).encode()}
+    parts |= {
+        "model.json": folder.as_json(described),
+        "example.py": scripts.source(scripts.find(exporter.script)).encode(),
+    }
     return Exported(folder.write(target, parts), described, {name: len(content) for name, content in parts.items()})
 
 
@@ -144,10 +145,6 @@ def _properties(run: Run, model: Model) -> dict[str, str]:
     return {"elman": VERSION, "task": run.task, "model": model.name, "does": model.does, "see": "model.json"}
 
 
-def _script(exporter: Exporter) -> Any:
-    return importlib.import_module(f"elman.export.scripts.{exporter.script}")
-
-
 def _check(exporter: Exporter, contents: Mapping[str, bytes], described: Mapping[str, Any]) -> dict[str, Any]:
     """Set the models beside the run on its held-out rows.
 
@@ -163,16 +160,16 @@ def _check(exporter: Exporter, contents: Mapping[str, bytes], described: Mapping
             f"the exported {worst.model} differs from the run by {worst.difference:.1e} on {worst.rows} rows of "
             f"{worst.steps} steps, so nothing was written; this is a fault of Elman: please report it"
         )
-    same = list(exporter.encodings(_script(exporter), described))
+    same = list(exporter.encodings(scripts.find(exporter.script), described))
     found: dict[str, Any] = {
         "runtime": f"onnxruntime {runtime.version()}",
         "part": exporter.part,
         "models": _differences(trials),
         "example": {"rows": len(same), "encoded_otherwise": same.count(False)},
     }
-    network = exporter.stand_in(runners) if described["quantized"] else None
-    if network is not None:
-        found["score"] = tasks.find(exporter.run.task).score(network, exporter.prepared, exporter.part)
+    standing = exporter.stand_in(runners) if described["quantized"] else None
+    if standing is not None:
+        found["score"] = tasks.find(exporter.run.task).score(*standing, exporter.part)
     return found
 
 

@@ -79,9 +79,9 @@ class Forecasting(Exporter):
                 rows = [dict(zip(names, map(repr, row), strict=True)) for row in values.tolist()]
                 yield np.array_equal(script.encode(description["modalities"], rows)[0], forecast.scaled(values))
 
-    def stand_in(self, runners: Mapping[str, Runner]) -> nn.Module:
-        """Return a network that forecasts by the model."""
-        return _Forecasts(runners["model"])
+    def stand_in(self, runners: Mapping[str, Runner]) -> tuple[nn.Module, Any]:
+        """Return a network that forecasts by the model, and the run's own windows."""
+        return _Forecasts(runners["model"]), self.prepared
 
 
 class _Forecasts(StandIn):

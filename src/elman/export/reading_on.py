@@ -121,9 +121,9 @@ class ReadingOn(Exporter):
             numbers = unit.encode(line).tolist()
             yield encode(line) == numbers and decode(numbers) == unit.decode(numbers)
 
-    def stand_in(self, runners: Mapping[str, Runner]) -> nn.Module:
-        """Return a network that reads by the first model."""
-        return _Stream(runners["model"], self.network.recurrence)
+    def stand_in(self, runners: Mapping[str, Runner]) -> tuple[nn.Module, Any]:
+        """Return a network that reads by the first model, and the run's own text."""
+        return _Stream(runners["model"], self.network.recurrence), self.prepared
 
 
 class _Stream(StandIn):

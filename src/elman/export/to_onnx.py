@@ -66,8 +66,10 @@ class _Positional(nn.Module):
 
 def _dynamic(inputs: tuple[Port, ...]) -> tuple[Any, ...]:
     """The axes of any length, as torch's exporter takes them."""
-    names = {axis for port in inputs for axis in port.axes if isinstance(axis, str)}
-    axes = {name: torch.export.Dim(name, min=1) for name in sorted(names)}
+    least: dict[str, int] = {axis: 1 for port in inputs for axis in port.axes if isinstance(axis, str)}
+    for port in inputs:  # the exporter wants to be told what the model does not need
+        least |= port.sizes
+    axes = {name: torch.export.Dim(name, min=size) for name, size in sorted(least.items())}
     return (tuple({k: axes[axis] for k, axis in enumerate(port.axes) if isinstance(axis, str)} for port in inputs),)
 
 

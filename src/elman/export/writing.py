@@ -1,4 +1,4 @@
-"""Networks that read a text and write another: two models, an encoder and one step of the decoder.
+"""Networks that write a text about what they read: two models, an encoder and one step of the decoder.
 
 It knows the topology `EncoderDecoder`. The loop over the steps, greedy or with beams, is left to who runs them.
 """
@@ -11,32 +11,33 @@ import torch
 from torch import Tensor, nn
 
 from elman.export.base import BATCH, INDEX, TIME, Exporter, Model, Port, Runner, Trial, after, difference, states
+from elman.export.feeds import Feed, feed_of
 from elman.export.recurrence import portable
 from elman.layers.attention import Memory
 from elman.modalities.base import IGNORED
+from elman.modalities.images import Images
 from elman.modalities.symbols import SymbolTexts
+from elman.run import Run
 from elman.topologies.encoder_decoder import Carried, EncoderDecoder, Read
+from elman.training.examples import Batch
 
 ROWS = (1, 2, 9)
 """Of the trials' batches."""
-TRIED = 200
-"""Rows that the script's encoding is tried on."""
 
 
 class Encoder(nn.Module):
-    """Symbols (B, T) and lengths (B,) to the memory, keys (B, T, A) and values (B, T, M), and the writer's state."""
+    """What is fed to the memory, keys (B, T, A) and values (B, T, M), new lengths, and the state to write."""
 
-    def __init__(self, network: EncoderDecoder) -> None:
+    def __init__(self, network: EncoderDecoder, feed: Feed, *, measures: bool) -> None:
         super().__init__()
         self.network: Any = portable(network)
+        self.network.reader, self.feed, self.measures = feed.reader, feed, measures
 
-    def forward(self, symbols: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """As `EncoderDecoder.read`."""
-        network = self.network
-        embedded = (network.reader or network.writer.embedding)(symbols.transpose(0, 1))
-        features, state = network.encoder.scan(embedded, None, lengths)
-        values = features.transpose(0, 1)
-        return network.writer.attention.key(values), values, *network._bridge(state)  # noqa: SLF001
+        given, lengths, _ = self.feed(*inputs)
+        read, carried = self.network.read(given, lengths)
+        return read.memory.keys, read.memory.values, *([lengths] if self.measures else []), *carried.state
 
 
 class DecoderStep(nn.Module):
@@ -63,18 +64,23 @@ class DecoderStep(nn.Module):
 
 
 class Writing(Exporter):
-    """Translation and summarization."""
+    """Translation, summarization and captioning."""
 
     topology = EncoderDecoder
-    inputs = (SymbolTexts,)
-    script = "write"
+    inputs = (SymbolTexts, Images)
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.feed = feed_of(self.prepared.input, self.network.reader)
+        self.measures = all(port.name != "lengths" for port in self.feed.ports)
+        self.script = "caption" if isinstance(self.prepared.input, Images) else "write"
 
     def models(self) -> list[Model]:
         """Return the encoder and the decoder's step."""
-        encoder, step, writer = Encoder(self.network), DecoderStep(self.network), self.network.writer
-        unit, key = self.prepared.input.unit, writer.attention.key
-        symbols = Port("symbols", (BATCH, TIME), f"the {unit.noun}s that are read, by number", INDEX)
-        lengths = Port("lengths", (BATCH,), "how many of them each row has, from 1 on", INDEX)
+        step, writer = DecoderStep(self.network), self.network.writer
+        (output,) = self.prepared.outputs.values()
+        noun, key, inputs = output.unit.noun, writer.attention.key, self.feed.ports
+        lengths = Port("lengths", (BATCH,), "how many steps of the memory each row has", INDEX)
         memory = (
             Port("keys", (BATCH, TIME, key.out_features), "what the decoder compares with"),
             Port("values", (BATCH, TIME, key.in_features), "what it finds there"),
@@ -83,13 +89,15 @@ class Writing(Exporter):
         begun = tuple(Port(f"{port.name}_begin", port.axes, f"{port.name} for the decoder") for port in carried)
         if step.feeding:
             carried += (Port("fed", (BATCH, writer.embedding.embedding_dim), "what was thought; zeros to begin"),)
-        last = Port("symbol", (BATCH,), f"the {unit.noun} written last; {writer.end} to begin", INDEX)
-        said = Port("log_probabilities", (BATCH, writer.end + 1), f"ln P of each {unit.noun}, and last of the end")
+        last = Port("symbol", (BATCH,), f"the {noun} written last; {writer.end} to begin", INDEX)
+        said = Port("log_probabilities", (BATCH, writer.end + 1), f"ln P of each {noun}, and last of the end")
         looked = Port("attention", (BATCH, TIME), "where the decoder looked")
-        given = (last, *memory, lengths, *((symbols,) if step.copying else ()), *carried)
+        given = (last, *memory, lengths, *(inputs[:1] if step.copying else ()), *carried)
+        found = (*memory, *([lengths] if self.measures else []), *begun)
+        encoder = Encoder(self.network, self.feed, measures=self.measures)
         return [
-            Model("encoder", "reads a text", encoder, (symbols, lengths), (*memory, *begun)),
-            Model("decoder", f"writes one {unit.noun}", step, given, (said, looked, *after(carried))),
+            Model("encoder", f"reads {self.prepared.input.name}", encoder, inputs, found),
+            Model("decoder", f"writes one {noun}", step, given, (said, looked, *after(carried))),
         ]
 
     def facts(self) -> dict[str, Any]:
@@ -104,38 +112,33 @@ class Writing(Exporter):
             batch = examples.batch(np.unique(np.linspace(0, len(examples) - 1, rows).astype(np.int64)))
             (targets,) = batch.targets.values()
             own, read = self.network(batch.inputs, batch.lengths, targets)
-            expected = self.network.writer.log_probabilities(own, read), own.weights.transpose(0, 1)
-            found = self._written(runners, batch.inputs, batch.lengths, targets)
+            expected = self.network.writer.log_probabilities(own, read), own.weights.transpose(0, 1), batch.lengths
+            found = self._written(runners, batch, targets)
             apart = max(difference(one, other) for one, other in zip(found, expected, strict=True))
-            for name, steps in (("encoder", len(batch.inputs)), ("decoder", len(targets))):
+            for name, steps in (("encoder", int(batch.lengths.max())), ("decoder", len(targets))):
                 yield Trial(name, len(batch.lengths), steps, apart)
 
     def encodings(self, script: Any, description: Mapping[str, Any]) -> Iterator[bool]:
-        """Cut the first held-out rows."""
-        column = self.prepared.column(self.part, self.prepared.input_name)
-        rows = self.prepared.examples(self.part).inputs.rows
-        encode, _ = script.cutting(description["modalities"]["input"])
-        longest = description["modalities"]["input"]["longest"]
-        for k, row in enumerate(column.values.head(TRIED).to_list()):
-            yield encode(row)[:longest] == rows[k].tolist()
+        """Encode the first held-out rows."""
+        column, examples = self.prepared.column(self.part, self.prepared.input_name), self.prepared.examples(self.part)
+        return self.feed.encodings(script, description["modalities"]["input"], column, examples)
 
     def stand_in(self, runners: Mapping[str, Runner]) -> None:
         """Return nothing: the loop over the steps is not a part of the models."""
         del runners
 
-    def _written(
-        self, runners: Mapping[str, Runner], inputs: Tensor, lengths: Tensor, targets: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """ln P (S, B, V + 1) and attention (S, B, T) before each target."""
-        symbols, writer = inputs.t(), self.network.writer
-        keys, values, *carried = runners["encoder"](symbols, lengths)
+    def _written(self, runners: Mapping[str, Runner], batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """ln P (S, B, V + 1) and attention (S, B, T) before each target, and the memory's lengths."""
+        inputs, writer = self.feed.tensors(batch), self.network.writer
+        keys, values, *carried = runners["encoder"](*inputs)
+        lengths = carried.pop(0) if self.measures else batch.lengths
         if writer.feeding:
             carried.append(torch.zeros(len(lengths), writer.embedding.embedding_dim))
-        given = (keys, values, lengths, *((symbols,) if writer.gate is not None else ()))
+        given = (keys, values, lengths, *(inputs[:1] if writer.gate is not None else ()))
         before = torch.cat([torch.full_like(targets[:1], writer.end), targets[:-1]])
         found = []
         for last in torch.where(before == IGNORED, writer.end, before):
             said, looked, *carried = runners["decoder"](last, *given, *carried)
             found.append((said, looked))
         said, looked = (torch.stack(each) for each in zip(*found, strict=True))
-        return said, looked
+        return said, looked, lengths

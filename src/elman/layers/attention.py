@@ -58,7 +58,7 @@ class Attention(nn.Module):
             lengths: (B,), how many steps of each row are real; at least one.
         """
         values = features.transpose(0, 1).contiguous()
-        steps = torch.arange(len(features), device=features.device)
+        steps = torch.arange(features.shape[0], device=features.device)  # len() would be a number in an export
         dead = steps >= lengths.to(features.device).unsqueeze(1)
         return Memory(self.key(values), values, dead.unsqueeze(1))
 

@@ -53,17 +53,21 @@ class Convolution(nn.Module):
         self.channels = sizes[-1]
         self.layers = nn.ModuleList(nn.Conv2d(*pair, 3, padding=1) for pair in itertools.pairwise(sizes))
 
-    def forward(self, pixels: Tensor, widths: Tensor) -> Tensor:
-        """Return (B, `channels`, rows, columns) for z-scores (B, C, H, W) of images of these widths (B,)."""
-        padded = bool((widths < pixels.shape[-1]).any())
-        found = pixels * _live(pixels.shape[-1], widths) if padded else pixels
+    def forward(self, pixels: Tensor, widths: Tensor | None) -> Tensor:
+        """Return (B, `channels`, rows, columns) for z-scores (B, C, H, W) of images so wide (B,), of W where None."""
+        if widths is not None and not torch.compiler.is_exporting() and not bool((widths < pixels.shape[-1]).any()):
+            widths = None
+        found = pixels if widths is None else pixels * _live(pixels.shape[-1], widths)
         found = found.contiguous(memory_format=torch.channels_last)  # maxima take a fifth of the time there
         for layer, step in zip(self.layers, self.grid.steps, strict=True):
             found = layer(found)
-            if padded:  # no less than zero, so that what is beyond is no maximum
+            if widths is not None:  # no less than zero, so that what is beyond is no maximum
                 found = found.relu() * _live(found.shape[-1], widths)
                 widths = (widths + step[1] - 1) // step[1]
-            found = F.max_pool2d(found, step, ceil_mode=True).relu()  # the maximum first: a fourth is left for ReLU
+            if widths is not None and torch.compiler.is_exporting():  # of a width of any size nothing is rounded up
+                found = F.max_pool2d(F.pad(found, (0, step[1] - 1, 0, step[0] - 1)), step)
+            else:
+                found = F.max_pool2d(found, step, ceil_mode=True).relu()  # the maximum first: a fourth is left for ReLU
         return found
 
 
@@ -91,8 +95,8 @@ class ImageReader(Reader):
         return (pixels.permute(1, 3, 2, 0).float() - self.mean) / self.deviation
 
     @abstractmethod
-    def read(self, scaled: Tensor, widths: Tensor) -> Tensor:
-        """Return the features of z-scores (B, C, H, W)."""
+    def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
+        """Return the features of z-scores (B, C, H, W) of images of these widths (B,); None where all are W."""
 
 
 class ColumnReader(ImageReader):
@@ -103,7 +107,7 @@ class ColumnReader(ImageReader):
         self.convolution = Convolution(grid, len(scale[0]))
         self.project = nn.Linear(self.convolution.channels * grid.high, features)
 
-    def read(self, scaled: Tensor, widths: Tensor) -> Tensor:
+    def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
         """A time step for each column."""
         found = self.convolution(scaled, widths).permute(3, 0, 1, 2).flatten(2)
         return self.project(found).relu()  # type: ignore[no-any-return]
@@ -117,7 +121,7 @@ class PlaceReader(ImageReader):
         self.convolution = Convolution(grid, len(scale[0]))
         self.project = nn.Linear(self.convolution.channels, features)
 
-    def read(self, scaled: Tensor, widths: Tensor) -> Tensor:
+    def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
         """A time step for each place: column after column, so that padding lies at the end, each from top to bottom."""
         found = self.convolution(scaled, widths).permute(3, 2, 0, 1).flatten(0, 1)
         return self.project(found).relu()  # type: ignore[no-any-return]
@@ -129,7 +133,7 @@ class RowReader(ImageReader):
     def __init__(self, width: int, scale: Scale, moved: int) -> None:
         super().__init__(width * len(scale[0]), scale, moved)
 
-    def read(self, scaled: Tensor, widths: Tensor) -> Tensor:
+    def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
         """A time step for each row of pixels."""
         del widths
         return scaled.permute(2, 0, 3, 1).flatten(2)
@@ -147,15 +151,15 @@ class FrameReader(ImageReader):
         """Return (T, B, features) for the frames of videos side by side."""
         owners = torch.repeat_interleave(batch.lengths)
         pixels = batch.frames.transpose(0, 1)
-        widths = torch.full_like(owners, len(pixels))
         if self.training and self.moved:
+            widths = torch.full_like(owners, len(pixels))
             pixels = moved(pixels, widths, ways(len(batch.lengths), self.moved, pixels.device)[:, owners])
-        found = self.read(self.scaled(pixels), widths)
+        found = self.read(self.scaled(pixels), None)
         steps = torch.arange(len(owners), device=owners.device) - (batch.lengths.cumsum(0) - batch.lengths)[owners]
         padded = found.new_zeros(int(batch.lengths.max()), len(batch.lengths), self.features)
         return padded.index_put((steps, owners), found)
 
-    def read(self, scaled: Tensor, widths: Tensor) -> Tensor:
+    def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
         """The features of every frame, (N, features)."""
         return self.project(self.convolution(scaled, widths).flatten(1)).relu()  # type: ignore[no-any-return]
 

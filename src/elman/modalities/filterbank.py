@@ -23,6 +23,11 @@ class Filterbank:
     frequencies of equal distance in mel(f) = 2595 lg(1 + f / 700). Sources: Davis & Mermelstein 1980, Comparison of
     parametric representations for monosyllabic word recognition; the formula of the scale is O'Shaughnessy's, 1987.
 
+    Attributes:
+        window, hop, size: samples of w, H, and N.
+        weights: w, (window,).
+        triangles: M, (N / 2 + 1, C).
+
     Args:
         rate: samples a second.
         bands: C.
@@ -33,8 +38,8 @@ class Filterbank:
         self.window, self.hop = round(WINDOW * rate), round(HOP * rate)
         self.size = 2 ** math.ceil(math.log2(2 * self.window))  # fine enough for a triangle to hold a frequency or more
         window = torch.hann_window(self.window)
-        self._window = window / window.square().sum().sqrt()
-        self._triangles = torch.from_numpy(triangles(rate, self.size, bands))
+        self.weights = window / window.square().sum().sqrt()
+        self.triangles = torch.from_numpy(triangles(rate, self.size, bands))
 
     def frames(self, samples: int) -> int:
         """How many frames so many samples have: those that fit into them, and one at least."""
@@ -46,8 +51,8 @@ class Filterbank:
         before = (self.size - self.window) // 2
         after = self.size - self.window - before + max(0, self.window - len(samples))
         padded = nn.functional.pad(samples, (before, after))
-        spectrum = torch.stft(padded, self.size, self.hop, self.window, self._window, center=False, return_complex=True)
-        return (spectrum.abs().square().t() @ self._triangles).clamp_min(FLOOR).log()
+        spectrum = torch.stft(padded, self.size, self.hop, self.window, self.weights, center=False, return_complex=True)
+        return (spectrum.abs().square().t() @ self.triangles).clamp_min(FLOOR).log()
 
 
 def triangles(rate: int, size: int, bands: int) -> npt.NDArray[np.float32]:

@@ -113,8 +113,15 @@ class Recordings(Input):
 
     def frames(self, samples: Tensor) -> Tensor:
         """Return the frames (T, C) of samples (N,) at the rate of the layout, as they are kept."""
-        scores = (self.filterbank(samples) - self.mean) / self.deviation
-        return (scores * STEP).round().clamp(-127, 127).to(torch.int8)
+        return (self.scores(samples) * STEP).round().clamp(-127, 127).to(torch.int8)
+
+    def scores(self, samples: Tensor) -> Tensor:
+        """Return the same as z-scores, before they are rounded."""
+        return (self.filterbank(samples) - self.mean) / self.deviation
+
+    def samples(self, column: Column) -> Iterator[Samples]:
+        """Yield the samples (N,) of every recording; DataError names the first row whose file cannot be read."""
+        return _heard(column, self.layout)
 
     def encode(self, column: Column) -> EncodedRecordings:
         """Hear every recording; DataError names the first row whose file cannot be read, or is too long."""

@@ -3,10 +3,11 @@
 It does not know what the answers are worth.
 """
 
+import copy
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -99,6 +100,12 @@ class PreparedExamples(Prepared):
             kept = self.input.kept(columns[self.input_name], self.places[part])
             self._examples[part] = self.encode(columns, kept)
         return self._examples[part]
+
+    def where(self, part: str, examples: Examples) -> Self:
+        """Return the same with another form of a part's rows."""
+        found = copy.copy(self)
+        found._examples = self._examples | {part: examples}  # noqa: SLF001
+        return found
 
     def add(self, part: str, columns: Mapping[str, Column], file: Path, folder: Path) -> None:
         """Check and encode a part, and keep its rows in `folder`."""
