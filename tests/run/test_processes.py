@@ -165,6 +165,10 @@ def test_one_process_goes_on_where_two_stopped(folder):
     train(folder, 1, *WRITE, *PLAIN, "--steps", "20", "--out", "one")
     train(folder, 1, *WRITE, *PLAIN, "--steps", "30", "--out", "one", "--resume")
     assert losses(folder / "one") == pytest.approx(losses(folder / "two"), rel=1e-5)
+    train(folder, 2, *WRITE, *PLAIN, "--steps", "40", "--out", "two", "--resume")
+    train(folder, 1, *WRITE, *PLAIN, "--steps", "40", "--out", "one", "--resume")
+    assert losses(folder / "one") == pytest.approx(losses(folder / "two"), rel=1e-5)
+    assert len(losses(folder / "two")) == 4
 
 
 def test_what_is_wrong_is_said_once(folder):

@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -144,6 +146,31 @@ def test_a_continued_run_ends_with_the_same_weights(text_file, tmp_path, tiny):
         ours, theirs = load_file(part / name), load_file(whole.path / name)
         assert ours.keys() == theirs.keys()
         assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
+
+
+def test_two_processes_do_not_train_in_one_folder(text_file, tmp_path, tiny):
+    out = tmp_path / "r"
+    elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"steps": 3}))
+    holding = "import sys, pathlib\nfrom elman.run.folder import RunFolder\n"
+    holding += (
+        "with RunFolder(pathlib.Path(sys.argv[1])).held():\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", holding, str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(RunError, match=r"another process trains in .*; wait for it, end it, or choose another --out"):
+        elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=5)
+    other.communicate()
+    longer = elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=5)
+    assert longer.description["training"]["steps"] == 5
+
+
+def test_a_network_that_does_not_fit_leaves_no_folder(text_file, tmp_path, tiny):
+    out = tmp_path / "r"
+    with pytest.raises(UsageError, match=r"a network of these sizes cannot be made .* smaller --hidden"):
+        elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"hidden": 10**9}))
+    assert not out.exists()
 
 
 def interrupt_at(patch, step):

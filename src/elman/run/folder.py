@@ -7,7 +7,10 @@ report.html         what came of it, for people
 state/              what --resume and `elman evaluate` need: the checkpoint, the data as symbols
 """
 
+import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,9 @@ from typing import Any
 from elman import files
 from elman.errors import RunError
 from elman.version import VERSION
+
+fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None
+"""Locks, where the system has them."""
 
 SCHEMA = 1
 Description = dict[str, Any]
@@ -45,6 +51,26 @@ class RunFolder:
     def state(self) -> Path:
         """`state/`."""
         return self.path / "state"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training in this folder while a block runs, where the file system has locks.
+
+        Raises:
+            RunError: if another one does.
+
+        """
+        with (self.state / ".held").open("w") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise RunError(
+                        f"another process trains in {self.path}; wait for it, end it, or choose another --out"
+                    ) from error
+                except OSError:  # no locks there
+                    pass
+            yield
 
     def write(self, description: Description) -> None:
         """Write `run.json`, whole or not at all."""

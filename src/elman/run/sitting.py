@@ -2,7 +2,7 @@
 
 import datetime as dt
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def train(
     together = Processes()
     begun: list[Sitting] = []
 
-    def begin() -> Path:
+    def begin() -> tuple[Path, TrainingOptions]:
         chosen = tasks.find(task)
         given = chosen.Options.given(options)
         files = Files(assets.find(data), *(None if file is None else assets.find(file) for file in (valid, test)))
@@ -78,14 +78,16 @@ def train(
             begun.append(_reopen(chosen, files, out, given))
         else:
             begun.append(_begin(chosen, files, Path(out) if out is not None else None, given))
-        return begun[0].folder.path
+        held.enter_context(begun[0].folder.held())
+        return begun[0].folder.path, begun[0].options
 
-    path = together.from_first(begin)
-    sitting = begun[0] if together.first else _join(path, resume=resume)
-    # With gradients, whatever block the caller is in.
-    with seeded(sitting.options.seed), kept_pages(), torch.inference_mode(mode=False), torch.enable_grad():
-        _train(sitting, together, quiet=quiet)
-    together.wait()
+    with ExitStack() as held:
+        path, known = together.from_first(begin)
+        sitting = begun[0] if together.first else _join(path, known, resume=resume)
+        # With gradients, whatever block the caller is in.
+        with seeded(known.seed), kept_pages(), torch.inference_mode(mode=False), torch.enable_grad():
+            _train(sitting, together, quiet=quiet)
+        together.wait()
     return load(path)
 
 
@@ -129,7 +131,7 @@ def _reopen(task: Task, files: Files, out: str | Path | None, given: dict[str, A
     return Sitting(task, options, folder, run.prepared, description, (folder.state / "checkpoint.safetensors").exists())
 
 
-def _join(path: Path, *, resume: bool) -> Sitting:
+def _join(path: Path, options: TrainingOptions, *, resume: bool) -> Sitting:
     """Open the folder that the first of several processes has begun or opened."""
     try:
         run = load(path)
@@ -137,13 +139,25 @@ def _join(path: Path, *, resume: bool) -> Sitting:
         raise RunError(f"{error}; --out must lie where all processes that train together see it") from error
     task, folder = tasks.find(run.task), RunFolder(path)
     go_on = resume and (folder.state / "checkpoint.safetensors").exists()
-    return Sitting(task, run.options, folder, run.prepared, run.description, go_on)
+    return Sitting(task, options, folder, run.prepared, run.description, go_on)
+
+
+def _network(sitting: Sitting) -> nn.Module:
+    """The network to train; where there is no memory for it, a folder in which nothing was trained is removed again."""
+    try:
+        return sitting.task.network(sitting.prepared, sitting.options)
+    except (MemoryError, RuntimeError) as error:
+        if not sitting.folder.model.exists():
+            shutil.rmtree(sitting.folder.path, ignore_errors=True)
+        raise UsageError(
+            f"a network of these sizes cannot be made ({str(error)[:100]}); give a smaller --hidden or --layers"
+        ) from error
 
 
 def _train(sitting: Sitting, together: Processes, *, quiet: bool) -> None:
     """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
     task, folder, description = sitting.task, sitting.folder, sitting.description
-    network = task.network(sitting.prepared, sitting.options)
+    network = _network(sitting)
     together.draw_apart()
     if not together.first:
         job = task.job(network, sitting.prepared, sitting.options, folder.path, Silence(), resume=sitting.resume)
