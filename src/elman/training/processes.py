@@ -5,6 +5,7 @@ What they add up is what one process would find on the whole batch, to the round
 environment. A single process exchanges nothing. This knows neither what is trained nor on what.
 """
 
+import atexit
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -30,6 +31,12 @@ def speaks() -> bool:
     return first
 
 
+def _part() -> None:
+    """End torch's threads that talk to the others: at the interpreter's end they would now and then abort it."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 class Processes:
     """This process and the others.
 
@@ -47,6 +54,9 @@ class Processes:
                 f"the processes that a launcher has started do not find each other ({str(error)[:200]}); start one "
                 "without it, or look at its address and number of processes"
             ) from error
+        if state.num_processes > 1:
+            atexit.unregister(_part)
+            atexit.register(_part)
         self.share = Share(state.process_index, state.num_processes)
         self.first = bool(state.is_main_process)
         self.device = state.device
