@@ -60,25 +60,40 @@ def test_what_it_returns_belongs_to_the_caller(name):
         assert all(map(torch.equal, tensors, copies))
 
 
-def test_weights_that_change_are_seen():
-    layer, x = elman.LSTM(40, 50), torch.randn(1, 1, 40)
+def seen(layer, x, change):
+    """Whether a step after a change is another one, and that of the new weights."""
     with torch.no_grad():
         _, hidden = layer(x)
-        for change in (
-            lambda: layer.weight_hh_l0.add_(0.1),
-            layer.weight_hh_l0.data[17].zero_,
-            layer.weight_ih_l0.data[:, 23].zero_,
-            lambda: layer.weight_hh_l0.detach().numpy()[:, 3].fill(0.5),
-            lambda: layer.bias_ih_l0.data[7].fill_(1.0),
-            lambda: setattr(layer, "weight_hh_l0", torch.nn.Parameter(torch.zeros(200, 50))),
-        ):
-            for _ in range(3):
-                old, _ = layer(x, hidden)
-            change()
-            new, _ = layer(x, hidden)
-            (whole, _) = layer(torch.cat([x, x]), hidden)
-            assert not torch.equal(new, old)
-            assert torch.allclose(new[0], whole[0], atol=1e-6)
+        for _ in range(3):
+            old, _ = layer(x, hidden)
+        change()
+        new, _ = layer(x, hidden)
+        whole, _ = layer(torch.cat([x, x]), hidden)
+    return not torch.equal(new, old) and torch.allclose(new[0], whole[0], atol=1e-6)
+
+
+CHANGES = {
+    "in place": lambda layer: layer.weight_hh_l0.add_(0.1),
+    "a row": lambda layer: layer.weight_hh_l0.data[17].zero_(),
+    "a column": lambda layer: layer.weight_ih_l0.data[:, 11].zero_(),
+    "a number": lambda layer: layer.weight_hh_l0.detach().numpy()[3, 3:4].fill(0.5),
+    "a bias": lambda layer: layer.bias_ih_l0.data[7].fill_(1.0),
+    "a parameter": lambda layer: setattr(layer, "weight_hh_l0", torch.nn.Parameter(torch.zeros(80, 20))),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_few_weights_that_change_are_seen_wherever_it_is(name):
+    layer = elman.LSTM(12, 20)
+    assert seen(layer, torch.randn(1, 1, 12), lambda: CHANGES[name](layer))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda layer: layer.weight_hh_l0[77, 3].add_(1.0), lambda layer: layer.weight_ih_l0.data.mul_(0.9)]
+)
+def test_many_weights_that_change_are_seen_by_their_version_or_their_places(change):
+    layer = elman.GRU(100, 120)
+    assert seen(layer, torch.randn(1, 2, 100), lambda: change(layer))
 
 
 def test_mistakes_are_told_as_ever():

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 #include <type_traits>
 
@@ -67,6 +68,7 @@ Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const 
     memory = std::make_unique<Workspace>(size_t(lay_out(program)) * sizeof(T));
     add_up(program, parameters);
     take_samples(program, parameters);
+    if (few_numbers()) take_hash(parameters, 1);
 
     struct Unit {
         const ProductSource* source;
@@ -147,46 +149,36 @@ void Weights<T>::add_up(const Program& program, const std::vector<const T*>& par
     }
 }
 
-// Of a matrix one number in each row, one column further from row to row: so a change of any row is seen, and of any
-// column, if there are not more of them than rows. Of a vector all.
+// Spread over all of a parameter's numbers, one in each of equal parts, and not all in one column.
 template <class T>
-template <class F>
-void Weights<T>::each_sample(const std::vector<const T*>& parameters, const F& f) const {
-    size_t number = 0;
+void Weights<T>::take_samples(const Program& program, const std::vector<const T*>& parameters) {
+    constexpr i64 most = 32;
     for (size_t p = 0; p < parameters.size(); ++p) {
-        const T* row = parameters[p];
-        const Extent& it = extents[p];
-        for (i64 i = 0, column = 0; i < it.rows; ++i, row += it.row) {
-            f(number++, row[column]);
-            column = column + 1 < it.row ? column + 1 : 0;
+        const Parameter& it = program.parameters[p];
+        const i64 row = it.rank == 2 ? program.size(it.row, input_size) : 1;
+        const i64 numbers = i64(it.blocks) * program.size(it.block, input_size) * row;
+        const i64 part = std::max<i64>(1, numbers / most);
+        sizes.push_back(numbers);
+        for (i64 i = 0; i < std::min(most, numbers); ++i) {
+            const i64 at = i * part + i * 40503 % part;
+            samples.push_back({p, at, parameters[p][at]});
         }
     }
 }
 
 template <class T>
-void Weights<T>::take_samples(const Program& program, const std::vector<const T*>& parameters) {
-    i64 rows = 0;
-    for (const Parameter& it : program.parameters) {
-        const i64 row = it.rank == 2 ? program.size(it.row, input_size) : 1;
-        extents.push_back({i64(it.blocks) * program.size(it.block, input_size), row});
-        rows += extents.back().rows;
-    }
-    samples.resize(size_t(rows));
-    each_sample(parameters, [&](size_t i, T value) { samples[i] = value; });
+bool Weights<T>::few_numbers() const {
+    constexpr i64 few = 32 << 10;  // bytes, of which a hash takes less than a microsecond
+    return std::accumulate(sizes.begin(), sizes.end(), i64(0)) * i64(sizeof(T)) <= few;
 }
 
 template <class T>
 bool Weights<T>::looks_like(const std::vector<const T*>& parameters) const {
+    if (few_numbers()) return holds(parameters, 1);
     // By their bits, as a NaN equals nothing; and all of them, as every line is on its way before the first has come.
-    using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-    const auto bits = [](T value) {
-        Bits found;
-        std::memcpy(&found, &value, sizeof found);
-        return found;
-    };
-    Bits other = made_for == &instruction_set() ? 0 : 1;
-    each_sample(parameters, [&](size_t i, T value) { other |= bits(value) ^ bits(samples[i]); });
-    return other == 0;
+    bool same = made_for == &instruction_set();
+    for (const Sample& it : samples) same &= std::memcmp(&it.value, &parameters[it.parameter][it.at], sizeof(T)) == 0;
+    return same;
 }
 
 template <class T>
@@ -198,8 +190,8 @@ std::vector<uint64_t> Weights<T>::hash(const std::vector<const T*>& parameters, 
     };
     std::vector<Piece> pieces;
     for (size_t p = 0; p < parameters.size(); ++p)
-        for (i64 at = 0, size = extents[p].rows * extents[p].row; at < size; at += piece)
-            pieces.push_back({parameters[p] + at, std::min(piece, size - at)});
+        for (i64 at = 0; at < sizes[p]; at += piece)
+            pieces.push_back({parameters[p] + at, std::min(piece, sizes[p] - at)});
     std::vector<uint64_t> all(pieces.size());
     team::run(pieces.size() < 8 ? 1 : threads, [&](Member member) {
         for (size_t i = size_t(member.index); i < pieces.size(); i += size_t(member.count))

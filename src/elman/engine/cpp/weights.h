@@ -20,7 +20,8 @@ public:
     Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads,
             Storage storage = Storage::own);
 
-    // Whether parameters still hold what was packed, as far as a look at one number of each row can tell.
+    // Whether parameters still hold what was packed: beyond doubt if they are few numbers, else as far as a look at a
+    // few places of each can tell.
     bool looks_like(const std::vector<const T*>& parameters) const;
     // The same beyond doubt, by a hash of all bits, if it was taken when they were packed.
     void take_hash(const std::vector<const T*>& parameters, int threads);
@@ -64,8 +65,7 @@ private:
     i64 lay_out(const Program& program);
     void pack(const Program& program, const ProductSource& source, const T* matrix, i64 column) const;
     void add_up(const Program& program, const std::vector<const T*>& parameters) const;
-    template <class F>
-    void each_sample(const std::vector<const T*>& parameters, const F& f) const;
+    bool few_numbers() const;
     void take_samples(const Program& program, const std::vector<const T*>& parameters);
 
     const InstructionSet* made_for;
@@ -75,12 +75,13 @@ private:
     i64 lanes;
     std::vector<Packed> packed;
     std::vector<i64> vectors;
-    struct Extent {
-        i64 rows;
-        i64 row;
+    struct Sample {
+        size_t parameter;
+        i64 at;
+        T value;
     };
-    std::vector<Extent> extents;  // of the parameters; a vector is rows of one number
-    std::vector<T> samples;
+    std::vector<Sample> samples;
+    std::vector<i64> sizes;        // of the parameters, in numbers
     std::vector<uint64_t> hashes;  // of pieces of them
     std::vector<uint64_t> hash(const std::vector<const T*>& parameters, int threads) const;
     std::unique_ptr<Workspace> memory;

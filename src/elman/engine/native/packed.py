@@ -3,7 +3,7 @@
 Packing costs about a percent of a training step, and more than everything else when there is one step of one row. What
 is kept is used again if the weights are the same tensors at the same place, of the same version, and hold the same
 numbers: writing through `tensor.data` or numpy counts no version. A hash of all bits tells; for single steps without
-gradients a look at one number of each row must do, as reading all weights takes as long as the step.
+gradients a look at 32 places of each must do where they exceed 32 KiB, as reading them takes as long as the step.
 """
 
 from collections.abc import Callable, Sequence
