@@ -32,6 +32,12 @@ def waves(count, _):
     return [{"signal": [[math.sin(a * t), 5 + t] for t in range(n)], "kind": f"k{a}"} for a, n in rows]
 
 
+def measured(count, _):
+    draw = random.Random(8)
+    rows = [[[draw.random(), draw.gauss(3, 1)] for _ in range(draw.randint(1, 8))] for _ in range(count)]
+    return [{"signal": row, "tags": ["up" if step[0] > 0.5 else "down" for step in row]} for row in rows]
+
+
 def series(count, _):
     return [{"load": math.sin(t / 3), "heat": 20 + math.cos(t / 5)} for t in range(count)]
 
@@ -106,6 +112,8 @@ KINDS = {
     "series": ("classification", waves, {"cell": "peephole-lstm"}),
     "tags": ("tagging", tagged, SMALL | {"cell": "mgu"}),
     "streamed tags": ("tagging", tagged, SMALL | {"cell": "mingru", "bidirectional": False, "layers": 2}),
+    "tagged series": ("tagging", measured, {"cell": "gru", "layers": 2}),
+    "streamed series": ("tagging", measured, {"cell": "indrnn", "bidirectional": False}),
     "forecasts": ("forecasting", series, WINDOWS),
     "translations": ("translation", pairs, SMALL | {"output": ["fr"], "unit": "char", "shared": False, "layers": 2}),
     "copies": ("translation", pairs, SMALL | COPYING),

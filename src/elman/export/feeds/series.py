@@ -1,8 +1,10 @@
 """Series as a model's input: z-scores."""
 
+from collections.abc import Iterator, Mapping
+
 from torch import Tensor
 
-from elman.export.base import BATCH, TIME, Port
+from elman.export.base import BATCH, TIME, Port, Runner
 from elman.export.feeds.base import Fed, Feed, batched, lengths
 from elman.modalities.series import Series
 from elman.training.examples import Batch
@@ -12,7 +14,6 @@ class SeriesFeed(Feed):
     """Values (B, T, C)."""
 
     modality = Series
-    steps = False  # no task answers the steps of a series
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -28,3 +29,20 @@ class SeriesFeed(Feed):
     def tensors(self, batch: Batch) -> tuple[Tensor, ...]:
         """Turn them batch first."""
         return batched(batch.inputs), batch.lengths
+
+    @property
+    def step_ports(self) -> tuple[Port, ...]:
+        """The values of a step, and those of the step before, whose difference is read too."""
+        (values,) = super().step_ports
+        return values, Port("before", values.axes, "values of the step before; of a first step its own")
+
+    def step(self, *tensors: Tensor) -> Tensor:
+        """Read values and those before them, (B, C) each."""
+        values, before = tensors
+        return self.reader(values.unsqueeze(0), before)[0]  # type: ignore[no-any-return]
+
+    def pieces(self, runners: Mapping[str, Runner], tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
+        """The values of each step beside those before."""
+        del runners
+        steps = tensors[0].unbind(1)
+        return zip(steps, (steps[0], *steps[:-1]), strict=True)
