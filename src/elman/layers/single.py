@@ -18,16 +18,14 @@ def again(stack: Any, input: Tensor | PackedSequence, hx: Hidden | None) -> tupl
     """What a `Stack` returns for one time step, if one like it was taken before, so that nothing need be checked."""
     if hx is None or torch.is_grad_enabled() or torch.compiler.is_compiling():  # a compiler wants any number of steps
         return None
-    cell, time = stack.cell, int(stack.batch_first)
-    before = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+    time = int(stack.batch_first)
+    if isinstance(input, PackedSequence) or input.dim() != 3 or input.shape[time] != 1 or stack.bidirectional:
+        return None
+    cell, before = stack.cell, (hx,) if isinstance(hx, Tensor) else tuple(hx)
     drops = stack.training and (stack.dropout or stack.options is not USUAL)
-    if drops or stack.bidirectional or isinstance(input, PackedSequence) or len(before) != len(cell.states):
+    if drops or len(before) != len(cell.states):
         return None
-    if input.dim() != 3 or input.shape[time] != 1:
-        return None
-    if any(
-        [not isinstance(tensor, Tensor) or tensor.dim() != 3 or len(tensor) != stack.num_layers for tensor in before]
-    ):
+    if any([not isinstance(each, Tensor) or each.dim() != 3 or len(each) != stack.num_layers for each in before]):
         return None
     value, after = input.select(time, 0), []
     for depth, (weights,) in enumerate(stack.weights):
