@@ -125,6 +125,7 @@ REFUSALS = {
     "zoneout has 3 probabilities, but lstm has 2 states": lambda: elman.LSTM(4, 5, zoneout=(0.1, 0.1, 0.1)),
     "mingru has no recurrent matmul": lambda: elman.Recurrent("mingru", 4, 5, recurrent_dropout=0.1),
     "unknown init 'ortho'; choose one of": lambda: elman.LSTM(4, 5, init="ortho"),
+    "unknown init None; choose one of": lambda: elman.LSTM(4, 5, init=None),
     "does not say over how many steps": lambda: elman.LSTM(4, 5, init="chrono"),
     "indrnn has none; choose another": lambda: elman.Recurrent("indrnn", 4, 5, init="orthogonal"),
     "but rnn has no such gate": lambda: elman.RNN(4, 5, init="forget-bias"),

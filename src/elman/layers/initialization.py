@@ -28,7 +28,7 @@ def parse(text: str) -> Init:
         UsageError: if there is none of that name.
 
     """
-    name, colon, steps = text.partition(":")
+    name, colon, steps = text.partition(":") if isinstance(text, str) else (text, "", "")
     if name == "chrono":
         if not steps.isdecimal() or int(steps) < 3:
             raise UsageError(f"init={text!r} does not say over how many steps to remember; give one such as chrono:784")
