@@ -222,7 +222,6 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
     """Make a table of rows, columns by name; whole numbers may stand among others, and paths for their names."""
     if (place := next((k for k, row in enumerate(rows, 1) if not isinstance(row, dict)), None)) is not None:
         raise DataError(f"{source}, row {place} is no object; give one with a value for each column")
-    rows = [{name: fspath(value) if isinstance(value, PathLike) else value for name, value in r.items()} for r in rows]
     try:
         return Table(source, _frame(rows))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
@@ -230,16 +229,27 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
 
 
 def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """Rows as columns. Where a list holds whole numbers and others, all are others: polars goes by the first."""
+    """Rows as columns. Where a list holds whole numbers and others, all are others, and paths are their names.
+
+    polars goes by the first number of a list, and knows no paths.
+    """
     try:
-        return pl.DataFrame(rows, infer_schema_length=None)
+        found = pl.DataFrame(rows, infer_schema_length=None)
+        if pl.Object not in found.dtypes:
+            return found
     except (pl.exceptions.PolarsError, TypeError):
-        cells = ((name, value) for row in rows for name, value in row.items() if isinstance(value, list | tuple))
-        mixed = {name for name, value in cells if _has_float(value)}
-        if not mixed:
+        if not any(isinstance(value, list | tuple | PathLike) for row in rows for value in row.values()):
             raise
-    even = [{name: _floats(value) if name in mixed else value for name, value in row.items()} for row in rows]
+    cells = ((name, value) for row in rows for name, value in row.items() if isinstance(value, list | tuple))
+    mixed = {name for name, value in cells if _has_float(value)}
+    even = [{name: _plain(value, floats=name in mixed) for name, value in row.items()} for row in rows]
     return pl.DataFrame(even, infer_schema_length=None)
+
+
+def _plain(value: Any, *, floats: bool) -> Any:
+    if floats:
+        return _floats(value)
+    return fspath(value) if isinstance(value, PathLike) else value
 
 
 def _has_float(value: Any) -> bool:
