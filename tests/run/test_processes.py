@@ -133,7 +133,7 @@ def losses(run):
     return [line["loss"] for line in lines if "loss" in line]
 
 
-def test_after_kill_9_they_end_as_if_nothing_had_happened(folder):
+def test_interrupted_and_continued_they_end_as_if_nothing_had_happened(folder):
     budget = ["--steps", "150", "--validations", "5"]
     train(folder, 2, *WRITE, *budget, "--out", "whole")
     begun = start(folder, 2, *WRITE, *budget, "--out", "part")

@@ -173,6 +173,20 @@ def test_a_network_that_does_not_fit_leaves_no_folder(text_file, tmp_path, tiny)
     assert not out.exists()
 
 
+def test_a_run_that_cannot_be_continued_for_lack_of_memory_is_kept(text_file, tmp_path, tiny, monkeypatch):
+    out = tmp_path / "r"
+    elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"steps": 3}))
+    (out / "model.safetensors").unlink()  # as before the first validation
+
+    def none(*_):
+        raise RuntimeError("can't allocate memory")
+
+    monkeypatch.setattr("elman.tasks.language_modeling.LanguageModeling.network", none)
+    with pytest.raises(UsageError, match="cannot be made"):
+        elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=5)
+    assert (out / "state" / "checkpoint.safetensors").exists()
+
+
 def interrupt_at(patch, step):
     """Send Ctrl-C when that step is done."""
     import os

@@ -86,7 +86,7 @@ def train(
         sitting = begun[0] if together.first else _join(path, known, resume=resume)
         # With gradients, whatever block the caller is in.
         with seeded(known.seed), kept_pages(), torch.inference_mode(mode=False), torch.enable_grad():
-            _train(sitting, together, quiet=quiet)
+            _train(sitting, together, new=not resume, quiet=quiet)
         together.wait()
     return load(path)
 
@@ -142,22 +142,22 @@ def _join(path: Path, options: TrainingOptions, *, resume: bool) -> Sitting:
     return Sitting(task, options, folder, run.prepared, run.description, go_on)
 
 
-def _network(sitting: Sitting) -> nn.Module:
-    """The network to train; where there is no memory for it, a folder in which nothing was trained is removed again."""
+def _network(sitting: Sitting, *, new: bool) -> nn.Module:
+    """The network to train; where there is no memory for it, a folder that is new is removed again."""
     try:
         return sitting.task.network(sitting.prepared, sitting.options)
     except (MemoryError, RuntimeError) as error:
-        if not sitting.folder.model.exists():
+        if new:
             shutil.rmtree(sitting.folder.path, ignore_errors=True)
         raise UsageError(
             f"a network of these sizes cannot be made ({str(error)[:100]}); give a smaller --hidden or --layers"
         ) from error
 
 
-def _train(sitting: Sitting, together: Processes, *, quiet: bool) -> None:
+def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> None:
     """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
     task, folder, description = sitting.task, sitting.folder, sitting.description
-    network = _network(sitting)
+    network = _network(sitting, new=new and together.first)
     together.draw_apart()
     if not together.first:
         job = task.job(network, sitting.prepared, sitting.options, folder.path, Silence(), resume=sitting.resume)

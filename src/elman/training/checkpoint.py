@@ -65,7 +65,8 @@ def load(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optim
         for name, module in modules.items():
             module.load_state_dict(_under(tensors, name))
         _restore_optimizer(optimizer, _under(tensors, "optimizer"))
-        random, carry = _listed(tensors, "random"), _listed(tensors, "carry")
+        random = _listed(tensors, "random") or [tensors["random"]]  # as it was written for one process
+        carry = _listed(tensors, "carry")
         plain: dict[str, Any] = json.loads(metadata["elman"])
         progress = Progress(**plain["progress"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
