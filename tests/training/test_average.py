@@ -1,22 +1,42 @@
-"""The running average: soon free of the initial weights, and then as slow as asked."""
+"""The running average: soon free of the initial weights, then as slow as asked, whether it moves always or not."""
 
 import pytest
 import torch
 
-from elman.training.average import averaged
+from elman.training.average import EVERY, FIRST, averaged, due
 
 
-def test_it_forgets_the_beginning_and_then_follows_slowly():
+def moved(weights, decay):
+    """The average after updates that have left these weights, from 100."""
     module = torch.nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         module.weight.fill_(100.0)
-    average = averaged(module, 0.9)
-    with torch.no_grad():
-        module.weight.fill_(1.0)
-    for _ in range(100):
-        average.update_parameters(module)
-    assert average.module.weight.item() == pytest.approx(1.0, abs=0.01)
-    with torch.no_grad():
-        module.weight.fill_(2.0)
-    average.update_parameters(module)
-    assert average.module.weight.item() == pytest.approx(1.1, abs=0.01)
+    average = averaged(module, decay)
+    for number, weight in enumerate(weights, 1):
+        with torch.no_grad():
+            module.weight.fill_(weight)
+        if due(number):
+            average.update_parameters(module)
+    return average.module.weight.item()
+
+
+def test_it_forgets_the_beginning_and_then_follows_slowly():
+    assert FIRST < 100
+    settled = moved([1.0] * 100, 0.9)
+    assert settled == pytest.approx(1.0, abs=0.01)
+    assert moved([1.0] * 100 + [2.0] * EVERY, 0.9) == pytest.approx(2 - 0.9**EVERY, abs=0.01)
+
+
+def test_it_is_what_an_average_at_every_update_would_be():
+    weights, every = [float(number) for number in range(1, 301)], 0.0
+    for number, weight in enumerate(weights):
+        every += (1 - (min(0.998, number and (1 + number) / (10 + number)))) * (weight - every)
+    assert moved(weights, 0.998) == pytest.approx(every, rel=0.02)
+
+
+def test_it_moves_at_every_update_first_and_then_at_every_few():
+    assert all(due(number) for number in range(1, FIRST + 1))
+    assert [number for number in range(FIRST + 1, FIRST + 3 * EVERY) if due(number)] == [
+        FIRST + EVERY,
+        FIRST + 2 * EVERY,
+    ]

@@ -40,14 +40,29 @@ def test_decay_shrinks_matrices_alone_and_in_proportion_to_the_rate(name):
     assert torch.equal(moved[0.0].bias, moved[0.5].bias)
 
 
-def test_clipping_by_norm_keeps_the_direction_and_limits_the_length():
-    module = module_with_gradients(100.0)
-    parameters = list(module.parameters())
-    before = torch.cat([p.grad.flatten() for p in parameters])
-    norm = optimizer.clip(parameters, TrainingOptions.make({"clip": 2.0}))
-    after = torch.cat([p.grad.flatten() for p in parameters])
-    assert norm == pytest.approx(before.norm().item())
-    torch.testing.assert_close(after, before * 2.0 / before.norm(), rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize("name", ["adamw", "rmsprop", "sgd"])
+def test_clipping_by_norm_keeps_the_direction_and_limits_the_length(name):
+    """Of two updates, the first one's gradient is too long: with a limit of 2, or cut to that by hand without one."""
+    moved = []
+    for clip in (2.0, 0.0):
+        module, options = module_with_gradients(), TrainingOptions.make({"optimizer": name, "clip": clip})
+        built, parameters = optimizer.build(module, options), list(module.parameters())
+        whole = torch.cat([p.grad.flatten() for p in parameters]).norm().item()
+        for length in (100.0, 1.0):
+            by_hand = min(length, 2.0) if not clip else length
+            for parameter, own in zip(parameters, module_with_gradients().parameters(), strict=True):
+                parameter.grad = own.grad * by_hand / whole
+            norm, scale = optimizer.clip(parameters, options)
+            assert norm == pytest.approx(by_hand)
+            optimizer.step(built, 0.1, scale)
+        moved.append(module)
+    torch.testing.assert_close(moved[0].weight, moved[1].weight)
+    torch.testing.assert_close(moved[0].bias, moved[1].bias)
+
+
+def test_a_gradient_that_is_short_enough_is_not_clipped():
+    parameters = list(module_with_gradients(0.01).parameters())
+    assert optimizer.clip(parameters, TrainingOptions.make({"clip": 2.0}))[1] == 1.0
 
 
 def test_clipping_by_value_limits_every_entry_and_zero_limits_nothing():

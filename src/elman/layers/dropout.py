@@ -1,19 +1,18 @@
 """Dropout with one mask for all time steps."""
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from elman.layers.masks import keep
 
 
 class LockedDropout(nn.Module):
     """Zero the same features of a row at every time step, and scale the others up, while training.
 
     Source: Gal & Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural networks. Beside
-    torch's dropout of single elements it draws T times fewer random numbers: 1 ms instead of 9 for 64 steps of 32 rows
-    of 512 features.
+    torch's dropout of single elements it draws T times fewer random numbers.
 
     Args:
-        p: the probability with which a feature is zeroed.
+        p: the probability with which a feature is zeroed, less than 1.
     """
 
     def __init__(self, p: float) -> None:
@@ -24,8 +23,7 @@ class LockedDropout(nn.Module):
         """Return features (T, B, H) with the mask (1, B, H) applied; unchanged in eval mode."""
         if not self.training or self.p == 0:
             return features
-        ones = torch.ones(1, *features.shape[1:], dtype=features.dtype, device=features.device)
-        return features * F.dropout(ones, self.p)
+        return features * keep((1, *features.shape[1:]), self.p, features, scaled=True)
 
     def extra_repr(self) -> str:
         """Show the probability."""

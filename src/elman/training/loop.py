@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from elman.data.share import WHOLE, Share
 from elman.errors import NonFiniteError, UsageError
 from elman.training import budget, checkpoint, optimizer, precision
-from elman.training.average import averaged
+from elman.training.average import averaged, due
 from elman.training.budget import Progress
 from elman.training.cost import Cost
 from elman.training.interrupt import interruptible
@@ -202,11 +202,11 @@ class Trainer:
             (whole,) = self.processes.add([loss.item()])
             self.meter.add(whole, int(seen))
         self.processes.add_gradients(self.parameters)
-        norm = optimizer.clip(self.parameters, options)
+        norm, scale = optimizer.clip(self.parameters, options)
         self._check_finite(norm, rate)
         self.norms.append(norm)
-        optimizer.step(self.optimizer, rate)
-        if self.average is not None:
+        optimizer.step(self.optimizer, rate, scale)
+        if self.average is not None and due(progress.step + 1):
             self.average.update_parameters(self.module)
         progress.step, progress.epochs = progress.step + 1, job.batches.epochs
         progress.symbols, progress.seconds = self.meter.targets, time.perf_counter() - self.started
