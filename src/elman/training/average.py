@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 EVERY, FIRST = 4, 64
 """After the FIRST updates the average moves at every EVERYth: a pass over all weights at each costs as much as half of
 Adam where a vocabulary is large, and an average over hundreds of updates does not tell the difference."""
@@ -26,9 +28,9 @@ def due(update: int) -> bool:
     return update <= FIRST or update % EVERY == 0
 
 
-def _towards(decay: float) -> Callable[[list[Tensor], list[Tensor], Any], None]:
+def _towards(decay: float) -> Callable[[Tensors, Tensors, Any], None]:
     @torch.no_grad()
-    def move(kept: list[Tensor], current: list[Tensor], moves: Any) -> None:
+    def move(kept: Tensors, current: Tensors, moves: Any) -> None:
         later = int(moves) - FIRST
         updates, since = (int(moves), 1) if later < 0 else (FIRST + later * EVERY, EVERY)
         left = min(decay, (1 + updates) / (10 + updates)) ** since
