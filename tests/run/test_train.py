@@ -227,11 +227,18 @@ def test_a_diverging_run_stops_with_advice_and_keeps_its_folder(text_file, tmp_p
     assert json.loads((out / "run.json").read_text())["status"] == "failed"
 
 
-@pytest.mark.parametrize("data", [[{"text": "a", "label": "b"}], None, 3])
-def test_training_reads_files(data, tmp_path):
-    with pytest.raises(UsageError, match="training reads a file, or a text that ships with Elman"):
-        elman.train("classification", data, out=tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ([{"text": "a", "label": "b"}], "language-modeling reads one text, and the training data is a table"),
+        (None, "the training data must be a file"),
+        (3, "the training data must be a file"),
+    ],
+)
+def test_a_language_model_reads_a_text(data, said, tmp_path):
+    with pytest.raises(UsageError, match=said):
+        elman.train("language-modeling", data, out=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_task_or_cell_that_does_not_exist_is_named(text_file, tmp_path):

@@ -149,6 +149,10 @@ class Table:
         """How many rows there are."""
         return len(self.frame)
 
+    def __str__(self) -> str:
+        """Say where it came from."""
+        return self.source
+
     @property
     def names(self) -> list[str]:
         """The columns' names."""
@@ -191,14 +195,20 @@ def _named(texts: pl.Series) -> str | None:
     return next((name for name, ends in FILES.items() if 2 * sum(t.endswith(ends) for t in first) > len(first)), None)
 
 
-def read(path: Path) -> Table:
-    """Read a table.
+Source = Path | Table
+"""Where a table comes from: a file, or the rows themselves."""
+
+
+def read(path: Source) -> Table:
+    """Read a table; one that was given is what it is.
 
     Raises:
         UsageError: the file's ending names no format.
         DataError: the file is missing, empty or damaged; the first bad row is named.
 
     """
+    if isinstance(path, Table):
+        return path
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}")
@@ -271,8 +281,10 @@ def joined(columns: Sequence[Column]) -> Column:
     return Column(first.source, first.name, values, np.concatenate([column.rows for column in columns]))
 
 
-def fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes; DataError where it cannot be read."""
+def fingerprint(path: Source) -> str:
+    """Return the SHA-256 of a file's bytes, or of a table's values; DataError where a file cannot be read."""
+    if isinstance(path, Table):
+        return hashlib.sha256(path.frame.rechunk().write_ipc(None).getvalue()).hexdigest()
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

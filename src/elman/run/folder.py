@@ -119,9 +119,8 @@ def create(path: Path) -> RunFolder:
     return folder
 
 
-def unused(task: str, data: Path) -> Path:
-    """Return the first free name of the form runs/tinyshakespeare-1 for a run on `data`."""
-    stem = data.name.split(".")[0] or task
+def unused(stem: str) -> Path:
+    """Return the first free name of the form runs/tinyshakespeare-1."""
     number = 1
     while (path := Path("runs") / f"{stem}-{number}").exists():
         number += 1

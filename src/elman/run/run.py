@@ -9,12 +9,15 @@ import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from elman import tasks
+from elman.data import given
+from elman.data.tables import Source
 from elman.diagnosis.result import Diagnosis
 from elman.errors import RunError, UsageError
 from elman.generation.sample import Sampling
@@ -113,11 +116,12 @@ class Run:
             raise RunError(f"{self._folder.model} does not fit run.json; restore it, or train the run anew") from error
         return network.eval()
 
-    def evaluate(self, data: str | Path | None = None) -> dict[str, Any]:
+    def evaluate(self, data: Any = None) -> dict[str, Any]:
         """Score the network beside the naive baseline.
 
         Args:
-            data: a file, or None for the run's own held-out part (the test part if there is one).
+            data: a file, rows or columns in memory as `train` takes them, or None for the run's own held-out part (the
+                test part if there is one).
 
         Returns:
             {"data": ..., "score": {...}, "baselines": [{"name": ..., ...}, ...]}
@@ -126,14 +130,15 @@ class Run:
             part = "test" if "test" in self.prepared.facts else "valid"
             return self._evaluate(self.prepared, part, f"{part} part of the run")
         with tempfile.TemporaryDirectory(prefix="elman-") as folder:
-            extended = self._task.extend(self.prepared, "given", Path(data), Path(folder))
-            return self._evaluate(extended, "given", str(data))
+            source = _source(data)
+            extended = self._task.extend(self.prepared, "given", source, Path(folder))
+            return self._evaluate(extended, "given", str(source))
 
-    def diagnose(self, data: str | Path | None = None) -> Diagnosis:
+    def diagnose(self, data: Any = None) -> Diagnosis:
         """Say where gradients vanish or explode in training, how far the network remembers, and what to do.
 
         Args:
-            data: a file like the training data, or None for the run's own.
+            data: a file like the training data, rows or columns in memory, or None for the run's own.
 
         Returns:
             A Diagnosis; print it to read it.
@@ -142,19 +147,20 @@ class Run:
         if data is None:
             return look_inside(self._task, network, self.prepared, self.options, self._folder)
         with tempfile.TemporaryDirectory(prefix="elman-") as folder:
-            prepared = self._task.extend(self.prepared, "train", Path(data), Path(folder))
+            prepared = self._task.extend(self.prepared, "train", _source(data), Path(folder))
             return look_inside(self._task, network, prepared, self.options, self._folder)
 
     def predict(self, rows: str | Path | Iterable[Any]) -> list[dict[str, Any]]:
         """Return the task's answer for every row; for a language model its log-probability and perplexity.
 
         Args:
-            rows: a file, "-" for standard input, or the rows themselves: texts, {column: value}, or a data frame.
+            rows: a file, "-" for standard input, or the rows themselves: texts, [{column: value}, ...], columns
+                {column: list or array}, or a data frame.
         """
         if isinstance(rows, str | Path):
             found = self._task.rows(self.prepared, None if str(rows) == "-" else Path(rows))
         else:
-            found = _listed(rows)
+            found = given.rows(rows)
         return self._task.predict(self.network, self.prepared, found) if found else []
 
     def predict_each(self, requests: Sequence[Iterable[Any]]) -> list[Any]:
@@ -169,7 +175,7 @@ class Run:
             For each caller the answers, or the ElmanError that says what is wrong with its rows.
 
         """
-        listed = [_listed(rows) for rows in requests]
+        listed = [given.rows(rows) for rows in requests]
         answers = iter(self._task.predict_each(self.network, self.prepared, [rows for rows in listed if rows]))
         return [next(answers) if rows else [] for rows in listed]
 
@@ -213,12 +219,6 @@ def load(path: str | Path) -> Run:
     return Run(Path(path))
 
 
-def _listed(rows: Any) -> list[Any]:
-    """Rows as a list; those of a data frame, of polars or of pandas, by column."""
-    if hasattr(rows, "to_dicts"):
-        found: list[Any] = rows.to_dicts()
-    elif hasattr(rows, "to_dict") and hasattr(rows, "columns"):
-        found = rows.to_dict("records")
-    else:
-        found = list(rows)
-    return found
+def _source(data: Any) -> Source:
+    """A file, or the table that rows in memory make."""
+    return Path(data) if isinstance(data, str | PathLike) else given.table(data, "the data given")

@@ -4,6 +4,7 @@ import datetime as dt
 import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from elman import assets, machine, report, tasks
+from elman.data import given, tables
 from elman.errors import NonFiniteError, RunError, UsageError
 from elman.randomness import seeded
 from elman.run import inspection
@@ -40,10 +42,10 @@ class Sitting:
 
 def train(
     task: str,
-    data: str | Path,
+    data: Any,
     *,
-    valid: str | Path | None = None,
-    test: str | Path | None = None,
+    valid: Any = None,
+    test: Any = None,
     out: str | Path | None = None,
     resume: bool = False,
     quiet: bool = False,
@@ -53,9 +55,11 @@ def train(
 
     Args:
         task: its name; `elman tasks` lists them.
-        data: the training data: a file, or the name of a text that ships with Elman ("tinyshakespeare").
-        valid: held-out data to choose the weights by; without it the task holds a part of `data` out.
-        test: held-out data that is only scored.
+        data: the training data: a file, the name of a text that ships with Elman ("tinyshakespeare"), or a table in
+            memory: rows [{column: value}, ...], columns {column: list or array}, a data frame of polars or pandas. A
+            cell may be an array, such as a series (steps, numbers).
+        valid: held-out data, likewise, to choose the weights by; without it the task holds a part of `data` out.
+        test: held-out data, likewise, that is only scored.
         out: the run folder, made anew; default runs/NAME-1, -2, ...
         resume: go on with the run in `out`. Only a new budget may be given beside it.
         quiet: show no progress on stderr.
@@ -72,12 +76,16 @@ def train(
 
     def begin() -> tuple[Path, TrainingOptions]:
         chosen = tasks.find(task)
-        given = chosen.Options.given(options)
-        files = Files(assets.find(data), *(None if file is None else assets.find(file) for file in (valid, test)))
+        named = chosen.Options.given(options)
+        files = Files(
+            _source(data, "the training data"),
+            None if valid is None else _source(valid, "the validation data"),
+            None if test is None else _source(test, "the test data"),
+        )
         if resume:
-            begun.append(_reopen(chosen, files, out, given))
+            begun.append(_reopen(chosen, files, out, named))
         else:
-            begun.append(_begin(chosen, files, Path(out) if out is not None else None, given))
+            begun.append(_begin(chosen, files, Path(out) if out is not None else None, named))
         held.enter_context(begun[0].folder.held())
         return begun[0].folder.path, begun[0].options
 
@@ -91,11 +99,16 @@ def train(
     return load(path)
 
 
-def _begin(task: Task, files: Files, out: Path | None, given: dict[str, Any]) -> Sitting:
+def _source(data: Any, said: str) -> tables.Source:
+    """A file, or the table that rows in memory make."""
+    return assets.find(Path(data)) if isinstance(data, str | PathLike) else given.table(data, said)
+
+
+def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any]) -> Sitting:
     """Make the folder and the data in it; leave nothing behind if that fails."""
-    options = task.Options.make(given)
+    options = task.Options.make(named)
     options = replace(options, precision=precision.resolve(options.precision))  # a continued run keeps what was found
-    path = out or unused(task.name, files.train)
+    path = out or unused(files.train.name.split(".")[0] if isinstance(files.train, Path) else task.name)
     existed = path.exists()
     folder = create(path)
     try:
@@ -108,7 +121,7 @@ def _begin(task: Task, files: Files, out: Path | None, given: dict[str, Any]) ->
     return Sitting(task, options, folder, prepared, description, resume=False)
 
 
-def _reopen(task: Task, files: Files, out: str | Path | None, given: dict[str, Any]) -> Sitting:
+def _reopen(task: Task, files: Files, out: str | Path | None, named: dict[str, Any]) -> Sitting:
     """Open the folder of an earlier sitting, and check that it is continued and not changed."""
     if out is None:
         raise RunError("--resume needs --out RUN, the run folder to go on with")
@@ -116,15 +129,15 @@ def _reopen(task: Task, files: Files, out: str | Path | None, given: dict[str, A
     if run.task != task.name:
         raise RunError(f"{out} is a {run.task} run, not {task.name}; continue it as what it is")
     stored = run.options.to_dict()
-    for name in given.keys() - set(BUDGET):
-        if name not in stored or stored[name] != given[name]:
+    for name in named.keys() - set(BUDGET):
+        if name not in stored or stored[name] != named[name]:
             flag = f"--{name.replace('_', '-')}"
             raise RunError(
                 f"{flag} cannot change in a run that is continued (it is {stored.get(name)}); the budget can"
             )
-    if given.keys() & {"minutes", "steps", "epochs"}:
+    if named.keys() & {"minutes", "steps", "epochs"}:
         stored |= dict.fromkeys(("minutes", "steps", "epochs"))
-    options = task.Options.make({name: value for name, value in (stored | given).items() if value is not None})
+    options = task.Options.make({name: value for name, value in (stored | named).items() if value is not None})
     task.check_same(files, run.prepared)
     description = run.description | {"options": options.to_dict(), "status": "training"}
     folder = RunFolder(Path(out))

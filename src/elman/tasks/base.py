@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from elman.data.tables import Source
 from elman.errors import UsageError
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
@@ -31,11 +32,11 @@ Stream = TextStream | SpeechStream | SeriesStream
 
 @dataclass(frozen=True)
 class Files:
-    """The data that the user named: training, and optionally held-out parts."""
+    """The data that the user named or gave: training, and optionally held-out parts."""
 
-    train: Path
-    valid: Path | None = None
-    test: Path | None = None
+    train: Source
+    valid: Source | None = None
+    test: Source | None = None
 
 
 class Prepared(ABC):
@@ -122,7 +123,7 @@ class Task(ABC):
         """Return the same figures of each naive baseline, fitted on the training part, with its `name`."""
 
     @abstractmethod
-    def extend(self, prepared: Any, part: str, file: Path, folder: Path) -> Prepared:
+    def extend(self, prepared: Any, part: str, file: Source, folder: Path) -> Prepared:
         """Return `prepared` with a further part: a file encoded into `folder` with the fitted modalities."""
 
     @abstractmethod

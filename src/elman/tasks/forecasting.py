@@ -14,7 +14,7 @@ from torch import nn
 from elman import cells, layers
 from elman.baselines import forecasts as naive
 from elman.data import tables, timeline
-from elman.data.tables import Table
+from elman.data.tables import Source, Table
 from elman.data.timeline import Track
 from elman.data.windows import Scaled, TrackWindows, WindowBatch, WindowBatches
 from elman.errors import DataError, ElmanError, RunError, UsageError
@@ -163,7 +163,7 @@ class Forecasting(Task):
             for name, one in contenders.items()
         ]
 
-    def extend(self, prepared: PreparedTracks, part: str, file: Path, folder: Path) -> PreparedTracks:
+    def extend(self, prepared: PreparedTracks, part: str, file: Source, folder: Path) -> PreparedTracks:
         """Read a further table, of which windows lie wholly within it."""
         more = PreparedTracks(prepared.layout, prepared.forecast, dict(prepared.facts), prepared.places)
         more.fitted.update(prepared.fitted)

@@ -15,6 +15,7 @@ from elman import assets, cells, layers
 from elman.baselines.ngram import NGram
 from elman.data import stream
 from elman.data.stream import Lanes, Symbols, Window
+from elman.data.tables import Source
 from elman.data.text import TextSource, lines
 from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
@@ -117,7 +118,7 @@ class LanguageModeling(Task):
             if file is None:
                 continue
             fact = prepared.facts.get(part)
-            if fact is None or TextSource(file, fact["start"], fact["stop"]).sha256 != fact["sha256"]:
+            if fact is None or TextSource(_source(file).path, fact["start"], fact["stop"]).sha256 != fact["sha256"]:
                 raise RunError(
                     f"{file} is not the {part} text that the run was begun with (its fingerprint differs); "
                     "give the same file, or train anew with another --out"
@@ -180,9 +181,9 @@ class LanguageModeling(Task):
         name = f"{order}-gram, modified Kneser-Ney{limited}"
         return [{"name": name, **_figures(found, text, prepared.text.unit.noun)}]
 
-    def extend(self, prepared: PreparedText, part: str, file: Path, folder: Path) -> PreparedText:
+    def extend(self, prepared: PreparedText, part: str, file: Source, folder: Path) -> PreparedText:
         """Encode a further text with the run's symbols."""
-        source = TextSource(file)
+        source = _source(file)
         text = prepared.text.encode(source, folder / f"{part}.symbols")
         _check_length(part, source, text, prepared.text.unit.noun)
         facts = {part: _facts(source) | text.facts()}
@@ -273,7 +274,7 @@ def _excerpt(symbols: Symbols) -> Symbols:
 
 
 def _sources(files: Files) -> dict[str, TextSource]:
-    sources = {"train": TextSource(files.train)}
+    sources = {"train": _source(files.train)}
     size = sources["train"].size
     if size < SMALLEST:
         what = "is empty" if size == 0 else f"has only {size} byte{'s' * (size > 1)}"
@@ -281,10 +282,16 @@ def _sources(files: Files) -> dict[str, TextSource]:
     if files.valid is None:
         sources["train"], sources["valid"] = sources["train"].split(size - min(int(size * HELD_OUT), HELD_OUT_MOST))
     else:
-        sources["valid"] = TextSource(files.valid)
+        sources["valid"] = _source(files.valid)
     if files.test is not None:
-        sources["test"] = TextSource(files.test)
+        sources["test"] = _source(files.test)
     return sources
+
+
+def _source(data: Source) -> TextSource:
+    if not isinstance(data, Path):
+        raise UsageError(f"language-modeling reads one text, and {data} is a table; write the text to a .txt file")
+    return TextSource(data)
 
 
 def _facts(source: TextSource) -> dict[str, Any]:

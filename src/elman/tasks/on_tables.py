@@ -16,7 +16,7 @@ from torch import nn
 from elman import cells
 from elman.data import tables
 from elman.data.ragged import Integers
-from elman.data.tables import Column, Table
+from elman.data.tables import Column, Source, Table
 from elman.errors import ElmanError, RunError
 from elman.modalities.base import Answer, Input, Modality
 from elman.tasks import roles
@@ -153,7 +153,7 @@ class TableTask(Task):
             resume=resume,
         )
 
-    def extend(self, prepared: PreparedExamples, part: str, file: Path, folder: Path) -> PreparedExamples:
+    def extend(self, prepared: PreparedExamples, part: str, file: Source, folder: Path) -> PreparedExamples:
         """Read a further table with the run's columns."""
         input, facts = (prepared.input_name, prepared.input), dict(prepared.facts)
         more = PreparedExamples(input, prepared.outputs, facts, prepared.places, beside=prepared.beside)
@@ -184,7 +184,7 @@ class TableTask(Task):
             rows = tables.from_rows([row if isinstance(row, dict) else {prepared.input_name: row} for row in rows])
         return rows.column(prepared.input_name)
 
-    def _add(self, prepared: PreparedExamples, part: str, file: Path, folder: Path) -> None:
+    def _add(self, prepared: PreparedExamples, part: str, file: Source, folder: Path) -> None:
         table = tables.read(file)
         prepared.add(part, {name: table.column(name) for name in prepared.columns_of(table)}, file, folder)
 

@@ -15,7 +15,7 @@ import polars as pl
 from elman import assets, files
 from elman.data import parts, tables
 from elman.data.ragged import Integers
-from elman.data.tables import Column, Table
+from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, RunError
 from elman.modalities.base import Answer, Encoded, Input, Output
 from elman.tasks.base import Files, Prepared
@@ -107,7 +107,7 @@ class PreparedExamples(Prepared):
         found._examples = self._examples | {part: examples}  # noqa: SLF001
         return found
 
-    def add(self, part: str, columns: Mapping[str, Column], file: Path, folder: Path) -> None:
+    def add(self, part: str, columns: Mapping[str, Column], file: Source, folder: Path) -> None:
         """Check and encode a part, and keep its rows in `folder`."""
         place = folder / f"{part}.parquet"
         self._examples[part] = made = self.encode(columns, self.input.keep(columns[self.input_name], place))
@@ -163,7 +163,7 @@ def divided(
     return {"train": train, "valid": valid}
 
 
-def others(files: Files) -> dict[str, Path]:
+def others(files: Files) -> dict[str, Source]:
     """The files beside the training file."""
     return {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
 

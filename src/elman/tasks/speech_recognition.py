@@ -12,7 +12,7 @@ import torch
 from elman import layers
 from elman.baselines.labels import nearest_row
 from elman.data.ragged import Integers
-from elman.data.tables import Column, Table
+from elman.data.tables import Column, Source, Table
 from elman.errors import UsageError
 from elman.generation.listening import SpeechStream
 from elman.modalities import units
@@ -94,7 +94,7 @@ class SpeechRecognition(TableTask):
             _check_long_enough(prepared, part)
         return prepared
 
-    def extend(self, prepared: PreparedExamples, part: str, file: Path, folder: Path) -> PreparedExamples:
+    def extend(self, prepared: PreparedExamples, part: str, file: Source, folder: Path) -> PreparedExamples:
         """Read a further table, likewise."""
         more = super().extend(prepared, part, file, folder)
         _check_long_enough(more, part)

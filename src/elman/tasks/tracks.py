@@ -14,7 +14,7 @@ import polars as pl
 
 from elman import assets, files
 from elman.data import tables, timeline
-from elman.data.tables import Table
+from elman.data.tables import Source, Table
 from elman.data.timeline import Track
 from elman.data.windows import Scaled, TrackWindows
 from elman.errors import DataError, RunError, UsageError
@@ -78,7 +78,7 @@ class PreparedTracks(Prepared):
         beside = [name for name in (self.layout.time, self.layout.group) if name]
         return {"read": [*beside, *self.layout.targets, *self.layout.covariates], "answered": self.layout.targets}
 
-    def add(self, part: str, tracks: Sequence[Track], file: Path, folder: Path) -> None:
+    def add(self, part: str, tracks: Sequence[Track], file: Source, folder: Path) -> None:
         """Check a part, and keep it in `folder`."""
         self._tracks[part] = list(tracks)
         windows = len(self.windows(part))
@@ -177,7 +177,7 @@ def _sizes(split: str) -> list[float]:
     return sizes
 
 
-def _too_short(part: str, file: Path, rows: int, history: int, layout: Layout) -> str:
+def _too_short(part: str, file: Source, rows: int, history: int, layout: Layout) -> str:
     """The sentence on a part without a single window."""
     needed = layout.horizon if history else layout.context + layout.horizon
     what = f"the horizon {layout.horizon}" if history else f"context {layout.context} and horizon {layout.horizon}"

@@ -1,0 +1,117 @@
+"""Rows and columns that stand in memory, as Python has them, as tables.
+
+Rows are dictionaries by column; columns are a dictionary of lists or arrays, or a data frame of polars or pandas. A
+cell may be an array or a tensor, such as a series of time steps.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from torch import Tensor
+
+from elman.data import tables
+from elman.data.tables import Table
+from elman.errors import DataError, UsageError
+
+ROWS = "rows such as [{'text': ..., 'label': ...}], columns such as {'text': [...], 'label': [...]}, or a data frame"
+
+
+def table(data: Any, source: str) -> Table:
+    """Make a table of rows or columns; in errors they are called `source`.
+
+    Raises:
+        UsageError: if it is neither.
+        DataError: if nothing is there, columns differ in length, or what a column holds differs in kind.
+
+    """
+    if in_columns(data):
+        found = Table(source, data if isinstance(data, pl.DataFrame) else _frame(data, source))
+    elif isinstance(data, list | tuple) and all(isinstance(row, Mapping) for row in data):
+        found = tables.from_rows([_cells(row) for row in data], source)
+    else:
+        of = f" of {type(data[0]).__name__}" if isinstance(data, list | tuple) else ""
+        raise UsageError(f"{source} must be a file, {ROWS}, got {type(data).__name__}{of}")
+    if not found.names or not len(found):
+        raise DataError(f"{source} is empty; give {ROWS}")
+    return found
+
+
+def rows(data: Any) -> list[Any]:
+    """Rows as a list: texts or other values as they are, dictionaries by column, and columns turned into rows."""
+    if in_columns(data):
+        return table(data, "the table given").frame.to_dicts()
+    return [_cells(row) for row in data]
+
+
+def in_columns(data: Any) -> bool:
+    """Whether it is a data frame, or a dictionary of columns."""
+    if isinstance(data, Mapping):
+        if one := next((name for name, values in data.items() if not _listed(values)), None):
+            raise UsageError(
+                f"column {one!r} is {type(data[one]).__name__}, and should be a list with a value for each row; "
+                "a single row stands in a list: [{...}]"
+            )
+        return True
+    return hasattr(data, "columns") and (hasattr(data, "to_dict") or hasattr(data, "to_dicts"))
+
+
+def _frame(columns: Any, source: str) -> pl.DataFrame:
+    """Columns of Python, numpy or pandas."""
+    found = {str(name): _column(columns[name]) for name in columns}
+    sizes = {name: len(values) for name, values in found.items()}
+    if len(set(sizes.values())) > 1:
+        one, other = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+        raise DataError(
+            f"{source} has {sizes[other]} values in column {other!r} and {sizes[one]} in {one!r}; give as many of each"
+        )
+    try:
+        return pl.DataFrame(found)
+    except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError):
+        listed = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
+        return tables.from_rows(listed, source).frame
+
+
+def _column(values: Any) -> Any:
+    """An array of numbers or dates as it is, one of several dimensions as lists; else values without arrays inside."""
+    if isinstance(values, pl.Series):
+        return values
+    array = values.numpy(force=True) if isinstance(values, Tensor) else values
+    array = array.to_numpy() if hasattr(array, "to_numpy") else array
+    if isinstance(array, np.ndarray) and array.dtype.kind in "biufM":
+        return _as_lists(pl.Series(array))
+    cells = [_plain(value) for value in array]
+    if any(isinstance(cell, str) for cell in cells):  # pandas has not-a-number for a missing text
+        return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
+    return cells
+
+
+def _as_lists(values: pl.Series) -> pl.Series:
+    """The inner dimensions of an array as lists."""
+    inner: Any = values.dtype
+    depth = 0
+    while isinstance(inner, pl.Array):
+        inner, depth = inner.inner, depth + 1
+    for _ in range(depth):
+        inner = pl.List(inner)
+    return values.cast(inner)
+
+
+def _plain(value: Any) -> Any:
+    """A cell without arrays inside."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, list | tuple) and any(hasattr(each, "tolist") for each in value):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _cells(row: Any) -> Any:
+    """A row whose arrays are lists."""
+    return {name: _plain(value) for name, value in row.items()} if isinstance(row, Mapping) else row
+
+
+def _listed(values: Any) -> bool:
+    return hasattr(values, "__len__") and not isinstance(values, str | bytes | Mapping)

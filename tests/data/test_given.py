@@ -1,0 +1,79 @@
+"""Rows and columns in memory become the same table, whatever they are made of, or one sentence says what is wrong."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from elman.data import given, tables
+from elman.errors import DataError, UsageError
+
+SERIES = [[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]
+WAYS = {
+    "rows": [{"x": each, "label": label} for each, label in zip(SERIES, "ab", strict=True)],
+    "rows of arrays": [{"x": np.array(each), "label": label} for each, label in zip(SERIES, "ab", strict=True)],
+    "rows of tensors": [{"x": torch.tensor(each), "label": label} for each, label in zip(SERIES, "ab", strict=True)],
+    "columns": {"x": SERIES, "label": ["a", "b"]},
+    "columns of arrays": {"x": [np.array(each) for each in SERIES], "label": np.array(["a", "b"])},
+    "an array": {"x": np.array(SERIES), "label": ["a", "b"]},
+    "a tensor": {"x": torch.tensor(SERIES, dtype=torch.float64), "label": ("a", "b")},
+    "a data frame": pl.DataFrame({"x": SERIES, "label": ["a", "b"]}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_makes_the_same_table(way):
+    found = given.table(WAYS[way], "the data")
+    assert found.frame.to_dict(as_series=False) == {"x": SERIES, "label": ["a", "b"]}
+    assert found.column("x").measures
+    assert given.rows(WAYS[way])[1]["label"] == "b"
+
+
+class Frame:
+    """As much of pandas as is used: columns by name, an object array with not-a-number for a missing text."""
+
+    columns = ("text", "number")
+
+    def __iter__(self):
+        return iter(self.columns)
+
+    def __getitem__(self, name):
+        return self if name == "text" else np.array([1.0, np.nan])
+
+    def __len__(self):
+        return 2
+
+    def to_numpy(self):
+        return np.array(["a", float("nan")], dtype=object)
+
+    def to_dict(self):
+        raise AssertionError("columns are read one by one")
+
+
+def test_a_missing_text_of_pandas_is_missing_and_a_number_that_is_none_stays():
+    found = given.table(Frame(), "the data").frame
+    assert found["text"].to_list() == ["a", None]
+    assert found["number"].is_nan().to_list() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "said"),
+    [
+        ([], DataError, "the data is empty"),
+        ({}, DataError, "the data is empty"),
+        (3, UsageError, "got int"),
+        (["a text"], UsageError, "got list of str"),
+        (np.zeros((3, 2)), UsageError, "got ndarray"),
+        ({"x": "a text"}, UsageError, "a single row stands in a list"),
+        ({"x": [1, 2], "y": [1]}, DataError, "2 values in column 'x' and 1 in 'y'"),
+        ([{"x": [1]}, {"x": [1, "a"]}], DataError, "row 2, column .x. holds"),
+    ],
+)
+def test_what_is_no_table_is_told(data, error, said):
+    with pytest.raises(error, match=said):
+        given.table(data, "the data")
+
+
+def test_equal_tables_have_the_same_fingerprint():
+    one, same, other = (given.table({"x": values}, "the data") for values in ([1, 2], np.array([1, 2]), [1, 3]))
+    assert tables.fingerprint(one) == tables.fingerprint(same) != tables.fingerprint(other)
