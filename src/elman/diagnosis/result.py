@@ -3,6 +3,7 @@
 It holds no tensor and knows nothing of how the numbers were measured.
 """
 
+import html
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from elman.diagnosis.spectrum import Spectrum
 from elman.diagnosis.update import Trial
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """Something that keeps a network from learning.
 
@@ -35,8 +36,10 @@ class Finding:
         where = f" ({self.layer})" if self.layer else ""
         return f"{self.problem}{where}: {self.evidence} {self.meaning}\nRemedy: {self.remedy}"
 
+    __repr__ = __str__
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class LayerDiagnosis:
     """One recurrent layer in one direction. Steps are counted in the order in which the layer reads.
 
@@ -91,10 +94,16 @@ class LayerDiagnosis:
         """The share of ReLU units that were zero at all steps in all rows; 0 for other cells."""
         return max((gate.dead for gate in self.gates if gate.function == "relu"), default=0.0)
 
+    def __repr__(self) -> str:
+        """Show what can be said in a line; the lists are attributes."""
+        names = ("decay_per_step", "half_life", "horizon", "lyapunov_exponent")
+        said = ", ".join(f"{name}={getattr(self, name):.4g}" for name in names)
+        return f"LayerDiagnosis({self.name!r}, {self.cell} of {self.hidden}, {self.steps} steps: {said})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """What `elman.diagnose` has measured, and what follows from it; print it to read it.
+    """What `elman.diagnose` has measured, and what follows from it; in words when it is printed or shown.
 
     Attributes:
         layers: the recurrent layers, in the order of the module.
@@ -142,3 +151,9 @@ class Diagnosis:
         from elman.diagnosis.telling import text
 
         return text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The page in a notebook, in a frame of its own."""
+        return f'<iframe srcdoc="{html.escape(self.to_html())}" style="width: 100%; height: 40em; border: 0"></iframe>'

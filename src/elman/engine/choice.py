@@ -175,9 +175,9 @@ def _refused(name: str, refusal: str) -> str:
     return f"the backend '{name}' is forced, but {refusal}; force another one, or none and let Elman choose"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
-    """Which backend runs a call, and why; print it to read it.
+    """Which backend runs a call, and why; in words when it is printed or shown.
 
     Attributes:
         backend: its name.
@@ -202,6 +202,8 @@ class Explanation:
             lines.append(", ".join(f"{name}={size}" for name, size in self.sizes.items()))
         said = "\n    ".join([f"{self.backend}: {self.reason}", *lines])
         return said if self.program is None else f"{said}\n\n{self.program}"
+
+    __repr__ = __str__
 
 
 def explain(call: Call, *, program: bool = False) -> Explanation:
