@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import flaws
+from elman.data import flaws, folders
 from elman.errors import DataError, UsageError
 
 Rows = npt.NDArray[np.int64]
@@ -196,11 +196,11 @@ def _named(texts: pl.Series) -> str | None:
 
 
 Source = Path | Table
-"""Where a table comes from: a file, or the rows themselves."""
+"""Where a table comes from: a file or folder, or the rows themselves."""
 
 
 def read(path: Source) -> Table:
-    """Read a table; one that was given is what it is.
+    """Read a table: a file, a folder of files by label; one that was given is what it is.
 
     Raises:
         UsageError: the file's ending names no format.
@@ -210,7 +210,11 @@ def read(path: Source) -> Table:
     if isinstance(path, Table):
         return path
     reader = READERS.get(path.suffix.lower())
+    if reader is None and path.is_dir():
+        return Table(str(path), folders.listed(path, FILES))
     if reader is None:
+        if not path.suffix and not path.exists():
+            raise DataError(f"cannot read {path}: no such file or directory")
         raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}")
     if path.is_dir():
         raise DataError(f"cannot read {path}: is a directory")
@@ -286,6 +290,8 @@ def fingerprint(path: Source) -> str:
     if isinstance(path, Table):
         return hashlib.sha256(path.frame.rechunk().write_ipc(None).getvalue()).hexdigest()
     try:
+        if path.is_dir():
+            return folders.fingerprint(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -108,7 +108,8 @@ def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any]) ->
     """Make the folder and the data in it; leave nothing behind if that fails."""
     options = task.Options.make(named)
     options = replace(options, precision=precision.resolve(options.precision))  # a continued run keeps what was found
-    path = out or unused(files.train.name.split(".")[0] if isinstance(files.train, Path) else task.name)
+    stem = files.train.name.split(".")[0] if isinstance(files.train, Path) else ""
+    path = out or unused(stem or task.name)
     existed = path.exists()
     folder = create(path)
     try:
