@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
     from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, convert, explain
     from elman.run import Run, load, train
+    from elman.training.memory import kept_pages
 
 _HOME = {
     "elman.cells": ("Cell",),
@@ -23,6 +24,7 @@ _HOME = {
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
     "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "convert", "explain"),
     "elman.run": ("Run", "load", "train"),
+    "elman.training.memory": ("kept_pages",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -48,6 +50,7 @@ __all__ = [
     "convert",
     "diagnose",
     "explain",
+    "kept_pages",
     "linear_scan",
     "load",
     "train",
