@@ -320,7 +320,7 @@ def test_columns_are_found_by_what_they_hold(rows, given, expected):
     options = Classification.Options(input=list(given.get("input", ())), output=list(given.get("output", ())))
     found = Classification().roles(tables.from_rows(rows, "t"), options)
     assert (found.input, *found.outputs) == expected
-    assert bool(found.note) == (len(given) < 2)
+    assert bool(found.notes) == (len(given) < 2)
 
 
 def bad(rows, test=None, task="classification", **options):

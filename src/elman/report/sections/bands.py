@@ -23,6 +23,7 @@ def _shown(entry: dict[str, Any]) -> dict[str, Any]:
     truth, answer = ([str(tag) for tag in entry[name]] for name in ("truth", "answer"))
     return {
         "row": entry.get("row"),
+        "series": entry.get("series"),
         "chart": _chart(entry["channels"]),
         "truth": _runs([(tag, True) for tag in truth]),
         "answer": _runs([(tag, tag == right) for tag, right in zip(answer, truth, strict=True)]),
