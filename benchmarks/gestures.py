@@ -39,23 +39,9 @@ def write(folder, video):
 def trained(folder, options):
     """What `elman train` says of the tables in a folder."""
     files = [folder / "train.csv", "--valid", folder / "valid.csv", "--test", folder / "test.csv"]
+    line = [sys.executable, "-m", "elman", "train", "tagging", *map(str, files), *options]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "elman",
-            "train",
-            "tagging",
-            *files,
-            *options,
-            "--out",
-            folder / "run",
-            "--quiet",
-            "--json",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+        [*line, "--out", folder / "run", "--quiet", "--json"], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(done.stderr.strip())

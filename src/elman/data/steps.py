@@ -107,6 +107,11 @@ class StepTable(Table):
     places: Ragged
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Rows of the table, and the series that they make."""
+        return {"rows": len(self.places.values), "series": len(self)}
+
+    @property
     def amount(self) -> tuple[int, str]:
         """Time steps where these are answered, else series."""
         return self.whole.amount if self.layout.tags else (len(self), "series")
@@ -126,11 +131,14 @@ class StepTable(Table):
         begun, ended = (self._of(Ragged.of(own, np.array([len(own)]))) for own in (steps[:-held], steps[-held:]))
         return begun, ended
 
+    @property
+    def longer(self) -> bool:
+        """Whether a series is longer than the layout's windows."""
+        return self.layout.window is not None and int(self.places.lengths.max()) > self.layout.window
+
     def windows(self) -> "StepTable":
         """Return the windows of the layout's size; the last of a series ends with it, a shorter series is one."""
-        size, hop = self.layout.window, self.layout.hop
-        if size is None or self.places.lengths.max() <= size:
-            return self
+        size, hop = self.layout.window or int(self.places.lengths.max()), self.layout.hop
         cut = [
             own[begin : begin + size]
             for own in self.places

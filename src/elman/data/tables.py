@@ -180,6 +180,11 @@ class Table:
         return [self.column(name) for name in self.names]
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How much there is, by what it is counted in."""
+        return {"rows": len(self)}
+
+    @property
     def amount(self) -> tuple[int, str]:
         """How much there is to learn from, and what it is counted in, in the number that goes with it."""
         return len(self), "row" if len(self) == 1 else "rows"

@@ -53,7 +53,7 @@ class SeriesTask(ExampleTask):
         notes = [note] if note else []
         if held_out is not None and len(series) == 1:
             notes.append(f"There is one series: the last {held_out:.0%} of its rows are held out.")
-        if layout.window and series.places.lengths.max() > layout.window:
+        if series.longer:
             cut = f"windows of {layout.window} time steps, one every {layout.hop}"
             notes.append(f"Learning from {cut}, of longer series; --window and --hop say otherwise.")
         return series, Roles(layout.name, tuple(layout.outputs), tuple(notes))

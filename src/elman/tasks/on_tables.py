@@ -211,7 +211,9 @@ class TableTask(Task):
 def _asked(prepared: PreparedExamples, rows: Table | list[Any]) -> Table:
     """Return rows given in Python, or a table, as one that has the run's input."""
     if not isinstance(rows, Table):
-        rows = tables.from_rows([row if isinstance(row, dict) else {prepared.input_name: row} for row in rows])
+        named = prepared.steps is None  # else a row is a time step, which only its columns' names tell apart
+        rows = [{prepared.input_name: row} if named and not isinstance(row, dict) else row for row in rows]
+        rows = tables.from_rows(rows)
     table = prepared.table(rows, answered=False)
     table.column(prepared.input_name)
     return table

@@ -118,14 +118,17 @@ class PreparedExamples(Prepared):
 
     def add(self, part: str, table: Table, file: Path, folder: Path) -> None:
         """Check and encode a part, and keep its rows in `folder`; what is learnt from may be windows of them."""
-        table = table.windows() if part == "train" and isinstance(table, StepTable) else table
+        counts = table.counts
+        if part == "train" and isinstance(table, StepTable) and table.longer:
+            table = table.windows()
+            counts["windows"] = len(table)
         columns = {name: table.column(name) for name in self.columns_of(table)}
         place = folder / f"{part}.parquet"
         self._examples[part] = made = self.encode(columns, self.input.keep(columns[self.input_name], place))
         row = pl.Series(ROW, columns[self.input_name].rows)
         frame = pl.DataFrame([row, *(column.values.alias(COLUMN + name) for name, column in columns.items())])
         self.places[part] = files.replace(place, frame.write_parquet)
-        facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": len(made)}
+        facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), **counts}
         self.facts[part] = facts | self.input.facts(made.inputs)
 
     def encode(self, columns: Mapping[str, Column], kept: Encoded | None = None) -> Examples:

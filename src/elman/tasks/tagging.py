@@ -163,13 +163,14 @@ def _bands(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) 
     name = next(name for name, output in prepared.outputs.items() if output.stepwise)
     output, targets, answers = prepared.outputs[name], prepared.examples(part).targets[name], found[name]
     inputs: Any = prepared.examples(part).inputs
-    numbers, apart = prepared.column(part, prepared.input_name).rows, prepared.steps and prepared.steps.group
-    names = prepared.column(part, apart).values if apart else None
+    numbers, steps = prepared.column(part, prepared.input_name).rows, prepared.steps
+    series = prepared.column(part, steps.group).values if steps and steps.group else None
     chosen = np.unique(np.linspace(0, len(targets) - 1, PICTURED).astype(np.int64))
     return [
         {
             "row": int(numbers[k]),
-            "series": None if names is None else str(names[int(k)]),
+            "series": None if series is None else str(series[int(k)]),
+            "names": None if steps is None else steps.inputs[:CHANNELS],
             "channels": inputs.rows[k].T[:CHANNELS, :STEPS].round(3).tolist(),
             "truth": output.named(targets[k])[:STEPS],
             "answer": output.named(answers.choices[k])[:STEPS],
