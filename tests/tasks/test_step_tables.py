@@ -187,7 +187,7 @@ def test_columns_are_found_by_what_they_hold_and_that_is_said(name):
 REFUSED = {
     "a wrong name": (Given(("x", "w")), True, "t.csv has no column 'w'"),
     "twice": (Given(("x", "y"), ("x",)), True, "the column 'x' is named twice"),
-    "texts as numbers": (Given(("x", "activity")), True, "t.csv, column 'activity' holds text"),
+    "texts as numbers": (Given(("x", "activity")), True, "--input names 'activity', which holds text; a row per"),
     "no series": (Given(("x", "y"), ("activity",), time="z"), False, "t.csv shows no column that tells series apart"),
 }
 

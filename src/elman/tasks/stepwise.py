@@ -129,9 +129,9 @@ def _check(
         there = ", ".join(f"{column.name!r} ({column.kind})" for column in table.columns())
         raise DataError(f"{table.source} has no column with a number for each time step to read; it has {there}")
     if wrong := next((name for name in inputs if name not in numeric), None):
-        raise DataError(
-            f"{table.source}, column {wrong!r} holds {table.column(wrong).kind}, where a row per time step is read by "
-            "its numbers; name columns of numbers with --input"
+        raise UsageError(
+            f"--input names {wrong!r}, which holds {table.column(wrong).kind}; a row per time step is read by its "
+            "numbers: name columns of them, or one column alone, without --group and --time"
         )
     if not outputs:
         raise UsageError(
