@@ -20,11 +20,15 @@ class SeriesOptions(ExampleOptions):
     """What these tasks share."""
 
     input: list[str] | None = option(
-        None, "column to read; of a row per time step all columns of numbers to read (default: found by its content)"
+        None,
+        "column to read; in a table with a row per time step all columns of numbers to read (default: found by its "
+        "content)",
     )
-    group: str | None = option(None, "column that tells series apart, of a row per time step (default: found)")
+    group: str | None = option(
+        None, "column that tells series apart, in a table with a row per time step (default: found by its content)"
+    )
     time: str | None = option(
-        None, "column of times, of a row per time step (default: found by its name; without one, rows are in order)"
+        None, "column of times in such a table (default: found by its name; without one, rows are in order)"
     )
     noise: float = option(0.1, "noise added to a series in training, in standard deviations", minimum=0)
 

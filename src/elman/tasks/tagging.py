@@ -37,7 +37,7 @@ class TaggingOptions(SeriesOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     longest: int = option(2000, "the most tokens that a row may have", minimum=1)
-    window: int = option(128, "time steps that are learnt from at once, of a row per time step", minimum=2)
+    window: int = option(128, "time steps that are learnt from at once, in a table with a row per time step", minimum=2)
     hop: int | None = option(
         None, "time steps from one window's beginning to the next (default: a quarter of the window)", minimum=1
     )
