@@ -31,6 +31,8 @@ GROUPS = (
     "patient",
     "machine",
     "device",
+    "engine",
+    "unit",
     "sensor",
 )
 """Names that people give to the column that tells series apart."""
