@@ -3,8 +3,8 @@
     ELMAN_DATA=FOLDER python benchmarks/gestures.py [--tables FOLDER] [OPTION ...]
 
 FOLDER/gesture_phase holds the csv files of UCI's Gesture Phase Segmentation (default: ../shared/data): positions of
-hands, wrists, head and spine, 18 numbers a frame. Training rows are windows of 128 frames, one every 32 frames; the
-others are whole videos. Options go to `elman train tagging`. Prints a row for each video; --tables only writes tables.
+hands, wrists, head and spine, 18 numbers a frame. The tables have a row per frame, and a column that names the video.
+Options go to `elman train tagging`. Prints a row for each video; --tables only writes tables.
 """
 
 import json
@@ -18,39 +18,30 @@ import polars as pl
 
 DATA = Path(os.environ.get("ELMAN_DATA", "../shared/data")) / "gesture_phase"
 VIDEOS = ("a1", "a2", "a3", "b1", "b3", "c1", "c3")
-WINDOW, HOP = 128, 32
 
 
-def rows(video, window=None):
-    """A video as one row, or as windows."""
+def frames(video):
+    """A video, a row per frame."""
     table = pl.read_csv(DATA / f"{video}_raw.csv")
-    phases = table["phase"].replace("Preparação", "Preparation").to_list()
-    frames = table.drop("timestamp", "phase").to_numpy().round(4).tolist()
-    size = window or len(frames)
-    starts = range(0, len(frames) - size + 1, HOP if window else size)
-    return [{"frames": frames[k : k + size], "phases": phases[k : k + size]} for k in starts]
+    phase = pl.col("phase").replace("Preparação", "Preparation")
+    return table.select(pl.lit(video).alias("video"), pl.exclude("phase"), phase)
 
 
 def write(folder, video):
     """The tables of which this video is the test; the next one validates."""
     valid = VIDEOS[(VIDEOS.index(video) + 1) % len(VIDEOS)]
     others = [other for other in VIDEOS if other not in (video, valid)]
-    parts = {"train": [row for other in others for row in rows(other, WINDOW)]}
-    parts |= {"valid": rows(valid), "test": rows(video)}
     folder.mkdir(parents=True, exist_ok=True)
-    for part, found in parts.items():
-        (folder / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+    for part, videos in {"train": others, "valid": [valid], "test": [video]}.items():
+        pl.concat(map(frames, videos)).write_csv(folder / f"{part}.csv")
 
 
 def trained(folder, options):
     """What `elman train` says of the tables in a folder."""
-    files = [folder / "train.jsonl", "--valid", folder / "valid.jsonl", "--test", folder / "test.jsonl"]
-    line = [sys.executable, "-m", "elman", "train", "tagging", *files, "--input", "frames", "--output", "phases"]
+    files = [folder / "train.csv", "--valid", folder / "valid.csv", "--test", folder / "test.csv"]
+    line = [sys.executable, "-m", "elman", "train", "tagging", *map(str, files), *options]
     done = subprocess.run(
-        [*map(str, line), *options, "--out", folder / "run", "--quiet", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
+        [*line, "--out", folder / "run", "--quiet", "--json"], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(done.stderr.strip())

@@ -320,7 +320,7 @@ def test_columns_are_found_by_what_they_hold(rows, given, expected):
     options = Classification.Options(input=list(given.get("input", ())), output=list(given.get("output", ())))
     found = Classification().roles(tables.from_rows(rows, "t"), options)
     assert (found.input, *found.outputs) == expected
-    assert bool(found.note) == (len(given) < 2)
+    assert bool(found.notes) == (len(given) < 2)
 
 
 def bad(rows, test=None, task="classification", **options):
@@ -331,7 +331,7 @@ BAD = {
     "ten rows": (bad(texts(10)), DataError, "has only 10 rows, too few"),
     "no such column": (bad(texts(30), output=["mood"]), DataError, "has no column 'mood'; it has 'text', 'label'"),
     "named twice": (bad(texts(30), input=["text"], output=["text"]), UsageError, "'text' is named twice"),
-    "two inputs": (bad(texts(30), input=["text", "label"]), UsageError, "is a column of lists (.jsonl or .parquet)"),
+    "two inputs": (bad(texts(30), input=["text", "label"]), UsageError, "a row per time step is read by its numbers"),
     "ambiguous": (bad([{"a": f"x {k}", "b": f"y {k}"} for k in range(30)]), UsageError, "say it: --output COLUMN"),
     "empty text": (bad([*texts(30), {"text": " ", "label": "pos"}]), DataError, "row 31, column 'text' is empty"),
     "no label": (bad([*texts(30), {"text": "a", "label": None}]), DataError, "row 31, column 'label' is empty"),

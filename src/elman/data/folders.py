@@ -9,63 +9,74 @@ Texts are read, other files are named. It does not know what is made of them.
 
 import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from elman import files
+from elman.data import tables
+from elman.data.tables import FILES, READERS, Source, Table
 from elman.errors import DataError
 
 TEXTS = ".txt"
 
 
-def listed(folder: Path, kinds: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
-    """The files by name, in order: columns path and label, of texts text and label.
+def read(source: Source) -> Table:
+    """Read such a folder, with the columns path and label, or of texts text and label; else the table that it is.
 
-    Args:
-        folder: of the labels' folders; what else lies in it is not looked at, nor what is hidden.
-        kinds: endings of files by what they hold.
+    Files are in the order of their names. What lies beside the labels' folders is not looked at, nor what is hidden.
 
     Raises:
-        DataError: if there are no such folders, or files of several kinds in them.
+        UsageError: a file's ending names no format.
+        DataError: there are no such folders, files of several kinds in them, or what `tables.read` says of a table.
 
     """
-    found = {each.name: _visible(each) for each in _visible(folder) if each.is_dir()}
-    all_files = [(path, label) for label, paths in found.items() for path in paths]
-    if odd := next((path for path, _ in all_files if os.fsencode(path) != str(path).encode("utf-8", "replace")), None):
-        raise DataError(f"cannot read {odd}: its name is not UTF-8; rename it")
-    if not all_files:
+    if not isinstance(source, Path) or not source.is_dir() or source.suffix.lower() in READERS:
+        return tables.read(source)
+    found = _files(source)
+    if not found:
         raise DataError(
-            f"{folder} is a folder without folders of files; give a table, or a folder that holds one for each label, "
+            f"{source} is a folder without folders of files; give a table, or a folder that holds one for each label, "
             "as in digits/3/a.png"
         )
-    kinds = {**kinds, "texts": (TEXTS,)}
-    first = all_files[0][0]
+    kind = _kind(found)
+    labels = [path.parent.name for path in found]
+    if kind == "texts":
+        return Table(str(source), pl.DataFrame({"text": list(map(_text, found)), "label": labels}))
+    names = [path.relative_to(source.parent).as_posix() for path in found]
+    return Table(str(source), pl.DataFrame({"path": names, "label": labels}))
+
+
+def fingerprint(source: Source) -> str:
+    """The SHA-256 of the names and bytes of all files of such a folder, or that of a table."""
+    if not isinstance(source, Path) or not source.is_dir():
+        return tables.fingerprint(source)
+    found = hashlib.sha256()
+    for path in _files(source):
+        found.update(f"{path.relative_to(source)}\n{tables.fingerprint(path)}\n".encode("utf-8", "replace"))
+    return found.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files in the folders of a folder."""
+    found = [path for label in _visible(folder) if label.is_dir() for path in _visible(label)]
+    if odd := next((path for path in found if os.fsencode(path) != str(path).encode("utf-8", "replace")), None):
+        raise DataError(f"cannot read {odd}: its name is not UTF-8; rename it")
+    return found
+
+
+def _kind(paths: list[Path]) -> str:
+    """What the files hold, all of them the same, by their endings."""
+    kinds, first = {**FILES, "texts": (TEXTS,)}, paths[0]
     kind = next((name for name, ends in kinds.items() if first.suffix.lower() in ends), None)
     if kind is None:
         known = ", ".join(end for ends in kinds.values() for end in ends)
         raise DataError(
-            f"{first} is none of the files that are read from a folder ({known}); remove it, or give a table"
+            f"{first} is none of the files that are read from folders ({known}); remove it, or give a table"
         )
-    if other := next((path for path, _ in all_files if path.suffix.lower() not in kinds[kind]), None):
+    if other := next((path for path in paths if path.suffix.lower() not in kinds[kind]), None):
         raise DataError(f"{other} is not one of {kind}, as {first} is; remove it, or give a table")
-    labels = [label for _, label in all_files]
-    if kind == "texts":
-        return pl.DataFrame({"text": [_text(path) for path, _ in all_files], "label": labels})
-    return pl.DataFrame(
-        {"path": [path.relative_to(folder.parent).as_posix() for path, _ in all_files], "label": labels}
-    )
-
-
-def fingerprint(folder: Path) -> str:
-    """The SHA-256 of the names and bytes of all files in the folders of a folder."""
-    found = hashlib.sha256()
-    for path in (path for each in _visible(folder) if each.is_dir() for path in _visible(each)):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        found.update(f"{path.relative_to(folder)}\n{digest}\n".encode("utf-8", "replace"))
-    return found.hexdigest()
+    return kind
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -52,6 +52,10 @@ class Ragged:
         """The first rows."""
         return Ragged(self.values[: self.starts[min(count, len(self))]], self.starts[: count + 1])
 
+    def take(self, rows: Array) -> "Ragged":
+        """Some of the rows."""
+        return Ragged.of(self.flat(rows), self.lengths[rows])
+
     def flat(self, rows: Integers) -> Array:
         """The values of some rows, one row after the other."""
         return self.values[self.places(rows)[0]]

@@ -7,7 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -18,7 +18,8 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import flaws, folders
+from elman.data import flaws
+from elman.data.ragged import Ragged
 from elman.errors import DataError, UsageError
 
 Rows = npt.NDArray[np.int64]
@@ -94,6 +95,8 @@ class Column:
     values: pl.Series
     rows: Rows
     """The number of each row in the file, from 1."""
+    steps: Ragged | None = None
+    """The number of the row of each time step, where each has one of its own."""
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -118,11 +121,13 @@ class Column:
 
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
         """Return some of the rows."""
-        return Column(self.source, self.name, self.values.gather(pl.Series(chosen)), self.rows[chosen])
+        steps = None if self.steps is None else self.steps.take(chosen)
+        return Column(self.source, self.name, self.values.gather(pl.Series(chosen)), self.rows[chosen], steps)
 
-    def error(self, index: int, what: str) -> DataError:
-        """Return the error that says `what` of the row at `index`."""
-        return DataError(f"{self.source}, row {self.rows[index]}, column {self.name!r} {what}")
+    def error(self, index: int, what: str, step: int | None = None) -> DataError:
+        """Return the error that says `what` of the row at `index`, or of one of its time steps."""
+        row = self.rows[index] if step is None or self.steps is None else self.steps[index][step]
+        return DataError(f"{self.source}, row {row}, column {self.name!r} {what}")
 
     def first(self, wrong: pl.Series) -> int | None:
         """Return the index of the first row for which the boolean `wrong` is true."""
@@ -144,6 +149,8 @@ class Table:
 
     source: str
     frame: pl.DataFrame
+    numbers: Rows | None = None
+    """The rows' numbers, where these are some of a file's."""
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -160,8 +167,8 @@ class Table:
 
     @cached_property
     def rows(self) -> Rows:
-        """The rows' numbers."""
-        return np.arange(1, len(self.frame) + 1)
+        """The rows' numbers in the file, from 1."""
+        return np.arange(1, len(self.frame) + 1) if self.numbers is None else self.numbers
 
     def column(self, name: str) -> Column:
         """Return a column; DataError lists those there are."""
@@ -175,6 +182,24 @@ class Table:
     def columns(self) -> list[Column]:
         """Return all columns."""
         return [self.column(name) for name in self.names]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much there is, by what it is counted in."""
+        return {"rows": len(self)}
+
+    @property
+    def amount(self) -> tuple[int, str]:
+        """How much there is to learn from, and what it is counted in, in the number that goes with it."""
+        return len(self), "row" if len(self) == 1 else "rows"
+
+    def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Table":
+        """Return some of the rows."""
+        return replace(self, frame=self.frame[chosen], numbers=self.rows[chosen])
+
+    def told(self, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return answers to the rows, columns by name, in the form that the table has: as they are."""
+        return answers
 
 
 def kind(dtype: Any) -> str:
@@ -200,7 +225,7 @@ Source = Path | Table
 
 
 def read(path: Source) -> Table:
-    """Read a table: a file, a folder of files by label; one that was given is what it is.
+    """Read a table; one that was given is what it is.
 
     Raises:
         UsageError: the file's ending names no format.
@@ -210,8 +235,6 @@ def read(path: Source) -> Table:
     if isinstance(path, Table):
         return path
     reader = READERS.get(path.suffix.lower())
-    if reader is None and path.is_dir():
-        return Table(str(path), folders.listed(path, FILES))
     if reader is None:
         if not path.suffix and not path.exists():
             raise DataError(f"cannot read {path}: no such file or directory")
@@ -290,8 +313,6 @@ def fingerprint(path: Source) -> str:
     if isinstance(path, Table):
         return hashlib.sha256(path.frame.rechunk().write_ipc(None).getvalue()).hexdigest()
     try:
-        if path.is_dir():
-            return folders.fingerprint(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -58,12 +58,21 @@ class Track:
         return [last + k * step for k in range(1, count + 1)]
 
 
-def tracks(table: Table, names: Sequence[str], time: str | None, group: str | None) -> list[Track]:
+def tracks(
+    table: Table, names: Sequence[str], time: str | None, group: str | None, *, even: bool = True
+) -> list[Track]:
     """Read the columns `names` as numbers, series by series.
 
+    Args:
+        table: with a row per time step.
+        names: of the columns of numbers, C of them.
+        time: the column of times.
+        group: the column that tells several series apart; their rows may stand between each other's.
+        even: whether steps must be equally long; else times must only not go back.
+
     Raises:
-        DataError: a column is missing; a value is no finite number; times cannot be read, repeat, go back or leave
-            steps out: each with its row.
+        DataError: a column is missing; a value is no finite number; times cannot be read, go back or, if they must be
+            even, repeat or leave steps out: each with its row.
 
     """
     values = np.stack([_numbers(table.column(name)) for name in names], axis=1)
@@ -81,7 +90,7 @@ def tracks(table: Table, names: Sequence[str], time: str | None, group: str | No
         own = None if times is None else times.gather(pl.Series(at))
         track = Track(name, values[at], table.rows[at], own)
         if time is not None:
-            _check_steps(table.column(time), track)
+            _check_steps(table.column(time), track, even=even)
         made.append(track)
     return made
 
@@ -140,21 +149,23 @@ def _plain(times: pl.Series) -> pl.Series:
     return times
 
 
-def _check_steps(column: Column, track: Track) -> None:
-    """Raise DataError where a time repeats, goes back, or where steps are left out."""
+def _check_steps(column: Column, track: Track, *, even: bool) -> None:
+    """Raise DataError where a time goes back or, if times must be even, repeats, or where steps are left out."""
     times: Any = track.times
     of = f" of series {track.name!r}" if track.name else ""
     if len(times) < 2 or _even(times):
         return
     steps = times.diff()[1:]
     usual = steps.mode().sort()[0]
-    place = _first(steps <= 0 * usual)
+    place = _first(steps <= 0 * usual if even else steps < 0 * usual)
     if place is not None:
         index = int(track.rows[place + 1]) - 1
         again = steps[place] == 0 * usual
         clocks = ", or write times with their offset where clocks were put back" * (times.dtype == pl.Datetime)
         what = f"repeats the time {times[place]}{of}; keep one row{clocks}" if again else f"goes back in time{of}"
         raise column.error(index, what + "; sort the rows" * (not again))
+    if not even:
+        return
     if (months := _months(times)) is not None:
         steps = months.diff()[1:].cast(pl.String) + " months"
         usual = steps.mode().sort()[0]

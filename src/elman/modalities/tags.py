@@ -65,9 +65,11 @@ class Tags(Output):
         numbers = flat.replace_strict(self.symbols, list(range(len(self.symbols))), default=None, return_dtype=pl.Int32)
         if numbers.has_nulls():
             place = int(numbers.is_null().arg_max() or 0)
-            index = int(np.searchsorted(np.cumsum(lengths), place, side="right"))
+            starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+            index = int(np.searchsorted(starts, place, side="right")) - 1
             what = "has an empty tag" if flat[place] is None else f"has the tag {flat[place]!r}"
-            raise column.error(index, f"{what}, which training has never seen; there {said(self.symbols)}")
+            step = place - int(starts[index])
+            raise column.error(index, f"{what}, which training has never seen; there {said(self.symbols)}", step)
         return Ragged.of(numbers.to_numpy(), lengths)
 
     def decode(self, log_probabilities: Tensor, lengths: Integers) -> Tensor:
@@ -111,12 +113,12 @@ def has_one_for_each(steps: pl.Series, rows: Integers, column: Column) -> bool:
 
     Args:
         steps: how many time steps some rows have.
-        rows: the numbers of these rows, from 1.
+        rows: the numbers of these rows, as the column counts them.
         column: all rows.
     """
     if column.kind != "text":
         return column.kind in ("texts", "numbers")
-    beside = column.take(rows[:LOOKED_AT] - 1).values.str.count_matches(TOKENS)
+    beside = column.take(np.searchsorted(column.rows, rows[:LOOKED_AT])).values.str.count_matches(TOKENS)
     same = steps.head(LOOKED_AT) == beside
     return bool(same.sum() > len(same) / 2)
 

@@ -15,8 +15,8 @@ from elman.modalities.words import Words
 from elman.tasks import labels_of_rows, measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
-from elman.tasks.examples import ExampleOptions, ExampleTask
 from elman.tasks.looking import StillOptions, stills
+from elman.tasks.measured import SeriesOptions, SeriesTask
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.sound import SoundOptions, recordings
 from elman.training.options import option
@@ -25,16 +25,15 @@ UNITS = ("word", "char", "byte", "subword")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationOptions(StillOptions, SoundOptions, ExampleOptions):
+class ClassificationOptions(StillOptions, SoundOptions, SeriesOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     unit: str = option("word", "what texts are cut into: word, char, byte or subword", choices=UNITS)
     symbols: int = option(2048, "how many subwords to tell apart", minimum=257, maximum=1 << 20)
     longest: int = option(2000, "the most words or symbols that a text may have", minimum=1)
-    noise: float = option(0.1, "noise added to a series in training, in standard deviations", minimum=0)
 
 
-class Classification(ExampleTask):
+class Classification(SeriesTask):
     """P(label | x_1 ... x_T), read off a summary of the states of a recurrent network."""
 
     name = "classification"
@@ -47,6 +46,7 @@ class Classification(ExampleTask):
     inputs = ("images", "recordings", "numbers", "texts", "text")
     answers = ("text", "number")
     modalities = (Words, SymbolTexts, Series, Images, Recordings, Label)
+    tags = False
 
     def fit(
         self, input: Column, outputs: list[Column], options: ClassificationOptions
@@ -70,7 +70,7 @@ class Classification(ExampleTask):
         return measures.of_labels(answers.choices.values, targets, len(prepared.outputs[name].symbols)) | {
             "loss": float(answers.losses.values.mean()),
             "symbols": len(targets),
-            "unit": "row",
+            "unit": "row" if prepared.steps is None else "sequence",
         }
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from elman import layers
-from elman.data.tables import Column, Table
+from elman.data.tables import Column
 from elman.modalities.base import Output
 from elman.tasks.answering import Answers, answer, worded
 from elman.tasks.base import Score
@@ -80,15 +80,12 @@ class ExampleTask(TableTask):
         """Return the network's answers to the rows of a part."""
         return answer(network, prepared.examples(part), prepared.outputs)
 
-    def predict(
-        self, network: SharedEncoder, prepared: PreparedExamples, rows: Table | Column | list[Any]
-    ) -> list[dict[str, Any]]:
+    def tell(self, network: SharedEncoder, prepared: PreparedExamples, column: Column) -> list[dict[str, Any]]:
         """Return for every row what was read, the answers, and the probability that the network gives to each."""
-        column = self.asked(prepared, rows)
         found = answer(network, prepared.encode({prepared.input_name: column}), prepared.outputs)
-        answers = {name: worded(name, prepared.outputs[name], answers) for name, answers in found.items()}
+        said = {name: worded(name, prepared.outputs[name], answers) for name, answers in found.items()}
         return [
-            {column.name: value} | {key: values[k] for words in answers.values() for key, values in words.items()}
+            {column.name: value} | {key: values[k] for words in said.values() for key, values in words.items()}
             for k, value in enumerate(column.values.to_list())
         ]
 

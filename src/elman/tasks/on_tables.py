@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 from torch import nn
 
 from elman import cells
-from elman.data import tables
-from elman.data.ragged import Integers
+from elman.data import folders, tables
+from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import ElmanError, RunError
 from elman.modalities.base import Answer, Input, Modality
@@ -90,22 +90,32 @@ class TableTask(Task):
         kinds = (self.inputs, self.answers)
         return roles.find(table, options.input or (), options.output or (), *kinds, self.answer_names)
 
+    def opened(self, table: Table, options: Any, held_out: float | None) -> tuple[Table, Roles]:
+        """Return the training table with a row per example, and its columns' roles; a share of it may be held out."""
+        del held_out
+        return table, self.roles(table, options)
+
     def prepare(self, files: Files, options: Any, folder: Path) -> PreparedExamples:
         """Read and check the tables, hold rows out if none are given for that, fit, and keep all parts in `folder`."""
-        table = tables.read(files.train)
-        found = self.roles(table, options)
-        input, outputs = table.column(found.input), [table.column(name) for name in found.outputs]
         held_out = options.held_out if files.valid is None else None
-        chosen = divided(table, held_out, options.seed, input, outputs)
-        fitted, answers = self.fit(_some(input, chosen["train"]), outputs, options)
-        notes = (*((found.note,) if found.note else ()), *self.notes())
+        table, found = self.opened(folders.read(files.train), options, held_out)
+        input, outputs = table.column(found.input), [table.column(name) for name in found.outputs]
+        parts = divided(table, held_out, options.seed, input, outputs)
+        fitted, answers = self.fit(parts["train"].column(found.input), outputs, options)
         answered = dict(zip(found.outputs, answers, strict=True))
-        prepared = PreparedExamples((found.input, fitted), answered, {}, {}, notes, self.beside(options))
-        for part, rows in chosen.items():
-            columns = {name: _some(table.column(name), rows) for name in prepared.columns_of(table)}
-            prepared.add(part, columns, files.train, folder)
+        prepared = PreparedExamples(
+            (found.input, fitted),
+            answered,
+            {},
+            {},
+            (*found.notes, *self.notes()),
+            self.beside(options),
+            table.layout if isinstance(table, StepTable) else None,
+        )
+        for part, own in parts.items():
+            prepared.add(part, own, files.train, folder)
         for part, file in others(files).items():
-            self._add(prepared, part, file, folder)
+            prepared.add(part, prepared.table(folders.read(file)), file, folder)
         return prepared
 
     def load(self, described: dict[str, Any], facts: dict[str, dict[str, Any]], folder: Path) -> PreparedExamples:
@@ -117,13 +127,14 @@ class TableTask(Task):
             facts,
             {part: folder / f"{part}.parquet" for part in facts},
             beside=tuple(described.get("beside", ())),
+            steps=StepLayout(**described["steps"]) if described.get("steps") else None,
         )
 
     def check_same(self, files: Files, prepared: PreparedExamples) -> None:
         """Compare the fingerprints of the files that are given."""
         for part, file in {"train": files.train, **others(files)}.items():
             fact = prepared.facts.get(part)
-            if fact is None or tables.fingerprint(file) != fact["sha256"]:
+            if fact is None or folders.fingerprint(file) != fact["sha256"]:
                 raise RunError(
                     f"{file} is not the {part} table that the run was begun with (its fingerprint differs); "
                     "give the same file, or train anew with another --out"
@@ -156,42 +167,53 @@ class TableTask(Task):
     def extend(self, prepared: PreparedExamples, part: str, file: Source, folder: Path) -> PreparedExamples:
         """Read a further table with the run's columns."""
         input, facts = (prepared.input_name, prepared.input), dict(prepared.facts)
-        more = PreparedExamples(input, prepared.outputs, facts, prepared.places, beside=prepared.beside)
-        self._add(more, part, file, folder)
+        beside, steps = prepared.beside, prepared.steps
+        more = PreparedExamples(input, prepared.outputs, facts, prepared.places, beside=beside, steps=steps)
+        more.add(part, prepared.table(folders.read(file)), file, folder)
         return more
 
     def rows(self, prepared: PreparedExamples, data: Path | None) -> Table:
         """Read a table, or standard input: JSON lines, or a text in each line; or what the input finds at `data`."""
         if data is None:
-            return tables.from_stdin(prepared.input_name)
+            return tables.from_stdin(prepared.columns["read"][-1])
         found = prepared.input.found_at(data)
         if found is None:
-            return tables.read(data)
+            return folders.read(data)
         return tables.from_rows([{prepared.input_name: value} for value in found], data.name or str(data))
+
+    @abstractmethod
+    def tell(self, network: Any, prepared: PreparedExamples, column: Column) -> list[dict[str, Any]]:
+        """Return for every row of the input's column what was read, the answers, and how probable they are, by name."""
+
+    def predict(self, network: Any, prepared: PreparedExamples, rows: Table | list[Any]) -> list[dict[str, Any]]:
+        """Return for every row what `tell` says of it; of a row per time step beside the row's own columns."""
+        table = _asked(prepared, rows)
+        return table.told(self.tell(network, prepared, table.column(prepared.input_name)))
 
     def predict_each(
         self, network: Any, prepared: PreparedExamples, requests: Sequence[list[Any]]
     ) -> list[list[dict[str, Any]] | ElmanError]:
         """Answer the rows of several callers as one batch."""
-        columns = [attempt(self.asked, prepared, rows) for rows in requests]
-        return answer_together(partial(self.predict, network, prepared), columns)
+        asked = [attempt(_asked, prepared, rows) for rows in requests]
+        columns = [each if isinstance(each, ElmanError) else each.column(prepared.input_name) for each in asked]
+        found = answer_together(partial(self.tell, network, prepared), columns)
+        return [each if isinstance(each, ElmanError) else asked[k].told(each) for k, each in enumerate(found)]
 
-    def asked(self, prepared: PreparedExamples, rows: Table | Column | list[Any]) -> Column:
-        """Return the column to answer, of a table or of rows given in Python."""
-        if isinstance(rows, Column):
-            return rows
-        if not isinstance(rows, Table):
-            rows = tables.from_rows([row if isinstance(row, dict) else {prepared.input_name: row} for row in rows])
-        return rows.column(prepared.input_name)
-
-    def _add(self, prepared: PreparedExamples, part: str, file: Source, folder: Path) -> None:
-        table = tables.read(file)
-        prepared.add(part, {name: table.column(name) for name in prepared.columns_of(table)}, file, folder)
+    def batch_rows(self, prepared: PreparedExamples, rows: list[Any]) -> int:
+        """One each, or of a row per time step one for each series."""
+        return len(rows) if prepared.steps is None else prepared.steps.count(rows)
 
     def _load(self, described: dict[str, Any]) -> Any:
         found = {modality.name: modality for modality in self.modalities}
         return found[described["modality"]].from_dict(described)
 
 
-def _some(column: Column, rows: Integers | None) -> Column:
-    return column if rows is None else column.take(rows)
+def _asked(prepared: PreparedExamples, rows: Table | list[Any]) -> Table:
+    """Return rows given in Python, or a table, as one that has the run's input."""
+    if not isinstance(rows, Table):
+        named = prepared.steps is None  # else a row is a time step, which only its columns' names tell apart
+        rows = [{prepared.input_name: row} if named and not isinstance(row, dict) else row for row in rows]
+        rows = tables.from_rows(rows)
+    table = prepared.table(rows, answered=False)
+    table.column(prepared.input_name)
+    return table

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from elman import assets, files
-from elman.data import parts, tables
+from elman.data import folders, parts, tables
 from elman.data.ragged import Integers
+from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, RunError
 from elman.modalities.base import Answer, Encoded, Input, Output
@@ -32,9 +33,8 @@ class PreparedExamples(Prepared):
     Attributes:
         outputs: what stands for each column that is answered, by name: an Answer of the task's modalities.
         beside: further columns, kept in the parts whose table has them.
+        steps: which column is what, where tables have a row per time step; a row is a series here, all the same.
     """
-
-    noun = "rows"
 
     def __init__(
         self,
@@ -44,16 +44,20 @@ class PreparedExamples(Prepared):
         places: Mapping[str, Path],
         notes: tuple[str, ...] = (),
         beside: tuple[str, ...] = (),
+        steps: StepLayout | None = None,
     ) -> None:
         self.input_name, self.input = input
         self.outputs: dict[str, Any] = dict(outputs)
         self.facts, self.places, self.notes, self.beside = facts, dict(places), notes, beside
+        self.steps = steps
+        self.noun = "rows" if steps is None else "windows" if steps.window else "series"
         self._examples: dict[str, Examples] = {}
 
     @property
     def columns(self) -> dict[str, list[str]]:
-        """The input, and the outputs."""
-        return {"read": [self.input_name], "answered": list(self.outputs)}
+        """The input, and the outputs; of a row per time step all that is read."""
+        read = [self.input_name] if self.steps is None else [*self.steps.beside, *self.steps.inputs]
+        return {"read": read, "answered": list(self.outputs)}
 
     @property
     def reads_files(self) -> bool:
@@ -67,7 +71,8 @@ class PreparedExamples(Prepared):
 
     def columns_of(self, table: Table) -> list[str]:
         """The names of the columns of a table that are kept."""
-        return [*self.names, *(name for name in self.beside if name in table.names)]
+        apart = [self.steps.group] if self.steps and self.steps.group else []
+        return [*self.names, *(name for name in self.beside if name in table.names), *apart]
 
     def beside_of(self, part: str) -> list[str]:
         """The names of those columns that a part has beside input and outputs."""
@@ -107,14 +112,23 @@ class PreparedExamples(Prepared):
         found._examples = self._examples | {part: examples}  # noqa: SLF001
         return found
 
-    def add(self, part: str, columns: Mapping[str, Column], file: Source, folder: Path) -> None:
-        """Check and encode a part, and keep its rows in `folder`."""
+    def table(self, table: Table, *, answered: bool = True) -> Table:
+        """Return a table with a row per example, as it is or read as the run's layout says."""
+        return table if self.steps is None else self.steps.read(table, answered=answered)
+
+    def add(self, part: str, table: Table, file: Source, folder: Path) -> None:
+        """Check and encode a part, and keep its rows in `folder`; what is learnt from may be windows of them."""
+        counts = table.counts
+        if part == "train" and isinstance(table, StepTable) and table.longer:
+            table = table.windows()
+            counts["windows"] = len(table)
+        columns = {name: table.column(name) for name in self.columns_of(table)}
         place = folder / f"{part}.parquet"
         self._examples[part] = made = self.encode(columns, self.input.keep(columns[self.input_name], place))
         row = pl.Series(ROW, columns[self.input_name].rows)
         frame = pl.DataFrame([row, *(column.values.alias(COLUMN + name) for name, column in columns.items())])
         self.places[part] = files.replace(place, frame.write_parquet)
-        facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": len(made)}
+        facts = {"path": assets.name(file), "sha256": folders.fingerprint(file), **counts}
         self.facts[part] = facts | self.input.facts(made.inputs)
 
     def encode(self, columns: Mapping[str, Column], kept: Encoded | None = None) -> Examples:
@@ -133,34 +147,41 @@ class PreparedExamples(Prepared):
             "input": {"column": self.input_name, "modality": self.input.name, **self.input.to_dict()},
             "outputs": [{"column": n, "modality": o.name, **o.to_dict()} for n, o in self.outputs.items()],
             "beside": list(self.beside),
+            "steps": None if self.steps is None else self.steps.__dict__,
         }
 
 
-def divided(
-    table: Table, held_out: float | None, seed: int, input: Column, outputs: list[Column]
-) -> dict[str, Integers | None]:
-    """Return the rows of the training file to learn from and, where a share is held out, those held out; None is all.
+def divided(table: Table, held_out: float | None, seed: int, input: Column, outputs: list[Column]) -> dict[str, Table]:
+    """Return the training table's rows to learn from and, where a share is held out, those held out.
 
-    Every label is held out by its share; rows that name the same file are held out together. Raises DataError where
-    there are too few rows.
+    Every label is held out by its share; rows that name the same file are held out together, and so are the time steps
+    of a series: only where there is a single one it is cut in time. Raises DataError where there are too few rows.
     """
-    if len(table) < SMALLEST:
+    count, noun = table.amount
+    if count < SMALLEST:
         beside = " and hold some out" if held_out else ""
-        count = f"{len(table)} row{'s' * (len(table) != 1)}"
-        raise DataError(f"{table.source} has only {count}, too few to learn from{beside}; give a few hundred")
+        raise DataError(f"{table.source} has only {count} {noun}, too few to learn from{beside}; give a few hundred")
     if held_out is None:
-        return {"train": None}
-    if input.kind in tables.FILES and input.values.n_unique() < len(table):
-        if input.values.n_unique() == 1:
-            raise DataError(
-                f"{table.source}: all rows of column {input.name!r} name one file, and rows of a file are held out "
-                "together; give other files too, or --valid"
-            )
-        name = input.values.rank("dense").fill_null(0).to_numpy()
-        train, valid = parts.split(int(name.max()) + 1, held_out, seed)
-        return {"train": np.flatnonzero(np.isin(name, train)), "valid": np.flatnonzero(np.isin(name, valid))}
-    train, valid = parts.split(len(table), held_out, seed, _groups(outputs))
-    return {"train": train, "valid": valid}
+        return {"train": table}
+    if isinstance(table, StepTable) and len(table) == 1:
+        train, valid = table.cut(held_out)
+        return {"train": train, "valid": valid}
+    learnt, held = _drawn(table, held_out, seed, input, outputs)
+    return {"train": table.take(learnt), "valid": table.take(held)}
+
+
+def _drawn(table: Table, held_out: float, seed: int, input: Column, outputs: list[Column]) -> tuple[Integers, Integers]:
+    """The rows to learn from, and those held out."""
+    if input.kind not in tables.FILES or input.values.n_unique() == len(table):
+        return parts.split(len(table), held_out, seed, _groups(outputs))
+    if input.values.n_unique() == 1:
+        raise DataError(
+            f"{table.source}: all rows of column {input.name!r} name one file, and rows of a file are held out "
+            "together; give other files too, or --valid"
+        )
+    name = input.values.rank("dense").fill_null(0).to_numpy()
+    train, valid = parts.split(int(name.max()) + 1, held_out, seed)
+    return np.flatnonzero(np.isin(name, train)), np.flatnonzero(np.isin(name, valid))
 
 
 def others(files: Files) -> dict[str, Source]:

@@ -40,12 +40,12 @@ class Roles:
     """The column that is read and the columns that are answered, by name.
 
     Attributes:
-        note: how they were found, where they were not all given.
+        notes: how they were found, where they were not all given, and what else the user should know of them.
     """
 
     input: str
     outputs: tuple[str, ...]
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def find(
@@ -73,8 +73,7 @@ def find(
     """
     if len(given) > 1:
         raise UsageError(
-            f"--input names {len(given)} columns, {', '.join(given)}; one column can be read at a time, so that a "
-            "series of several measurements is a column of lists (.jsonl or .parquet)"
+            f"--input names {len(given)} columns, {', '.join(given)}; this task reads one column, give the one to read"
         )
     if twice := [name for name in asked if name in given or list(asked).count(name) > 1]:
         raise UsageError(f"the column {twice[0]!r} is named twice by --input and --output; name each column once")
@@ -83,7 +82,7 @@ def find(
     if given and asked:
         return Roles(input, answers)
     names = f"Reading {input!r}, answering {' and '.join(map(repr, answers))}"
-    return Roles(input, answers, f"{names}: found by their content; --input and --output say otherwise.")
+    return Roles(input, answers, (f"{names}: found by their content; --input and --output say otherwise.",))
 
 
 def _answer(

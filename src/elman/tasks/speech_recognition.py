@@ -12,7 +12,7 @@ import torch
 from elman import layers
 from elman.baselines.labels import nearest_row
 from elman.data.ragged import Integers
-from elman.data.tables import Column, Source, Table
+from elman.data.tables import Column, Source
 from elman.errors import UsageError
 from elman.generation.listening import SpeechStream
 from elman.modalities import units
@@ -136,11 +136,9 @@ class SpeechRecognition(TableTask):
             {"name": f"nearest recording{limited}", **_figures(prepared, part, known.gather(nearest).to_list())},
         ]
 
-    def predict(
-        self, network: SharedEncoder, prepared: PreparedExamples, rows: Table | list[Any]
-    ) -> list[dict[str, Any]]:
+    def tell(self, network: SharedEncoder, prepared: PreparedExamples, column: Column) -> list[dict[str, Any]]:
         """Return for every row the recording, its text and its probability, and its symbols with their seconds."""
-        column, output, (name,) = self.asked(prepared, rows), transcripts(prepared), prepared.outputs
+        output, (name,) = transcripts(prepared), prepared.outputs
         heard = hear(network, prepared.encode({prepared.input_name: column}), output)
         return [
             {

@@ -14,7 +14,8 @@ from elman.tasks.prepared import PreparedExamples
 def figures(prepared: PreparedExamples, part: str, choices: Mapping[str, Ragged]) -> Score:
     """Return entity F1 where tags are BIO, and the share of tags, of labels and of whole rows that are right.
 
-    Where several columns hold tags, or labels, it is their mean.
+    Where several columns hold tags, or labels, it is their mean. Of a table with a row per time step no whole series is
+    expected to be right.
     """
     targets, rows = prepared.examples(part).targets, len(prepared.examples(part))
     found: dict[str, list[float]] = {"entity_f1": [], "tag_accuracy": [], "label_accuracy": []}
@@ -29,6 +30,8 @@ def figures(prepared: PreparedExamples, part: str, choices: Mapping[str, Ragged]
             found["entity_f1"].append(measures.overall(kinds(output, targets[name], choices[name])))
         found["tag_accuracy"].append(float(hits.mean()))
     means = {key: sum(values) / len(values) for key, values in found.items() if values}
+    if prepared.steps is not None:
+        return {**means, "symbols": int(prepared.examples(part).lengths.sum()), "unit": "time step"}
     return {**means, "row_accuracy": float(right.mean()), "symbols": rows, "unit": "row"}
 
 

@@ -1,7 +1,7 @@
 """Tagging: a tag for every token or measurement, and if asked a label for the whole row. Synced many-to-many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 
 from elman.baselines.labels import most_frequent, most_frequent_by_key
 from elman.data.ragged import Ragged
+from elman.data.steps import StepLayout
 from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.generation.tagging import SeriesStream
@@ -21,7 +22,7 @@ from elman.modalities.words import TOKENS, Words, cut
 from elman.tasks import labels_of_rows, nearest_steps, tag_measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
-from elman.tasks.examples import ExampleOptions, ExampleTask
+from elman.tasks.measured import SeriesOptions, SeriesTask
 from elman.tasks.prepared import PreparedExamples
 from elman.topologies.shared import SharedEncoder
 from elman.training.options import option
@@ -32,14 +33,23 @@ PICTURED, CHANNELS, STEPS = 4, 6, 400
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggingOptions(ExampleOptions):
+class TaggingOptions(SeriesOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     longest: int = option(2000, "the most tokens that a row may have", minimum=1)
-    noise: float = option(0.1, "noise added to a series in training, in standard deviations", minimum=0)
+    window: int = option(128, "time steps that are learnt from at once, in a table with a row per time step", minimum=2)
+    hop: int | None = option(
+        None, "time steps from one window's beginning to the next (default: a quarter of the window)", minimum=1
+    )
+
+    def check(self) -> None:
+        """Windows must leave no time step out."""
+        super().check()
+        if self.hop is not None and self.hop > self.window:
+            raise UsageError(f"--hop {self.hop} exceeds --window {self.window}; give at most that")
 
 
-class Tagging(ExampleTask):
+class Tagging(SeriesTask):
     """P(tag_t | x_1 ... x_T) for every t, and P(label | x_1 ... x_T), read off one recurrent network.
 
     Source: Liu & Lane 2016, Attention-based recurrent neural network models for joint intent detection and slot
@@ -56,6 +66,11 @@ class Tagging(ExampleTask):
     inputs = ("numbers", "texts", "text")
     answers = ("texts", "text", "numbers", "number")
     modalities = (Words, Series, Tags, Label)
+    tags = True
+
+    def cut(self, layout: StepLayout, options: TaggingOptions) -> StepLayout:
+        """Long series are learnt from in windows."""
+        return replace(layout, window=options.window, hop=options.hop or max(1, options.window // 4))
 
     def fit(self, input: Column, outputs: list[Column], options: TaggingOptions) -> tuple[Input, Sequence[Output]]:
         """Tokens or a series; tags, and labels where a column holds one a row."""
@@ -148,11 +163,14 @@ def _bands(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) 
     name = next(name for name, output in prepared.outputs.items() if output.stepwise)
     output, targets, answers = prepared.outputs[name], prepared.examples(part).targets[name], found[name]
     inputs: Any = prepared.examples(part).inputs
-    numbers = prepared.column(part, prepared.input_name).rows
+    numbers, steps = prepared.column(part, prepared.input_name).rows, prepared.steps
+    series = prepared.column(part, steps.group).values if steps and steps.group else None
     chosen = np.unique(np.linspace(0, len(targets) - 1, PICTURED).astype(np.int64))
     return [
         {
             "row": int(numbers[k]),
+            "series": None if series is None else str(series[int(k)]),
+            "names": None if steps is None else steps.inputs[:CHANNELS],
             "channels": inputs.rows[k].T[:CHANNELS, :STEPS].round(3).tolist(),
             "truth": output.named(targets[k])[:STEPS],
             "answer": output.named(answers.choices[k])[:STEPS],

@@ -15,7 +15,7 @@ from torch import nn
 
 from elman import layers
 from elman.data.ragged import Array, Integers
-from elman.data.tables import Column, Table
+from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.generation.beam import Search
 from elman.layers.attention import SCORES, Attention
@@ -149,12 +149,9 @@ class WritingTask(TableTask):
         found = ((name, self.figures(prepared, part, texts)) for name, texts in self.naive(prepared, part))
         return [{"name": name} | figures for name, figures in found if figures]
 
-    def predict(
-        self, network: EncoderDecoder, prepared: PreparedExamples, rows: Table | Column | list[Any]
-    ) -> list[dict[str, Any]]:
+    def tell(self, network: EncoderDecoder, prepared: PreparedExamples, column: Column) -> list[dict[str, Any]]:
         """Return for every row what was read, what is written, its probability, and that of each of its symbols."""
-        column, output = self.asked(prepared, rows), _output(prepared)
-        (name,) = prepared.outputs
+        output, (name,) = _output(prepared), prepared.outputs
         found = write(network, prepared.encode({prepared.input_name: column}), _search(output))
         return [
             {

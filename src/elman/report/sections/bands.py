@@ -23,16 +23,18 @@ def _shown(entry: dict[str, Any]) -> dict[str, Any]:
     truth, answer = ([str(tag) for tag in entry[name]] for name in ("truth", "answer"))
     return {
         "row": entry.get("row"),
-        "chart": _chart(entry["channels"]),
+        "series": entry.get("series"),
+        "chart": _chart(entry["channels"], entry.get("names")),
         "truth": _runs([(tag, True) for tag in truth]),
         "answer": _runs([(tag, tag == right) for tag, right in zip(answer, truth, strict=True)]),
     }
 
 
-def _chart(channels: list[list[float]]) -> Chart | None:
+def _chart(channels: list[list[float]], names: Any) -> Chart | None:
     """A curve for each of the first channels, in standard deviations."""
+    called = names if isinstance(names, list) and len(names) == len(channels) else None
     lines = [
-        Line(f"channel {k}", np.arange(len(values)), values, style)
+        Line(str(called[k - 1]) if called else f"channel {k}", np.arange(len(values)), values, style)
         for k, (values, style) in enumerate(zip(channels, STYLES, strict=False), 1)
     ]
     return draw("Measured", Axes("time steps", "in standard deviations"), lines)
