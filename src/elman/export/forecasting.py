@@ -10,13 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.data.scales import TRIFLE
 from elman.export.base import BATCH, Exporter, Model, Port, Runner, StandIn, Trial, difference
 from elman.export.recurrence import portable
-from elman.modalities.forecast import LEVELS
+from elman.modalities.forecast import LEAST, LEVELS
 from elman.topologies.forecaster import SegmentForecaster
 
 ROWS = (1, 2, 7, 64)
 """Of the trials' batches."""
+MEANINGS = {
+    "column": "z-scores of the columns",
+    "series": "z-scores of the columns of each series",
+    "window": "z-scores of the columns, each window's own",
+}
+ROUNDING = 1e-5
+"""Of float32, in deviations."""
 
 
 class Window(nn.Module):
@@ -40,14 +48,20 @@ class Forecasting(Exporter):
 
     def models(self) -> list[Model]:
         """Return the one model."""
-        layout = self.prepared.layout
+        layout, forecast = self.prepared.layout, self.prepared.forecast
         columns, targets = len(layout.targets) + len(layout.covariates), len(layout.targets)
         return [
             Model(
                 "model",
                 f"forecasts {layout.horizon} time steps from the last {layout.context}",
                 Window(self.network),
-                (Port("past", (BATCH, layout.context, columns), "z-scores of the columns, the last step last"),),
+                (
+                    Port(
+                        "past",
+                        (BATCH, layout.context, columns),
+                        f"{MEANINGS[forecast.scale]}, the last step last",
+                    ),
+                ),
                 (
                     Port("quantiles", (BATCH, layout.horizon, targets, len(LEVELS)), "of z-scores, at `levels`"),
                     Port("mean", (BATCH, layout.horizon, targets), "of z-scores"),
@@ -56,8 +70,8 @@ class Forecasting(Exporter):
         ]
 
     def facts(self) -> dict[str, Any]:
-        """Return the quantiles' levels."""
-        return {"levels": list(LEVELS)}
+        """Return the quantiles' levels, and what the deviation of a window is at least."""
+        return {"levels": list(LEVELS), "least": LEAST, "trifle": TRIFLE}
 
     def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
         """Forecast held-out windows from all over."""
@@ -70,14 +84,18 @@ class Forecasting(Exporter):
             yield Trial("model", rows, past.shape[0], max(apart))
 
     def encodings(self, script: Any, description: Mapping[str, Any]) -> Iterator[bool]:
-        """Scale the end of every held-out series."""
+        """Scale the end of every held-out series; what a window is measured by is the same but for rounding."""
         forecast, context = self.prepared.forecast, self.prepared.layout.context
         names = [*forecast.targets, *forecast.covariates]
-        for track in self.prepared.tracks(self.part):
-            values = track.values[-context:]
-            if len(values) == context:
-                rows = [dict(zip(names, map(repr, row), strict=True)) for row in values.tolist()]
-                yield np.array_equal(script.encode(description["modalities"], rows)[0], forecast.scaled(values))
+        for name, values in self.prepared.series(self.part):
+            if len(values) >= context:
+                end = values[-context:]
+                batch = self.prepared.cut([(name, end)], 0).batch(np.array([0]))
+                rows = [dict(zip(names, map(repr, row), strict=True)) for row in end.tolist()]
+                past, *scale = script.encode(description, name, rows)
+                same = np.allclose(past[0], batch.past[:, 0].numpy(), rtol=0, atol=ROUNDING)
+                own = zip(scale, batch.scale[:2], strict=True)
+                yield same and all(np.allclose(found[: len(forecast.targets)], one[0]) for found, one in own)
 
     def stand_in(self, runners: Mapping[str, Runner]) -> tuple[nn.Module, Any]:
         """Return a network that forecasts by the model, and the run's own windows."""
