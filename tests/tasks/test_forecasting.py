@@ -219,7 +219,7 @@ def test_no_forecast_part_reaches_into_another_and_scales_are_of_training(table)
 
 def test_windows_hold_what_lies_in_their_track():
     tracks = [np.arange(10.0)[:, None], np.arange(100.0, 105.0)[:, None]]
-    scales = Scales(np.zeros((2, 1)), np.ones((2, 1)), np.full((2, 1), np.nan))
+    scales = Scales(np.zeros((2, 1)), np.ones((2, 1)), np.full((2, 1), np.nan), np.full((2, 1), np.inf))
     windows = TrackWindows(tracks, scales, 3, 2, 1)
     assert len(windows) == 6 + 1
     batch = windows.batch(np.array([5, 6]))

@@ -17,7 +17,9 @@ from elman.data.ragged import Integers
 Values = npt.NDArray[np.float64]
 
 TRIFLE = 1e-6
-"""The deviation of what does not change, so that there is something to divide by and forecasts stay where it is."""
+"""Windows that deviate by no more, as a share of their series, do not change but for the rounding of float32."""
+FAR = 100.0
+"""Deviations, beyond which a value says more of the scale than of what is to be forecast."""
 
 
 class Scale(NamedTuple):
@@ -25,8 +27,9 @@ class Scale(NamedTuple):
 
     Attributes:
         mean: (B, C), in original units.
-        deviation: (B, C), never 0.
-        steady: (B, C), whether nothing is known of how much a column changes, since it never did.
+        deviation: (B, C), likewise, never 0.
+        steady: (B, C), whether nothing is known of how much a column changes, since it never did; it is forecast to
+            stay as it is.
     """
 
     mean: Values
@@ -47,12 +50,15 @@ class Scales:
         deviation: (S, C), likewise.
         least: (S, C), NaN where this is all. Else each window is measured anew by what is read of it, and by nothing
             that follows (Kim et al. 2022, reversible instance normalization), and this is what its deviation is at
-            least, as a share of the series'.
+            least, as a share of the series'; 0 where nothing is known of the series.
+        most: (S, C), a window that holds a value farther off, in deviations, has left its series' scale, and is
+            measured anew too.
     """
 
     mean: Values
     deviation: Values
     least: Values
+    most: Values
 
     def scaled(self, tracks: Sequence[Values]) -> list[npt.NDArray[np.float32]]:
         """Return each series, (T, C), by its mean and deviation; a window's own come later."""
@@ -66,12 +72,14 @@ class Scales:
             past: (T, B, C), what is read of the series, `scaled`.
             owners: (B,), the number of each window's series.
         """
-        mean, deviation, least = self.mean[owners], self.deviation[owners], torch.from_numpy(self.least[owners])
-        anew = ~least.isnan()
+        mean, deviation = self.mean[owners], self.deviation[owners]
+        least, most = (torch.from_numpy(part[owners]) for part in (self.least, self.most))
+        anew = ~least.isnan() | (past.abs().amax(0) > most)
         if not anew.any():
             return Scale(mean, deviation, anew.numpy()), None
         level = torch.where(anew, past.mean(0), 0.0)
-        spread = (past - level).square_().mean(0).sqrt()
-        spread = torch.where(anew, torch.maximum(spread, least.float()), 1.0)
-        steady = (spread <= TRIFLE).numpy()
-        return Scale(mean + deviation * level.numpy(), deviation * spread.numpy(), steady), (level, spread)
+        spread = torch.maximum((past - level).square_().mean(0).sqrt(), least.nan_to_num().float())
+        steady = anew & (spread <= TRIFLE)
+        spread = torch.where(anew & ~steady, spread, 1.0)
+        found = Scale(mean + deviation * level.numpy(), deviation * spread.numpy(), steady.numpy())
+        return found, (level, spread)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from elman.data.buckets import Buckets
 from elman.data.ragged import Integers
-from elman.data.scales import Scale, Scales, Values
+from elman.data.scales import FAR, Scale, Scales, Values
 from elman.data.share import WHOLE, Share
 
 
@@ -37,17 +37,22 @@ class WindowBatch:
 
     @property
     def taught(self) -> Tensor:
-        """The future to learn from: where a target never changed there is no scale to learn on, and it stays so."""
-        return self.future.masked_fill(torch.from_numpy(self.scale.steady), 0.0)
+        """The future to learn from: where a target never changed there is no scale to learn on, and it stays so.
+
+        Likewise one that leaves its scale behind, as when a series that hardly changed begins to: it counts as `FAR`.
+        """
+        return self.future.masked_fill(torch.from_numpy(self.scale.steady), 0.0).clamp(-FAR, FAR)
 
     @property
     def came(self) -> Values:
-        """The future in original units."""
-        return self.original(self.future.unsqueeze(-1).numpy())[..., 0]
+        """(horizon, B, C), the future in original units."""
+        units: Values = self.future.numpy() * self.scale.deviation + self.scale.mean
+        return units
 
     def original(self, scaled: npt.NDArray[np.floating[Any]]) -> Values:
-        """Return (horizon, B, C, Q) in original units."""
-        units: Values = scaled * self.scale.deviation[..., None] + self.scale.mean[..., None]
+        """Return a forecast, (horizon, B, C, Q), in original units; what never changed is forecast to stay as it is."""
+        deviation = np.where(self.scale.steady, 0.0, self.scale.deviation)
+        units: Values = scaled * deviation[..., None] + self.scale.mean[..., None]
         return units
 
 

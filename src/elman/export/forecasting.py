@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman.data.scales import TRIFLE
+from elman.data.scales import FAR
 from elman.export.base import BATCH, Exporter, Model, Port, Runner, StandIn, Trial, difference
 from elman.export.recurrence import portable
 from elman.modalities.forecast import LEAST, LEVELS
@@ -70,8 +70,8 @@ class Forecasting(Exporter):
         ]
 
     def facts(self) -> dict[str, Any]:
-        """Return the quantiles' levels, and what the deviation of a window is at least."""
-        return {"levels": list(LEVELS), "least": LEAST, "trifle": TRIFLE}
+        """Return the quantiles' levels, and the bounds of scales."""
+        return {"levels": list(LEVELS), "least": LEAST, "most": FAR}
 
     def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
         """Forecast held-out windows from all over."""
@@ -94,8 +94,9 @@ class Forecasting(Exporter):
                 rows = [dict(zip(names, map(repr, row), strict=True)) for row in end.tolist()]
                 past, *scale = script.encode(description, name, rows)
                 same = np.allclose(past[0], batch.past[:, 0].numpy(), rtol=0, atol=ROUNDING)
-                own = zip(scale, batch.scale[:2], strict=True)
-                yield same and all(np.allclose(found[: len(forecast.targets)], one[0]) for found, one in own)
+                own = batch.scale.mean, np.where(batch.scale.steady, 0.0, batch.scale.deviation)
+                alike = [np.allclose(a[: len(b[0])], b[0]) for a, b in zip(scale, own, strict=True)]
+                yield same and all(alike)
 
     def stand_in(self, runners: Mapping[str, Runner]) -> tuple[nn.Module, Any]:
         """Return a network that forecasts by the model, and the run's own windows."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from elman.data.scales import TRIFLE, Scales, Values
+from elman.data.scales import FAR, Scales, Values
 from elman.errors import DataError
 from elman.modalities.base import Head, Modality
 from elman.modalities.series import FARTHEST, LARGEST
@@ -70,22 +70,23 @@ class Forecast(Modality):
     def scales(self, series: Sequence[Named]) -> Scales:
         """Return the scales of some series, given by name and values; DataError where a value is beyond computing."""
         found = [self._scale(name, values) for name, values in series]
-        mean, deviation, least = (np.stack([scale[k] for scale in found]) for k in range(3))
-        scales = Scales(mean, deviation, least)
+        mean, deviation, least, most = (np.stack([scale[k] for scale in found]) for k in range(4))
+        scales = Scales(mean, deviation, least, most)
         for k, (_, values) in enumerate(series):
             self._check(values, mean[k], deviation[k])
         return scales
 
-    def _scale(self, name: str, values: Values) -> tuple[Values, Values, Values]:
-        """Mean, deviation, and the least deviation of a window as a share of it, (C,) each."""
+    def _scale(self, name: str, values: Values) -> tuple[Values, Values, Values, Values]:
+        """What `Scales` holds of one series, (C,) each."""
         if self.scale == "column":
-            return self.mean, self.deviation, np.full_like(self.mean, np.nan)
+            return self.mean, self.deviation, np.full_like(self.mean, np.nan), np.full_like(self.mean, np.inf)
         mean, deviation = self.series.get(name, np.zeros((2, len(self.mean))))
         known, own = deviation > 0, _measured(values)
         steady = np.where(own[0] == 0, 1.0, np.abs(own[0]))
         instead = np.where(own[1] > 0, own[1], steady)
-        least = np.where(known, LEAST if self.scale == "window" else np.nan, TRIFLE)
-        return np.where(known, mean, own[0]), np.where(known, deviation, instead), least
+        least = np.where(known, LEAST if self.scale == "window" else np.nan, 0.0)
+        most = np.where(known & (self.scale == "series"), FAR, np.inf)
+        return np.where(known, mean, own[0]), np.where(known, deviation, instead), least, most
 
     def _check(self, values: Values, mean: Values, deviation: Values) -> None:
         names = [*self.targets, *self.covariates]
@@ -116,7 +117,7 @@ class Forecast(Modality):
 
 
 def _measured(values: Values) -> Values:
-    """Mean and deviation of (T, C), together (2, C); of what does not change exactly itself and nothing."""
+    """Mean and deviation of (T, C), together (2, C); of what does not change exactly itself and 0."""
     steady = (values == values[:1]).all(0)
     found: Values = np.where(steady, [values[0], np.zeros(len(steady))], [values.mean(0), values.std(0)])
     return found

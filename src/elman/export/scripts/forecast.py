@@ -16,18 +16,20 @@ HERE = Path(__file__).parent
 
 
 def scale(description: dict[str, Any], name: str, values: Any) -> tuple[Any, Any]:
-    """Return what the columns of a series are scaled by, mean and deviation: as fitted, or of what is read of it."""
+    """Return mean and deviation that the columns of a series are scaled by: as fitted, or of what is read of it.
+
+    The deviation of what never changed is 0.
+    """
     forecast = description["modalities"]["forecast"]
     if forecast["scale"] == "column":
         return np.array(forecast["mean"]), np.array(forecast["deviation"])
     mean, deviation = np.array(forecast["series"].get(name, np.zeros((2, values.shape[1]))))
-    known = deviation > 0  # else new, or never changed
     steady = (values == values[0]).all(0)
     level, spread = np.where(steady, values[0], values.mean(0)), np.where(steady, 0, values.std(0))
-    size = np.where(spread > 0, spread, np.where(level == 0, 1, np.abs(level)))
-    own = np.maximum(spread, np.where(known, description["least"] * deviation, description["trifle"] * size))
-    anew = ~known | (forecast["scale"] == "window")
-    return np.where(anew, level, mean), np.where(anew, own, deviation)
+    left = np.abs(values - mean).max(0) > description["most"] * deviation  # also of a series that is new
+    anew = (deviation == 0) | left | (forecast["scale"] == "window")
+    least = description["least"] * deviation * (forecast["scale"] == "window")
+    return np.where(anew, level, mean), np.where(anew, np.maximum(spread, least), deviation)
 
 
 def encode(description: dict[str, Any], name: str, rows: list[dict[str, str]]) -> tuple[Any, Any, Any]:
@@ -38,7 +40,8 @@ def encode(description: dict[str, Any], name: str, rows: list[dict[str, str]]) -
     columns = [*forecast["targets"], *forecast["covariates"]]
     values = np.array([[float(row[column]) for column in columns] for row in rows[-context:]])
     mean, deviation = scale(description, name, values)
-    return ((values - mean) / deviation).astype(np.float32)[None], mean, deviation
+    scaled = (values - mean) / np.where(deviation > 0, deviation, 1)
+    return scaled.astype(np.float32)[None], mean, deviation
 
 
 def decode(found: Any, mean: Any, deviation: Any) -> Any:
