@@ -11,7 +11,7 @@ import torch
 import elman
 from elman.data import tables
 from elman.data.windows import TrackWindows
-from elman.errors import UsageError
+from elman.errors import DataError, UsageError
 from elman.modalities.forecast import LEAST, SCALES, Forecast
 from elman.report import write
 from elman.tasks.forecast_errors import Errors, Yardsticks, side_by_side
@@ -129,7 +129,7 @@ def test_a_run_of_before_there_was_a_choice_says_what_it_said(shops, tmp_path):
     said, place = run.predict(table(shops)), run.path / "run.json"
     description = json.loads(place.read_text())
     del description["options"]["scale"], description["modalities"]["forecast"]["scale"]
-    del description["modalities"]["forecast"]["series"]
+    del description["modalities"]["forecast"]["series"], description["modalities"]["forecast"]["least"]
     place.write_text(json.dumps(description))
     assert elman.load(run.path).predict(table(shops)) == said
 
@@ -138,6 +138,11 @@ def test_an_unknown_scale_is_told_and_nothing_is_written(shops, tmp_path):
     with pytest.raises(UsageError, match="--scale 'shop' is not known; choose one of column, series, window"):
         trained(tmp_path, shops, scale="shop")
     assert [path.name for path in tmp_path.iterdir()] == ["sales.parquet"]
+
+
+def test_numbers_beyond_computing_are_told(run):
+    with pytest.raises(DataError, match=r"column 'sold' holds numbers beyond 1e\+100; give it in larger units"):
+        run.predict(table({"new": [1e300] * 60}))
 
 
 def windows(scale, **series):

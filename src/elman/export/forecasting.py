@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from elman.data.scales import FAR
 from elman.export.base import BATCH, Exporter, Model, Port, Runner, StandIn, Trial, difference
 from elman.export.recurrence import portable
-from elman.modalities.forecast import LEAST, LEVELS
+from elman.modalities.forecast import LEVELS
 from elman.topologies.forecaster import SegmentForecaster
 
 ROWS = (1, 2, 7, 64)
@@ -70,8 +70,8 @@ class Forecasting(Exporter):
         ]
 
     def facts(self) -> dict[str, Any]:
-        """Return the quantiles' levels, and the bounds of scales."""
-        return {"levels": list(LEVELS), "least": LEAST, "most": FAR}
+        """Return the quantiles' levels, and after how many deviations a series has left its scale."""
+        return {"levels": list(LEVELS), "most": FAR}
 
     def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
         """Forecast held-out windows from all over."""

@@ -22,8 +22,8 @@ Named = tuple[str, Values]
 
 
 SCALES = ("column", "series", "window")
-LEAST = 0.1
-"""What the deviation of a window is at least, as a share of its series' deviation in training."""
+LEAST = 0.3
+"""The usual bound below the deviation of a window; docs/log.md has what it was chosen from."""
 
 
 class Forecast(Modality):
@@ -40,6 +40,7 @@ class Forecast(Modality):
         deviation: (C,), 1 where a column is constant.
         scale: one of `SCALES`.
         series: by name the mean and deviation of a series in training, (2, C); none where the scale is the column's.
+        least: what the deviation of a window is at least, as a share of its series' deviation in training.
     """
 
     name = "forecast"
@@ -52,23 +53,27 @@ class Forecast(Modality):
         deviation: npt.ArrayLike,
         scale: str = "column",
         series: Mapping[str, npt.ArrayLike] | None = None,
+        least: float = LEAST,
     ) -> None:
-        self.targets, self.covariates, self.scale = targets, covariates, scale
+        self.targets, self.covariates, self.scale, self.least = targets, covariates, scale, least
         self.mean, self.deviation = np.asarray(mean, np.float64), np.asarray(deviation, np.float64)
         self.series = {name: np.asarray(own, np.float64) for name, own in (series or {}).items()}
 
     @classmethod
     def fit(cls, targets: list[str], covariates: list[str], series: Sequence[Named], scale: str = "column") -> Self:
         """Measure the training part: the name of each series and its values, (T, C)."""
-        values = np.concatenate([own for _, own in series])
-        if len(wrong := np.flatnonzero(np.abs(values).max(0) > LARGEST)):
-            raise DataError(_too_large([*targets, *covariates][wrong[0]]))
+        values, columns = np.concatenate([own for _, own in series]), len(targets) + len(covariates)
+        made = cls(targets, covariates, np.zeros(columns), np.ones(columns), scale)
+        made._check_size(values)
         deviation = values.std(0)
-        own = {} if scale == "column" else {name: _measured(values) for name, values in series if len(values)}
-        return cls(targets, covariates, values.mean(0), np.where(deviation > 0, deviation, 1.0), scale, own)
+        made.mean, made.deviation = values.mean(0), np.where(deviation > 0, deviation, 1.0)
+        made.series = {} if scale == "column" else {name: _measured(own) for name, own in series if len(own)}
+        return made
 
     def scales(self, series: Sequence[Named]) -> Scales:
         """Return the scales of some series, given by name and values; DataError where a value is beyond computing."""
+        for _, values in series if self.scale != "column" else ():
+            self._check_size(values)
         found = [self._scale(name, values) for name, values in series]
         mean, deviation, least, most = (np.stack([scale[k] for scale in found]) for k in range(4))
         scales = Scales(mean, deviation, least, most)
@@ -84,20 +89,21 @@ class Forecast(Modality):
         known, own = deviation > 0, _measured(values)
         steady = np.where(own[0] == 0, 1.0, np.abs(own[0]))
         instead = np.where(own[1] > 0, own[1], steady)
-        least = np.where(known, LEAST if self.scale == "window" else np.nan, 0.0)
+        least = np.where(known, self.least if self.scale == "window" else np.nan, 0.0)
         most = np.where(known & (self.scale == "series"), FAR, np.inf)
         return np.where(known, mean, own[0]), np.where(known, deviation, instead), least, most
 
+    def _check_size(self, values: Values) -> None:
+        if len(wrong := np.flatnonzero(np.abs(values).max(0, initial=0) > LARGEST)):
+            name = [*self.targets, *self.covariates][wrong[0]]
+            raise DataError(f"column {name!r} holds numbers beyond {LARGEST:g}; give it in larger units")
+
     def _check(self, values: Values, mean: Values, deviation: Values) -> None:
-        names = [*self.targets, *self.covariates]
-        if len(wrong := np.flatnonzero(np.abs(values).max(0, initial=0) > LARGEST)) and self.scale != "column":
-            raise DataError(_too_large(names[wrong[0]]))
         far = np.abs(values - mean) > FARTHEST * deviation
         if far.any():
             row, column = np.argwhere(far)[0]
-            raise DataError(
-                f"column {names[column]!r} holds {values[row, column]:g}, too far from what it held in training"
-            )
+            name, value = [*self.targets, *self.covariates][column], f"{values[row, column]:g}"
+            raise DataError(f"column {name!r} holds {value}, too far from what it held in training")
 
     def head(self, features: int, steps: int) -> "QuantileHead":
         """Return a head that says `steps` time steps at once."""
@@ -105,14 +111,19 @@ class Forecast(Modality):
 
     def to_dict(self) -> dict[str, Any]:
         """Return names and scales."""
-        scales = {"scale": self.scale, "mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+        scales = {
+            "scale": self.scale,
+            "least": self.least,
+            "mean": self.mean.tolist(),
+            "deviation": self.deviation.tolist(),
+        }
         own = {name: own.tolist() for name, own in self.series.items()}
         return {"targets": self.targets, "covariates": self.covariates, **scales, "series": own}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Take names and scales; runs of before there was a choice have those of columns."""
-        own = value.get("scale", "column"), value.get("series")
+        own = value.get("scale", "column"), value.get("series"), value.get("least", LEAST)
         return cls(value["targets"], value["covariates"], value["mean"], value["deviation"], *own)
 
 
@@ -121,10 +132,6 @@ def _measured(values: Values) -> Values:
     steady = (values == values[:1]).all(0)
     found: Values = np.where(steady, [values[0], np.zeros(len(steady))], [values.mean(0), values.std(0)])
     return found
-
-
-def _too_large(name: str) -> str:
-    return f"column {name!r} holds numbers beyond {LARGEST:g}; give it in larger units"
 
 
 class QuantileHead(Head):

@@ -28,7 +28,7 @@ def scale(description: dict[str, Any], name: str, values: Any) -> tuple[Any, Any
     level, spread = np.where(steady, values[0], values.mean(0)), np.where(steady, 0, values.std(0))
     left = np.abs(values - mean).max(0) > description["most"] * deviation  # also of a series that is new
     anew = (deviation == 0) | left | (forecast["scale"] == "window")
-    least = description["least"] * deviation * (forecast["scale"] == "window")
+    least = forecast["least"] * deviation * (forecast["scale"] == "window")
     return np.where(anew, level, mean), np.where(anew, np.maximum(spread, least), deviation)
 
 
