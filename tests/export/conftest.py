@@ -42,6 +42,15 @@ def series(count, _):
     return [{"load": math.sin(t / 3), "heat": 20 + math.cos(t / 5)} for t in range(count)]
 
 
+def several(count, _):
+    """Two series, one of which never changes in training, and nine hundred times as large as the other."""
+    rows = [(name, t) for name in ("north", "south") for t in range(count)]
+    return [
+        {"place": name, "load": 900.0 if name == "south" and t < 150 else math.sin(t / 3), "heat": 20 + math.cos(t / 5)}
+        for name, t in rows
+    ]
+
+
 def pairs(count, _):
     draw = random.Random(3)
     rows = ([draw.choice(WORDS) for _ in range(draw.randint(1, 5))] for _ in range(count))
@@ -115,6 +124,8 @@ KINDS = {
     "tagged series": ("tagging", measured, {"cell": "gru", "layers": 2}),
     "streamed series": ("tagging", measured, {"cell": "indrnn", "bidirectional": False}),
     "forecasts": ("forecasting", series, WINDOWS),
+    "forecasts by series": ("forecasting", several, WINDOWS | {"group": "place", "scale": "series"}),
+    "forecasts by window": ("forecasting", several, WINDOWS | {"group": "place"}),
     "translations": ("translation", pairs, SMALL | {"output": ["fr"], "unit": "char", "shared": False, "layers": 2}),
     "copies": ("translation", pairs, SMALL | COPYING),
     "images": ("classification", pictures, SMALL | {"output": ["label"]}),

@@ -77,7 +77,19 @@ def run(loss=1.49, baseline=1.56):
         "forecasts": {
             "levels": [0.1, 0.5, 0.9],
             "targets": [{"target": "load", "mse": 0.25, "mae": 0.4, "mase": 0.9, "mae_original": 12.5}],
-            "windows": [[{"past": [1, 2, 3], "future": [4, 5], "quantiles": [[3, 4], [4, 4.5], [5, 6]]}]],
+            "windows": [
+                [{"past": [1, 2, 3], "future": [4, 5], "quantiles": [[3, 4], [4, 4.5], [5, 6]], "series": "x"}]
+            ],
+            "series": {
+                "season": 24,
+                "count": 3,
+                "measured": 2,
+                "better": 1,
+                "rows": [
+                    {"series": "north", "mase": 0.8, "naive": 1.1, "mae_original": 3.0, "inside": 0.8},
+                    {"series": "south", "mase": "lost"},
+                ],
+            },
         },
         "spans": {
             "kinds": {"city": {"truth": 3, "answered": 2, "right": 1}},

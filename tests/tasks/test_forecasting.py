@@ -14,10 +14,11 @@ import elman
 from elman.baselines import forecasts as naive
 from elman.cli import output
 from elman.data import tables, timeline
+from elman.data.scales import Scales
 from elman.data.windows import TrackWindows
 from elman.errors import DataError, ElmanError, RunError, UsageError
 from elman.report import wording
-from elman.tasks.forecast_errors import Errors
+from elman.tasks.forecast_errors import Errors, Yardsticks
 from elman.tasks.tracks import divide
 
 TINY = {
@@ -217,23 +218,25 @@ def test_no_forecast_part_reaches_into_another_and_scales_are_of_training(table)
 
 
 def test_windows_hold_what_lies_in_their_track():
-    tracks = [np.arange(10, dtype=np.float32)[:, None], np.arange(100, 105, dtype=np.float32)[:, None]]
-    windows = TrackWindows(tracks, 3, 2, 1)
+    tracks = [np.arange(10.0)[:, None], np.arange(100.0, 105.0)[:, None]]
+    scales = Scales(np.zeros((2, 1)), np.ones((2, 1)), np.full((2, 1), np.nan), np.full((2, 1), np.inf))
+    windows = TrackWindows(tracks, scales, 3, 2, 1)
     assert len(windows) == 6 + 1
     batch = windows.batch(np.array([5, 6]))
     assert batch.past[:, :, 0].T.tolist() == [[5, 6, 7], [100, 101, 102]]
     assert batch.future[:, :, 0].T.tolist() == [[8, 9], [103, 104]]
+    assert batch.owners.tolist() == [0, 1]
 
 
 def test_the_figures_are_those_of_their_definitions():
-    errors = Errors(1, np.array([2.0]), np.array([10.0]))
-    quantiles = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).reshape(1, 1, 1, 6)  # five quantiles, then the mean
-    errors.add(quantiles, np.array([3.0]).reshape(1, 1, 1))
+    errors = Errors(Yardsticks(np.array([[20.0]]), np.array([[10.0]])), grouped=False)
+    quantiles = np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0]).reshape(1, 1, 1, 6)  # five quantiles, then the mean
+    errors.add(quantiles, np.array([30.0]).reshape(1, 1, 1), np.array([0]))
     score = errors.score()
     assert (score["mse"], score["mae"], score["mase"]) == (4.0, 1.0, 0.5)
     assert (score["mse_original"], score["mae_original"]) == (400.0, 10.0)
     assert errors.by_target(["load"])[0]["inside"] == 1.0
-    errors.add(quantiles, np.array([9.0]).reshape(1, 1, 1))
+    errors.add(quantiles, np.array([90.0]).reshape(1, 1, 1), np.array([0]))
     assert errors.by_target(["load"])[0]["inside"] == 0.5
     assert score["pinball"] == pytest.approx((0.1 * 3 + 0.25 * 2 + 0.5 * 1 + 0.0 + 0.1 * 1) / 5)
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-COUNTS = ("symbols", "unknown")
+COUNTS = ("symbols", "unknown", "series")
 """The entries of a score that say how much was scored."""
 
 
@@ -31,9 +31,10 @@ def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any
 
     unit = score["unit"]
     unknown = f", {score['unknown']:,} of them unknown" if score.get("unknown") else ""
-    print(f"{data}: {score['symbols']:,} {unit}{'s' * (score['symbols'] != 1)}{unknown}")
+    series = f" of {score['series']:,} series" if score.get("series") else ""
+    print(f"{data}: {score['symbols']:,} {unit}{'s' * (score['symbols'] != 1)}{series}{unknown}")
     own = [key for key, value in score.items() if isinstance(value, int | float) and key not in {*MEASURES, *COUNTS}]
-    shown = [*(key for key in MEASURES if key in score), *own]
+    shown = [*sorted((key for key in MEASURES if key in score), key=lambda key: key != score.get("headline")), *own]
     measures = [MEASURES.get(key, Measure(key.replace("_", " "))) for key in shown]
     rows = [("", *((m.heading or m.unit or m.name).format(unit=unit) for m in measures))]
     for name, figures in (("this network", score), *((entry["name"], entry) for entry in baselines)):

@@ -1,6 +1,6 @@
-"""Windows over tracks: some time steps of the past and the steps that follow, cut from where they lie.
+"""Windows over tracks: some time steps of the past and the steps that follow, cut from where they lie and scaled.
 
-It knows numbers on a common scale, and not what they measure.
+It knows numbers, and not what they measure.
 """
 
 from collections.abc import Sequence
@@ -15,42 +15,65 @@ from torch import Tensor
 
 from elman.data.buckets import Buckets
 from elman.data.ragged import Integers
+from elman.data.scales import FAR, Scale, Scales, Values
 from elman.data.share import WHOLE, Share
-
-Scaled = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """B windows.
+    """B windows, scaled.
 
     Attributes:
         past: (T, B, C), all columns.
         future: (horizon, B, C), the targets.
+        scale: of the targets.
+        owners: (B,), the number of each window's track.
     """
 
     past: Tensor
     future: Tensor
+    scale: Scale
+    owners: Integers
+
+    @property
+    def taught(self) -> Tensor:
+        """The future to learn from: where a target never changed there is no scale to learn on, and it stays so.
+
+        Likewise one that leaves its scale behind, as when a series that hardly changed begins to: it counts as `FAR`.
+        """
+        return self.future.masked_fill(torch.from_numpy(self.scale.steady), 0.0).clamp(-FAR, FAR)
+
+    @property
+    def came(self) -> Values:
+        """(horizon, B, C), the future in original units."""
+        units: Values = self.future.numpy() * self.scale.deviation + self.scale.mean
+        return units
+
+    def original(self, scaled: npt.NDArray[np.floating[Any]]) -> Values:
+        """Return a forecast, (horizon, B, C, Q), in original units; what never changed is forecast to stay as it is."""
+        deviation = np.where(self.scale.steady, 0.0, self.scale.deviation)
+        units: Values = scaled * deviation[..., None] + self.scale.mean[..., None]
+        return units
 
 
 class TrackWindows:
     """All windows of some tracks, at every time step; none crosses from one track to another.
 
     Args:
-        tracks: (T, C) each; the first `targets` columns are forecast.
+        tracks: (T, C) each, in original units; the first `targets` columns are forecast.
+        scales: of the tracks.
         context: time steps of the past.
         horizon: time steps of the future.
         targets: how many columns are forecast.
     """
 
-    def __init__(self, tracks: Sequence[Scaled], context: int, horizon: int, targets: int) -> None:
-        self.values = torch.from_numpy(np.concatenate(tracks))
+    def __init__(self, tracks: Sequence[Values], scales: Scales, context: int, horizon: int, targets: int) -> None:
+        self.values, self.scales = torch.from_numpy(np.concatenate(scales.scaled(tracks))), scales
         self.context, self.horizon, self.targets = context, horizon, targets
         begins = np.concatenate([[0], np.cumsum([len(track) for track in tracks])])
-        span = context + horizon
-        self.starts: Integers = np.concatenate(
-            [np.arange(begin, stop - span + 1) for begin, stop in pairwise(begins)]
-        ).astype(np.int64)
+        starts = [np.arange(begin, stop - context - horizon + 1) for begin, stop in pairwise(begins)]
+        self.starts: Integers = np.concatenate(starts).astype(np.int64)
+        self.owners: Integers = np.repeat(np.arange(len(tracks)), [len(own) for own in starts])
 
     def __len__(self) -> int:
         """How many windows there are."""
@@ -59,8 +82,12 @@ class TrackWindows:
     def batch(self, windows: npt.NDArray[np.integer[Any]]) -> WindowBatch:
         """Return some windows side by side."""
         at = torch.arange(self.context + self.horizon).unsqueeze(1) + torch.from_numpy(self.starts[windows])
-        found = self.values[at]
-        return WindowBatch(found[: self.context], found[self.context :, :, : self.targets])
+        found, owners = self.values[at], self.owners[windows]
+        scale, anew = self.scales.of(found[: self.context], owners)
+        if anew is not None:
+            found = found.sub_(anew[0]).div_(anew[1])
+        future = found[self.context :, :, : self.targets]
+        return WindowBatch(found[: self.context], future, scale.first(self.targets), owners)
 
     def batches(self, size: int, stride: int = 1) -> list[Integers]:
         """Return the numbers of every `stride`-th window, in order, in batches."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.data.scales import FAR
 from elman.export.base import BATCH, Exporter, Model, Port, Runner, StandIn, Trial, difference
 from elman.export.recurrence import portable
 from elman.modalities.forecast import LEVELS
@@ -17,6 +18,13 @@ from elman.topologies.forecaster import SegmentForecaster
 
 ROWS = (1, 2, 7, 64)
 """Of the trials' batches."""
+MEANINGS = {
+    "column": "z-scores of the columns",
+    "series": "z-scores of the columns of each series",
+    "window": "z-scores of the columns, each window's own",
+}
+ROUNDING = 1e-5
+"""Of float32, in deviations."""
 
 
 class Window(nn.Module):
@@ -40,14 +48,20 @@ class Forecasting(Exporter):
 
     def models(self) -> list[Model]:
         """Return the one model."""
-        layout = self.prepared.layout
+        layout, forecast = self.prepared.layout, self.prepared.forecast
         columns, targets = len(layout.targets) + len(layout.covariates), len(layout.targets)
         return [
             Model(
                 "model",
                 f"forecasts {layout.horizon} time steps from the last {layout.context}",
                 Window(self.network),
-                (Port("past", (BATCH, layout.context, columns), "z-scores of the columns, the last step last"),),
+                (
+                    Port(
+                        "past",
+                        (BATCH, layout.context, columns),
+                        f"{MEANINGS[forecast.scale]}, the last step last",
+                    ),
+                ),
                 (
                     Port("quantiles", (BATCH, layout.horizon, targets, len(LEVELS)), "of z-scores, at `levels`"),
                     Port("mean", (BATCH, layout.horizon, targets), "of z-scores"),
@@ -56,8 +70,8 @@ class Forecasting(Exporter):
         ]
 
     def facts(self) -> dict[str, Any]:
-        """Return the quantiles' levels."""
-        return {"levels": list(LEVELS)}
+        """Return the quantiles' levels, and after how many deviations a series has left its scale."""
+        return {"levels": list(LEVELS), "most": FAR}
 
     def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
         """Forecast held-out windows from all over."""
@@ -70,14 +84,19 @@ class Forecasting(Exporter):
             yield Trial("model", rows, past.shape[0], max(apart))
 
     def encodings(self, script: Any, description: Mapping[str, Any]) -> Iterator[bool]:
-        """Scale the end of every held-out series."""
+        """Scale the end of every held-out series; what a window is measured by is the same but for rounding."""
         forecast, context = self.prepared.forecast, self.prepared.layout.context
         names = [*forecast.targets, *forecast.covariates]
-        for track in self.prepared.tracks(self.part):
-            values = track.values[-context:]
-            if len(values) == context:
-                rows = [dict(zip(names, map(repr, row), strict=True)) for row in values.tolist()]
-                yield np.array_equal(script.encode(description["modalities"], rows)[0], forecast.scaled(values))
+        for name, values in self.prepared.series(self.part):
+            if len(values) >= context:
+                end = values[-context:]
+                batch = self.prepared.cut([(name, end)], 0).batch(np.array([0]))
+                rows = [dict(zip(names, map(repr, row), strict=True)) for row in end.tolist()]
+                past, *scale = script.encode(description, name, rows)
+                same = np.allclose(past[0], batch.past[:, 0].numpy(), rtol=0, atol=ROUNDING)
+                own = batch.scale.mean, np.where(batch.scale.steady, 0.0, batch.scale.deviation)
+                alike = [np.allclose(a[: len(b[0])], b[0]) for a, b in zip(scale, own, strict=True)]
+                yield same and all(alike)
 
     def stand_in(self, runners: Mapping[str, Runner]) -> tuple[nn.Module, Any]:
         """Return a network that forecasts by the model, and the run's own windows."""

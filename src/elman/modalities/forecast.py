@@ -1,8 +1,9 @@
 """Future values as a modality: for each target its mean, and quantiles that say how sure the mean is.
 
-It knows scaled numbers; what they measure stands in names.
+It knows by what series are scaled; what they measure stands in names.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,55 +11,99 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from elman.data.scales import FAR, Scales, Values
 from elman.errors import DataError
 from elman.modalities.base import Head, Modality
 from elman.modalities.series import FARTHEST, LARGEST
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
-Floats = npt.NDArray[np.floating[Any]]
+Named = tuple[str, Values]
+"""A series: its name, empty where there is one only, and its values, (T, C)."""
+
+
+SCALES = ("column", "series", "window")
+LEAST = 0.3
+"""The usual bound below the deviation of a window; docs/log.md has what it was chosen from."""
 
 
 class Forecast(Modality):
-    """Columns with the mean and deviation that each had in training; the first are the targets.
+    """Columns, the first of which are the targets, and what their values are scaled by before a network sees them.
+
+    By `scale` that is for each column its mean and deviation in training ("column"), those of each series ("series"),
+    or those of each window, of what is read before a forecast ("window"). Of a series that was not there in training,
+    or did not change, it is the window's in either case.
 
     Args:
         targets: their names.
         covariates: the names of the columns that are read too.
-        mean: (C,), of both.
+        mean: (C,), of both, over all series.
         deviation: (C,), 1 where a column is constant.
+        scale: one of `SCALES`.
+        series: by name the mean and deviation of a series in training, (2, C); none where the scale is the column's.
+        least: what the deviation of a window is at least, as a share of its series' deviation in training.
     """
 
     name = "forecast"
 
     def __init__(
-        self, targets: list[str], covariates: list[str], mean: npt.ArrayLike, deviation: npt.ArrayLike
+        self,
+        targets: list[str],
+        covariates: list[str],
+        mean: npt.ArrayLike,
+        deviation: npt.ArrayLike,
+        scale: str = "column",
+        series: Mapping[str, npt.ArrayLike] | None = None,
+        least: float = LEAST,
     ) -> None:
-        self.targets, self.covariates = targets, covariates
+        self.targets, self.covariates, self.scale, self.least = targets, covariates, scale, least
         self.mean, self.deviation = np.asarray(mean, np.float64), np.asarray(deviation, np.float64)
+        self.series = {name: np.asarray(own, np.float64) for name, own in (series or {}).items()}
 
     @classmethod
-    def fit(cls, targets: list[str], covariates: list[str], values: Floats) -> Self:
-        """Measure the training part, (T, C)."""
-        if len(wrong := np.flatnonzero(np.abs(values).max(0) > LARGEST)):
-            name = [*targets, *covariates][wrong[0]]
-            raise DataError(f"column {name!r} holds numbers beyond {LARGEST:g}; give it in larger units")
+    def fit(cls, targets: list[str], covariates: list[str], series: Sequence[Named], scale: str = "column") -> Self:
+        """Measure the training part: the name of each series and its values, (T, C)."""
+        values, columns = np.concatenate([own for _, own in series]), len(targets) + len(covariates)
+        made = cls(targets, covariates, np.zeros(columns), np.ones(columns), scale)
+        made._check_size(values)
         deviation = values.std(0)
-        return cls(targets, covariates, values.mean(0), np.where(deviation > 0, deviation, 1.0))
+        made.mean, made.deviation = values.mean(0), np.where(deviation > 0, deviation, 1.0)
+        made.series = {} if scale == "column" else {name: _measured(own) for name, own in series if len(own)}
+        return made
 
-    def scaled(self, values: Floats) -> npt.NDArray[np.float32]:
-        """Return z-scores of (T, C) in original units; DataError where one is beyond what float32 adds up."""
-        scores = (values - self.mean) / self.deviation
-        if (np.abs(scores) > FARTHEST).any():
-            row, column = np.argwhere(np.abs(scores) > FARTHEST)[0]
-            name = [*self.targets, *self.covariates][column]
-            raise DataError(f"column {name!r} holds {values[row, column]:g}, too far from what it held in training")
-        return scores.astype(np.float32)
+    def scales(self, series: Sequence[Named]) -> Scales:
+        """Return the scales of some series, given by name and values; DataError where a value is beyond computing."""
+        for _, values in series if self.scale != "column" else ():
+            self._check_size(values)
+        found = [self._scale(name, values) for name, values in series]
+        mean, deviation, least, most = (np.stack([scale[k] for scale in found]) for k in range(4))
+        scales = Scales(mean, deviation, least, most)
+        for k, (_, values) in enumerate(series):
+            self._check(values, mean[k], deviation[k])
+        return scales
 
-    def original(self, forecast: Floats) -> Floats:
-        """Return (..., C, Q) in original units, C the targets."""
-        count = len(self.targets)
-        units: Floats = forecast * self.deviation[:count, None] + self.mean[:count, None]
-        return units
+    def _scale(self, name: str, values: Values) -> tuple[Values, Values, Values, Values]:
+        """What `Scales` holds of one series, (C,) each."""
+        if self.scale == "column":
+            return self.mean, self.deviation, np.full_like(self.mean, np.nan), np.full_like(self.mean, np.inf)
+        mean, deviation = self.series.get(name, np.zeros((2, len(self.mean))))
+        known, own = deviation > 0, _measured(values)
+        steady = np.where(own[0] == 0, 1.0, np.abs(own[0]))
+        instead = np.where(own[1] > 0, own[1], steady)
+        least = np.where(known, self.least if self.scale == "window" else np.nan, 0.0)
+        most = np.where(known & (self.scale == "series"), FAR, np.inf)
+        return np.where(known, mean, own[0]), np.where(known, deviation, instead), least, most
+
+    def _check_size(self, values: Values) -> None:
+        if len(wrong := np.flatnonzero(np.abs(values).max(0, initial=0) > LARGEST)):
+            name = [*self.targets, *self.covariates][wrong[0]]
+            raise DataError(f"column {name!r} holds numbers beyond {LARGEST:g}; give it in larger units")
+
+    def _check(self, values: Values, mean: Values, deviation: Values) -> None:
+        far = np.abs(values - mean) > FARTHEST * deviation
+        if far.any():
+            row, column = np.argwhere(far)[0]
+            name, value = [*self.targets, *self.covariates][column], f"{values[row, column]:g}"
+            raise DataError(f"column {name!r} holds {value}, too far from what it held in training")
 
     def head(self, features: int, steps: int) -> "QuantileHead":
         """Return a head that says `steps` time steps at once."""
@@ -66,13 +111,27 @@ class Forecast(Modality):
 
     def to_dict(self) -> dict[str, Any]:
         """Return names and scales."""
-        scales = {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
-        return {"targets": self.targets, "covariates": self.covariates, **scales}
+        scales = {
+            "scale": self.scale,
+            "least": self.least,
+            "mean": self.mean.tolist(),
+            "deviation": self.deviation.tolist(),
+        }
+        own = {name: own.tolist() for name, own in self.series.items()}
+        return {"targets": self.targets, "covariates": self.covariates, **scales, "series": own}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
-        """Take names and scales."""
-        return cls(value["targets"], value["covariates"], value["mean"], value["deviation"])
+        """Take names and scales; runs of before there was a choice have those of columns."""
+        own = value.get("scale", "column"), value.get("series"), value.get("least", LEAST)
+        return cls(value["targets"], value["covariates"], value["mean"], value["deviation"], *own)
+
+
+def _measured(values: Values) -> Values:
+    """Mean and deviation of (T, C), together (2, C); of what does not change exactly itself and 0."""
+    steady = (values == values[:1]).all(0)
+    found: Values = np.where(steady, [values[0], np.zeros(len(steady))], [values.mean(0), values.std(0)])
+    return found
 
 
 class QuantileHead(Head):

@@ -28,6 +28,11 @@ def hesitation(loss: float) -> str:
     return f"It hesitates as if between {wording.number(math.exp(min(loss, 30)), 1)} equally likely next {{unit}}s."
 
 
+def beside_naive(mase: float) -> str:
+    """What a MASE means, whatever the series are called and measured in."""
+    return f"Its mean error is {wording.number(mase, 2)} of that of repeating the last season, measured in training."
+
+
 MEASURES = {
     "wer": Measure("Word error rate", "of the words wrong", "word errors"),
     "cer": Measure("Character error rate", "of the characters wrong", "character errors"),
@@ -47,7 +52,7 @@ MEASURES = {
     "symbol_loss": Measure("Loss per symbol", "nats per symbol"),
     "mse": Measure("MSE", "MSE, scaled"),
     "mae": Measure("MAE", "MAE, scaled"),
-    "mase": Measure("MASE", "MASE"),
+    "mase": Measure("MASE", "MASE", meaning=beside_naive),
     "pinball": Measure("Pinball loss", "pinball loss, scaled"),
     "mse_original": Measure("MSE, original units", "MSE, original units"),
     "mae_original": Measure("MAE, original units", "MAE, original units"),

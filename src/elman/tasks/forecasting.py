@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import nn
 
 from elman import cells, layers
@@ -16,11 +15,19 @@ from elman.baselines import forecasts as naive
 from elman.data import tables, timeline
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
-from elman.data.windows import Scaled, TrackWindows, WindowBatch, WindowBatches
+from elman.data.windows import TrackWindows, WindowBatch, WindowBatches
 from elman.errors import DataError, ElmanError, RunError, UsageError
-from elman.modalities.forecast import LEVELS, Forecast
+from elman.modalities.forecast import LEVELS, SCALES, Forecast, Named
 from elman.tasks.base import Files, Score, Task
-from elman.tasks.forecast_errors import WINDOWS, Errors, by_network, by_points, measure, naive_errors
+from elman.tasks.forecast_errors import (
+    WINDOWS,
+    Errors,
+    Yardsticks,
+    by_network,
+    by_points,
+    measure,
+)
+from elman.tasks.forecast_pictures import showcase
 from elman.tasks.together import attempt, parted
 from elman.tasks.tracks import PARTS, Layout, PreparedTracks, divide, sized
 from elman.topologies.forecaster import SegmentForecaster
@@ -31,7 +38,8 @@ from elman.types import State
 
 VALIDATED = 1024
 """Windows of the validation part, from all over it, that a validation forecasts."""
-PICTURED = 4
+GROUPED = "window"
+"""The usual scale of several series; docs/log.md has what it was chosen from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +56,12 @@ class ForecastingOptions(TrainingOptions):
     horizon: int = option(24, "time steps to forecast", minimum=1)
     context: int | None = option(None, "time steps to read (default: 720, fewer where there are few)", minimum=1)
     segment: int | None = option(None, "time steps that are read, or said, at once (default: 24)", minimum=1)
+    scale: str | None = option(
+        None,
+        "what values are scaled by: the column's mean and deviation, each series', or each window's "
+        "(default: column; with --group, window)",
+        choices=SCALES,
+    )
     season: int | None = option(None, "time steps of a season, for comparison (default: found)", minimum=1)
     split: str = option("0.7,0.1,0.2", "shares, or numbers of rows, for training, validation and test, in this order")
     batch: int = option(64, "windows in a batch", minimum=1)
@@ -84,9 +98,10 @@ class Forecasting(Task):
         longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
         context, segment = sized(longest, options.context, options.segment, options.horizon)
         cut = divide(whole, options.split, parts, context)
-        values = np.concatenate([track.values for track in cut["train"]])
-        forecast = Forecast.fit(columns["targets"], columns["covariates"], values)
-        season = options.season or naive.season_of(values[:, : len(columns["targets"])], min(len(values) // 3, 366))
+        learnt = [(track.name, track.values) for track in cut["train"]]
+        scale = options.scale or ("column" if options.group is None else GROUPED)
+        forecast = Forecast.fit(columns["targets"], columns["covariates"], learnt, scale)
+        season = options.season or _season(learnt, len(columns["targets"]))
         layout = Layout(
             **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=season
         )
@@ -147,7 +162,7 @@ class Forecasting(Task):
 
     def score(self, network: SegmentForecaster, prepared: PreparedTracks, part: str) -> Score:
         """Forecast every window of the part."""
-        return measure(_errors(prepared), prepared.windows(part), by_network(network)).score()
+        return measure(_errors(prepared, part), prepared.windows(part), by_network(network)).score()
 
     def baselines(self, prepared: PreparedTracks, part: str) -> list[Score]:
         """The last value, the last season, and ridge regression."""
@@ -159,7 +174,7 @@ class Forecasting(Task):
             f"ridge regression on {ridges[0].context} steps": lambda past, k: ridges[k].predict(past),
         }
         return [
-            {"name": name, **measure(_errors(prepared), windows, by_points(one, targets)).score()}
+            {"name": name, **measure(_errors(prepared, part), windows, by_points(one, targets)).score()}
             for name, one in contenders.items()
         ]
 
@@ -195,20 +210,9 @@ class Forecasting(Task):
         return max(1, len(rows) // prepared.layout.context)
 
     def showcase(self, network: Any, prepared: PreparedTracks, options: ForecastingOptions) -> dict[str, Any]:
-        """Return the figures of every target, and windows of the last part with what was forecast."""
+        """Return the figures of every target and series, and windows of the last part with what was forecast."""
         del options
-        part = "test" if "test" in prepared.facts else "valid"
-        windows, names = prepared.windows(part), prepared.layout.targets
-        errors = measure(_errors(prepared), windows, by_network(network))
-        chosen = np.linspace(0, len(windows) - 1, min(PICTURED, len(windows))).astype(int)
-        return {
-            "forecasts": {
-                "part": part,
-                "levels": list(LEVELS),
-                "targets": errors.by_target(names),
-                "windows": _pictures(network, prepared, windows.batch(chosen)),
-            }
-        }
+        return {"forecasts": showcase(network, prepared, _errors)}
 
 
 def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -237,7 +241,7 @@ def _objective(network: Any, batch: WindowBatch, carry: State | None) -> Cost:
     """The mean loss of a batch of windows; nothing is carried from batch to batch."""
     del carry
     device = next(network.parameters()).device
-    loss = network.head.loss(network(batch.past.to(device)), batch.future.to(device))
+    loss = network.head.loss(network(batch.past.to(device)), batch.taught.to(device))
     windows = batch.past.shape[1]
     return Cost((loss,), (windows,), windows)
 
@@ -252,11 +256,20 @@ def _validate(network: nn.Module, *, windows: TrackWindows) -> float:
     return total / len(range(0, len(windows), stride))
 
 
-def _errors(prepared: PreparedTracks) -> Errors:
-    targets = len(prepared.layout.targets)
-    if "naive" not in prepared.fitted:
-        prepared.fitted["naive"] = naive_errors(prepared.scaled("train"), targets, prepared.layout.season)
-    return Errors(targets, prepared.fitted["naive"], prepared.forecast.deviation[:targets])
+def _season(series: Sequence[Named], targets: int) -> int:
+    """The season of the targets, to which every series adds alike, whatever its scale."""
+    values = [own[:, :targets] for _, own in series if len(own)]
+    alike = [(own - own.mean(0)) / np.where(own.std(0) > 0, own.std(0), 1.0) for own in values]
+    return naive.season_of(np.concatenate(alike), min(max(map(len, values)) // 3, 366))
+
+
+def _errors(prepared: PreparedTracks, part: str) -> Errors:
+    layout = prepared.layout
+    if "training" not in prepared.fitted:
+        prepared.fitted["training"] = dict(prepared.series("train"))
+    series = prepared.series(part)
+    yardsticks = Yardsticks.of(series, prepared.fitted["training"], len(layout.targets), layout.season)
+    return Errors(yardsticks, grouped=layout.group is not None)
 
 
 def _ridges(prepared: PreparedTracks) -> list[naive.Ridge]:
@@ -266,8 +279,8 @@ def _ridges(prepared: PreparedTracks) -> list[naive.Ridge]:
         prepared.fitted["ridges"] = [
             naive.Ridge(
                 learnt.past[..., k].numpy(),
-                learnt.future[..., k].numpy(),
-                (held.past[..., k].numpy(), held.future[..., k].numpy()),
+                learnt.taught[..., k].numpy(),
+                (held.past[..., k].numpy(), held.taught[..., k].numpy()),
             )
             for k in range(len(prepared.layout.targets))
         ]
@@ -280,54 +293,35 @@ def _some(windows: TrackWindows) -> WindowBatch:
     return windows.batch(np.arange(0, len(windows), max(1, len(windows) // naive.MOST)))
 
 
-def _pictures(network: Any, prepared: PreparedTracks, batch: WindowBatch) -> list[list[dict[str, Any]]]:
-    """For every target its windows in original units: some of the past, what came, what was forecast."""
-    forecast = prepared.forecast
-    said = forecast.original(by_network(network)(batch))
-    shown = min(prepared.layout.context, 3 * prepared.layout.horizon, 400)
-    pictures = []
-    for k in range(len(prepared.layout.targets)):
-        scale, middle = forecast.deviation[k], forecast.mean[k]
-        digits = 6 - int(np.floor(np.log10(scale)))
-        past, future = (values[..., k].numpy() * scale + middle for values in (batch.past[-shown:], batch.future))
-        pictures.append(
-            [
-                {
-                    "past": past[:, b].round(digits).tolist(),
-                    "future": future[:, b].round(digits).tolist(),
-                    "quantiles": said[:, b, k, :-1].T.round(digits).tolist(),
-                }
-                for b in range(batch.past.shape[1])
-            ]
-        )
-    return pictures
-
-
-def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[tuple[Track, Scaled]]:
-    """The series to forecast, each with what is read of it, (context, C); DataError where that cannot be."""
+def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[Track]:
+    """The series to forecast; DataError where that cannot be."""
     layout = prepared.layout
     table = rows if isinstance(rows, Table) else tables.from_rows(rows)
     needed = max(layout.context, 2 if layout.time else 1)  # two times tell how far apart steps are
-    found = []
-    for track in layout.read(table):
+    found = layout.read(table)
+    for track in found:
         if len(track) < needed:
             of = f"series {track.name!r} of " if track.name else ""
             what = f"{len(track)} time steps, fewer than the context {needed}"
             raise DataError(f"{of}{table.source} has {what}; give more" + ", or leave it out" * bool(track.name))
-        found.append((track, prepared.forecast.scaled(track.values[-layout.context :])))
+    prepared.forecast.scales(_ends(layout, found))
     return found
 
 
-def _said(
-    network: SegmentForecaster, prepared: PreparedTracks, asked: Sequence[tuple[Track, Scaled]]
-) -> list[dict[str, Any]]:
+def _ends(layout: Layout, tracks: Sequence[Track]) -> list[Named]:
+    """What is read of each series to forecast what follows it."""
+    return [(track.name, track.values[-layout.context :]) for track in tracks]
+
+
+def _said(network: SegmentForecaster, prepared: PreparedTracks, asked: Sequence[Track]) -> list[dict[str, Any]]:
     """The rows that follow each series."""
     found: list[dict[str, Any]] = []
     for first in range(0, len(asked), WINDOWS):
         some = asked[first : first + WINDOWS]
-        past = torch.from_numpy(np.stack([scaled for _, scaled in some], 1))
-        said = prepared.forecast.original(by_network(network)(WindowBatch(past, past[:0])))
-        for k, (track, _) in enumerate(some):
+        windows = prepared.cut(_ends(prepared.layout, some), 0)
+        batch = windows.batch(np.arange(len(some)))
+        said = batch.original(by_network(network)(batch))
+        for k, track in enumerate(some):
             found += _spoken(prepared.layout, track, said[:, k])
     return found
 

@@ -1,4 +1,4 @@
-"""Series that a task has read: split in time, scaled by their training part, kept in a folder.
+"""Series that a task has read: split in time, cut into windows, kept in a folder.
 
 Every part but the first begins with rows of the part before it, which are read and never forecast: so each window's
 future lies within one part. It does not know what forecasts are worth.
@@ -16,9 +16,9 @@ from elman import assets, files
 from elman.data import tables, timeline
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
-from elman.data.windows import Scaled, TrackWindows
+from elman.data.windows import TrackWindows
 from elman.errors import DataError, RunError, UsageError
-from elman.modalities.forecast import Forecast
+from elman.modalities.forecast import Forecast, Named
 from elman.tasks.base import Prepared
 
 SERIES, ROW, TIME = "series", "row", "time"
@@ -102,13 +102,18 @@ class PreparedTracks(Prepared):
             self._tracks[part] = [self._track(own) for own in frame.partition_by(SERIES, maintain_order=True)]
         return self._tracks[part]
 
-    def scaled(self, part: str) -> list[Scaled]:
-        """Return the series of a part on the common scale."""
-        return [self.forecast.scaled(track.values) for track in self.tracks(part)]
+    def series(self, part: str) -> list[Named]:
+        """Return names and values of the series of a part."""
+        return [(track.name, track.values) for track in self.tracks(part)]
 
     def windows(self, part: str) -> TrackWindows:
         """Return all windows of a part."""
-        return TrackWindows(self.scaled(part), self.layout.context, self.layout.horizon, len(self.layout.targets))
+        return self.cut(self.series(part), self.layout.horizon)
+
+    def cut(self, series: Sequence[Named], horizon: int) -> TrackWindows:
+        """Return all windows of some series, scaled."""
+        values, scales = [own for _, own in series], self.forecast.scales(series)
+        return TrackWindows(values, scales, self.layout.context, horizon, len(self.layout.targets))
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the columns and their scales."""

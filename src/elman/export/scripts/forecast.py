@@ -1,7 +1,7 @@
 """Forecast what follows a table with an exported network: python example.py table.csv.
 
-It needs numpy and onnxruntime. All else is in model.json. The table has a row for each time step of one series, in
-order.
+It needs numpy and onnxruntime. All else is in model.json. The table has a row for each time step, those of a series in
+order; a column tells several series apart, if one did in training.
 """
 
 import csv
@@ -15,40 +15,63 @@ import numpy as np
 HERE = Path(__file__).parent
 
 
-def encode(modalities: dict[str, Any], rows: list[dict[str, str]]) -> Any:
-    """Return the input for the last rows of a table: z-scores, (1, context, columns)."""
-    forecast, context = modalities["forecast"], modalities["layout"]["context"]
+def scale(description: dict[str, Any], name: str, values: Any) -> tuple[Any, Any]:
+    """Return mean and deviation that the columns of a series are scaled by: as fitted, or of what is read of it.
+
+    The deviation of what never changed is 0.
+    """
+    forecast = description["modalities"]["forecast"]
+    if forecast["scale"] == "column":
+        return np.array(forecast["mean"]), np.array(forecast["deviation"])
+    mean, deviation = np.array(forecast["series"].get(name, np.zeros((2, values.shape[1]))))
+    steady = (values == values[0]).all(0)
+    level, spread = np.where(steady, values[0], values.mean(0)), np.where(steady, 0, values.std(0))
+    left = np.abs(values - mean).max(0) > description["most"] * deviation  # also of a series that is new
+    anew = (deviation == 0) | left | (forecast["scale"] == "window")
+    least = forecast["least"] * deviation * (forecast["scale"] == "window")
+    return np.where(anew, level, mean), np.where(anew, np.maximum(spread, least), deviation)
+
+
+def encode(description: dict[str, Any], name: str, rows: list[dict[str, str]]) -> tuple[Any, Any, Any]:
+    """Return the input for the last rows of a series, scaled, (1, context, columns), and mean and deviation."""
+    forecast, context = description["modalities"]["forecast"], description["modalities"]["layout"]["context"]
     if len(rows) < context:
-        sys.exit(f"{len(rows)} time steps are fewer than the context of {context}; give more")
-    names = [*forecast["targets"], *forecast["covariates"]]
-    values = np.array([[float(row[name]) for name in names] for row in rows[-context:]])
-    return ((values - forecast["mean"]) / forecast["deviation"]).astype(np.float32)[None]
+        sys.exit(f"{name or 'the table'} has {len(rows)} time steps, fewer than the context of {context}; give more")
+    columns = [*forecast["targets"], *forecast["covariates"]]
+    values = np.array([[float(row[column]) for column in columns] for row in rows[-context:]])
+    mean, deviation = scale(description, name, values)
+    scaled = (values - mean) / np.where(deviation > 0, deviation, 1)
+    return scaled.astype(np.float32)[None], mean, deviation
 
 
-def decode(modalities: dict[str, Any], found: Any) -> Any:
-    """Return z-scores of the targets, (horizon, targets) or with quantiles behind, in the table's units."""
-    forecast = modalities["forecast"]
-    count = len(forecast["targets"])
-    shape = (count,) + (1,) * (found.ndim - 2)
-    mean, deviation = (np.array(forecast[name][:count]).reshape(shape) for name in ("mean", "deviation"))
+def decode(found: Any, mean: Any, deviation: Any) -> Any:
+    """Return the targets in the table's units: scaled they are (horizon, targets), or with quantiles behind."""
+    shape = (found.shape[1],) + (1,) * (found.ndim - 2)
+    mean, deviation = (part[: found.shape[1]].reshape(shape) for part in (mean, deviation))
     return found * deviation + mean
 
 
 def main(file: str) -> None:
-    """Print the forecast of every target."""
+    """Print the forecast of every target of every series."""
     import onnxruntime
 
     description = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
-    modalities = description["modalities"]
+    modalities, group = description["modalities"], description["modalities"]["layout"]["group"]
+    series: dict[str, list[dict[str, str]]] = {}
     with Path(file).open(encoding="utf-8", newline="") as table:
-        past = encode(modalities, list(csv.DictReader(table)))
+        for row in csv.DictReader(table):
+            series.setdefault(row[group] if group else "", []).append(row)
     session = onnxruntime.InferenceSession(HERE / "model.onnx")
-    quantiles, mean = (decode(modalities, found[0]) for found in session.run(None, {"past": past}))
     levels = [f"q{round(100 * level)}" for level in description["levels"]]
-    print("step", "target", "mean", *levels, sep=",")
-    for step in range(len(mean)):
-        for k, name in enumerate(modalities["forecast"]["targets"]):
-            print(step + 1, name, *(f"{value:.4f}" for value in (mean[step, k], *quantiles[step, k])), sep=",")
+    write = csv.writer(sys.stdout, lineterminator="\n").writerow
+    write([*[group] * bool(group), "step", "target", "mean", *levels])
+    for name, rows in series.items():
+        past, *scales = encode(description, name, rows)
+        quantiles, mean = (decode(found[0], *scales) for found in session.run(None, {"past": past}))
+        for step in range(len(mean)):
+            for k, target in enumerate(modalities["forecast"]["targets"]):
+                numbers = [f"{value:.8g}" for value in (mean[step, k], *quantiles[step, k])]
+                write([*[name] * bool(group), step + 1, target, *numbers])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from elman.report.charts import Axes, Chart, Line, draw
 from elman.report.record import Record, is_number
 
 FIGURES = ("mse", "mae", "mase", "mae_original", "inside")
+OF_SERIES = ("mase", "naive", "mae_original", "inside")
 
 
 def view(record: Record) -> dict[str, Any] | None:
@@ -24,7 +25,21 @@ def view(record: Record) -> dict[str, Any] | None:
             figures = {name: target[name] for name in FIGURES if is_number(target.get(name))}
             name = str(target.get("target"))
             found.append({"name": name, "charts": [chart for chart in charts if chart], "figures": figures})
-    return {"targets": found, "figures": FIGURES} if found else None
+    return {"targets": found, "figures": FIGURES, "series": _series(record)} if found else None
+
+
+def _series(record: Record) -> dict[str, Any] | None:
+    """How many of several series are forecast better than by their last season, and figures of some of them."""
+    rows = record.get("forecasts", "series", "rows")
+    counts = {name: record.number("forecasts", "series", name) for name in ("count", "measured", "better", "season")}
+    if not isinstance(rows, list) or None in counts.values():
+        return None
+    shown = [
+        (str(row.get("series")), [row[name] if is_number(row.get(name)) else None for name in OF_SERIES])
+        for row in rows
+        if isinstance(row, dict)
+    ]
+    return {"rows": shown, "all": len(shown) == counts["measured"], **counts}
 
 
 def _chart(picture: Any, number: int, outer: list[float]) -> Chart | None:
@@ -42,7 +57,8 @@ def _chart(picture: Any, number: int, outer: list[float]) -> Chart | None:
         Line(high, ahead, quantiles[-1], "train faint"),
         Line("forecast, median", ahead, quantiles[len(quantiles) // 2], "train"),
     ]
-    return draw(f"Window {number}", Axes("time steps from now", ""), lines)
+    of = f", {picture['series']}" if picture.get("series") else ""
+    return draw(f"Window {number}{of}", Axes("time steps from now", ""), lines)
 
 
 def _are_numbers(values: Any) -> bool:

@@ -54,7 +54,7 @@ def _best_validation(record: Record) -> dict[str, Any]:
 
 
 def _headline(score: dict[str, Any]) -> str | None:
-    return next((key for key in (*MEASURES, *score) if is_number(score.get(key))), None)
+    return next((key for key in (str(score.get("headline")), *MEASURES, *score) if is_number(score.get(key))), None)
 
 
 def _verdict(value: float, baseline: float | None, measure: Measure) -> str:
@@ -102,8 +102,10 @@ def _table(record: Record, unit: str) -> dict[str, Any] | None:
     rows = [(name, entry) for name, entry in every if entry and not entry.get("note")]
     if not rows:
         return None
+    first = {str(record.get("scores", split, "headline")) for split in splits}
     keys = [key for key in MEASURES if any(is_number(entry.get(key)) for _, entry in rows)]
-    known = {*MEASURES, "symbols", "unknown", "unit", "name", "split"}
+    keys.sort(key=lambda key: key not in first)
+    known = {*MEASURES, "symbols", "unknown", "series", "unit", "name", "split"}
     keys += dict.fromkeys(key for _, entry in rows for key, v in entry.items() if is_number(v) and key not in known)
     measures = [(key, MEASURES.get(key, Measure(wording.title(key)))) for key in keys]
     return {
@@ -124,7 +126,10 @@ def _symbols(split: str, entry: dict[str, Any], unit: str) -> str:
     symbols, unknown = entry.get("symbols"), entry.get("unknown")
     if not symbols or not is_number(symbols):
         return ""
-    scored = f"Scored on {wording.number(symbols)} {unit}{'s' * (symbols != 1)} of the {NAMES.get(split, split)}"
+    series = f" of {wording.number(entry['series'])} series" if is_number(entry.get("series")) else ""
+    scored = (
+        f"Scored on {wording.number(symbols)} {unit}{'s' * (symbols != 1)}{series} of the {NAMES.get(split, split)}"
+    )
     if not unknown or not is_number(unknown):
         return scored + "."
     return f"{scored}; {wording.number(unknown)} of them ({wording.percent(unknown / symbols)}) not in the vocabulary."
