@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from elman import assets, files
-from elman.data import parts, tables
+from elman.data import parts, tables, videos
 from elman.data.ragged import Integers
 from elman.data.tables import Column, Table
 from elman.errors import DataError, RunError
@@ -150,13 +150,13 @@ def divided(
         raise DataError(f"{table.source} has only {count}, too few to learn from{beside}; give a few hundred")
     if held_out is None:
         return {"train": None}
-    if input.kind in tables.FILES and input.values.n_unique() < len(table):
-        if input.values.n_unique() == 1:
+    if _names_files(input) and input.keys.n_unique() < len(table):
+        if input.keys.n_unique() == 1:
             raise DataError(
                 f"{table.source}: all rows of column {input.name!r} name one file, and rows of a file are held out "
                 "together; give other files too, or --valid"
             )
-        name = input.values.rank("dense").fill_null(0).to_numpy()
+        name = input.keys.rank("dense").fill_null(0).to_numpy()
         train, valid = parts.split(int(name.max()) + 1, held_out, seed)
         return {"train": np.flatnonzero(np.isin(name, train)), "valid": np.flatnonzero(np.isin(name, valid))}
     train, valid = parts.split(len(table), held_out, seed, _groups(outputs))
@@ -166,6 +166,10 @@ def divided(
 def others(files: Files) -> dict[str, Path]:
     """The files beside the training file."""
     return {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
+
+
+def _names_files(column: Column) -> bool:
+    return column.kind in (*tables.FILES, videos.LISTS) or videos.are_folders(column)
 
 
 def _groups(outputs: list[Column]) -> Integers | None:
