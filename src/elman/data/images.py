@@ -156,7 +156,9 @@ def opened(column: Column, index: int, name: str) -> Iterator[Any]:
         raise column.error(index, f"names {name}, which is no image that Pillow can read; replace the file") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise column.error(index, f"names {name}, an image of too many pixels; make it smaller") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:  # of files that are cut off, all of them
+    except (EOFError, IndexError) as error:
+        raise column.error(index, f"names {name}, which cannot be read: it is cut off") from error
+    except (OSError, SyntaxError, ValueError) as error:
         why = files.reason(error) if isinstance(error, OSError) else str(error)
         raise column.error(index, f"names {name}, which cannot be read: {why}") from error
 
