@@ -1,6 +1,6 @@
 """Make tables of images from MNIST's files: digits, scenes of digits with captions, and films of moving digits.
 
-    python benchmarks/pictures.py FOLDER [digits] [scenes] [films]
+    python benchmarks/pictures.py FOLDER [digits] [scenes] [films] [moves]
 
 MNIST lies in ELMAN_DATA/mnist (default: ../shared/data/mnist). FOLDER gets a folder for each kind, with PNG files and
 the tables train and test: what is in test is made of MNIST's test images alone. Everything follows from the seed.
@@ -24,6 +24,7 @@ WAYS = dict(
         strict=True,
     )
 )
+STEPS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 FILES = {"train": "train", "test": "t10k"}
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -74,11 +75,8 @@ def films(folder):
         for k in range(count):
             image = np.asarray(Image.fromarray(images[draw.integers(len(labels))]).resize((16, 16)))
             frames, ways = film(image, draw.integers(10, 25), draw)
-            path = folder / part / f"{k:05}.gif"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            first, *others = map(Image.fromarray, frames)
-            first.save(path, save_all=True, append_images=others, duration=100, loop=0)
-            rows.append({"video": f"{part}/{path.name}", "tags": " ".join(ways)})
+            saved_film(folder / part / f"{k:05}.gif", frames)
+            rows.append({"video": f"{part}/{k:05}.gif", "tags": " ".join(ways)})
         tables.write(folder / f"{part}.csv", rows)
 
 
@@ -90,12 +88,39 @@ def film(image, count, draw):
             speed = draw.integers(-3, 4, 2) if draw.random() < 0.6 else np.zeros(2, np.int64)
         speed = np.where((place + speed < 0) | (place + speed > 16), -speed, speed)
         place = place + speed
-        frame = (draw.random((32, 32)) < 0.03) * draw.integers(60, 256, (32, 32))
-        spot = frame[place[0] : place[0] + 16, place[1] : place[1] + 16]
-        np.maximum(spot, image, out=spot)
-        frames.append(frame.astype(np.uint8))
+        frames.append(frame(image, place, draw))
         ways.append(WAYS[tuple(np.sign(speed))])
     return frames[1:], ways[1:]
+
+
+def moves(folder):
+    """A digit that moves in one direction, then across: the two of eight, and a text that says them.
+
+    It begins anywhere from where both moves stay inside. No frame shows them: what is left of a film without the order
+    of its frames is the path, which the film that runs backwards has too, so that at best every second one is told.
+    """
+    for part, count in (("train", 4000), ("test", 800)):
+        images, labels = mnist(part)
+        draw, rows = np.random.default_rng(len(labels) + 1), []
+        for k in range(count):
+            axes = draw.permutation([("up", "down"), ("left", "right")])
+            first, second = (str(axis[draw.integers(2)]) for axis in axes)
+            number = draw.integers(len(labels))
+            image = np.asarray(Image.fromarray(images[number]).resize((16, 16)))
+            way = [STEPS[first]] * draw.integers(4, 9) + [STEPS[second]] * draw.integers(4, 9)
+            saved_film(folder / part / f"{k:05}.gif", along(image, np.array(way), draw))
+            digit = NAMES[labels[number]]
+            caption = f"{'an' if digit == 'eight' else 'a'} {digit} moves {first}, then {second}"
+            rows.append({"video": f"{part}/{k:05}.gif", "move": f"{first}, then {second}", "caption": caption})
+        tables.write(folder / f"{part}.csv", rows)
+
+
+def along(image, way, draw):
+    """The frames of a digit on a way of steps (T, 2), all of one pixel or all of two, that stays inside."""
+    path = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(way * draw.integers(1, 3), 0)])
+    low, high = -path.min(0), 16 - path.max(0)
+    place = path + draw.integers(low, high + 1)
+    return [frame(image, spot, draw) for spot in place]
 
 
 def put(canvas, image, side, centre, draw):
@@ -117,6 +142,20 @@ def phrase(digits, small):
     )
 
 
+def frame(image, place, draw):
+    """A frame of 32x32 pixels with specks, and a digit of 16x16 at a place."""
+    canvas = (draw.random((32, 32)) < 0.03) * draw.integers(60, 256, (32, 32))
+    spot = canvas[place[0] : place[0] + 16, place[1] : place[1] + 16]
+    np.maximum(spot, image, out=spot)
+    return canvas.astype(np.uint8)
+
+
+def saved_film(path, frames):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first, *others = map(Image.fromarray, frames)
+    first.save(path, save_all=True, append_images=others, duration=100, loop=0)
+
+
 def saved(folder, name, image):
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +163,7 @@ def saved(folder, name, image):
     return name
 
 
-KINDS = {"digits": digits, "scenes": scenes, "films": films}
+KINDS = {"digits": digits, "scenes": scenes, "films": films, "moves": moves}
 
 
 def main():

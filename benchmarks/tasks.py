@@ -54,6 +54,7 @@ RUNS["digits"] = ("classification", PICTURES / "digits", BOTH, [], {"accuracy": 
 RUNS["digits-rows"] = ("classification", PICTURES / "digits", BOTH, ["--reading", "rows"], {"accuracy": 0.985})
 RUNS["scenes"] = ("captioning", PICTURES / "scenes", BOTH, [], {"exact": 0.8, "bleu": 90.0})
 RUNS["films"] = ("video-tagging", PICTURES / "films", BOTH, [], {"tag_accuracy": 0.9})
+RUNS["moves"] = ("classification", PICTURES / "moves", BOTH, [], {"accuracy": 0.98})
 TURNS = ["--input", "turns", "--output", "tags,topic,outcome"]
 RUNS["calls"] = ("call-analysis", CALLS, PARTS, TURNS, {"tag_accuracy": 0.93, "label_accuracy": 0.93})
 RUNS["calls-causal"] = ("call-analysis", CALLS, PARTS, [*TURNS, "--no-bidirectional"], {"tag_accuracy": 0.93})

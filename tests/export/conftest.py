@@ -80,7 +80,8 @@ def films(count, place):
     for k in range(count):
         first, *others = map(Image.fromarray, draw.integers(0, 256, (draw.integers(1, 6), 10, 13), np.uint8))
         first.save(place / f"{k}.gif", save_all=True, append_images=others, duration=100)
-        rows.append({"video": f"{k}.gif", "tags": ["up" if n % 2 else "down" for n in range(1 + len(others))]})
+        tags = ["up" if n % 2 else "down" for n in range(1 + len(others))]
+        rows.append({"video": f"{k}.gif", "tags": tags, "label": f"k{k % 3}", "caption": ("up", "down")[k % 2]})
     return rows
 
 
@@ -134,6 +135,8 @@ KINDS = {
     "captions": ("captioning", colours, SMALL | {"output": ["caption"], "size": "x12", "unit": "char"}),
     "films": ("video-tagging", films, SMALL),
     "streamed films": ("video-tagging", films, SMALL | {"bidirectional": False, "size": "9x11", "cell": "mgu"}),
+    "whole films": ("classification", films, SMALL | {"output": ["label"], "frames": 3}),
+    "described films": ("captioning", films, SMALL | {"output": ["caption"], "frames": 4, "unit": "char"}),
     "sounds": ("classification", sounds, SMALL | {"output": ["label"], "bands": 9}),
     "speech": ("speech-recognition", sounds, SMALL | {"output": ["text"], "stride": 3, "bands": 9}),
     "streamed speech": ("speech-recognition", sounds, SMALL | {"bidirectional": False, "layers": 2, "beam": 3}),

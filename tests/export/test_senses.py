@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import elman
-from elman.data import tables
+from elman.data import tables, videos
 from elman.export import scripts
 from elman.export.export import description, exporter_of
 from elman.export.feeds.recordings import Spectrum
@@ -150,6 +150,8 @@ def test_a_video_is_an_animated_image_or_a_folder_or_a_list(tmp_path):
     expected = np.stack([np.asarray(frame)[..., None] for frame in frames])[None]
     for given in (str(tmp_path), [str(tmp_path / f"{k}.png") for k in range(12)]):
         assert np.array_equal(encode(read, given)["frames"], expected)
+        few = encode(read | {"thin": True, "longest": 3}, given)
+        assert np.array_equal(few["frames"], expected[:, videos.among(12, 3)])
 
 
 @torch.no_grad()

@@ -101,6 +101,8 @@ def run(loss=1.49, baseline=1.56):
             {"row": 4, "read": [" a"], "written": [""], "weights": "lost"},
             {"row": 5, "image": PIXEL, "grid": [1, 2], "written": [" un", ""], "weights": [[0.9, 0.1], [0.01, 0.99]]},
             {"row": 6, "image": PIXEL, "grid": [2, 2], "written": [""], "weights": [[0.9, 0.1]]},
+            {"row": 7, "frames": [PIXEL, PIXEL], "written": [" un", ""], "weights": [[0.9, 0.1], [0.01, 0.99]]},
+            {"row": 8, "frames": [PIXEL], "written": [""], "weights": [[0.9, 0.1]]},
         ],
         "bands": [
             {"row": 5, "channels": [[0.1, 0.2, 0.3]], "truth": ["up", "up", "down"], "answer": ["up", "down", "down"]},
@@ -110,6 +112,12 @@ def run(loss=1.49, baseline=1.56):
         "films": [
             {"row": 5, "images": [PIXEL, PIXEL], "truth": ["left", "left"], "answer": ["left", "up"]},
             {"row": 6, "images": [PIXEL], "truth": ["left", "left"], "answer": ["left", "up"]},
+        ],
+        "watched": [
+            {"row": 5, "images": [PIXEL, PIXEL], "truth": "up", "answer": "up", "probabilities": [0.25, 0.9]},
+            {"row": 6, "images": [PIXEL], "truth": "up", "answer": "left", "probabilities": [0.1]},
+            {"row": 7, "images": [PIXEL], "truth": "up", "answer": "left", "probabilities": [0.1, 0.2]},
+            {"row": 8, "images": [PIXEL], "truth": "up", "answer": "left", "probabilities": ["sure"]},
         ],
         "heard": [
             {
@@ -217,10 +225,29 @@ def test_a_decoder_that_looked_at_places_is_shown_over_the_image(tmp_path):
 
 def test_a_wrong_answer_stands_below_its_frame(tmp_path):
     page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
-    assert page.count('<div class="film">') == 1
+    assert page.count('<div class="film">') == 3
     assert page.count('<div class="tags">') == 1
     assert page.count('class="wrong" style="left:25.0%;width:50.0%" title="down"') == 1
     assert re.findall(r"<figcaption>left(.*?)</figcaption>", page) == ["", "<b>up</b>"]
+
+
+def test_how_sure_a_network_is_of_a_video_stands_below_each_frame(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    (section,) = re.findall(r'<section id="watched".*?</section>', page, re.DOTALL)
+    assert re.findall(r'style="width:([\d.]+)%"></i></div><figcaption>(\d+)', section) == [
+        ("25.0", "25"),
+        ("90.0", "90"),
+        ("10.0", "10"),
+    ]
+    assert section.count("answered:") == 1
+
+
+def test_a_decoder_that_looked_at_frames_is_shown_below_them(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    first, second = re.findall(r'<table class="looked">.*?</table>', page, re.DOTALL)
+    assert "<img" not in first
+    assert second.count("<img") == 2
+    assert re.findall(r"opacity:([\d.]+)", second) == ["0.9", "0.1", "0.99"]
 
 
 def test_a_call_is_told_turn_by_turn_with_what_decided_it(tmp_path):

@@ -14,6 +14,8 @@ from elman.data.ragged import Array, Integers, Ragged
 
 WORD = r"\w+|[^\w\s]"
 STEPS = 32
+MOST = 1 << 27
+"""Numbers of the rows that are compared, all together: half a GB. Of more, fewer time steps are compared."""
 BLOCK = 512
 WITHOUT_SKLEARN = "not measured: it needs scikit-learn; pip install 'elman[baselines]'"
 
@@ -59,12 +61,45 @@ class LinearOnWords:
         return hstack([self._vectorizer.transform(each) for each in (texts, before) if len(each)], "csr")
 
 
+class LinearOnNumbers:
+    """Logistic regression on numbers, as z-scores.
+
+    Args:
+        features: to learn from, (N, F).
+        labels: theirs, (N,).
+
+    Raises:
+        ImportError: scikit-learn is not installed.
+
+    """
+
+    def __init__(self, features: Array, labels: Array) -> None:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        self._model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+        self._model.fit(features, labels)
+
+    def predict(self, features: Array) -> Integers:
+        """Return the label of each row."""
+        found: Integers = self._model.predict(features).astype(np.int64)
+        return found
+
+
+def moments(rows: Ragged) -> npt.NDArray[np.float32]:
+    """Return mean and deviation over time of every channel of rows (T, C), (B, 2 C)."""
+    each = (row.astype(np.float32) for row in rows)
+    return np.stack([np.concatenate([row.mean(0), row.std(0)]) for row in each])
+
+
 def nearest_row(rows: Ragged, labels: Array, asked: Ragged) -> Integers:
     """Return for each row asked about the label of the nearest row, all stretched to the same number of time steps.
 
     Rows are (T, C); the distance is Euclid's over all steps and channels.
     """
-    steps = int(min(STEPS, rows.lengths.max()))
+    room = MOST // max(1, len(rows) * rows.values.shape[1])
+    steps = int(min(STEPS, rows.lengths.max(), max(1, room)))
     known = resampled(rows, steps).reshape(len(rows), -1)
     squares = (known**2).sum(1)
     found = []

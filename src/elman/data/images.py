@@ -122,7 +122,7 @@ def is_named(path: Path) -> bool:
 
 def inside(folder: Path) -> list[Path]:
     """Return the images in a folder, in the order of their names, numbers in them by their value."""
-    return sorted(filter(is_named, folder.iterdir()), key=lambda path: _by_number(path.name))
+    return by_number(filter(is_named, folder.iterdir()))
 
 
 def found_in(folder: Path) -> list[Path]:
@@ -156,15 +156,21 @@ def opened(column: Column, index: int, name: str) -> Iterator[Any]:
         raise column.error(index, f"names {name}, which is no image that Pillow can read; replace the file") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise column.error(index, f"names {name}, an image of too many pixels; make it smaller") from error
+    except (EOFError, IndexError) as error:
+        raise column.error(index, f"names {name}, which cannot be read: it is cut off") from error
     except (OSError, SyntaxError, ValueError) as error:
         why = files.reason(error) if isinstance(error, OSError) else str(error)
         raise column.error(index, f"names {name}, which cannot be read: {why}") from error
 
 
-def _by_number(name: str) -> list[tuple[bool, int, str]]:
-    """What to sort a name by, so that 9.png comes before 10.png."""
-    parts = re.findall(r"\d+|\D+", name)
-    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+def by_number(paths: Iterable[Path]) -> list[Path]:
+    """Sort paths by their names, so that 9.png comes before 10.png."""
+
+    def key(path: Path) -> list[tuple[bool, int, str]]:
+        parts = re.findall(r"\d+|\D+", path.name)
+        return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+    return sorted(paths, key=key)
 
 
 def upright(image: Any) -> Any:

@@ -33,6 +33,7 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 FILES = {
     "images": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),
     "recordings": (".wav", ".flac", ".ogg", ".mp3"),
+    "films": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v"),
 }
 """Kinds of files that the texts of a column may name, by how they end."""
 LOOKED_AT = 1000
@@ -128,6 +129,18 @@ class Column:
         """Return the error that says `what` of the row at `index`, or of one of its time steps."""
         row = self.rows[index] if step is None or self.steps is None else self.steps[index][step]
         return DataError(f"{self.source}, row {row}, column {self.name!r} {what}")
+
+    @property
+    def keys(self) -> pl.Series:
+        """A text for each row, alike where its texts or lists of texts are."""
+        return self.values.list.join("\0") if isinstance(self.values.dtype, pl.List) else self.values
+
+    def distinct(self) -> tuple["Column", Rows]:
+        """Return the first row of each text or list of texts, and which of these each row is like, (N,)."""
+        keys = self.keys
+        first = keys.arg_unique().sort()
+        numbers = keys.replace_strict(keys.gather(first), pl.Series(range(len(first)), dtype=pl.Int64))
+        return self.take(first.to_numpy()), numbers.to_numpy()
 
     def first(self, wrong: pl.Series) -> int | None:
         """Return the index of the first row for which the boolean `wrong` is true."""

@@ -17,6 +17,7 @@ from elman.layers.attention import Memory
 from elman.modalities.base import IGNORED
 from elman.modalities.images import Images
 from elman.modalities.symbols import SymbolTexts
+from elman.modalities.videos import Videos
 from elman.run import Run
 from elman.topologies.encoder_decoder import Carried, EncoderDecoder, Read
 from elman.training.examples import Batch
@@ -67,13 +68,13 @@ class Writing(Exporter):
     """Translation, summarization and captioning."""
 
     topology = EncoderDecoder
-    inputs = (SymbolTexts, Images)
+    inputs = (SymbolTexts, Images, Videos)
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         self.feed = feed_of(self.prepared.input, self.network.reader)
         self.measures = all(port.name != "lengths" for port in self.feed.ports)
-        self.script = "caption" if isinstance(self.prepared.input, Images) else "write"
+        self.script = "caption" if isinstance(self.prepared.input, Images | Videos) else "write"
 
     def models(self) -> list[Model]:
         """Return the encoder and the decoder's step."""

@@ -11,12 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from elman.modalities.base import Reader
 
 LOW = 8
 """Layers halve an image's height until it is at most so high."""
 CHANNELS = (16, 32, 64)
+PIECE = 1 << 21
+"""Pixels of a video's frames that convolutions see at a time, so that memory does not grow with its length. What they
+make of a pixel on the way takes about 250 bytes in training; if there are more, it is computed anew where gradients
+need it."""
 Scale = tuple[list[float], list[float]]
 """Mean and deviation of each channel, (C,)."""
 
@@ -150,14 +155,30 @@ class FrameReader(ImageReader):
     def forward(self, batch: Any) -> Tensor:
         """Return (T, B, features) for the frames of videos side by side."""
         owners = torch.repeat_interleave(batch.lengths)
-        pixels = batch.frames.transpose(0, 1)
+        each = owners.new_zeros(2, len(batch.lengths))
         if self.training and self.moved:
-            widths = torch.full_like(owners, len(pixels))
-            pixels = moved(pixels, widths, ways(len(batch.lengths), self.moved, pixels.device)[:, owners])
-        found = self.read(self.scaled(pixels), None)
+            each = ways(len(batch.lengths), self.moved, owners.device)
+        found = self._found(batch.frames.transpose(0, 1), each[:, owners])
         steps = torch.arange(len(owners), device=owners.device) - (batch.lengths.cumsum(0) - batch.lengths)[owners]
         padded = found.new_zeros(int(batch.lengths.max()), len(batch.lengths), self.features)
         return padded.index_put((steps, owners), found)
+
+    def _found(self, pixels: Tensor, ways: Tensor) -> Tensor:
+        """The features of frames (W, N, H, C), piece by piece, each moved in its way (2, N) in training."""
+        size = max(1, PIECE // (pixels.shape[0] * pixels.shape[2]))
+        pieces = list(zip(torch.split(pixels, size, 1), torch.split(ways, size, 1), strict=True))
+        if len(pieces) > 1 and torch.is_grad_enabled():
+            found = [
+                checkpoint(self._features, *piece, use_reentrant=False, preserve_rng_state=False) for piece in pieces
+            ]
+        else:
+            found = [self._features(*piece) for piece in pieces]
+        return torch.cat(found)
+
+    def _features(self, pixels: Tensor, ways: Tensor) -> Tensor:
+        if self.training and self.moved:
+            pixels = moved(pixels, torch.full_like(ways[0], len(pixels)), ways)
+        return self.read(self.scaled(pixels), None)
 
     def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
         """The features of every frame, (N, features)."""

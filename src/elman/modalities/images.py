@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
@@ -195,9 +194,7 @@ def _distinct(column: Column) -> tuple[Column, Integers]:
     if column.kind not in ("images", "text"):
         raise column.error(0, f"holds {column.kind}, not paths of images")
     column.check_filled()
-    distinct = column.take(column.values.arg_unique().to_numpy())
-    index = column.values.replace_strict(distinct.values, pl.Series(range(len(distinct)), dtype=pl.Int64))
-    return distinct, index.to_numpy()
+    return column.distinct()
 
 
 def _file(place: Path) -> Path:

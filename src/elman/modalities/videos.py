@@ -16,15 +16,14 @@ from elman.data import images, mapped, videos
 from elman.data.images import Size
 from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column
-from elman.errors import UsageError
+from elman.errors import DataError, UsageError
 from elman.modalities.base import Input, Reader
 from elman.modalities.convolution import FrameReader, Grid
 
-THUMBNAIL = 32
+THUMBNAIL, COMPARED = 32, 16
+"""Pixels a frame has at most each way, where frames are compared one by one, and as parts of whole videos."""
 LOOKED_AT = 100
 """Videos, from all over the training part, that show size, colour, mean and deviation."""
-KINDS = ("lists of images", "images", "text")
-"""The kinds of column that may name videos, those that tell most first."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +45,43 @@ class VideoBatch:
 
 @dataclass(frozen=True)
 class EncodedVideos:
-    """Videos, each (T, W, H, C) uint8."""
+    """The distinct videos of some rows.
+
+    Attributes:
+        videos: each (T, W, H, C) uint8.
+        index: which of them each row names, (N,).
+    """
 
     videos: Ragged
+    index: Integers
 
     @property
     def lengths(self) -> Integers:
-        """Frames of each video."""
-        return self.videos.lengths
+        """Frames of each row's video."""
+        return self.videos.lengths[self.index]
 
     def batch(self, rows: Integers) -> VideoBatch:
-        """Some videos, one after the other."""
-        return VideoBatch(torch.from_numpy(self.videos.flat(rows)), torch.from_numpy(self.lengths[rows]))
+        """The videos of some rows, one after the other."""
+        return VideoBatch(torch.from_numpy(self.videos.flat(self.index[rows])), torch.from_numpy(self.lengths[rows]))
+
+    def video(self, row: int) -> Array:
+        """The video of a row."""
+        return self.videos[int(self.index[row])]
 
     @property
     def steps(self) -> Array:
-        """All frames as rows of numbers, of which every n-th pixel is enough for comparisons, (sum of lengths, ...)."""
+        """All rows' frames as rows of numbers, of which every n-th pixel is enough for comparisons, (frames, ...)."""
+        return self._thinned(THUMBNAIL).flat(self.index)
+
+    @property
+    def rows(self) -> Ragged:
+        """Each row as a series of its frames, of which fewer pixels are enough where videos are compared as a whole."""
+        return Ragged.of(self._thinned(COMPARED).flat(self.index), self.lengths)
+
+    def _thinned(self, side: int) -> Ragged:
         wide, high = self.videos.values.shape[1:3]
-        thin = self.videos.values[:, :: -(-wide // THUMBNAIL), :: -(-high // THUMBNAIL)]
-        return thin.reshape(len(thin), -1)
+        thin = self.videos.values[:, :: -(-wide // side), :: -(-high // side)]
+        return Ragged(thin.reshape(len(thin), -1), self.videos.starts)
 
 
 class Videos(Input):
@@ -76,6 +93,7 @@ class Videos(Input):
         deviation: likewise; 1 where all pixels are alike.
         shift: by which share of the height videos are moved in training, at most.
         longest: the most frames that a video may have.
+        thin: whether longer ones are read all the same, `longest` frames from all over them.
     """
 
     name = "videos"
@@ -83,22 +101,31 @@ class Videos(Input):
     dropout = 0.1
 
     def __init__(
-        self, size: Size, mean: list[float], deviation: list[float], shift: float = 0.0, longest: int = 1000
+        self,
+        size: Size,
+        mean: list[float],
+        deviation: list[float],
+        shift: float = 0.0,
+        longest: int = 1000,
+        *,
+        thin: bool = False,
     ) -> None:
-        self.size, self.mean, self.deviation, self.shift, self.longest = size, mean, deviation, shift, longest
+        self.size, self.mean, self.deviation = size, mean, deviation
+        self.shift, self.longest, self.thin = shift, longest, thin
 
     @classmethod
-    def fit(cls, column: Column, size: str | None, shift: float, longest: int) -> Self:
+    def fit(cls, column: Column, size: str | None, shift: float, longest: int, *, thin: bool = False) -> Self:
         """Look at videos of the training part for size, colour, mean and deviation."""
-        _check(column)
+        column, _ = _distinct(column)
         some = column.take(np.unique(np.linspace(0, len(column) - 1, LOOKED_AT).astype(np.int64)))
-        sizes, colour = images.survey(frame for index in range(len(some)) for frame in videos.frames(some, index))
+        most = longest if thin else None
+        sizes, colour = images.survey(frame for index in range(len(some)) for frame in videos.frames(some, index, most))
         chosen = images.usual(sizes, fixed=True) if size is None else Size.parse(size)
         if chosen.width is None:
             raise UsageError(f"--size {size} gives no width, but all frames need the same; write WIDTHxHEIGHT")
-        seen = videos.load(some, chosen, 3 if colour else 1, longest)
+        seen = videos.load(some, chosen, 3 if colour else 1, longest, thin=thin)
         mean, deviation = images.scale(seen)
-        return cls(chosen, mean, deviation, shift, longest)
+        return cls(chosen, mean, deviation, shift, longest, thin=thin)
 
     @property
     def channels(self) -> int:
@@ -107,22 +134,26 @@ class Videos(Input):
 
     def encode(self, column: Column) -> EncodedVideos:
         """Read every video; DataError names the first row that cannot be read."""
-        found = list(self._load(column))
-        return EncodedVideos(Ragged.of(np.concatenate(found), np.array([len(video) for video in found])))
+        distinct, index = _distinct(column)
+        found = list(self._load(distinct))
+        return EncodedVideos(Ragged.of(np.concatenate(found), np.array([len(video) for video in found])), index)
 
     def keep(self, column: Column, place: Path) -> EncodedVideos:
         """Read every video into a file; they are mapped from there."""
-        return EncodedVideos(mapped.write(place.with_suffix(".pixels"), self._load(column), *self._kind))
+        distinct, index = _distinct(column)
+        return EncodedVideos(mapped.write(place.with_suffix(".pixels"), self._load(distinct), *self._kind), index)
 
     def kept(self, column: Column, place: Path) -> EncodedVideos:
         """Map what `keep` left."""
-        return EncodedVideos(mapped.read(place.with_suffix(".pixels"), len(column), *self._kind))
+        distinct, index = _distinct(column)
+        return EncodedVideos(mapped.read(place.with_suffix(".pixels"), len(distinct), *self._kind), index)
 
     def found_at(self, place: Path) -> list[str] | None:
-        """An animated image, or a folder of frames."""
+        """An animated image, a folder of frames, or the videos in a folder: animated images, or folders of frames."""
         if place.is_dir():
-            images.found_in(place)
-            return [str(place)]
+            return videos.found_in(place)
+        if videos.is_film(place):
+            raise DataError(f"{place} is a film, which is not read; {videos.CUT}")
         return [str(place)] if images.is_named(place) else None
 
     def reader(self, features: int) -> Reader:
@@ -133,8 +164,8 @@ class Videos(Input):
         return FrameReader(grid, self.size.width, (self.mean, self.deviation), moved, features)
 
     def facts(self, encoded: EncodedVideos) -> dict[str, int]:
-        """Count the frames."""
-        return {"frames": int(encoded.lengths.sum())}
+        """Count the distinct videos and the frames."""
+        return {"videos": len(encoded.videos), "frames": int(encoded.lengths.sum())}
 
     def to_dict(self) -> dict[str, Any]:
         """Return size, scale and limits."""
@@ -144,12 +175,15 @@ class Videos(Input):
             "deviation": self.deviation,
             "shift": self.shift,
             "longest": self.longest,
+            "thin": self.thin,
         }
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Take what `to_dict` returned."""
-        return cls(Size.parse(value["size"]), value["mean"], value["deviation"], value["shift"], value["longest"])
+        scale = value["mean"], value["deviation"]
+        thin = value.get("thin", False)
+        return cls(Size.parse(value["size"]), *scale, value["shift"], value["longest"], thin=thin)
 
     @property
     def _kind(self) -> tuple[tuple[int, int, int], type[np.uint8]]:
@@ -157,14 +191,16 @@ class Videos(Input):
         return (self.size.width or 0, self.size.height, self.channels), np.uint8
 
     def _load(self, column: Column) -> Any:
-        _check(column)
-        return videos.load(column, self.size, self.channels, self.longest)
+        return videos.load(column, self.size, self.channels, self.longest, thin=self.thin)
 
 
-def _check(column: Column) -> None:
-    """Raise DataError where a column does not name a video in each row."""
-    if column.kind not in KINDS:
+def _distinct(column: Column) -> tuple[Column, Integers]:
+    """The first row of each video, and which of these each row names; DataError where a row names none."""
+    if column.kind == "films":
+        raise column.error(0, f"names a film, which is not read; {videos.CUT}")
+    if column.kind not in (videos.LISTS, "images", "text"):
         raise column.error(
             0, f"holds {column.kind}, not videos: paths of animated images or folders, or lists of paths"
         )
     column.check_filled()
+    return column.distinct()

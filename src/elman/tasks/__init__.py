@@ -24,7 +24,7 @@ TASKS = {
     ),
     "classification": Entry(
         "elman.tasks.classification:Classification",
-        "give a whole text, series, image or recording one of a few labels",
+        "give a whole text, series, image, video or recording one of a few labels",
     ),
     "tagging": Entry(
         "elman.tasks.tagging:Tagging",
@@ -40,7 +40,7 @@ TASKS = {
     ),
     "captioning": Entry(
         "elman.tasks.captioning:Captioning",
-        "write a text that says what is on an image",
+        "write a text that says what is on an image or in a video",
     ),
     "video-tagging": Entry(
         "elman.tasks.video_tagging:VideoTagging",

@@ -1,4 +1,4 @@
-"""Captioning: an image becomes a text that says what is on it. One-to-many."""
+"""Captioning: an image, or a video, becomes a text that says what is on it. One-to-many; of videos many-to-many."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from elman.baselines.labels import nearest_row
+from elman.data import videos
 from elman.data.images import data_uri
 from elman.data.tables import Column
 from elman.modalities.base import Answer, Input
 from elman.modalities.images import READINGS, Images
 from elman.modalities.symbols import WrittenTexts, learnt
+from elman.modalities.videos import EncodedVideos, Videos
 from elman.tasks import text_measures
 from elman.tasks.base import Score
-from elman.tasks.looking import StillOptions, stills
+from elman.tasks.looking import WholeOptions, whole
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.writing import WritingOptions, WritingTask
 from elman.training.options import option
@@ -25,7 +27,7 @@ LIMIT = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaptioningOptions(StillOptions, WritingOptions):
+class CaptioningOptions(WholeOptions, WritingOptions):
     """The defaults; docs/log.md has what was tried, which was little."""
 
     budget: ClassVar[dict[str, float]] = {"minutes": 5.0}
@@ -46,25 +48,26 @@ class CaptioningOptions(StillOptions, WritingOptions):
 
 
 class Captioning(WritingTask):
-    """P(y | image), where the decoder attends to places of the image.
+    """P(y | image or video), where the decoder attends to places of the image, or to frames of the video.
 
-    Source: Vinyals et al. 2015, Show and tell: a neural image caption generator; Xu et al. 2015, Show, attend and tell.
-    A recurrent encoder goes over the places, so that each knows what is around it.
+    Source: Vinyals et al. 2015, Show and tell: a neural image caption generator; Xu et al. 2015, Show, attend and tell;
+    of videos Venugopalan et al. 2015, Sequence to sequence - video to text; Yao et al. 2015, Describing videos by
+    exploiting temporal structure. A recurrent encoder goes over the places, so that each knows what is around it.
     """
 
     name = "captioning"
     topology = "one-to-many"
     metric = "BLEU, chrF, share of captions that are right word for word"
-    baseline_name = "most frequent caption; caption of the nearest image"
+    baseline_name = "most frequent caption; caption of the nearest image or video"
     Options = CaptioningOptions
-    inputs = ("images",)
+    inputs = videos.KINDS
     answer_names = ("caption", "captions", "text", "description", "label")
-    modalities = (Images, WrittenTexts)
+    modalities = (Images, Videos, WrittenTexts)
 
     def fit(self, input: Column, outputs: list[Column], options: CaptioningOptions) -> tuple[Input, Sequence[Answer]]:
-        """Images; symbols for what is written."""
+        """Images or videos; symbols for what is written."""
         o = options
-        return stills(input, o), [o.answer(learnt([self.only(outputs)], o.unit, o.symbols))]
+        return whole(input, o), [o.answer(learnt([self.only(outputs)], o.unit, o.symbols))]
 
     def notes(self) -> tuple[str, ...]:
         """Say what cannot be measured."""
@@ -73,10 +76,11 @@ class Captioning(WritingTask):
     def figures(self, prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:
         """BLEU and chrF over the whole part, and the share of captions that are right word for word.
 
-        Where several rows name the same image, the captions of all of them are right.
+        Where several rows name the same image or video, the captions of all of them are right.
         """
-        of = prepared.column(part, prepared.input_name).values
-        captions: dict[str, list[str]] = {}
+        inputs: Any = prepared.examples(part).inputs
+        of = inputs.index.tolist()
+        captions: dict[int, list[str]] = {}
         for image, text in zip(of, prepared.column(part, *prepared.outputs).values, strict=True):
             captions.setdefault(image, []).append(text.strip())
         right = [captions[image] for image in of]
@@ -84,7 +88,7 @@ class Captioning(WritingTask):
         return text_measures.bleu(written, right) | {"exact": same}
 
     def naive(self, prepared: PreparedExamples, part: str) -> Iterable[tuple[str, list[str]]]:
-        """The most frequent caption, and that of the image whose pixels are nearest."""
+        """The most frequent caption, and that of the image or video whose pixels are nearest."""
         known: Any = prepared.examples("train").inputs
         asked: Any = prepared.examples(part).inputs
         captions = [text.strip() for text in prepared.column("train", *prepared.outputs).values]
@@ -92,10 +96,12 @@ class Captioning(WritingTask):
         yield "most frequent caption", [usual] * len(asked.lengths)
         nearest = nearest_row(known.rows.first(LIMIT), np.arange(len(captions)), asked.rows)
         of = f" of the first {LIMIT:,}" if len(captions) > LIMIT else ""
-        yield f"caption of the nearest image{of}", [captions[k] for k in nearest]
+        yield f"caption of the nearest {prepared.input.name[:-1]}{of}", [captions[k] for k in nearest]
 
     def places(self, prepared: PreparedExamples, inputs: Any, row: int) -> dict[str, Any]:
-        """The image, and how many columns and rows of places it has."""
+        """The image, and how many columns and rows of places it has; the frames of a video."""
+        if isinstance(inputs, EncodedVideos):
+            return {"frames": [data_uri(frame) for frame in inputs.video(row)]}
         image, modality = inputs.image(row), prepared.input
         assert isinstance(modality, Images)
         return {"image": data_uri(image), "grid": modality.places(len(image))}

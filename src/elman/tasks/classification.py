@@ -1,9 +1,10 @@
-"""Classification: one label for a whole text, series, image or recording. Many-to-one."""
+"""Classification: one label for a whole text, series, image, video or recording. Many-to-one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from elman.data import videos
 from elman.data.tables import Column
 from elman.modalities.base import Input, Output
 from elman.modalities.images import Images
@@ -11,11 +12,12 @@ from elman.modalities.label import Label
 from elman.modalities.recordings import Recordings
 from elman.modalities.series import Series
 from elman.modalities.symbols import SymbolTexts
+from elman.modalities.videos import Videos
 from elman.modalities.words import Words
-from elman.tasks import labels_of_rows, measures
+from elman.tasks import labels_of_rows, measures, watching
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
-from elman.tasks.looking import StillOptions, stills
+from elman.tasks.looking import WholeOptions, whole
 from elman.tasks.measured import SeriesOptions, SeriesTask
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.sound import SoundOptions, recordings
@@ -25,7 +27,7 @@ UNITS = ("word", "char", "byte", "subword")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationOptions(StillOptions, SoundOptions, SeriesOptions):
+class ClassificationOptions(WholeOptions, SoundOptions, SeriesOptions):
     """The defaults are the best found for a few minutes on two cores; docs/log.md has the search."""
 
     unit: str = option("word", "what texts are cut into: word, char, byte or subword", choices=UNITS)
@@ -34,27 +36,32 @@ class ClassificationOptions(StillOptions, SoundOptions, SeriesOptions):
 
 
 class Classification(SeriesTask):
-    """P(label | x_1 ... x_T), read off a summary of the states of a recurrent network."""
+    """P(label | x_1 ... x_T), read off a summary of the states of a recurrent network.
+
+    Of a video x_t is what convolutions see in frame t (Donahue et al. 2015, Long-term recurrent convolutional networks
+    for visual recognition and description).
+    """
 
     name = "classification"
     topology = "many-to-one"
     metric = "accuracy, macro F1"
     baseline_name = (
-        "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series, images and recordings"
+        "most frequent label; TF-IDF and logistic regression, or nearest neighbour for series, images, videos and "
+        "recordings; for videos logistic regression on mean and deviation of each pixel, too"
     )
     Options = ClassificationOptions
-    inputs = ("images", "recordings", "numbers", "texts", "text")
+    inputs = (*videos.KINDS, "recordings", "numbers", "texts", "text")
     answers = ("text", "number")
-    modalities = (Words, SymbolTexts, Series, Images, Recordings, Label)
+    modalities = (Words, SymbolTexts, Series, Images, Videos, Recordings, Label)
     tags = False
 
     def fit(
         self, input: Column, outputs: list[Column], options: ClassificationOptions
     ) -> tuple[Input, Sequence[Output]]:
-        """An image, a recording, a series, words or symbols; one label."""
+        """An image, a video, a recording, a series, words or symbols; one label."""
         o, labels = options, [Label.fit(column) for column in outputs]
-        if input.kind == "images":
-            return stills(input, o), labels
+        if input.kind in ("images", "films") or videos.are_named(input):
+            return whole(input, o), labels
         if input.kind == "recordings":
             return recordings(input, o), labels
         if input.kind == "numbers":
@@ -74,15 +81,16 @@ class Classification(SeriesTask):
         }
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
-        """The most frequent label; logistic regression on words, or for series and recordings the nearest row."""
+        """The most frequent label; logistic regression on words, or the nearest row of what is seen or measured."""
         return labels_of_rows.baselines(prepared, part, next(iter(prepared.outputs)))
 
     def showcase(self, network: Any, prepared: PreparedExamples, options: ClassificationOptions) -> dict[str, Any]:
-        """Return which labels are confused, and the mistakes that the network is most sure of."""
+        """Return which labels are confused, the mistakes that the network is surest of, and videos frame by frame."""
         del options
         part = prepared.shown
         (name, answers), *_ = self.answered(network, prepared, part).items()
         return {
             "confusion": {"part": part} | labels_of_rows.confused(prepared, part, name, answers),
             "mistakes": labels_of_rows.mistakes(prepared, part, name, answers),
+            "watched": watching.watched(network, prepared, name),
         }

@@ -9,6 +9,7 @@ from elman.data.ragged import Array, Integers
 from elman.modalities.images import EncodedImages
 from elman.modalities.recordings import EncodedRecordings
 from elman.modalities.series import EncodedSeries
+from elman.modalities.videos import EncodedVideos
 from elman.tasks import measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
@@ -21,18 +22,29 @@ MATRIX, PAIRS, MISTAKES, SHOWN = 100, 20, 12, 400
 
 
 def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
-    """Return the figures of the most frequent label, and of a linear model of words or of the nearest row."""
+    """Return the figures of the most frequent label, and of a linear model of words or of the nearest row.
+
+    Of videos also those of a linear model of the mean and the deviation of each pixel, which know no order.
+    """
     targets, symbols = prepared.examples(part).targets[name].values, len(prepared.outputs[name].symbols)
     train = prepared.examples("train").targets[name].values
     usual = np.full(len(targets), naive.most_frequent(train))
     found: list[Score] = [{"name": "most frequent label", **measures.of_labels(usual, targets, symbols)}]
-    measured = isinstance(prepared.examples("train").inputs, EncodedSeries | EncodedImages | EncodedRecordings)
-    title = "nearest neighbour" if measured else "TF-IDF and logistic regression"
-    choices = _nearest(prepared, part, name) if measured else linear(prepared, part, name)
-    title += f" on the first {LIMIT:,} rows" if len(train) > LIMIT else ""
-    if choices is None:
-        return [*found, {"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"}]
-    return [*found, {"name": title, **measures.of_labels(choices, targets, symbols)}]
+    inputs = prepared.examples("train").inputs
+    choices: dict[str, Integers | None] = {}
+    if isinstance(inputs, EncodedSeries | EncodedImages | EncodedVideos | EncodedRecordings):
+        choices["nearest neighbour"] = _nearest(prepared, part, name)
+    else:
+        choices["TF-IDF and logistic regression"] = linear(prepared, part, name)
+    if isinstance(inputs, EncodedVideos):
+        choices["mean, deviation and logistic regression"] = _linear_on_moments(prepared, part, name)
+    for method, chosen in choices.items():
+        title = method + (f" on the first {LIMIT:,} rows" if len(train) > LIMIT else "")
+        if chosen is None:
+            found.append({"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"})
+        else:
+            found.append({"name": title, **measures.of_labels(chosen, targets, symbols)})
+    return found
 
 
 def confused(prepared: PreparedExamples, part: str, name: str, answers: Answers) -> dict[str, Any]:
@@ -96,6 +108,20 @@ def _nearest(prepared: PreparedExamples, part: str, name: str) -> Integers:
     labels: Array = known.targets[name].values[:LIMIT]
     asked: Any = prepared.examples(part)
     return naive.nearest_row(known.inputs.rows.first(LIMIT), labels, asked.inputs.rows)
+
+
+def _linear_on_moments(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
+    """The answers of a linear model of mean and deviation over time, or None where scikit-learn is not there."""
+    known: Any = prepared.examples("train")
+    asked: Any = prepared.examples(part)
+    if name not in prepared.fitted:
+        try:
+            seen = naive.moments(known.inputs.rows.first(LIMIT))
+            prepared.fitted[name] = naive.LinearOnNumbers(seen, known.targets[name].values[:LIMIT])
+        except ImportError:
+            return None
+    found: Integers = prepared.fitted[name].predict(naive.moments(asked.inputs.rows))
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What tasks share that read images: their options, and pictures for the report.
+"""What tasks share that read images and whole videos: their options, and pictures for the report.
 
 It does not know what is said of an image.
 """
@@ -6,10 +6,17 @@ It does not know what is said of an image.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from elman.data import videos
 from elman.data.images import data_uri
 from elman.data.tables import Column
 from elman.modalities.images import READINGS, EncodedImages, Images
+from elman.modalities.videos import EncodedVideos, Videos
 from elman.training.options import TrainingOptions, option
+
+STRIP = 6
+"""Frames that stand for a video where there is room for one picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,21 +30,32 @@ class ImageOptions(TrainingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StillOptions(ImageOptions):
-    """How an image by itself is read."""
+class WholeOptions(ImageOptions):
+    """How an image by itself is read, or a video as a whole."""
 
     reading: str = option(
         "columns",
         "time steps of an image: columns or places of what convolutions make of it, or its rows of pixels",
         choices=READINGS,
     )
+    frames: int = option(
+        64, "the most frames of a video that are read; of longer ones so many from all over", minimum=1
+    )
 
 
-def stills(column: Column, options: StillOptions) -> Images:
-    """Fit images to the rows to learn from."""
-    return Images.fit(column, options.size, options.reading, options.shift)
+def whole(column: Column, options: WholeOptions) -> Images | Videos:
+    """Fit images, or videos where the column names such, to the rows to learn from."""
+    o = options
+    if videos.are_named(column) or column.kind == "films":
+        return Videos.fit(column, o.size, o.shift, o.frames, thin=True)
+    return Images.fit(column, o.size, o.reading, o.shift)
 
 
 def picture(inputs: Any, row: int) -> dict[str, Any]:
-    """Return the image of a row as an entry for the report; none where rows are no images."""
-    return {"image": data_uri(inputs.image(row))} if isinstance(inputs, EncodedImages) else {}
+    """Return the image of a row, or frames of its video side by side, for the report; of other rows none."""
+    if isinstance(inputs, EncodedImages):
+        return {"image": data_uri(inputs.image(row))}
+    if isinstance(inputs, EncodedVideos):
+        video = inputs.video(row)
+        return {"image": data_uri(np.concatenate(video[videos.among(len(video), STRIP)]))}
+    return {}

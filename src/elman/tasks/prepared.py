@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from elman import assets, files
-from elman.data import folders, parts, tables
+from elman.data import folders, parts, tables, videos
 from elman.data.ragged import Integers
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
@@ -172,14 +172,14 @@ def divided(table: Table, held_out: float | None, seed: int, input: Column, outp
 
 def _drawn(table: Table, held_out: float, seed: int, input: Column, outputs: list[Column]) -> tuple[Integers, Integers]:
     """The rows to learn from, and those held out."""
-    if input.kind not in tables.FILES or input.values.n_unique() == len(table):
+    if not _names_files(input) or input.keys.n_unique() == len(table):
         return parts.split(len(table), held_out, seed, _groups(outputs))
-    if input.values.n_unique() == 1:
+    if input.keys.n_unique() == 1:
         raise DataError(
             f"{table.source}: all rows of column {input.name!r} name one file, and rows of a file are held out "
             "together; give other files too, or --valid"
         )
-    name = input.values.rank("dense").fill_null(0).to_numpy()
+    name = input.keys.rank("dense").fill_null(0).to_numpy()
     train, valid = parts.split(int(name.max()) + 1, held_out, seed)
     return np.flatnonzero(np.isin(name, train)), np.flatnonzero(np.isin(name, valid))
 
@@ -187,6 +187,10 @@ def _drawn(table: Table, held_out: float, seed: int, input: Column, outputs: lis
 def others(files: Files) -> dict[str, Source]:
     """The files beside the training file."""
     return {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
+
+
+def _names_files(column: Column) -> bool:
+    return column.kind in (*tables.FILES, videos.LISTS) or videos.are_folders(column)
 
 
 def _groups(outputs: list[Column]) -> Integers | None:

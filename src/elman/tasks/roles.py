@@ -6,6 +6,7 @@ It does not know what is done with them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from elman.data import videos
 from elman.data.tables import Column, Table
 from elman.errors import DataError, UsageError
 
@@ -93,7 +94,7 @@ def _answer(
         named = [column for column in columns if column.kind == kind and column.name.lower() in names]
         if len(named) == 1:
             return named[0].name
-    of_kind = [c for c in table.columns() if c.kind in inputs and c.name not in given]
+    of_kind = [c for c in table.columns() if any(_is(c, kind) for kind in inputs) and c.name not in given]
     if not given and len(of_kind) == 1:  # the one thing that can be read is not what is answered
         columns = [column for column in columns if column is not of_kind[0] and column.name != of_kind[0].name]
     if len(columns) == 1:
@@ -109,18 +110,25 @@ def _answer(
 
 def _question(table: Table, answers: Sequence[str], inputs: Sequence[str]) -> str:
     for kind in inputs:
-        columns = [column for column in table.columns() if column.kind == kind and column.name not in answers]
+        columns = [column for column in table.columns() if column.name not in answers and _is(column, kind)]
         named = [column for column in columns if column.name.lower() in QUESTIONS]
         if len(columns) == 1 or len(named) == 1:
             return (named or columns)[0].name
         if len(columns) > 1:
             listed = ", ".join(repr(column.name) for column in columns)
             raise UsageError(f"{table.source} could be read from {listed}; say which: --input COLUMN")
+    if films := [column for column in table.columns() if column.kind == "films" and "images" in inputs]:
+        raise films[0].error(0, f"names a film, which is not read; {videos.CUT}")
     listed = ", ".join(f"{column.name!r} ({column.kind})" for column in table.columns())
     raise DataError(
         f"{table.source} has no column to read beside {', '.join(map(repr, answers))}: this task reads "
         f"{' or '.join(inputs)}; it has {listed}"
     )
+
+
+def _is(column: Column, kind: str) -> bool:
+    """Whether a column can be read as one of this kind: its own, or folders where its texts name some."""
+    return column.kind == kind or (kind == videos.FOLDERS and videos.are_folders(column))
 
 
 def _variety(column: Column) -> int:

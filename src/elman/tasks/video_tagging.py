@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from elman.data import videos
 from elman.data.images import data_uri
 from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
 from elman.modalities.tags import Tags
-from elman.modalities.videos import KINDS, Videos
+from elman.modalities.videos import Videos
 from elman.tasks import labels_of_rows, nearest_steps, tag_measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
@@ -43,7 +44,7 @@ class VideoTagging(ExampleTask):
     metric = "tag accuracy (and entity F1, where tags are BIO), label accuracy, whole-row accuracy"
     baseline_name = "most frequent tag; tag of the nearest frame"
     Options = VideoTaggingOptions
-    inputs = KINDS
+    inputs = videos.KINDS
     answers = ("texts", "text", "number")
     modalities = (Videos, Tags, Label)
 
@@ -94,7 +95,7 @@ def _films(prepared: PreparedExamples, part: str, name: str, answers: Answers) -
     return [
         {
             "row": int(numbers[k]),
-            "images": [data_uri(frame) for frame in inputs.videos[k][:STRIP]],
+            "images": [data_uri(frame) for frame in inputs.video(k)[:STRIP]],
             "truth": output.named(targets[k])[:STRIP],
             "answer": output.named(answers.choices[k])[:STRIP],
         }

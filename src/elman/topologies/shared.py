@@ -63,10 +63,12 @@ class SharedEncoder(nn.Module):
             inputs: what the reader takes, padded, on any device.
             lengths: (B,), time steps of each row.
         """
-        device = next(self.parameters()).device
-        read = self.before(self.reader(inputs.to(device)))
+        return self.scores(self.before(self.reader(inputs.to(next(self.parameters()).device))), lengths)
+
+    def scores(self, read: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """Return the same for what the reader has made of them, (T, B, I)."""
         features, state = self.recurrence.scan(read, None, lengths)
-        live = torch.arange(read.shape[0], device=device).unsqueeze(1) < lengths.to(device)
+        live = torch.arange(read.shape[0], device=read.device).unsqueeze(1) < lengths.to(read.device)
         features, last = self.after(features), self._last(state)
         each = torch.cat([features, self.after(read)], -1) if self.skip else features
         return {

@@ -1,6 +1,7 @@
-"""Write what an exported network sees in an image: python example.py image.png.
+"""Write what an exported network sees in an image or a video: python example.py image.png.
 
 It needs numpy, onnxruntime and Pillow, and for texts in words or subwords also tokenizers. All else is in model.json.
+A video is an animated image, or a folder of images.
 In each step it takes the most probable symbol; `elman predict` follows several texts at a time, and finds better ones.
 """
 
@@ -16,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 def main(path: str) -> None:
-    """Print what is written for an image."""
+    """Print what is written for an image or video."""
     import onnxruntime
 
     description = json.loads((HERE / "model.json").read_text(encoding="utf-8"))

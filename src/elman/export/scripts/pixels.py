@@ -11,21 +11,31 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
 def encode(read: dict[str, Any], given: Any) -> dict[str, Any]:
     """Return the inputs for one image or video: a file, a folder, or a list of files."""
-    from PIL import Image, ImageSequence
+    from PIL import Image
 
     if isinstance(given, list) or Path(given).is_dir():
-        frames = []
-        for path in given if isinstance(given, list) else inside(Path(given)):
-            with Image.open(path) as image:
+        frames, paths = [], given if isinstance(given, list) else inside(Path(given))
+        for place in among(read, len(paths)):
+            with Image.open(paths[place]) as image:
                 frames.append(pixels(read, image))
     else:
         with Image.open(given) as image:
             still = read["modality"] == "images"
-            frames = [pixels(read, frame) for frame in ([image] if still else ImageSequence.Iterator(image))]
+            places = [0] if still else among(read, getattr(image, "n_frames", 1))
+            frames = []
+            for place in places:
+                image.seek(place)
+                frames.append(pixels(read, image))
     if read["modality"] == "videos":
         return {"frames": np.stack(frames)[None], "lengths": np.array([len(frames)], np.int64)}
     found = {"images": frames[0][None]}
     return found if read["size"][0] != "x" else found | {"widths": np.array([frames[0].shape[1]], np.int64)}
+
+
+def among(read: dict[str, Any], count: int) -> list[int]:
+    """Return which frames are read of so many: all, or of too many some from all over."""
+    most = min(count, read["longest"]) if read.get("thin") else count
+    return [int(place) for place in np.linspace(0, count - 1, most).round()]
 
 
 def inside(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from elman.report.sections import (
     settings,
     spans,
     usage,
+    watched,
     writings,
 )
 from elman.report.sections.base import Section
@@ -30,6 +31,7 @@ SECTIONS = (
     Section("forecasts", "Forecasts", forecasts.view),
     Section("bands", "What it tags", bands.view),
     Section("films", "What it sees", films.view),
+    Section("watched", "How it decides", watched.view),
     Section("calls", "Call by call", calls.view),
     Section("spans", "What it tags", spans.view),
     Section("confusion", "What it confuses", confusion.view),

@@ -1,4 +1,4 @@
-"""Where a decoder looked while it wrote: at symbols that were read, or at places of an image."""
+"""Where a decoder looked while it wrote: at symbols that were read, at frames of a video, or at places of an image."""
 
 from typing import Any
 
@@ -16,12 +16,18 @@ def view(record: Record) -> dict[str, Any] | None:
     found = record.get("attention")
     entries = [entry for entry in found if _is_map(entry)] if isinstance(found, list) else []
     maps = [_map(entry) for entry in entries if "read" in entry]
-    images = [_image(entry) for entry in entries if "read" not in entry]
-    return {"maps": maps, "images": images} if entries else None
+    films = [_film(entry) for entry in entries if "frames" in entry]
+    images = [_image(entry) for entry in entries if "grid" in entry]
+    return {"maps": maps, "films": films, "images": images} if entries else None
 
 
 def _map(entry: dict[str, Any]) -> dict[str, Any]:
     return {"row": entry.get("row"), "read": [str(piece) for piece in entry["read"]], "rows": _strengths(entry)}
+
+
+def _film(entry: dict[str, Any]) -> dict[str, Any]:
+    frames = [image(frame) for frame in entry["frames"]]
+    return {"row": entry.get("row"), "frames": frames, "rows": _strengths(entry)}
 
 
 def _image(entry: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +55,8 @@ def _strengths(entry: dict[str, Any]) -> list[tuple[str, list[float]]]:
 def _is_map(entry: Any) -> bool:
     if not isinstance(entry, dict) or not isinstance(entry.get("written"), list):
         return False
-    wide = len(entry["read"]) if isinstance(entry.get("read"), list) else _places(entry.get("grid"))
+    along = next((entry[name] for name in ("read", "frames") if isinstance(entry.get(name), list)), None)
+    wide = _places(entry.get("grid")) if along is None else len(along)
     weights = entry.get("weights")
     return (
         wide > 0
