@@ -4,6 +4,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -315,9 +316,15 @@ def from_stdin(column: str) -> Table:
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with every list as text."""
+    """Return the frame with every list as text; lists inside of it are written as JSON."""
     nested = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
     return frame.with_columns(
-        pl.Series(name, [None if row is None else " ".join(map(str, row)) for row in frame[name]], pl.String)
+        pl.Series(
+            name, [None if row is None else " ".join(map(_item, row)) for row in frame[name].to_list()], pl.String
+        )
         for name in nested
     )
+
+
+def _item(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
