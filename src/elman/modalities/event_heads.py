@@ -17,6 +17,9 @@ from elman.modalities.base import Head
 Choose = Callable[[Tensor], int]
 """Draws one of several symbols by their scores (V,)."""
 
+CELLS = 1 << 22
+"""Scores of events that are computed at a time: with thousands of events they would take more memory than all else."""
+
 
 class EventHead(Head):
     """Features (..., H) -> ln p / (1 - p) of every event, (..., size): abstract.
@@ -111,9 +114,10 @@ class OrderedEvents(EventHead):
         live = torch.arange(len(targets), device=sets.device).unsqueeze(1) <= written
         states, _ = self.recurrence.scan(self.embedding(before), self._begin(features), written.cpu() + 1)
         rows = torch.arange(count, device=sets.device).expand_as(live)[live]
-        scores = self.scores(self.dropout(states[live])) + self.context(features)[rows]
-        found = self._allowed(scores.float(), before[live]).log_softmax(-1)
-        chosen = found.gather(-1, targets[live].unsqueeze(-1)).squeeze(-1)
+        context, told = self.context(features), self.dropout(states[live])
+        each = torch.split(torch.stack([rows, before[live], targets[live]]), max(1, CELLS // self.size), 1)
+        parts = zip(torch.split(told, max(1, CELLS // self.size)), each, strict=True)
+        chosen = torch.cat([self._chosen(context[row], part, last, target) for part, (row, last, target) in parts])
         return chosen.new_zeros(count).index_add(0, rows, chosen)
 
     def losses(self, features: Tensor, sets: Tensor) -> Tensor:
@@ -136,6 +140,11 @@ class OrderedEvents(EventHead):
             if last == self.size:
                 return found
             found.append(last)
+
+    def _chosen(self, context: Tensor, told: Tensor, before: Tensor, targets: Tensor) -> Tensor:
+        """Return ln P of events (M,), each behind the event before it."""
+        found = self._allowed((self.scores(told) + context).float(), before).log_softmax(-1)
+        return found.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
     def _begin(self, features: Tensor) -> tuple[Tensor, ...]:
         return (torch.tanh(self.start(features)).unsqueeze(0),)

@@ -38,6 +38,9 @@ class EventModelingOptions(RowOptions):
 
     budget: ClassVar[dict[str, float]] = {"epochs": 20.0}
 
+    patience: int | None = option(5, "stop after this many validations without a better score", minimum=1)
+    validations: int = option(20, "how many times the budget is interrupted to validate", minimum=1)
+
     input: list[str] | None = option(None, "column to read (default: the one that holds sets)")
     events: int = option(4096, "how many events to tell apart; the rarer ones are one unknown event", minimum=1)
     autoregressive: bool = option(True, "let the events of a step depend on each other, not on the past alone")
@@ -80,7 +83,8 @@ class EventModeling(TableTask):
         if len(found) > 1:
             listed = ", ".join(repr(column.name) for column in found)
             raise UsageError(f"{table.source} has sets in {listed}; say which to read: --input COLUMN")
-        return Roles(found[0].name, ())
+        name = found[0].name
+        return Roles(name, (), "" if given else f"Reading {name!r}, the column that holds sets of events.")
 
     def fit(self, input: Column, outputs: list[Column], options: EventModelingOptions) -> tuple[Events, Sequence[Any]]:
         """Collect the events."""
