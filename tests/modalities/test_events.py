@@ -56,6 +56,8 @@ def test_what_is_learnt_is_what_is_said(head):
     features, sets = torch.randn(6, 3), padded([(), (0,), (1, 2), (0, 1, 3), (2,), (0, 1, 2, 3)])
     losses = head.losses(features, sets)
     assert torch.allclose(losses, -head.log_probabilities(features, sets), atol=1e-5)
+    apart = IndependentEvents.log_probabilities(head, features, sets)
+    assert head.loss(head(features), sets).item() == pytest.approx(-apart.mean().item(), abs=1e-5)
     losses.sum().backward()
     assert all(weights.grad.abs().sum() > 0 for weights in head.parameters())
 
