@@ -10,6 +10,7 @@ from pathlib import Path
 
 import elman
 from elman import tasks
+from elman.generation.events import EventStream
 from elman.generation.listening import SpeechStream
 from elman.generation.stream import TextStream
 from elman.generation.tagging import SeriesStream
@@ -27,7 +28,7 @@ PARTS = {
     "Models that are there": (elman.convert, elman.explain, elman.diagnose, elman.Diagnosis),
     "How it runs": (elman.backend, elman.clear_cache),
     "Runs": (elman.train, elman.load, elman.Run),
-    "Streams": (TextStream, SpeechStream, SeriesStream),
+    "Streams": (TextStream, SpeechStream, SeriesStream, EventStream),
     "Errors": (
         elman.ElmanError,
         elman.UsageError,
@@ -37,7 +38,7 @@ PARTS = {
         elman.FallbackWarning,
     ),
 }
-MADE = (States, Stepper, elman.Diagnosis, elman.Run, TextStream, SpeechStream, SeriesStream)
+MADE = (States, Stepper, elman.Diagnosis, elman.Run, TextStream, SpeechStream, SeriesStream, EventStream)
 """What nobody constructs: something else returns it."""
 
 SHARED = ("forward", "stepper", "cell", "output_size", "weights")
@@ -168,6 +169,8 @@ def task_options():
     for task in every:
         own = {field.name for field in dataclasses.fields(task.Options)} - common
         budget = ", ".join(f"{value:g} {name}" for name, value in task.Options.budget.items())
+        patience = task.Options.default_in_words("patience")
+        budget += f", or less: patience {patience}" if patience else ""
         shown += [f"### {task.name}", f"Budget where none is given: {budget}.", table(task, own)]
     return "\n\n".join(shown)
 

@@ -22,10 +22,15 @@ def test_rows_come_back_from_every_format(tmp_path, ending):
 
 def test_lists_keep_their_form_where_the_format_has_one_and_become_texts_elsewhere(tmp_path):
     rows = [{"tokens": ["a", "b"], "points": [[1.0, 2.0]]}]
-    for ending, kinds in ((".jsonl", ["texts", "numbers"]), (".parquet", ["texts", "numbers"]), (".csv", ["text"] * 2)):
+    for ending, kinds in (
+        (".jsonl", ["texts", "numbers"]),
+        (".parquet", ["texts", "numbers"]),
+        (".csv", ["text", "numbers"]),
+    ):
         table = tables.read(tables.write(tmp_path / f"t{ending}", rows))
         assert [column.kind for column in table.columns()] == kinds
     assert table.frame["tokens"].to_list() == ["a b"]
+    assert table.frame["points"].to_list() == [[[1.0, 2.0]]]  # a list of lists is written as JSON
 
 
 def test_semicolons_separate_where_no_comma_does_and_then_numbers_may_have_decimal_commas(tmp_path):

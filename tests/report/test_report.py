@@ -109,6 +109,17 @@ def run(loss=1.49, baseline=1.56):
             {"row": 6, "channels": [[0.1, 0.2]], "truth": ["up"], "answer": ["up"]},
             {"row": 7, "channels": "lost", "truth": [], "answer": []},
         ],
+        "roll": [
+            {
+                "row": 5,
+                "events": [
+                    {"event": "60", "expected": "099", "came": "011"},
+                    {"event": "<b>", "expected": "001", "came": "100"},
+                ],
+            },
+            {"row": 6, "events": [{"event": "60", "expected": "09", "came": "0"}]},
+            {"row": 7, "events": []},
+        ],
         "films": [
             {"row": 5, "images": [PIXEL, PIXEL], "truth": ["left", "left"], "answer": ["left", "up"]},
             {"row": 6, "images": [PIXEL], "truth": ["left", "left"], "answer": ["left", "up"]},
@@ -248,6 +259,14 @@ def test_a_decoder_that_looked_at_frames_is_shown_below_them(tmp_path):
     assert "<img" not in first
     assert second.count("<img") == 2
     assert re.findall(r"opacity:([\d.]+)", second) == ["0.9", "0.1", "0.99"]
+
+
+def test_events_that_came_lie_over_those_that_were_expected(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    assert page.count('<div class="roll">') == 1
+    assert '<path class="expected" fill-opacity="1.0" d="M1 1h2v1h-2z"/>' in page
+    assert '<path class="came" d="M0 0.3h1v0.4h-1zM1 1.3h2v0.4h-2z"/>' in page  # the first event is the lowest
+    assert 'title="&lt;b&gt;"' in page
 
 
 def test_a_call_is_told_turn_by_turn_with_what_decided_it(tmp_path):

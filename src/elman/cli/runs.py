@@ -67,13 +67,13 @@ def predict(
         typer.Option(
             "--follow",
             help="answer the lines of standard input as they come, each given all before it (language models, and "
-            "tagging of series, the numbers of a time step on each line), or write down its sound, raw samples of 16 "
-            "bits (speech recognition); with --json one object for each",
+            "tagging of series, the numbers of a time step on each line; event models, a JSON list of events on each), "
+            "or write down its sound, raw samples of 16 bits (speech recognition); with --json one object for each",
         ),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Answer every row of a file. A language model gives each line's log-probability and perplexity."""
+    """Answer every row of a file. Language and event models tell how probable each is."""
     from elman.data import tables
     from elman.run import load
 
@@ -99,15 +99,15 @@ def predict(
 
 def generate(
     run: RunArgument,
-    prompt: Annotated[str, typer.Option(help="what the text begins with")] = "",
-    length: Annotated[int, typer.Option(help="how many symbols to write")] = 500,
+    prompt: Annotated[str, typer.Option(help="what the text begins with, or sets of events as JSON")] = "",
+    length: Annotated[int, typer.Option(help="how many symbols, or sets of events, to write")] = 500,
     temperature: Annotated[float, typer.Option(help="0: always the most probable symbol; 1: as learnt")] = 0.8,
     top_k: Annotated[int | None, typer.Option(help="draw from the k most probable symbols")] = None,
     top_p: Annotated[float | None, typer.Option(help="draw from the fewest symbols that add up to p")] = None,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
     json: Json = False,
 ) -> None:
-    """Write text with a language model, as it comes into being."""
+    """Write text with a language model, or sets of events with an event model, as it comes into being."""
     import torch
 
     from elman.run import load

@@ -4,6 +4,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -347,7 +348,10 @@ def check_writable(path: Path) -> None:
 
 
 def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
-    """Write rows, columns by name, whole or not at all. In csv and tsv a list becomes its items with spaces between."""
+    """Write rows, columns by name, whole or not at all.
+
+    In csv and tsv a list becomes its items with spaces between, a list of lists JSON.
+    """
     check_writable(path)
     frame = rows if isinstance(rows, pl.DataFrame) else _frame(rows)
     return files.replace(path, lambda temporary: WRITERS[path.suffix.lower()](frame, temporary))
@@ -367,9 +371,14 @@ def from_stdin(column: str) -> Table:
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with every list as text."""
+    """Return the frame with every list as text: its items with spaces between, a list of lists as JSON."""
     nested = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
     return frame.with_columns(
-        pl.Series(name, [None if row is None else " ".join(map(str, row)) for row in frame[name]], pl.String)
+        pl.Series(name, [None if row is None else _written(row) for row in frame[name].to_list()], pl.String)
         for name in nested
     )
+
+
+def _written(row: list[Any]) -> str:
+    lists = any(isinstance(item, list) for item in row)
+    return json.dumps(row, ensure_ascii=False) if lists else " ".join(map(str, row))

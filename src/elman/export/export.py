@@ -101,7 +101,7 @@ def exporter_of(run: Run) -> Exporter:
         if each.takes(run):
             return each(run)
     read = getattr(run.prepared, "input", None)
-    what = f"a {run.task} run" + (f" that reads {read.name}" if read else "")
+    what = f"{'an' if run.task[0] in 'aeiou' else 'a'} {run.task} run" + (f" that reads {read.name}" if read else "")
     raise RunError(f"{what} cannot be exported yet; load it with elman.load, where Elman is installed")
 
 

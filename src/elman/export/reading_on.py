@@ -30,6 +30,8 @@ from elman.export.base import (
 from elman.export.recurrence import Steps, portable
 from elman.generation.sample import first_symbols
 from elman.layers import Stack
+from elman.modalities.base import CategoricalHead
+from elman.run import Run
 from elman.topologies.synced import SyncedManyToMany
 from elman.types import State
 
@@ -72,6 +74,11 @@ class ReadingOn(Exporter):
 
     topology = SyncedManyToMany
     script = "read_on"
+
+    @classmethod
+    def takes(cls, run: Run) -> bool:
+        """Whether the network says one symbol at a time; one that says sets is of the same topology."""
+        return super().takes(run) and isinstance(run.network.head, CategoricalHead)
 
     def models(self) -> list[Model]:
         """Return the model of many symbols and that of one."""

@@ -56,6 +56,12 @@ MEASURES = {
     "pinball": Measure("Pinball loss", "pinball loss, scaled"),
     "mse_original": Measure("MSE, original units", "MSE, original units"),
     "mae_original": Measure("MAE, original units", "MAE, original units"),
+    "step_loss": Measure("Negative log-likelihood", "nats per step"),
+    "frame_accuracy": Measure(
+        "Frame accuracy", "of what came or was expected", "frame accuracy", lower_is_better=False
+    ),
+    "precision": Measure("Precision", "of what was expected", "precision", lower_is_better=False),
+    "recall": Measure("Recall", "of what came", "recall", lower_is_better=False),
     "loss": Measure("Loss", "nats per {unit}", meaning=hesitation, by_chance=math.log),
     "perplexity": Measure("Perplexity", "perplexity", digits=2, by_chance=float),
     "bits_per_character": Measure("Bits per character", "bits per character"),
@@ -68,5 +74,6 @@ LOSS_UNITS = {
     "tagging": "nats",
     "video-tagging": "nats",
     "call-analysis": "nats",
+    "event-modeling": "nats per step",
 } | dict.fromkeys(("translation", "summarization", "captioning", "speech-recognition"), "nats")
 """What a training loss is measured in, by task."""

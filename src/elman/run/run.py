@@ -74,7 +74,7 @@ class Run:
 
     @property
     def streams(self) -> str:
-        """What `stream` takes piece by piece, "text", "sound" or "steps"; nothing where the run needs whole rows."""
+        """What `stream` takes, "text", "sound", "steps" or "sets"; nothing where the run needs whole rows."""
         return self._task.streams(self.prepared, self.options)
 
     @cached_property
@@ -184,11 +184,11 @@ class Run:
         return self._task.batch_rows(self.prepared, list(rows))
 
     def generate(self, prompt: str = "", length: int = 500, **sampling: Any) -> Iterator[str]:
-        """Yield text that continues `prompt`, piece by piece.
+        """Yield text that continues `prompt`, piece by piece; an event model writes sets, one in each line, as JSON.
 
         Args:
             prompt: what the text begins with; it is not repeated.
-            length: symbols to draw.
+            length: symbols, or sets, to draw.
             sampling: temperature, top_k, top_p, seed, as in `generation.sample.Sampling`.
         """
         return self._task.generate(self.network, self.prepared, prompt, length, Sampling(**sampling))
@@ -196,8 +196,8 @@ class Run:
     def stream(self, *, weights: torch.dtype | None = None) -> Stream:
         """Return the network as one that reads or listens on and on, in constant memory.
 
-        A language model reads text; trained with bidirectional=False, a speech recognizer hears samples, and a tagger
-        of series reads time steps.
+        A language model reads text, an event model sets of events; trained with bidirectional=False, a speech
+        recognizer hears samples, and a tagger of series reads time steps.
 
         Args:
             weights: torch.bfloat16 or torch.int8 to keep the recurrent matrices in less memory, rounded, as

@@ -128,7 +128,7 @@ def _reopen(task: Task, files: Files, out: str | Path | None, named: dict[str, A
         raise RunError("--resume needs --out RUN, the run folder to go on with")
     run = load(out)
     if run.task != task.name:
-        raise RunError(f"{out} is a {run.task} run, not {task.name}; continue it as what it is")
+        raise RunError(f"{out} is a run of {run.task}, not of {task.name}; continue it as what it is")
     stored = run.options.to_dict()
     for name in named.keys() - set(BUDGET):
         if name not in stored or stored[name] != named[name]:

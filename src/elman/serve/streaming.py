@@ -1,4 +1,4 @@
-"""/streams: texts, sounds or series without end, read on and on in constant memory, whose state can be saved and moved.
+"""/streams: what has no end, read on and on in constant memory, whose state can be saved and moved.
 
 It does not know what they are of, where states are kept, nor how a network reads.
 """
@@ -14,12 +14,14 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from elman.errors import ElmanError
+from elman.generation.events import EventStream
 from elman.generation.kept import Kept
 from elman.generation.listening import SpeechStream
 from elman.generation.stream import TextStream
 from elman.generation.tagging import SeriesStream
 from elman.run import Run
 from elman.serve import moved
+from elman.serve.expecting import StreamedEvents
 from elman.serve.failures import RESPONSES, Problem, in_a_sentence
 from elman.serve.gate import Gate
 from elman.serve.gather import Gatherer
@@ -100,6 +102,8 @@ def _streamed(stream: Stream) -> Streamed:
             return StreamedSound(stream)
         case SeriesStream():
             return StreamedSteps(stream)
+        case EventStream():
+            return StreamedEvents(stream)
 
 
 def add(app: FastAPI, streams: Streams, gate: Gate) -> None:

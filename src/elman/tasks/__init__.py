@@ -54,6 +54,10 @@ TASKS = {
         "elman.tasks.call_analysis:CallAnalysis",
         "label a whole call, and tag every turn of it",
     ),
+    "event-modeling": Entry(
+        "elman.tasks.event_modeling:EventModeling",
+        "say which events come next, a set at every step: chords, baskets, alarms",
+    ),
     "forecasting": Entry(
         "elman.tasks.forecasting:Forecasting",
         "forecast one or several measured values, with quantiles",

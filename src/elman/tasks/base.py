@@ -14,6 +14,7 @@ from torch import nn
 
 from elman.data.tables import Source
 from elman.errors import UsageError
+from elman.generation.events import EventStream
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
@@ -26,7 +27,7 @@ Score = dict[str, Any]
 """The figures of one evaluation by name. The first is the headline metric."""
 
 
-Stream = TextStream | SpeechStream | SeriesStream
+Stream = TextStream | SpeechStream | SeriesStream | EventStream
 """What reads on and on."""
 
 
@@ -159,7 +160,7 @@ class Task(ABC):
         raise UsageError(f"a {self.name} run does not generate; use `elman predict`")
 
     def streams(self, prepared: Any, options: Any) -> str:
-        """What `stream` takes piece by piece, "text", "sound" or "steps"; nothing where a run needs whole rows."""
+        """What `stream` takes, "text", "sound", "steps" or "sets"; nothing where a run needs whole rows."""
         del prepared, options
         return ""
 

@@ -33,11 +33,17 @@ BATCH, UPDATES = 32, 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableOptions(TrainingOptions):
-    """What tasks on tables share."""
+class ColumnOptions(TrainingOptions):
+    """Which column is what."""
 
     input: list[str] | None = option(None, "column to read (default: found by its content)")
     output: list[str] | None = option(None, "column to answer (default: found by its content)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOptions(TrainingOptions):
+    """How rows are learnt from, and by which network."""
+
     held_out: float = option(0.1, "share of the rows held out where --valid is not given", minimum=0.001, maximum=0.5)
     batch: int | None = option(None, "rows in a batch (default: 32, fewer where rows are few)", minimum=1)
     cell: str = option("lstm", "recurrent cell; `elman cells` lists them")
@@ -51,6 +57,11 @@ class TableOptions(TrainingOptions):
     def batch_size(self, rows: int) -> int:
         """Rows in a batch, of so many to learn from."""
         return self.batch or min(BATCH, max(1, rows // UPDATES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(RowOptions, ColumnOptions):
+    """What tasks on tables share."""
 
 
 class TableTask(Task):

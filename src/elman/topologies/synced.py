@@ -28,11 +28,17 @@ class SyncedManyToMany(nn.Module):
         self.head = head
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Return the scores of every time step, and the state after the last.
+        """Return the scores of every time step, and the state after the last; the arguments are those of `read`."""
+        features, state = self.read(inputs, state)
+        return self.head(features), state
+
+    def read(self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        """Return what the head reads at every time step, (T, B, H), and the state after the last.
 
         Args:
             inputs: (T, B, ...), what the reader takes.
             state: what an earlier call returned, or None to begin.
+            lengths: (B,), time steps of each row; None where all have as many.
         """
-        features, state = self.recurrence.scan(self.reader(inputs), state)
-        return self.head(self.dropout(features)), state
+        features, state = self.recurrence.scan(self.reader(inputs), state, lengths)
+        return self.dropout(features), state

@@ -28,6 +28,10 @@ def view(record: Record) -> dict[str, Any] | None:
     if task == "language-modeling":
         commands.append(("Let it write", f"elman generate {run} --prompt TEXT --length 500 --temperature 0.8"))
         python += WRITE
+    if task == "event-modeling":
+        commands.append(
+            ("Let it go on from nothing, or from sets", f"elman generate {run} --prompt '[[...]]' --length 50")
+        )
     place = len(commands) if record.get("status") == "finished" else 0
     commands.insert(place, ("Go on training where it stopped", _resume(record, task, run)))
     return {"commands": commands, "python": python, "relative": not record.folder.is_absolute()}
