@@ -4,6 +4,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -223,13 +224,13 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
     if (place := next((k for k, row in enumerate(rows, 1) if not isinstance(row, dict)), None)) is not None:
         raise DataError(f"{source}, row {place} is no object; give one with a value for each column")
     try:
-        return Table(source, _frame(rows))
+        return Table(source, frame(rows))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
         raise flaws.of_rows(source, rows, error) from error
 
 
-def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """Rows as columns. Where a list holds whole numbers and others, all are others, and paths are their names.
+def frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """Return rows as columns. Where a list holds whole numbers and others, all are others, and paths are their names.
 
     polars goes by the first number of a list, and knows no paths.
     """
@@ -297,8 +298,18 @@ def check_writable(path: Path) -> None:
 def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
     """Write rows, columns by name, whole or not at all. In csv and tsv a list becomes its items with spaces between."""
     check_writable(path)
-    frame = rows if isinstance(rows, pl.DataFrame) else _frame(rows)
-    return files.replace(path, lambda temporary: WRITERS[path.suffix.lower()](frame, temporary))
+    found = rows if isinstance(rows, pl.DataFrame) else frame(rows)
+    return files.replace(path, lambda temporary: WRITERS[path.suffix.lower()](found, temporary))
+
+
+def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Return a table such that what `write` makes of it at `path` can be read again: lists as JSON in csv and tsv.
+
+    Lists of tokens become the tokens with spaces between, which is how they are read.
+    """
+    if table is None or path.suffix.lower() not in flaws.SEPARATED:
+        return table
+    return table.with_columns(_texts(table[name]) for name, dtype in table.schema.items() if dtype.is_nested())
 
 
 def from_stdin(column: str) -> Table:
@@ -321,3 +332,18 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
         pl.Series(name, [None if row is None else " ".join(map(str, row)) for row in frame[name]], pl.String)
         for name in nested
     )
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    """A column of lists or objects as texts that can be read again."""
+    values = column.to_list()
+    if kind(column.dtype) == "texts" and not any(_spaced(item) for row in values for item in row or ()):
+        texts = [None if row is None else " ".join(row) for row in values]
+    else:
+        texts = [None if row is None else json.dumps(row, ensure_ascii=False, default=str) for row in values]
+    return pl.Series(column.name, texts, pl.String)
+
+
+def _spaced(token: str | None) -> bool:
+    """Whether a token would not be found again among others with spaces between."""
+    return token is None or token.split() != [token]

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from elman.errors import UsageError
 from elman.run import Run
-from elman.serve import failures, generating, page, predicting, streaming
+from elman.serve import absent, failures, generating, page, predicting, streaming
 from elman.serve.gate import Door, Gate
 from elman.serve.limits import Limits
 from elman.serve.places import store_at
@@ -52,6 +52,7 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     sessions = Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams else None
     if sessions is not None:
         streaming.add(app, streaming.streams_of(run, worker, limits, sessions), gate)
+    absent.add(app, run)
     app.state.sessions = sessions
     _add_facts(app, run, gate, sessions)
     return app

@@ -4,7 +4,7 @@ A task knows nothing of the command line, of reports or of the run folder's layo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from elman.errors import UsageError
+from elman.errors import DataError, UsageError
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
@@ -77,6 +77,7 @@ class Task(ABC):
         data: what the training data is, in words.
         held_out: what is held out where nothing is given for that, in words.
         next_step: what to do with a finished run, a command in which `{run}` stands for it.
+        row_by_row: whether there is an answer for each row of a table, so that they can stand beside them.
         Options: what the user can set.
     """
 
@@ -87,6 +88,7 @@ class Task(ABC):
     data: ClassVar[str]
     held_out: ClassVar[str]
     next_step: ClassVar[str] = "Apply it: elman predict {run} FILE"
+    row_by_row: ClassVar[bool] = False
     Options: ClassVar[type[TrainingOptions]]
 
     @abstractmethod
@@ -133,6 +135,21 @@ class Task(ABC):
     def predict(self, network: Any, prepared: Any, rows: Any) -> list[dict[str, Any]]:
         """Return the answer for every row, each by column name."""
 
+    def predict_readable(
+        self, network: Any, prepared: Any, rows: Any, onerror: Callable[[DataError], None]
+    ) -> list[dict[str, Any]]:
+        """Return the same, where rows name files with an answer of Nones for each that cannot be read.
+
+        Args:
+            network: in eval mode.
+            prepared: the run's data.
+            rows: as `predict` takes them.
+            onerror: is called for each of those files with what is wrong.
+
+        """
+        del onerror
+        return self.predict(network, prepared, rows)
+
     def predict_each(self, network: Any, prepared: Any, requests: Sequence[list[Any]]) -> list[Any]:
         """Answer the rows of several callers, each as `predict` would: one after the other, unless a task says how.
 
@@ -155,7 +172,7 @@ class Task(ABC):
     def generate(self, network: Any, prepared: Any, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:
         """Yield text that continues `prompt`; UsageError where the task does not write."""
         del network, prepared, prompt, length, sampling
-        raise UsageError(f"a {self.name} run does not generate; use `elman predict`")
+        raise UsageError(f"a {self.name} run does not generate; let it predict rows")
 
     def streams(self, prepared: Any, options: Any) -> str:
         """What `stream` takes piece by piece, "text", "sound" or "steps"; nothing where a run needs whole rows."""
@@ -165,4 +182,7 @@ class Task(ABC):
     def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> Stream:
         """Return the network as one that reads on and on; UsageError where the task needs whole rows."""
         del network, prepared, weights
-        raise UsageError(f"a {self.name} run reads whole rows, not a text without end; let it predict rows")
+        raise UsageError(
+            f"a {self.name} run reads whole rows, nothing without end; let it predict rows (streams are of language "
+            "models, and of speech recognizers and taggers of series that are trained with --no-bidirectional)"
+        )

@@ -5,7 +5,7 @@ not know the network, nor what answers are worth.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,13 @@ from elman import cells
 from elman.data import tables
 from elman.data.ragged import Integers
 from elman.data.tables import Column, Table
-from elman.errors import ElmanError, RunError
+from elman.errors import DataError, ElmanError, RunError
 from elman.modalities.base import Answer, Input, Modality
 from elman.tasks import roles
 from elman.tasks.base import Files, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
 from elman.tasks.roles import Roles
-from elman.tasks.together import answer_together, attempt
+from elman.tasks.together import answer_readable, answer_together, attempt
 from elman.training.examples import ExampleBatches, Learning
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
@@ -66,6 +66,7 @@ class TableTask(Task):
 
     data = f"a table ({tables.ENDINGS}) with a row per example"
     held_out = "a tenth of the rows, drawn at random"
+    row_by_row = True
     inputs: ClassVar[tuple[str, ...]]
     answers: ClassVar[tuple[str, ...]]
     answer_names: ClassVar[tuple[str, ...]] = roles.LABELS
@@ -168,6 +169,26 @@ class TableTask(Task):
         if found is None:
             return tables.read(data)
         return tables.from_rows([{prepared.input_name: value} for value in found], data.name or str(data))
+
+    def predict_readable(
+        self, network: Any, prepared: PreparedExamples, rows: Any, onerror: Callable[[DataError], None]
+    ) -> list[dict[str, Any]]:
+        """Answer every row whose file can be read; DataError where none can."""
+        column, predict = self.asked(prepared, rows), partial(self.predict, network, prepared)
+        if not prepared.reads_files:
+            return predict(column)
+        found = answer_readable(predict, column)
+        wrong = [answer for answer in found if isinstance(answer, DataError)]
+        if len(wrong) == len(found):
+            others = f"; nor can {'any of ' * (len(found) > 2)}the other {len(found) - 1}" if len(found) > 1 else ""
+            raise DataError(f"{wrong[0]}{others}") from wrong[0]
+        for error in wrong:
+            onerror(error)
+        empty = dict.fromkeys(next(answer for answer in found if not isinstance(answer, DataError)))
+        return [
+            empty | {column.name: value} if isinstance(answer, DataError) else answer
+            for value, answer in zip(column.values.to_list(), found, strict=True)
+        ]
 
     def predict_each(
         self, network: Any, prepared: PreparedExamples, requests: Sequence[list[Any]]
