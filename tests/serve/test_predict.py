@@ -98,9 +98,10 @@ def test_what_is_no_line_of_text(service, row):
 
 def test_places_that_are_not_there(labels):
     assert labels.get("/predict").json() == {"error": "/predict is not asked by GET; /openapi.json says how"}
-    answer = labels.post("/nothing")
-    assert answer.status_code == 404
-    assert answer.json() == {"error": "there is no /nothing here; /openapi.json lists what there is"}
+    for path in ("/nothing", "/predict/"):
+        answer = labels.post(path, follow_redirects=False)
+        assert answer.status_code == 404
+        assert answer.json() == {"error": f"there is no {path} here; /openapi.json lists what there is"}
 
 
 def test_what_a_run_cannot_do_is_said(labels):

@@ -201,6 +201,8 @@ def read(path: Path) -> Table:
 
     """
     reader = READERS.get(path.suffix.lower())
+    if not path.suffix and not path.exists():
+        raise DataError(f"cannot read {path}: no such file or directory")
     if reader is None:
         raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}")
     if path.is_dir():

@@ -43,6 +43,7 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
         description="A run of Elman. docs/serving.md shows all of it with curl.",
         docs_url=None,  # its page loads scripts from elsewhere; `/` is the page for people
         redoc_url=None,
+        redirect_slashes=False,  # an empty answer to /predict/ would tell nobody anything
     )
     app.add_middleware(Door, gate=gate, body=limits.body, free=HEALTH)
     failures.add(app)
