@@ -134,8 +134,9 @@ def test_the_command_ends_with_1_after_it_has_written_what_there_is(looking, tmp
     done = command("predict", run.path, place / "images", "--output", tmp_path / "o.csv")
     assert done.returncode == 1
     first, second, *rest = done.stderr.splitlines()
-    assert "0.png" in first
-    assert "17.png" in second
+    broken = "is no image that Pillow can read; replace the file"
+    assert first == f"elman: {place}/images/0.png {broken}"
+    assert second == f"elman: {place}/images/17.png {broken}"
     assert rest == [f"40 rows: {tmp_path}/o.csv", "elman: 2 of 40 rows have no answer"]
     assert tables.read(tmp_path / "o.csv").frame["label"].null_count() == 2
     shown = command("predict", run.path, place / "images")

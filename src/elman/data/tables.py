@@ -6,6 +6,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ FILES = {
 }
 """Kinds of files that the texts of a column may name, by how they end."""
 LOOKED_AT = 1000
+NAMING = r"^names .*?, which "
+"""How what is wrong with a file begins where a row of a table names the file."""
 LIST = r"(?i)^\s*\[(?:[\[\]\s\d.,e+-]|nan|null|inf(?:inity)?)*\]\s*$"
 DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
 
@@ -88,7 +91,10 @@ ENDINGS = ", ".join(READERS)
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, or some of its rows; it knows where in the file they stand."""
+    """A column of a table, or some of its rows; it knows where in the file they stand.
+
+    Without a source its values are files that the user named, and no table has them.
+    """
 
     source: str
     name: str
@@ -122,7 +128,9 @@ class Column:
         return Column(self.source, self.name, self.values.gather(pl.Series(chosen)), self.rows[chosen])
 
     def error(self, index: int, what: str) -> DataError:
-        """Return the error that says `what` of the row at `index`."""
+        """Return the error that says `what` of the row at `index`; of a file that stands for itself, of the file."""
+        if not self.source:
+            return DataError(f"{self.values[index]} {re.sub(NAMING, '', what)}")
         return DataError(f"{self.source}, row {self.rows[index]}, column {self.name!r} {what}")
 
     def first(self, wrong: pl.Series) -> int | None:

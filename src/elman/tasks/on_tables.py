@@ -168,7 +168,7 @@ class TableTask(Task):
         found = prepared.input.found_at(data)
         if found is None:
             return tables.read(data)
-        return tables.from_rows([{prepared.input_name: value} for value in found], data.name or str(data))
+        return tables.from_rows([{prepared.input_name: value} for value in found], source="")
 
     def predict_readable(
         self, network: Any, prepared: PreparedExamples, rows: Any, onerror: Callable[[DataError], None]
