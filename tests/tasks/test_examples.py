@@ -230,7 +230,7 @@ def test_a_run_outlives_its_files(folder, tmp_path):
     assert again.evaluate()["score"] == run.scores["valid"]
     with pytest.raises(UsageError, match="a classification run does not generate; let it predict rows"):
         next(again.generate())
-    with pytest.raises(UsageError, match="a classification run reads whole rows, not a text without end"):
+    with pytest.raises(UsageError, match="a classification run reads whole rows, nothing without end"):
         again.stream()
 
 
