@@ -12,17 +12,16 @@ what the agent offered. `topic` is that of the first question that was left open
 customer had to ask the same thing twice, else open or resolved.
 """
 
-import os
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import real_data
 
 from elman.data import tables
 
-DATA = Path(os.environ.get("ELMAN_DATA", "../shared/data")) / "banking77"
 SIZES = {"train": 6000, "valid": 600, "test": 1000}
 SHORTEST, LONGEST = 3, 10
 TOPICS = {  # the first that matches an intent's name
@@ -162,7 +161,7 @@ def calls(seed, questions, count):
 
 def questions(name):
     """Banking77's questions of a part, by intent."""
-    frame = pl.read_csv(DATA / f"{name}.csv")
+    frame = pl.read_csv(real_data.place("banking77") / f"{name}.csv")
     found = {}
     for text, intent in zip(frame["text"], frame["category"], strict=True):
         found.setdefault(intent.lower().strip("?"), []).append(" ".join(text.split()))

@@ -7,16 +7,15 @@ the tables train and test: what is in test is made of MNIST's test images alone.
 """
 
 import gzip
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
+import real_data
 from PIL import Image
 
 from elman.data import tables
 
-DATA = Path(os.environ.get("ELMAN_DATA", "../shared/data")) / "mnist"
 WAYS = dict(
     zip(
         [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0), (0, 1), (1, -1), (1, 0), (1, 1)],
@@ -31,9 +30,9 @@ NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 def mnist(part):
     """The images (N, 28, 28) and labels (N,) of a part."""
-    with gzip.open(DATA / f"{FILES[part]}-images-idx3-ubyte.gz") as file:
+    with gzip.open(real_data.place("mnist") / f"{FILES[part]}-images-idx3-ubyte.gz") as file:
         images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
-    with gzip.open(DATA / f"{FILES[part]}-labels-idx1-ubyte.gz") as file:
+    with gzip.open(real_data.place("mnist") / f"{FILES[part]}-labels-idx1-ubyte.gz") as file:
         return images, np.frombuffer(file.read(), np.uint8, offset=8)
 
 
@@ -169,6 +168,7 @@ KINDS = {"digits": digits, "scenes": scenes, "films": films, "moves": moves}
 def main():
     if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(KINDS):
         raise SystemExit(__doc__)
+    real_data.place("mnist")
     for kind in sys.argv[2:] or KINDS:
         folder = Path(sys.argv[1]) / kind
         folder.mkdir(parents=True, exist_ok=True)

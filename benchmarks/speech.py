@@ -11,7 +11,6 @@ PLACE. Options are passed on to `elman train`. Prints a row per run as it ends, 
 
 import csv
 import json
-import os
 import random
 import subprocess
 import sys
@@ -21,9 +20,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import real_data
 import soundfile
 
-ARCHIVE = Path(os.environ.get("ELMAN_DATA", "../shared/data")) / "fsdd" / "recordings.tar.xz"
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 PARTS = {"train": range(10, 50), "valid": range(5, 10), "test": range(5)}
 STRINGS = {"train": 3000, "valid": 300, "test": 300}
@@ -37,7 +36,7 @@ RUNS = {
 
 def make_tables(place):
     """Unpack the recordings, and write the tables of all parts."""
-    with tarfile.open(ARCHIVE) as archive:
+    with tarfile.open(real_data.place("fsdd/recordings.tar.xz")) as archive:
         archive.extractall(place, filter="data")
     (place / "strings").mkdir()
     files = sorted((place / "recordings").glob("*.wav"))

@@ -163,10 +163,10 @@ def test_a_table_is_classified_scored_and_predicted_from_the_command_line(tmp_pa
     said = json.loads(command("predict", out, "-", "--json", input="lovely film\nsad day\n").stdout)["rows"]
     assert [row["text"] for row in said] == ["lovely film", "sad day"]
     assert command("predict", out, table, "--output", tmp_path / "p.csv").returncode == 0
-    assert (tmp_path / "p.csv").read_text().startswith("text,label,label_probability\n")
+    assert (tmp_path / "p.csv").read_text().startswith("text,label,predicted_label,predicted_label_probability\n")
     refused = command("generate", out)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "elman: a classification run does not generate; use `elman predict`\n"
+    assert refused.stderr == "elman: a classification run does not generate; let it predict rows\n"
     assert command("train", "classification", table, *small, "--out", tmp_path / "s").stderr.startswith(
         "Reading 'text', answering 'label': found by their content; --input and --output say otherwise.\n"
     )

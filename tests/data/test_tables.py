@@ -112,6 +112,8 @@ def test_places_that_are_no_tables(tmp_path):
         tables.read(tables.Path("a.xls"))
     with pytest.raises(DataError, match="no such file"):
         tables.read(tmp_path / "a.csv")
+    with pytest.raises(DataError, match="no such file"):
+        tables.read(tmp_path / "folder")
     (tmp_path / "b.csv").mkdir()
     with pytest.raises(DataError, match="is a directory"):
         tables.read(tmp_path / "b.csv")

@@ -483,3 +483,22 @@ def test_what_was_seen_while_learning_is_shown_over_time(tmp_path):
     assert "While learning" in page
     assert "Factor per step of lag, while learning" in page
     assert "No fault found" not in page
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "rows", "verdict"),
+    [
+        (0.824, 1821, "No better than the naive baseline. linear : 0.819, and a difference of 0.005 is no more than"),
+        (0.824, 100_000, "Better than the naive baseline."),
+        (0.81, 1821, "No better than the naive baseline."),
+        (0.79, 1821, "Worse than the naive baseline."),
+        (0.95, 20, "Better than the naive baseline."),
+        (0.90, 20, "No better than the naive baseline."),
+    ],
+)
+def test_a_difference_that_chance_makes_of_so_few_rows_is_none(tmp_path, accuracy, rows, verdict):
+    score = {"accuracy": accuracy, "symbols": rows, "unit": "row"}
+    other = {"name": "linear", "accuracy": 0.819}
+    scored = {"scores": {"test": score}, "baselines": {"test": [other]}}
+    text = text_of(leave(tmp_path, run() | {"task": "classification"} | scored))
+    assert verdict.replace(" :", ":") in text

@@ -98,10 +98,24 @@ def test_what_is_no_line_of_text(service, row):
 
 def test_places_that_are_not_there(labels):
     assert labels.get("/predict").json() == {"error": "/predict is not asked by GET; /openapi.json says how"}
-    for path in ("/generate", "/streams", "/nothing"):
-        answer = labels.post(path)
+    for path in ("/nothing", "/predict/"):
+        answer = labels.post(path, follow_redirects=False)
         assert answer.status_code == 404
         assert answer.json() == {"error": f"there is no {path} here; /openapi.json lists what there is"}
+
+
+def test_what_a_run_cannot_do_is_said(labels):
+    answer = labels.post("/generate", json={"prompt": "a"})
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "a classification run does not generate; let it predict rows"}
+    for ask, path in (labels.post, "/streams"), (labels.post, "/streams/x"), (labels.put, "/streams/x/state"):
+        answer = ask(path, content=b"samples")
+        assert answer.status_code == 404
+        assert answer.json()["error"].startswith("a classification run reads whole rows, nothing without end; ")
+        assert answer.json()["error"].endswith("that are trained with --no-bidirectional)")
+    with labels.websocket_connect("/streams/x/feed") as socket:
+        assert socket.receive_json() == answer.json()
+    assert not any(path.startswith("/streams") for path in labels.get("/openapi.json").json()["paths"])
 
 
 def test_too_many_bytes(classifier, limits):

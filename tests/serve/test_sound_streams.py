@@ -214,7 +214,7 @@ def test_a_run_that_hears_from_both_ends_has_no_streams(recognizer, tmp_path):
     options = OPTIONS | {"epochs": None, "steps": 2}
     run = elman.train("speech-recognition", place / "train.csv", out=place / "both", quiet=True, **options)
     client = TestClient(application(run))
-    assert error(client.post("/streams"), 404).startswith("there is no /streams here")
+    assert error(client.post("/streams"), 404).endswith("train one with --no-bidirectional to hear a stream")
     assert client.get("/run").json()["streams"] is None
     with pytest.raises(UsageError, match="this speech-recognition run has no streams to keep; leave out --store"):
         application(run, store=tmp_path / "streams")

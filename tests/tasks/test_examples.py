@@ -228,9 +228,9 @@ def test_a_run_outlives_its_files(folder, tmp_path):
     moved.unlink()
     again = elman.load(tmp_path / "r")
     assert again.evaluate()["score"] == run.scores["valid"]
-    with pytest.raises(UsageError, match="a classification run does not generate; use `elman predict`"):
+    with pytest.raises(UsageError, match="a classification run does not generate; let it predict rows"):
         next(again.generate())
-    with pytest.raises(UsageError, match="a classification run reads whole rows, not a text without end"):
+    with pytest.raises(UsageError, match="a classification run reads whole rows, nothing without end"):
         again.stream()
 
 

@@ -97,6 +97,16 @@ def test_predictions_are_rows_as_they_were_given(run, place):
         run.predict([[1.0, 3.0]])
 
 
+def test_a_written_table_keeps_its_own_tags_beside_those_that_are_predicted(run, place):
+    given, found = tables.read(place / "test.csv"), run.predictions(place / "test.csv")
+    written = found.table()
+    assert written.select(given.names).equals(given.frame)
+    assert written.columns[len(given.names) :] == [
+        "predicted_state", "predicted_state_probability", "predicted_kind", "predicted_kind_probability",
+    ]  # fmt: skip
+    assert written["predicted_state"].to_list() == [row["state"] for row in found.rows]
+
+
 def test_several_callers_are_answered_as_if_alone_and_count_their_series(run):
     requests = [[{"machine": k // 2, "pulse": 0.5 * k, "noise": 3.0} for k in range(4)], [{"pulse": 1}]]
     found = run.predict_each([requests[0], requests[1], requests[0][:2]])

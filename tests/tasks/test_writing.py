@@ -223,7 +223,7 @@ def test_only_the_beginning_of_a_long_text_is_summarized(tmp_path):
 
 
 def test_a_run_does_not_generate(translator):
-    with pytest.raises(UsageError, match="does not generate; use `elman predict`"):
+    with pytest.raises(UsageError, match="does not generate; let it predict rows"):
         translator.generate()
 
 

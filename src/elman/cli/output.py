@@ -57,12 +57,13 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
     Rows that begin with a list of sentences, or of lines that others go with, are printed sentence by sentence.
     """
-    if rows and _sentences(rows[0]):
+    told = next((row for row in rows if None not in row.values()), rows[0] if rows else {})
+    if rows and _sentences(told):
         for number, row in enumerate(rows):
             print("\n" * (number > 0), end="")
             _print_sentences(row)
     elif rows:
-        names = [name for name, value in rows[0].items() if not (isinstance(value, list) and _details(name, rows[0]))]
+        names = [name for name, value in told.items() if not (isinstance(value, list) and _details(name, told))]
         print_rows([tuple(names), *(tuple(_cell(row[name]) for name in names) for row in rows)])
 
 

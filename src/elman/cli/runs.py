@@ -3,12 +3,15 @@
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from elman.cli import output
-from elman.errors import UsageError
+from elman.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from elman.run.predictions import Predictions
 
 RunArgument = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")]
@@ -73,7 +76,12 @@ def predict(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Answer every row of a file. Language and event models tell how probable each is."""
+    """Answer every row of a file. Language and event models tell how probable each is.
+
+    A table that --output writes has all columns of DATA, then the answers; where DATA has a column of an answer's name,
+    such as the true label, the answer is called predicted_NAME. A recording, image or video that cannot be read is told
+    on stderr, its answer is empty, and the exit status is 1.
+    """
     from elman.data import tables
     from elman.run import load
 
@@ -82,19 +90,32 @@ def predict(
         if data != "-" or out is not None:
             raise UsageError("--follow reads standard input and prints as it goes; give - as DATA, and no --output")
         if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(errors="replace")  # a stream goes on behind bytes that are no text
+            sys.stdin.reconfigure(errors="surrogateescape")  # a stream goes on behind bytes that are no text
         output.print_as_they_come(loaded.stream().follow(sys.stdin), json=json)
         return
     if out is not None:
         tables.check_writable(out)
-    rows = loaded.predict(data)
+    unread: list[DataError] = []
+    found = loaded.predictions(data, onerror=unread.append)
+    for error in unread:
+        output.note(f"elman: {error}")
     if out is not None:
-        tables.write(out, rows)
-        output.note(f"{len(rows):,} rows: {out}")
+        _write(found, out, "standard input" if data == "-" else data)
     if json:
-        output.print_json({"rows": rows})
+        output.print_json({"rows": found.rows})
     elif out is None:
-        output.print_table(rows)
+        output.print_table(found.rows)
+    if unread:
+        output.note(f"elman: {len(unread):,} of {len(found.rows):,} rows have no answer")
+        raise typer.Exit(1)
+
+
+def _write(found: "Predictions", out: Path, asked: str) -> None:
+    """Write the answers, and say what they are called where that is not what the run calls them."""
+    found.write(out)
+    output.note(f"{len(found.rows):,} row{'s' * (len(found.rows) != 1)}: {out}")
+    for name, other in found.renamed.items():
+        output.note(f"{asked} has a column {name!r} of its own; what is predicted is in {other!r}")
 
 
 def generate(

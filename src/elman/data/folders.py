@@ -47,6 +47,11 @@ def read(source: Source) -> Table:
     return Table(str(source), pl.DataFrame({"path": names, "label": labels}))
 
 
+def holds_labels(place: Path) -> bool:
+    """Whether a folder holds folders with files."""
+    return place.is_dir() and bool(_files(place))
+
+
 def fingerprint(source: Source) -> str:
     """The SHA-256 of the names and bytes of all files of such a folder, or that of a table."""
     if not isinstance(source, Path) or not source.is_dir():

@@ -4,8 +4,8 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
-import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,15 +19,15 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import flaws
+from elman.data import fields, flaws
 from elman.data.ragged import Ragged
 from elman.errors import DataError, UsageError
 
 Rows = npt.NDArray[np.int64]
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
-    ".csv": lambda frame, path: _flat(frame).write_csv(path),
-    ".tsv": lambda frame, path: _flat(frame).write_csv(path, separator="\t"),
+    ".csv": lambda frame, path: fields.flat(frame).write_csv(path),
+    ".tsv": lambda frame, path: fields.flat(frame).write_csv(path, separator="\t"),
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
     ".parquet": lambda frame, path: frame.write_parquet(path),
 }
@@ -38,50 +38,13 @@ FILES = {
 }
 """Kinds of files that the texts of a column may name, by how they end."""
 LOOKED_AT = 1000
-LIST = r"(?i)^\s*\[(?:[\[\]\s\d.,e+-]|nan|null|inf(?:inity)?)*\]\s*$"
-DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
-
-
-def _fields(path: Path) -> pl.DataFrame:
-    """A csv or tsv as texts, and lists of numbers. Between semicolons whole columns may have decimal commas."""
-    separator = flaws.separator(path)
-    frame = _without_empty_end(pl.read_csv(path, infer_schema=False, separator=separator))
-    frame = frame.with_columns(_lists(path, column) for column in frame)
-    if separator != ";":
-        return frame
-    return frame.with_columns(
-        column.str.replace(",", ".", literal=True)
-        for column in frame
-        if column.dtype == pl.String
-        and column.str.contains(DECIMAL_COMMA).all()
-        and column.str.contains(",", literal=True).any()
-    )
-
-
-def _without_empty_end(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame up to the last row that holds anything: blank lines and ",,," at the end of a file are no rows."""
-    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
-    return frame.head(int(filled[-1]) + 1 if len(filled) else 0)
-
-
-def _lists(path: Path, column: pl.Series) -> pl.Series:
-    """A column of texts, as lists where each text is one as JSON has it: "[0.5, 1]" or "[[0.5, 1], [2, 3]]"."""
-    filled = column.drop_nulls()
-    if not len(filled) or not filled.str.contains(LIST).all():
-        return column
-    nested = filled.str.contains(r"^\s*\[\s*\[").any()
-    try:
-        found = column.str.json_decode(pl.List(pl.List(pl.Float64)) if nested else pl.List(pl.Float64))
-    except pl.exceptions.PolarsError as error:
-        raise flaws.of_list(path, column, error) from error
-    numbers = found.explode().drop_nulls()
-    whole = not nested and bool((numbers == numbers.round()).all()) and bool((numbers.abs() < 2**53).all())
-    return found.cast(pl.List(pl.Int64)) if whole else found  # which may be tags
+NAMING = r"^names .*?, which "
+"""How what is wrong with a file begins where a row of a table names the file."""
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": _fields,
-    ".tsv": _fields,
+    ".csv": fields.read,
+    ".tsv": fields.read,
     ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
     ".parquet": lambda path: pl.read_parquet(path, memory_map=False),
 }
@@ -90,7 +53,10 @@ ENDINGS = ", ".join(READERS)
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, or some of its rows; it knows where in the file they stand."""
+    """A column of a table, or some of its rows; it knows where in the file they stand.
+
+    Without a source its values are files that the user named, and no table has them.
+    """
 
     source: str
     name: str
@@ -127,7 +93,12 @@ class Column:
         return Column(self.source, self.name, self.values.gather(pl.Series(chosen)), self.rows[chosen], steps)
 
     def error(self, index: int, what: str, step: int | None = None) -> DataError:
-        """Return the error that says `what` of the row at `index`, or of one of its time steps."""
+        """Return the error that says `what` of the row at `index`, or of one of its time steps.
+
+        Of a file that stands for itself it says it of the file.
+        """
+        if not self.source:
+            return DataError(f"{self.values[index]} {re.sub(NAMING, '', what)}")
         row = self.rows[index] if step is None or self.steps is None else self.steps[index][step]
         return DataError(f"{self.source}, row {row}, column {self.name!r} {what}")
 
@@ -249,9 +220,9 @@ def read(path: Source) -> Table:
     if isinstance(path, Table):
         return path
     reader = READERS.get(path.suffix.lower())
+    if not path.suffix and not path.exists():
+        raise DataError(f"cannot read {path}: no such file or directory")
     if reader is None:
-        if not path.suffix and not path.exists():
-            raise DataError(f"cannot read {path}: no such file or directory")
         raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}")
     if path.is_dir():
         raise DataError(f"cannot read {path}: is a directory")
@@ -274,13 +245,13 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
     if (place := next((k for k, row in enumerate(rows, 1) if not isinstance(row, dict)), None)) is not None:
         raise DataError(f"{source}, row {place} is no object; give one with a value for each column")
     try:
-        return Table(source, _frame(rows))
+        return Table(source, frame(rows))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
         raise flaws.of_rows(source, rows, error) from error
 
 
-def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """Rows as columns. Where a list holds whole numbers and others, all are others, and paths are their names.
+def frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """Return rows as columns. Where a list holds whole numbers and others, all are others, and paths are their names.
 
     polars goes by the first number of a list, and knows no paths.
     """
@@ -353,8 +324,18 @@ def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
     In csv and tsv a list becomes its items with spaces between, a list of lists JSON.
     """
     check_writable(path)
-    frame = rows if isinstance(rows, pl.DataFrame) else _frame(rows)
-    return files.replace(path, lambda temporary: WRITERS[path.suffix.lower()](frame, temporary))
+    found = rows if isinstance(rows, pl.DataFrame) else frame(rows)
+    return files.replace(path, lambda temporary: WRITERS[path.suffix.lower()](found, temporary))
+
+
+def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Return a table such that what `write` makes of it at `path` can be read again: lists as JSON in csv and tsv.
+
+    Lists of tokens become the tokens with spaces between, which is how they are read.
+    """
+    if table is None or path.suffix.lower() not in flaws.SEPARATED:
+        return table
+    return table.with_columns(fields.texts(table[name]) for name, dtype in table.schema.items() if dtype.is_nested())
 
 
 def from_stdin(column: str) -> Table:
@@ -368,17 +349,3 @@ def from_stdin(column: str) -> Table:
     if not lines[0].lstrip().startswith("{"):
         return from_rows([{column: line} for line in lines], "standard input")
     return from_rows(flaws.parse_lines("standard input", lines), "standard input")
-
-
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with every list as text: its items with spaces between, a list of lists as JSON."""
-    nested = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
-    return frame.with_columns(
-        pl.Series(name, [None if row is None else _written(row) for row in frame[name].to_list()], pl.String)
-        for name in nested
-    )
-
-
-def _written(row: list[Any]) -> str:
-    lists = any(isinstance(item, list) for item in row)
-    return json.dumps(row, ensure_ascii=False) if lists else " ".join(map(str, row))

@@ -21,6 +21,8 @@ from elman.files import reason
 BLOCK = 1 << 20
 RECODE = "iconv -f ENCODING -t UTF-8, where ENCODING is what wrote it, such as UTF-16 or WINDOWS-1252"
 """How to make UTF-8 of a text: without -f, iconv takes the terminal's own encoding, which mostly is UTF-8 already."""
+ESCAPED = "surrogateescape"
+r"""How bytes that are no text stand in a str (PEP 383): b"\xe9" as "\udce9"."""
 OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -125,6 +127,24 @@ def lines(path: Path | None) -> list[str]:
     if not found:
         raise DataError(f"{path} is empty; there is nothing to predict")
     return found
+
+
+def raw_lines(path: Path | None) -> list[str]:
+    """Return the same of any file: bytes that are no text stand in the lines as "surrogateescape" has them."""
+    data = sys.stdin.buffer.read() if path is None else b"".join(TextSource(path).byte_blocks())
+    if path is not None and not data:
+        raise DataError(f"{path} is empty; there is nothing to predict")
+    return [line.decode("utf-8", ESCAPED) for line in data.splitlines()]
+
+
+def shown(text: str) -> str:
+    r"""Return a text that can be written: bytes that are none as \xe9."""
+    return text if text.isascii() else text.encode("utf-8", ESCAPED).decode("utf-8", "backslashreplace")
+
+
+def mended(text: str) -> str:
+    """Return a text with U+FFFD in the place of bytes that are none."""
+    return text if text.isascii() else text.encode("utf-8", ESCAPED).decode("utf-8", "replace")
 
 
 def _cut(data: bytes) -> int:

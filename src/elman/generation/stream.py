@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from elman.data.stream import Symbols
+from elman.data.text import mended, shown
 from elman.errors import UsageError
 from elman.modalities.units import Unit
 
@@ -137,7 +138,8 @@ class TextStream:
 
     def follow(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Read lines with their ends as they come, and say of each what `run.predict` says, given all before it."""
-        for number, line in enumerate(lines, 1):
+        for number, given in enumerate(lines, 1):
+            line = given if self.unit.raw else mended(given)
             symbols = self.unit.encode(line)
             yield said_of_line(self.unit, number, line.rstrip("\r\n"), symbols, math.fsum(self.read(symbols)))
 
@@ -202,5 +204,5 @@ def said_of_line(unit: Unit, number: int, text: str, symbols: Symbols, total: fl
         "perplexity": math.exp(min(700.0, -total / len(symbols))) if len(symbols) else None,
         "symbols": len(symbols),
         "unknown": 0 if unit.unknown is None else int((symbols == unit.unknown).sum()),
-        "text": text,
+        "text": shown(text),
     }

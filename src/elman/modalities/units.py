@@ -26,7 +26,7 @@ ROWS = 10_000
 
 
 class Unit(ABC):
-    """A way to cut text into symbols 0 ... size-1.
+    r"""A way to cut text into symbols 0 ... size-1.
 
     Attributes:
         name: as on the command line.
@@ -34,11 +34,13 @@ class Unit(ABC):
         size: V, the unknown symbol included.
         unknown: the number of the unknown symbol, or None where there can be none.
         spaced: whether the space before a word is a part of its symbol.
+        raw: whether bytes that are no text have symbols. In a str they stand as PEP 383 has it: b"\xe9" as "\udce9".
     """
 
     name: ClassVar[str]
     noun: ClassVar[str]
     spaced: ClassVar[bool] = False
+    raw: ClassVar[bool] = False
     size: int
     unknown: int | None
 
@@ -183,6 +185,7 @@ class Byte(Unit):
 
     name = "byte"
     noun = "byte"
+    raw = True
     size = 256
     unknown = None
 

@@ -21,6 +21,7 @@ class Measure:
     lower_is_better: bool = True
     meaning: Callable[[float], str] | None = None
     by_chance: Callable[[int], float] | None = None  # its value when guessing evenly among so many symbols
+    share: bool = False  # whether it is a share of what was scored, so that the number of rows says what is chance
 
 
 def hesitation(loss: float) -> str:
@@ -34,18 +35,22 @@ def beside_naive(mase: float) -> str:
 
 
 MEASURES = {
-    "wer": Measure("Word error rate", "of the words wrong", "word errors"),
-    "cer": Measure("Character error rate", "of the characters wrong", "character errors"),
-    "accuracy": Measure("Accuracy", "of the rows right", "accuracy", lower_is_better=False),
+    "wer": Measure("Word error rate", "of the words wrong", "word errors", share=True),
+    "cer": Measure("Character error rate", "of the characters wrong", "character errors", share=True),
+    "accuracy": Measure("Accuracy", "of the rows right", "accuracy", lower_is_better=False, share=True),
     "macro_f1": Measure("Macro F1", "macro F1", lower_is_better=False),
-    "entity_f1": Measure("Entity F1", "entity F1", lower_is_better=False),
-    "tag_accuracy": Measure("Tag accuracy", "of the tags right", "tags right", lower_is_better=False),
-    "label_accuracy": Measure("Label accuracy", "of the labels right", "labels right", lower_is_better=False),
+    "entity_f1": Measure("Entity F1", "entity F1", lower_is_better=False, share=True),
+    "tag_accuracy": Measure("Tag accuracy", "of the tags right", "tags right", lower_is_better=False, share=True),
+    "label_accuracy": Measure(
+        "Label accuracy", "of the labels right", "labels right", lower_is_better=False, share=True
+    ),
     "label_macro_f1": Measure("Macro F1 of labels", "macro F1 of labels", lower_is_better=False),
-    "row_accuracy": Measure("Whole-row accuracy", "of the rows all right", "rows right", lower_is_better=False),
+    "row_accuracy": Measure(
+        "Whole-row accuracy", "of the rows all right", "rows right", lower_is_better=False, share=True
+    ),
     "bleu": Measure("BLEU", digits=1, lower_is_better=False),
     "chrf": Measure("chrF", digits=1, lower_is_better=False),
-    "exact": Measure("Exactly right", "of the texts exactly right", "exactly right", lower_is_better=False),
+    "exact": Measure("Exactly right", "of the texts exactly right", "exactly right", lower_is_better=False, share=True),
     "rouge_l": Measure("ROUGE-L", digits=1, lower_is_better=False),
     "rouge1": Measure("ROUGE-1", digits=1, lower_is_better=False),
     "rouge2": Measure("ROUGE-2", digits=1, lower_is_better=False),

@@ -7,7 +7,7 @@ import copy
 import hashlib
 import shlex
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -19,10 +19,11 @@ from elman import tasks
 from elman.data import given
 from elman.data.tables import Source
 from elman.diagnosis.result import Diagnosis
-from elman.errors import RunError, UsageError
+from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling
 from elman.run.folder import RunFolder
 from elman.run.inspection import look_inside
+from elman.run.predictions import Predictions
 from elman.tasks.base import Prepared, Score, Stream, Task
 from elman.training.checkpoint import read_tensors
 from elman.training.options import TrainingOptions
@@ -157,11 +158,26 @@ class Run:
             rows: a file, "-" for standard input, or the rows themselves: texts, [{column: value}, ...], columns
                 {column: list or array}, or a data frame.
         """
-        if isinstance(rows, str | Path):
-            found = self._task.rows(self.prepared, None if str(rows) == "-" else Path(rows))
-        else:
-            found = given.rows(rows)
+        found = self._asked(rows) if isinstance(rows, str | Path) else given.rows(rows)
         return self._task.predict(self.network, self.prepared, found) if found else []
+
+    def predictions(self, data: str | Path, onerror: Callable[[DataError], None] | None = None) -> Predictions:
+        """Return the answers to a file, and that file as a table with the answers beside its own columns.
+
+        Args:
+            data: a file, a folder of recordings or images, or "-" for standard input.
+            onerror: is called for each recording, image or video that cannot be read, whose answer is then empty;
+                without it the first one raises DataError.
+
+        """
+        asked = self._asked(data)
+        if onerror is None:
+            rows = self._task.predict(self.network, self.prepared, asked)
+        else:
+            rows = self._task.predict_readable(self.network, self.prepared, asked, onerror)
+        if not self._task.row_by_row(self.prepared):
+            return Predictions(rows)
+        return Predictions(rows, asked, self.prepared.columns["answered"])
 
     def predict_each(self, requests: Sequence[Iterable[Any]]) -> list[Any]:
         """Answer the rows of several callers at once, each as if they had come alone.
@@ -208,6 +224,9 @@ class Run:
 
         """
         return self._task.stream(self.network, self.prepared, weights)
+
+    def _asked(self, data: str | Path) -> Any:
+        return self._task.rows(self.prepared, None if str(data) == "-" else Path(data))
 
     def _evaluate(self, prepared: Prepared, part: str, data: str) -> dict[str, Any]:
         score = self._task.score(self.network, prepared, part)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from elman.errors import UsageError
 from elman.run import Run
-from elman.serve import failures, generating, page, predicting, streaming
+from elman.serve import absent, failures, generating, page, predicting, streaming
 from elman.serve.gate import Door, Gate
 from elman.serve.limits import Limits
 from elman.serve.places import store_at
@@ -43,6 +43,7 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
         description="A run of Elman. docs/serving.md shows all of it with curl.",
         docs_url=None,  # its page loads scripts from elsewhere; `/` is the page for people
         redoc_url=None,
+        redirect_slashes=False,  # an empty answer to /predict/ would tell nobody anything
     )
     app.add_middleware(Door, gate=gate, body=limits.body, free=HEALTH)
     failures.add(app)
@@ -52,6 +53,7 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     sessions = Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams else None
     if sessions is not None:
         streaming.add(app, streaming.streams_of(run, worker, limits, sessions), gate)
+    absent.add(app, run)
     app.state.sessions = sessions
     _add_facts(app, run, gate, sessions)
     return app

@@ -4,7 +4,7 @@ A task knows nothing of the command line, of reports or of the run folder's layo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from elman.data.tables import Source
-from elman.errors import UsageError
+from elman.errors import DataError, UsageError
 from elman.generation.events import EventStream
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
@@ -135,6 +135,26 @@ class Task(ABC):
     def predict(self, network: Any, prepared: Any, rows: Any) -> list[dict[str, Any]]:
         """Return the answer for every row, each by column name."""
 
+    def row_by_row(self, prepared: Any) -> bool:
+        """Whether each row of a table has an answer, which can stand beside it; not unless a task says so."""
+        del prepared
+        return False
+
+    def predict_readable(
+        self, network: Any, prepared: Any, rows: Any, onerror: Callable[[DataError], None]
+    ) -> list[dict[str, Any]]:
+        """Return the same, where rows name files with an answer of Nones for each that cannot be read.
+
+        Args:
+            network: in eval mode.
+            prepared: the run's data.
+            rows: as `predict` takes them.
+            onerror: is called for each of those files with what is wrong.
+
+        """
+        del onerror
+        return self.predict(network, prepared, rows)
+
     def predict_each(self, network: Any, prepared: Any, requests: Sequence[list[Any]]) -> list[Any]:
         """Answer the rows of several callers, each as `predict` would: one after the other, unless a task says how.
 
@@ -157,7 +177,7 @@ class Task(ABC):
     def generate(self, network: Any, prepared: Any, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:
         """Yield text that continues `prompt`; UsageError where the task does not write."""
         del network, prepared, prompt, length, sampling
-        raise UsageError(f"a {self.name} run does not generate; use `elman predict`")
+        raise UsageError(f"a {self.name} run does not generate; let it predict rows")
 
     def streams(self, prepared: Any, options: Any) -> str:
         """What `stream` takes, "text", "sound", "steps" or "sets"; nothing where a run needs whole rows."""
@@ -167,4 +187,7 @@ class Task(ABC):
     def stream(self, network: Any, prepared: Any, weights: torch.dtype | None) -> Stream:
         """Return the network as one that reads on and on; UsageError where the task needs whole rows."""
         del network, prepared, weights
-        raise UsageError(f"a {self.name} run reads whole rows, not a text without end; let it predict rows")
+        raise UsageError(
+            f"a {self.name} run reads whole rows, nothing without end; let it predict rows (streams are of language "
+            "models, and of speech recognizers and taggers of series that are trained with --no-bidirectional)"
+        )

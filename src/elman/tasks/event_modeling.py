@@ -124,6 +124,11 @@ class EventModeling(TableTask):
         train, asked = _encoded(prepared.examples("train")), _encoded(prepared.examples(part))
         return list(baselines(train, asked, prepared.fitted))
 
+    def row_by_row(self, prepared: PreparedExamples) -> bool:
+        """What is said of a sequence stands by itself."""
+        del prepared
+        return False
+
     def tell(self, network: SyncedManyToMany, prepared: PreparedExamples, column: Column) -> list[dict[str, Any]]:
         """Return for every row ln P, also step by step, its most surprising steps, and what is expected behind it."""
         events = _events(prepared)

@@ -16,12 +16,12 @@ from elman.baselines.ngram import NGram
 from elman.data import stream
 from elman.data.stream import Lanes, Symbols, Window
 from elman.data.tables import Source
-from elman.data.text import TextSource, lines
+from elman.data.text import ESCAPED, TextSource, lines, raw_lines
 from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
 from elman.generation.stream import TextStream, said_of_line
 from elman.modalities.text import EncodedText, Text
-from elman.modalities.units import UNITS
+from elman.modalities.units import UNITS, Unit
 from elman.tasks.base import Files, Prepared, Score, Task
 from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilities
 from elman.tasks.together import attempt, parted
@@ -190,14 +190,13 @@ class LanguageModeling(Task):
         return PreparedText(prepared.text, prepared.parts | {part: text}, prepared.facts | facts)
 
     def rows(self, prepared: PreparedText, data: Path | None) -> list[str]:
-        """Return the lines of a text."""
-        del prepared
-        return lines(data)
+        """Return the lines of a text; of any file, where the network reads bytes."""
+        return raw_lines(data) if prepared.text.unit.raw else lines(data)
 
     def predict(self, network: SyncedManyToMany, prepared: PreparedText, rows: list[str]) -> list[dict[str, Any]]:
         """Return for every line ln P(line | a line begins here), its perplexity per symbol, and what was unknown."""
         unit = prepared.text.unit
-        _check_texts(rows)
+        _check_texts(rows, unit)
         encoded = [unit.encode(row) for row in rows]
         totals = line_log_probabilities(network, first_symbols(unit, ""), encoded)
         known = zip(rows, encoded, totals, strict=True)
@@ -207,7 +206,7 @@ class LanguageModeling(Task):
         self, network: SyncedManyToMany, prepared: PreparedText, requests: Sequence[list[Any]]
     ) -> list[Any]:
         """Score the lines of several callers side by side."""
-        found = [attempt(_check_texts, rows) for rows in requests]
+        found = [attempt(_check_texts, rows, prepared.text.unit) for rows in requests]
         good = [rows for rows, error in zip(requests, found, strict=True) if error is None]
         answers = iter(parted(self.predict(network, prepared, list(chain(*good))), [len(rows) for rows in good]))
         numbered = ([said | {"line": k} for k, said in enumerate(rows, 1)] for rows in answers)
@@ -242,13 +241,21 @@ class LanguageModeling(Task):
         return TextStream(network, unit, first_symbols(unit, ""), weights)
 
 
-def _check_texts(rows: list[Any]) -> None:
+def _check_texts(rows: list[Any], unit: Unit) -> None:
     """Raise DataError at the first row that is no text."""
     for number, row in enumerate(rows, 1):
         if not isinstance(row, str):
             raise DataError(f"row {number} is no text, but {row!r:.60}; a language model takes texts, one for each row")
-        if not row.isascii() and row != row.encode("utf-8", "replace").decode():
+        if not row.isascii() and not _has_bytes(row, unit):
             raise DataError(f"row {number} holds half of a surrogate pair, which is no text; mend it")
+
+
+def _has_bytes(row: str, unit: Unit) -> bool:
+    """Whether a text has bytes: half of a surrogate pair has none, unless it stands for a byte that is no text."""
+    try:
+        return bool(row.encode("utf-8", ESCAPED if unit.raw else "strict"))
+    except UnicodeEncodeError:
+        return False
 
 
 def _objective(network: Any, window: Window, carry: State | None, *, advance: int) -> Cost:

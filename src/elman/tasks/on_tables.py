@@ -5,7 +5,7 @@ not know the network, nor what answers are worth.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,13 @@ from elman import cells
 from elman.data import folders, tables
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
-from elman.errors import ElmanError, RunError
+from elman.errors import DataError, ElmanError, RunError
 from elman.modalities.base import Answer, Input, Modality
 from elman.tasks import roles
 from elman.tasks.base import Files, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
 from elman.tasks.roles import Roles
-from elman.tasks.together import answer_together, attempt
+from elman.tasks.together import answer_readable, answer_together, attempt
 from elman.training.examples import ExampleBatches, Learning
 from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
@@ -187,10 +187,39 @@ class TableTask(Task):
         """Read a table, or standard input: JSON lines, or a text in each line; or what the input finds at `data`."""
         if data is None:
             return tables.from_stdin(prepared.columns["read"][-1])
-        found = prepared.input.found_at(data)
+        try:
+            found = prepared.input.found_at(data)
+        except DataError:
+            if not folders.holds_labels(data):
+                raise
+            found = None
         if found is None:
             return folders.read(data)
-        return tables.from_rows([{prepared.input_name: value} for value in found], data.name or str(data))
+        return tables.from_rows([{prepared.input_name: value} for value in found], source="")
+
+    def row_by_row(self, prepared: PreparedExamples) -> bool:
+        """One for each row; of a row per time step only where these are answered."""
+        return prepared.steps is None or bool(prepared.steps.tags)
+
+    def predict_readable(
+        self, network: Any, prepared: PreparedExamples, rows: Any, onerror: Callable[[DataError], None]
+    ) -> list[dict[str, Any]]:
+        """Answer every row whose file can be read; DataError where none can."""
+        if not prepared.reads_files:
+            return self.predict(network, prepared, rows)
+        column = _asked(prepared, rows).column(prepared.input_name)
+        found = answer_readable(partial(self.tell, network, prepared), column)
+        wrong = [answer for answer in found if isinstance(answer, DataError)]
+        if len(wrong) == len(found):
+            others = f"; nor can {'any of ' * (len(found) > 2)}the other {len(found) - 1}" if len(found) > 1 else ""
+            raise DataError(f"{wrong[0]}{others}") from wrong[0]
+        for error in wrong:
+            onerror(error)
+        empty = dict.fromkeys(next(answer for answer in found if not isinstance(answer, DataError)))
+        return [
+            empty | {column.name: value} if isinstance(answer, DataError) else answer
+            for value, answer in zip(column.values.to_list(), found, strict=True)
+        ]
 
     @abstractmethod
     def tell(self, network: Any, prepared: PreparedExamples, column: Column) -> list[dict[str, Any]]:

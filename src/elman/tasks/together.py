@@ -1,4 +1,4 @@
-"""Rows of several callers answered as one batch, each caller's as if they had come alone.
+"""Rows of several callers answered as one batch, each caller's as if they had come alone; or those that can be read.
 
 It knows columns of tables and a function that answers them; what the answers are, it does not know.
 """
@@ -6,9 +6,11 @@ It knows columns of tables and a function that answers them; what the answers ar
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from elman.data import tables
 from elman.data.tables import Column
-from elman.errors import ElmanError
+from elman.errors import DataError, ElmanError
 
 Rows = list[dict[str, Any]]
 
@@ -40,6 +42,20 @@ def answer_together(
         for place, each in zip(places, alone, strict=True):
             found[place] = each
     return found
+
+
+def answer_readable(predict: Callable[[Column], Rows], column: Column) -> list[dict[str, Any] | DataError]:
+    """Return for each row its answer, or what is wrong with the row: halves are tried where the whole cannot be read.
+
+    So one file among a thousand that cannot be read costs ten attempts.
+    """
+    try:
+        return [*predict(column)]
+    except DataError as error:
+        if len(column) == 1:
+            return [error]
+    halves = np.array_split(np.arange(len(column)), 2)
+    return [answer for half in halves for answer in answer_readable(predict, column.take(half))]
 
 
 def parted(answers: Rows, counts: Sequence[int]) -> list[Rows]:

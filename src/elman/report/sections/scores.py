@@ -1,5 +1,6 @@
 """The headline and the score table: the model beside its naive baseline, also when it loses."""
 
+import math
 from typing import Any
 
 from elman.report import wording
@@ -23,6 +24,7 @@ def view(record: Record) -> dict[str, Any] | None:
     rivals = _by_merit(record.baselines(split or "valid"), key, measure)
     rival = rivals[0] if rivals else {}
     baseline = rival.get(key)
+    chance = _chance(score, baseline, key) if measure.share else 0.0
     return {
         "value": score[key],
         "digits": measure.digits,
@@ -32,7 +34,9 @@ def view(record: Record) -> dict[str, Any] | None:
         "meaning": measure.meaning(score[key]).format(unit=unit) if measure.meaning else "",
         "direction": "Lower is better." if measure.lower_is_better else "Higher is better.",
         "baseline": {"name": _name(rival), "value": baseline},
-        "verdict": _verdict(score[key], baseline, measure),
+        "verdict": _verdict(score[key], baseline, measure, chance),
+        "chance": chance,
+        "scored": score.get("symbols"),
         "difference": abs(score[key] - baseline) if baseline is not None else None,
         "part": abs(score[key] - baseline) / abs(baseline) if baseline else None,
         "bars": _bars(record, measure, score[key], [(_name(entry), entry[key]) for entry in rivals]),
@@ -57,10 +61,18 @@ def _headline(score: dict[str, Any]) -> str | None:
     return next((key for key in (str(score.get("headline")), *MEASURES, *score) if is_number(score.get(key))), None)
 
 
-def _verdict(value: float, baseline: float | None, measure: Measure) -> str:
+def _chance(score: dict[str, Any], baseline: float | None, key: str) -> float:
+    """The standard error of the difference of two shares of so many rows; rows are few where accuracies are close."""
+    rows, shares = score.get("symbols"), [score[key], baseline]
+    if not is_number(rows) or not rows or not all(is_number(share) for share in shares):
+        return 0.0
+    return math.sqrt(sum(max(0.0, float(share) * (1 - float(share))) for share in shares) / float(rows))
+
+
+def _verdict(value: float, baseline: float | None, measure: Measure, chance: float) -> str:
     if baseline is None:
         return "alone"
-    if abs(value - baseline) <= LEVEL * abs(baseline):
+    if abs(value - baseline) <= max(LEVEL * abs(baseline), chance):
         return "level"
     return "ahead" if (value < baseline) == measure.lower_is_better else "behind"
 

@@ -1,0 +1,81 @@
+"""Tables whose cells are texts, as csv and tsv have them: what they mean, and how other cells are written.
+
+It does not know what a column is for.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from elman.data import flaws
+
+LIST = r"(?i)^\s*\[(?:[\[\]\s\d.,e+-]|nan|null|inf(?:inity)?)*\]\s*$"
+DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
+
+
+def read(path: Path) -> pl.DataFrame:
+    """A csv or tsv as texts, and lists of numbers. Between semicolons whole columns may have decimal commas."""
+    separator = flaws.separator(path)
+    frame = _without_empty_end(pl.read_csv(path, infer_schema=False, separator=separator))
+    frame = frame.with_columns(_lists(path, column) for column in frame)
+    if separator != ";":
+        return frame
+    return frame.with_columns(
+        column.str.replace(",", ".", literal=True)
+        for column in frame
+        if column.dtype == pl.String
+        and column.str.contains(DECIMAL_COMMA).all()
+        and column.str.contains(",", literal=True).any()
+    )
+
+
+def flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with every list as text: its items with spaces between, a list of lists as JSON."""
+    nested = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
+    return frame.with_columns(
+        pl.Series(name, [None if row is None else _written(row) for row in frame[name].to_list()], pl.String)
+        for name in nested
+    )
+
+
+def texts(column: pl.Series) -> pl.Series:
+    """A column of lists or objects as texts that can be read again."""
+    values = column.to_list()
+    if column.dtype == pl.List(pl.String) and not any(_spaced(item) for row in values for item in row or ()):
+        found = [None if row is None else " ".join(row) for row in values]
+    else:
+        found = [None if row is None else json.dumps(row, ensure_ascii=False, default=str) for row in values]
+    return pl.Series(column.name, found, pl.String)
+
+
+def _without_empty_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame up to the last row that holds anything: blank lines and ",,," at the end of a file are no rows."""
+    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    return frame.head(int(filled[-1]) + 1 if len(filled) else 0)
+
+
+def _lists(path: Path, column: pl.Series) -> pl.Series:
+    """A column of texts, as lists where each text is one as JSON has it: "[0.5, 1]" or "[[0.5, 1], [2, 3]]"."""
+    filled = column.drop_nulls()
+    if not len(filled) or not filled.str.contains(LIST).all():
+        return column
+    nested = filled.str.contains(r"^\s*\[\s*\[").any()
+    try:
+        found = column.str.json_decode(pl.List(pl.List(pl.Float64)) if nested else pl.List(pl.Float64))
+    except pl.exceptions.PolarsError as error:
+        raise flaws.of_list(path, column, error) from error
+    numbers = found.explode().drop_nulls()
+    whole = not nested and bool((numbers == numbers.round()).all()) and bool((numbers.abs() < 2**53).all())
+    return found.cast(pl.List(pl.Int64)) if whole else found  # which may be tags
+
+
+def _written(row: list[Any]) -> str:
+    lists = any(isinstance(item, list) for item in row)
+    return json.dumps(row, ensure_ascii=False) if lists else " ".join(map(str, row))
+
+
+def _spaced(token: str | None) -> bool:
+    """Whether a token would not be found again among others with spaces between."""
+    return token is None or token.split() != [token]
