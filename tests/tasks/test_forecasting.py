@@ -249,11 +249,15 @@ def test_the_season_is_found():
     assert naive.seasonal(np.arange(4.0)[:, None], 5, 2)[:, 0].tolist() == [2, 3, 2, 3, 2]
 
 
-def test_ridge_continues_a_straight_line():
+def test_ridge_continues_a_straight_line_whatever_the_batches():
     past = np.add.outer(np.arange(8.0), np.arange(30.0))
     future = np.add.outer(np.arange(8.0, 11.0), np.arange(30.0))
-    ridge = naive.Ridge(past, future, (past, future))
-    assert np.allclose(ridge.predict(past + 7), future + 7, atol=0.1)
+    both = np.stack([past, -past, past**2], -1), np.stack([future, -future], -1)  # two targets, and what goes along
+    batches = [(both[0][:, own], both[1][:, own]) for own in (slice(20), slice(20, 30))]
+    for found in (naive.ridges([both], [both]), naive.ridges(batches, batches)):
+        up, down = found
+        assert np.allclose(up.predict(past + 7), future + 7, atol=0.1)
+        assert np.allclose(down.predict(-past), -future, atol=0.1)
 
 
 def by_month(count):

@@ -3,12 +3,14 @@
 They see windows of numbers, one target at a time, and do not know what is measured.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
+Windows = Iterable[tuple[Floats, Floats]]
 
 RIDGE_CONTEXT = 336
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
@@ -27,36 +29,59 @@ def seasonal(past: Floats, horizon: int, season: int) -> Floats:
 
 
 class Ridge:
-    """Every future step as a linear map of the last values, all relative to the last of them.
+    """Every future step of a target as a linear map of its last values, all relative to the last of them.
 
-    Args:
-        past: (T, B), of training.
-        future: (horizon, B).
-        held: past and future of other windows, to choose the penalty on the weights by.
+    Attributes:
+        context: how many of them.
+        weights: (context + 1, horizon) float64, the constant last.
     """
 
-    def __init__(self, past: Floats, future: Floats, held: tuple[Floats, Floats]) -> None:
-        self.context = min(RIDGE_CONTEXT, len(past))
-        features, known = self._features(past), future - past[-1]
-        squares, products = features.T @ features, features.T @ known.T
-        penalized = np.eye(len(squares))
-        penalized[-1, -1] = 0  # the constant is free
-        best = np.inf
-        for penalty in PENALTIES:
-            weights = np.linalg.solve(squares + penalty * penalized, products)
-            error = float(np.square(self._features(held[0]) @ weights - (held[1] - held[0][-1]).T).mean())
-            if error < best:
-                best, self.weights = error, weights
+    def __init__(self, context: int, weights: Floats) -> None:
+        self.context, self.weights = context, weights
 
     def predict(self, past: Floats) -> Floats:
         """Return (horizon, B) for (T, B)."""
-        found: Floats = (self._features(past) @ self.weights).T + past[-1]
+        found: Floats = (_features(past, self.context) @ self.weights).T + past[-1]
         return found
 
-    def _features(self, past: Floats) -> Floats:
-        """(B, context + 1) float64, a one at the end."""
-        rows = (past[len(past) - self.context :] - past[-1]).T.astype(np.float64)
-        return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
+
+def ridges(learnt: Windows, held: Windows) -> list[Ridge]:
+    """Fit one for each target, batch by batch.
+
+    Args:
+        learnt: past (T, B, C) and future (horizon, B, targets) of windows of training, in batches.
+        held: likewise of other windows, to choose the penalty on the weights by.
+    """
+    squares: list[Any] = []
+    products: list[Any] = []
+    context = 0
+    for past, future in learnt:
+        context = min(RIDGE_CONTEXT, len(past))
+        for k in range(future.shape[2]):
+            features, known = _features(past[..., k], context), (future[..., k] - past[-1, :, k]).T
+            if k == len(squares):
+                squares.append(0.0)
+                products.append(0.0)
+            squares[k] = squares[k] + features.T @ features
+            products[k] = products[k] + features.T @ known
+    penalized = np.eye(context + 1)
+    penalized[-1, -1] = 0  # the constant is free
+    candidates = [
+        [np.linalg.solve(square + penalty * penalized, product) for penalty in PENALTIES]
+        for square, product in zip(squares, products, strict=True)
+    ]
+    errors = np.zeros((len(candidates), len(PENALTIES)))
+    for past, future in held:
+        for k, own in enumerate(candidates):
+            features, known = _features(past[..., k], context), (future[..., k] - past[-1, :, k]).T
+            errors[k] += [np.square(features @ weights - known).sum() for weights in own]
+    return [Ridge(context, own[best]) for own, best in zip(candidates, errors.argmin(1), strict=True)]
+
+
+def _features(past: Floats, context: int) -> Floats:
+    """(B, context + 1) float64, a one at the end."""
+    rows = (past[len(past) - context :] - past[-1]).T.astype(np.float64)
+    return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
 
 
 def season_of(values: Floats, most: int) -> int:

@@ -1,6 +1,6 @@
 """Forecasting: what a few measured values will be, with quantiles. Many-to-many over real values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -22,6 +22,7 @@ from elman.tasks.base import Files, Score, Task
 from elman.tasks.forecast_errors import (
     WINDOWS,
     Errors,
+    Floats,
     Yardsticks,
     by_network,
     by_points,
@@ -276,21 +277,16 @@ def _ridges(prepared: PreparedTracks) -> list[naive.Ridge]:
     """One for each target."""
     if "ridges" not in prepared.fitted:
         learnt, held = (_some(prepared.windows(part)) for part in ("train", "valid"))
-        prepared.fitted["ridges"] = [
-            naive.Ridge(
-                learnt.past[..., k].numpy(),
-                learnt.taught[..., k].numpy(),
-                (held.past[..., k].numpy(), held.taught[..., k].numpy()),
-            )
-            for k in range(len(prepared.layout.targets))
-        ]
+        prepared.fitted["ridges"] = naive.ridges(learnt, held)
     found: list[naive.Ridge] = prepared.fitted["ridges"]
     return found
 
 
-def _some(windows: TrackWindows) -> WindowBatch:
-    """The windows of a part, from all over it where they are very many."""
-    return windows.batch(np.arange(0, len(windows), max(1, len(windows) // naive.MOST)))
+def _some(windows: TrackWindows) -> Iterator[tuple[Floats, Floats]]:
+    """Past and future of the windows of a part, from all over it where they are very many."""
+    for numbers in windows.batches(WINDOWS, max(1, len(windows) // naive.MOST)):
+        batch = windows.batch(numbers)
+        yield batch.past.numpy(), batch.taught.numpy()
 
 
 def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[Track]:
