@@ -1,6 +1,7 @@
 """Speech recognition: a recording becomes the text that is said in it. Synced many-to-many, with blanks between."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,7 @@ class SpeechRecognition(TableTask):
         """Return the figures of the most frequent transcript, and of that of the nearest recording."""
         (name,), count = prepared.outputs, len(prepared.examples(part))
         known = prepared.column("train", name).values.head(LIMIT)
-        usual = known.mode(maintain_order=True)[0]
+        usual = Counter(known).most_common(1)[0][0]
         train, asked = (frames_of(prepared, each) for each in ("train", part))
         nearest = nearest_row(train.first(LIMIT), np.arange(len(known)), asked)
         limited = f" of the first {LIMIT:,} rows" if len(train) > LIMIT else ""
