@@ -1,7 +1,9 @@
 """From files to a finished run folder: prepare, fit, score, describe, report."""
 
 import datetime as dt
+import shlex
 import shutil
+import sys
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +23,14 @@ from elman.training import precision
 from elman.training.budget import Progress
 from elman.training.loop import fit
 from elman.training.memory import kept_pages
-from elman.training.monitor import Display, Metrics, Silence
+from elman.training.monitor import Display, Lasting, Metrics, Silence
 from elman.training.options import BUDGET, TrainingOptions
 from elman.training.processes import Processes
+
+LASTING = ("task", "created", "data", "modalities", "machine")
+"""What a run that is continued keeps of its description; scores are those of a network that is about to change."""
+
+GO_ON = "Ended before the run was complete; --out {path} --resume goes on"
 
 
 @dataclass
@@ -75,10 +82,9 @@ def train(
         given = chosen.Options.given(options)
         files = Files(assets.find(data), *(None if file is None else assets.find(file) for file in (valid, test)))
         if resume:
-            begun.append(_reopen(chosen, files, out, given))
+            begun.append(_reopen(chosen, files, out, given, held))
         else:
-            begun.append(_begin(chosen, files, Path(out) if out is not None else None, given))
-        held.enter_context(begun[0].folder.held())
+            begun.append(_begin(chosen, files, Path(out) if out is not None else None, given, held))
         return begun[0].folder.path, begun[0].options
 
     with ExitStack() as held:
@@ -86,19 +92,26 @@ def train(
         sitting = begun[0] if together.first else _join(path, known, resume=resume)
         # With gradients, whatever block the caller is in.
         with seeded(known.seed), kept_pages(), torch.inference_mode(mode=False), torch.enable_grad():
-            _train(sitting, together, new=not resume, quiet=quiet)
+            try:
+                _train(sitting, together, new=not resume, quiet=quiet)
+            except (KeyboardInterrupt, SystemExit):
+                if together.first and not quiet:
+                    print(GO_ON.format(path=shlex.quote(str(path))), file=Lasting(sys.stderr))
+                raise
         together.wait()
     return load(path)
 
 
-def _begin(task: Task, files: Files, out: Path | None, given: dict[str, Any]) -> Sitting:
-    """Make the folder and the data in it; leave nothing behind if that fails."""
+def _begin(task: Task, files: Files, out: Path | None, given: dict[str, Any], held: ExitStack) -> Sitting:
+    """Make the folder, hold it, and make the data in it; leave nothing behind if that fails."""
     options = task.Options.make(given)
     options = replace(options, precision=precision.resolve(options.precision))  # a continued run keeps what was found
     path = out or unused(task.name, files.train)
-    existed = path.exists()
+    existed = out is not None and out.exists()
     folder = create(path)
+    held.enter_context(folder.held())
     try:
+        folder.clear()
         prepared = task.prepare(files, options, folder.state)
         description = _describe(task, options, prepared)
         folder.write(description)
@@ -108,10 +121,13 @@ def _begin(task: Task, files: Files, out: Path | None, given: dict[str, Any]) ->
     return Sitting(task, options, folder, prepared, description, resume=False)
 
 
-def _reopen(task: Task, files: Files, out: str | Path | None, given: dict[str, Any]) -> Sitting:
-    """Open the folder of an earlier sitting, and check that it is continued and not changed."""
+def _reopen(task: Task, files: Files, out: str | Path | None, given: dict[str, Any], held: ExitStack) -> Sitting:
+    """Open and hold the folder of an earlier sitting, and check that it is continued and not changed."""
     if out is None:
         raise RunError("--resume needs --out RUN, the run folder to go on with")
+    folder = RunFolder(Path(out))
+    folder.read()  # says what is wrong, before the folder is held
+    held.enter_context(folder.held())
     run = load(out)
     if run.task != task.name:
         raise RunError(f"{out} is a {run.task} run, not {task.name}; continue it as what it is")
@@ -126,8 +142,8 @@ def _reopen(task: Task, files: Files, out: str | Path | None, given: dict[str, A
         stored |= dict.fromkeys(("minutes", "steps", "epochs"))
     options = task.Options.make({name: value for name, value in (stored | given).items() if value is not None})
     task.check_same(files, run.prepared)
-    description = run.description | {"options": options.to_dict(), "status": "training"}
-    folder = RunFolder(Path(out))
+    kept = {name: run.description[name] for name in LASTING if name in run.description}
+    description = kept | {"options": options.to_dict(), "status": "training"}
     return Sitting(task, options, folder, run.prepared, description, (folder.state / "checkpoint.safetensors").exists())
 
 
@@ -169,13 +185,18 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         return
     description["model"] = task.describe(sitting.options) | {"parameters": sum(p.numel() for p in network.parameters())}
     metrics = Metrics(folder.metrics)
+
+    def begins(step: int) -> None:
+        folder.write(description)
+        metrics.forget_after(step)
+
     with Display(metrics, sitting.prepared.noun, quiet=quiet) as display:
         for note in sitting.prepared.notes:
             display.note(note)
         job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
         job = replace(job, inspect=inspection.during_training(sitting.options.clip))
         try:
-            ending, progress = fit(job, metrics.forget_after, together)
+            ending, progress = fit(job, begins, together)
         except NonFiniteError as error:
             folder.write(description | {"status": "failed", "message": str(error)})
             raise

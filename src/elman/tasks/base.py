@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from elman.errors import UsageError
+from elman import assets
+from elman.errors import RunError, UsageError
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
@@ -98,8 +99,23 @@ class Task(ABC):
         """Return what `prepare` left in `folder`."""
 
     @abstractmethod
-    def check_same(self, files: Files, prepared: Any) -> None:
-        """Raise RunError where the files are not those that `prepared` came from."""
+    def fingerprint(self, file: Path, fact: dict[str, Any]) -> str:
+        """Return the fingerprint of what a part, described by `fact`, would be if it were read from `file`."""
+
+    def check_same(self, files: Files, prepared: Prepared) -> None:
+        """Raise RunError where the files are not those that `prepared` came from.
+
+        A file that is gone is not missed: what was read from it lies in the run.
+        """
+        for part, file in (("train", files.train), ("valid", files.valid), ("test", files.test)):
+            fact = prepared.facts.get(part, {})
+            if file is None or (assets.name(file) == fact.get("path") and not file.exists()):
+                continue
+            if not fact or self.fingerprint(file, fact) != fact["sha256"]:
+                raise RunError(
+                    f"{file} is not the {part} {'table' if prepared.columns else 'text'} that the run was begun with "
+                    "(its fingerprint differs); give the same file, or train anew with another --out"
+                )
 
     @abstractmethod
     def describe(self, options: Any) -> dict[str, Any]:

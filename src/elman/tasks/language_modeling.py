@@ -16,7 +16,7 @@ from elman.baselines.ngram import NGram
 from elman.data import stream
 from elman.data.stream import Lanes, Symbols, Window
 from elman.data.text import TextSource, lines
-from elman.errors import DataError, RunError, UsageError
+from elman.errors import DataError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
 from elman.generation.stream import TextStream, said_of_line
 from elman.modalities.text import EncodedText, Text
@@ -111,17 +111,9 @@ class LanguageModeling(Task):
         }
         return PreparedText(text, parts, facts)
 
-    def check_same(self, files: Files, prepared: PreparedText) -> None:
-        """Compare the fingerprints of the files that are given."""
-        for part, file in (("train", files.train), ("valid", files.valid), ("test", files.test)):
-            if file is None:
-                continue
-            fact = prepared.facts.get(part)
-            if fact is None or TextSource(file, fact["start"], fact["stop"]).sha256 != fact["sha256"]:
-                raise RunError(
-                    f"{file} is not the {part} text that the run was begun with (its fingerprint differs); "
-                    "give the same file, or train anew with another --out"
-                )
+    def fingerprint(self, file: Path, fact: dict[str, Any]) -> str:
+        """That of the bytes that were the part."""
+        return TextSource(file, fact["start"], fact["stop"]).sha256
 
     def describe(self, options: LanguageModelingOptions) -> dict[str, Any]:
         """Say cell, layers and sizes."""
