@@ -90,7 +90,10 @@ def test_what_was_being_written_is_removed_and_nothing_of_others(text_file, tmp_
     foreign = out / ".table.csv.77.tmp"
     for path in (*torn, foreign):
         path.touch()
+    with (out / "metrics.jsonl").open("ab") as metrics:
+        metrics.write(b'{"step": 2, "lo\xff')
     train(text_file, out, resume=True, steps=3)
+    assert [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
     assert [path.exists() for path in (*torn, foreign)] == [False, False, True]
 
 

@@ -41,7 +41,7 @@ class Metrics:
         if not self.path.exists():
             return []
         lines = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 lines.append(json.loads(line))
             except ValueError:  # the line that a crash cut off
