@@ -53,6 +53,11 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def torn(folder: Path, name: str = "*") -> list[Path]:
+    """What `replace` is writing for targets of that name (a pattern), or was in processes that were killed."""
+    return [*folder.glob(f".{name}.[0-9]*.tmp")]
+
+
 def check_folder(folder: Path) -> None:
     """Raise what `make_folder` would, as far as it can be told without making anything.
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from elman.data import tables
-from elman.errors import DataError, UsageError
+from elman.errors import DataError, RunError, UsageError
 
 ROWS = [{"text": "a, b\n'c\"", "label": "x"}, {"text": "grün", "label": "y"}]
 
@@ -151,3 +151,13 @@ def test_a_list_may_begin_with_a_whole_number(tmp_path):
     assert tables.read(tables.write(tmp_path / "t.jsonl", rows)).frame.equals(table.frame)
     with pytest.raises(DataError, match="row 1, column 'a' holds a list of different things"):
         tables.from_rows([{"a": [[0, 0.5], "x"]}])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("ending", tables.WRITERS)
+def test_a_full_disk_is_told(ending, tmp_path, monkeypatch):
+    writer = tables.WRITERS[ending]
+    monkeypatch.setitem(tables.WRITERS, ending, lambda frame, path: writer(frame, Path("/dev/full")))
+    with pytest.raises(RunError, match=r"cannot write .*: no space left on device"):
+        tables.write(tmp_path / f"t{ending}", ROWS)
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,7 @@
-"""Ctrl-C asks to finish; what a launcher passes on at once is the same Ctrl-C; another one later ends."""
+"""Ctrl-C asks to finish; what a launcher passes on at once is the same Ctrl-C; another one later ends.
+
+A terminal that closes asks as well, unless it is to be ignored.
+"""
 
 import signal
 
@@ -15,3 +18,16 @@ def test_the_same_signal_passed_on_asks_once(monkeypatch):
         monkeypatch.setattr(interrupt, "SAME", -1.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_terminal_that_closes_asks_unless_that_is_ignored():
+    with interrupt.interruptible() as asked:
+        signal.raise_signal(signal.SIGHUP)
+        assert asked.is_set()
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        with interrupt.interruptible() as asked:
+            signal.raise_signal(signal.SIGHUP)
+            assert not asked.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, former)

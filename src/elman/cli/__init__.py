@@ -5,8 +5,11 @@ The commands' own imports stand inside them, so that `elman --help` answers at o
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import typer
@@ -15,6 +18,7 @@ from elman import files
 from elman.cli import bench, experiments, explain, export, listing, runs, serving
 from elman.cli.training import TaskGroup
 from elman.errors import ElmanError, UsageError
+from elman.training.interrupt import endings
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     runs.evaluate,
@@ -43,6 +47,8 @@ def main() -> None:
     if sys.argv[1:2] != ["bench"] and "OMP_WAIT_POLICY" not in os.environ:  # peers are measured as they come
         os.environ.update(WAIT | os.environ)
     _prepare_streams()
+    for number in endings():
+        signal.signal(number, _end)
     try:
         _command()(prog_name="elman")
     except ElmanError as error:
@@ -50,8 +56,15 @@ def main() -> None:
             print(f"elman: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:  # of files that are read or written, they are ElmanErrors by now
-        print(f"elman: {error.filename or 'standard output'}: {files.reason(error)}", file=sys.stderr)
+        with suppress(OSError):  # of a terminal that is closed
+            print(f"elman: {error.filename or 'standard output'}: {files.reason(error)}", file=sys.stderr)
         os._exit(1)  # else what could not be written would be tried once more
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, so that on the way out all is removed that is only half there, temporary folders too."""
+    del frame
+    sys.exit(128 + number)
 
 
 def _prepare_streams() -> None:

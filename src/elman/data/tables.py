@@ -25,11 +25,19 @@ from elman.errors import DataError, UsageError
 
 Rows = npt.NDArray[np.int64]
 
+
+def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    try:
+        frame.write_parquet(path)
+    except pl.exceptions.ComputeError as error:  # so polars calls a full disk here; of the other formats, OSError
+        raise OSError(str(error).rpartition("IO error: ")[2]) from error
+
+
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".csv": lambda frame, path: fields.flat(frame).write_csv(path),
     ".tsv": lambda frame, path: fields.flat(frame).write_csv(path, separator="\t"),
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
-    ".parquet": lambda frame, path: frame.write_parquet(path),
+    ".parquet": _write_parquet,
 }
 FILES = {
     "images": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),

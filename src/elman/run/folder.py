@@ -9,6 +9,7 @@ state/              what --resume and `elman evaluate` need: the checkpoint, the
 
 import importlib.util
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,15 +53,33 @@ class RunFolder:
         """`state/`."""
         return self.path / "state"
 
+    @property
+    def lock(self) -> Path:
+        """What the process that trains here holds."""
+        return self.state / ".held"
+
+    @property
+    def barely_begun(self) -> bool:
+        """Whether nothing lies here but data whose preparation is not done, and perhaps was killed."""
+        if {*self.path.iterdir()} - {*self._torn()} != {self.state} or not self.state.is_dir():
+            return False
+        return self.lock.exists() or not any(self.state.iterdir())
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep other processes from training in this folder while a block runs, where the file system has locks.
 
+        What an earlier process was writing when it was killed is removed.
+
         Raises:
-            RunError: if another one does.
+            RunError: if another one does, or if the folder cannot be written to.
 
         """
-        with (self.state / ".held").open("w") as file:
+        try:
+            file = self.lock.open("w")
+        except OSError as error:
+            raise RunError(f"cannot write {self.lock}: {files.reason(error)}") from error
+        with file:
             if fcntl is not None:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,7 +89,22 @@ class RunFolder:
                     ) from error
                 except OSError:  # no locks there
                     pass
+            for path in self._torn():
+                path.unlink(missing_ok=True)
             yield
+
+    def clear(self) -> None:
+        """Remove the data whose preparation was killed, while the folder is held."""
+        for path in self.state.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != self.lock:
+                path.unlink()
+
+    def _torn(self) -> list[Path]:
+        """What this or a killed process has not written to its end."""
+        names = (self.description.name, self.model.name, self.metrics.name, "report.html")
+        return [path for name in names for path in files.torn(self.path, name)] + files.torn(self.state)
 
     def write(self, description: Description) -> None:
         """Write `run.json`, whole or not at all."""
@@ -83,6 +117,11 @@ class RunFolder:
         try:
             text = self.description.read_text(encoding="utf-8")
         except FileNotFoundError as error:
+            if self.barely_begun:
+                raise RunError(
+                    f"{self.path} holds no run yet: its data is being prepared, or that was ended before it was done; "
+                    "train it anew, without --resume"
+                ) from error
             raise RunError(f"{self.path} is not a run: it has no run.json") from error
         except OSError as error:
             raise RunError(f"cannot read {self.description}: {files.reason(error)}") from error
@@ -112,16 +151,24 @@ def create(path: Path) -> RunFolder:
         raise RunError(f"{path} is a file; choose another --out")
     if (path / "run.json").exists():
         raise RunError(f"{path} already holds a run; continue it with --resume, or choose another --out")
-    if path.exists() and any(path.iterdir()):
+    folder = RunFolder(path)
+    if path.exists() and any(path.iterdir()) and not folder.barely_begun:
         raise RunError(f"{path} is not empty; choose another --out")
-    folder = RunFolder(files.make_folder(path))
+    files.make_folder(path)
     files.make_folder(folder.state)
     return folder
 
 
 def unused(stem: str) -> Path:
-    """Return the first free name of the form runs/tinyshakespeare-1."""
-    number = 1
-    while (path := Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return path
+    """Make the first folder of the form runs/tinyshakespeare-1 that is not there yet."""
+    runs, number = files.make_folder(Path("runs")), 1
+    while True:
+        path = runs / f"{stem}-{number}"
+        try:
+            path.mkdir()  # at once, so that two that begin together do not take the same
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise RunError(f"cannot make the folder {path}: {files.reason(error)}; give --out") from error
+        else:
+            return path

@@ -107,7 +107,8 @@ def _widen(job: Job) -> int | None:
 def _norms(folder: RunFolder) -> list[float]:
     """The gradient norms that training has written down."""
     found = []
-    for line in folder.metrics.read_text(encoding="utf-8").splitlines() if folder.metrics.exists() else ():
+    text = folder.metrics.read_text(encoding="utf-8", errors="replace") if folder.metrics.exists() else ""
+    for line in text.splitlines():
         try:
             value = json.loads(line).get("gradient_norm")
         except (ValueError, AttributeError):  # the line that a crash cut off

@@ -1,7 +1,9 @@
 """From files to a finished run folder: prepare, fit, score, describe, report."""
 
 import datetime as dt
+import shlex
 import shutil
+import sys
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -23,9 +25,14 @@ from elman.training import precision
 from elman.training.budget import Progress
 from elman.training.loop import fit
 from elman.training.memory import kept_pages
-from elman.training.monitor import Display, Metrics, Silence
+from elman.training.monitor import Display, Lasting, Metrics, Silence
 from elman.training.options import BUDGET, TrainingOptions
 from elman.training.processes import Processes
+
+LASTING = ("task", "created", "data", "modalities", "machine")
+"""What a run that is continued keeps of its description; scores are those of a network that is about to change."""
+
+GO_ON = "Ended before the run was complete; --out {path} --resume goes on"
 
 
 @dataclass
@@ -83,10 +90,9 @@ def train(
             None if test is None else _source(test, "the test data"),
         )
         if resume:
-            begun.append(_reopen(chosen, files, out, named))
+            begun.append(_reopen(chosen, files, out, named, held))
         else:
-            begun.append(_begin(chosen, files, Path(out) if out is not None else None, named))
-        held.enter_context(begun[0].folder.held())
+            begun.append(_begin(chosen, files, Path(out) if out is not None else None, named, held))
         return begun[0].folder.path, begun[0].options
 
     with ExitStack() as held:
@@ -94,7 +100,12 @@ def train(
         sitting = begun[0] if together.first else _join(path, known, resume=resume)
         # With gradients, whatever block the caller is in.
         with seeded(known.seed), kept_pages(), torch.inference_mode(mode=False), torch.enable_grad():
-            _train(sitting, together, new=not resume, quiet=quiet)
+            try:
+                _train(sitting, together, new=not resume, quiet=quiet)
+            except (KeyboardInterrupt, SystemExit):
+                if together.first and not quiet:
+                    print(GO_ON.format(path=shlex.quote(str(path))), file=Lasting(sys.stderr))
+                raise
         together.wait()
     return load(path)
 
@@ -104,15 +115,17 @@ def _source(data: Any, said: str) -> tables.Source:
     return assets.find(Path(data)) if isinstance(data, str | PathLike) else given.table(data, said)
 
 
-def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any]) -> Sitting:
-    """Make the folder and the data in it; leave nothing behind if that fails."""
+def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any], held: ExitStack) -> Sitting:
+    """Make the folder, hold it, and make the data in it; leave nothing behind if that fails."""
     options = task.Options.make(named)
     options = replace(options, precision=precision.resolve(options.precision))  # a continued run keeps what was found
     stem = files.train.name.split(".")[0] if isinstance(files.train, Path) else ""
     path = out or unused(stem or task.name)
-    existed = path.exists()
+    existed = out is not None and out.exists()
     folder = create(path)
+    held.enter_context(folder.held())
     try:
+        folder.clear()
         prepared = task.prepare(files, options, folder.state)
         description = _describe(task, options, prepared)
         folder.write(description)
@@ -122,10 +135,13 @@ def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any]) ->
     return Sitting(task, options, folder, prepared, description, resume=False)
 
 
-def _reopen(task: Task, files: Files, out: str | Path | None, named: dict[str, Any]) -> Sitting:
-    """Open the folder of an earlier sitting, and check that it is continued and not changed."""
+def _reopen(task: Task, files: Files, out: str | Path | None, named: dict[str, Any], held: ExitStack) -> Sitting:
+    """Open and hold the folder of an earlier sitting, and check that it is continued and not changed."""
     if out is None:
         raise RunError("--resume needs --out RUN, the run folder to go on with")
+    folder = RunFolder(Path(out))
+    folder.read()  # says what is wrong, before the folder is held
+    held.enter_context(folder.held())
     run = load(out)
     if run.task != task.name:
         raise RunError(f"{out} is a run of {run.task}, not of {task.name}; continue it as what it is")
@@ -140,9 +156,12 @@ def _reopen(task: Task, files: Files, out: str | Path | None, named: dict[str, A
         stored |= dict.fromkeys(("minutes", "steps", "epochs"))
     options = task.Options.make({name: value for name, value in (stored | named).items() if value is not None})
     task.check_same(files, run.prepared)
-    description = run.description | {"options": options.to_dict(), "status": "training"}
-    folder = RunFolder(Path(out))
-    return Sitting(task, options, folder, run.prepared, description, (folder.state / "checkpoint.safetensors").exists())
+    kept = {name: run.description[name] for name in LASTING if name in run.description}
+    description = kept | {"options": options.to_dict(), "status": "training"}
+    checkpoint = folder.state / "checkpoint.safetensors"
+    if not checkpoint.exists() and run.description.get("status") in ("finished", "stopped", "interrupted"):
+        raise RunError(f"{checkpoint} is missing, without which the run cannot go on; restore it, or train anew")
+    return Sitting(task, options, folder, run.prepared, description, checkpoint.exists())
 
 
 def _join(path: Path, options: TrainingOptions, *, resume: bool) -> Sitting:
@@ -183,13 +202,18 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         return
     description["model"] = task.describe(sitting.options) | {"parameters": sum(p.numel() for p in network.parameters())}
     metrics = Metrics(folder.metrics)
+
+    def begins(step: int) -> None:
+        folder.write(description)
+        metrics.forget_after(step)
+
     with Display(metrics, sitting.prepared.noun, quiet=quiet) as display:
         for note in sitting.prepared.notes:
             display.note(note)
         job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
         job = replace(job, inspect=inspection.during_training(sitting.options.clip))
         try:
-            ending, progress = fit(job, metrics.forget_after, together)
+            ending, progress = fit(job, begins, together)
         except NonFiniteError as error:
             folder.write(description | {"status": "failed", "message": str(error)})
             raise

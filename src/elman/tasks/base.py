@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from elman import assets
 from elman.data.tables import Source
-from elman.errors import DataError, UsageError
+from elman.errors import DataError, RunError, UsageError
 from elman.generation.events import EventStream
 from elman.generation.listening import SpeechStream
 from elman.generation.sample import Sampling
@@ -100,8 +101,24 @@ class Task(ABC):
         """Return what `prepare` left in `folder`."""
 
     @abstractmethod
-    def check_same(self, files: Files, prepared: Any) -> None:
-        """Raise RunError where the files are not those that `prepared` came from."""
+    def fingerprint(self, file: Source, fact: dict[str, Any]) -> str:
+        """Return the fingerprint of what a part, described by `fact`, would be if it were read from `file`."""
+
+    def check_same(self, files: Files, prepared: Prepared) -> None:
+        """Raise RunError where the files are not those that `prepared` came from.
+
+        A file that is gone is not missed: what was read from it lies in the run.
+        """
+        for part, file in (("train", files.train), ("valid", files.valid), ("test", files.test)):
+            fact = prepared.facts.get(part, {})
+            gone = isinstance(file, Path) and not file.exists() and assets.name(file) == fact.get("path")
+            if file is None or gone:
+                continue
+            if not fact or self.fingerprint(file, fact) != fact["sha256"]:
+                raise RunError(
+                    f"{file} is not the {part} {'table' if prepared.columns else 'text'} that the run was begun with "
+                    "(its fingerprint differs); give the same file, or train anew with another --out"
+                )
 
     @abstractmethod
     def describe(self, options: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from elman.data import tables, timeline
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
 from elman.data.windows import TrackWindows, WindowBatch, WindowBatches
-from elman.errors import DataError, ElmanError, RunError, UsageError
+from elman.errors import DataError, ElmanError, UsageError
 from elman.modalities.forecast import LEVELS, SCALES, Forecast, Named
 from elman.tasks.base import Files, Score, Task
 from elman.tasks.forecast_errors import (
@@ -118,14 +118,10 @@ class Forecasting(Task):
         layout, forecast = Layout(**described["layout"]), Forecast.from_dict(described["forecast"])
         return PreparedTracks(layout, forecast, facts, {part: folder / f"{part}.parquet" for part in facts})
 
-    def check_same(self, files: Files, prepared: PreparedTracks) -> None:
-        """Compare the fingerprints of the files that are given."""
-        for part, file in (("train", files.train), ("valid", files.valid), ("test", files.test)):
-            if file is not None and prepared.facts.get(part, {}).get("sha256") != tables.fingerprint(file):
-                raise RunError(
-                    f"{file} is not the {part} table that the run was begun with (its fingerprint differs); "
-                    "give the same file, or train anew with another --out"
-                )
+    def fingerprint(self, file: Source, fact: dict[str, Any]) -> str:
+        """The table's own."""
+        del fact
+        return tables.fingerprint(file)
 
     def describe(self, options: ForecastingOptions) -> dict[str, Any]:
         """Say cell and sizes."""

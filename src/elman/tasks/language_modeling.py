@@ -17,7 +17,7 @@ from elman.data import stream
 from elman.data.stream import Lanes, Symbols, Window
 from elman.data.tables import Source
 from elman.data.text import ESCAPED, TextSource, lines, raw_lines
-from elman.errors import DataError, RunError, UsageError
+from elman.errors import DataError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
 from elman.generation.stream import TextStream, said_of_line
 from elman.modalities.text import EncodedText, Text
@@ -112,17 +112,9 @@ class LanguageModeling(Task):
         }
         return PreparedText(text, parts, facts)
 
-    def check_same(self, files: Files, prepared: PreparedText) -> None:
-        """Compare the fingerprints of the files that are given."""
-        for part, file in (("train", files.train), ("valid", files.valid), ("test", files.test)):
-            if file is None:
-                continue
-            fact = prepared.facts.get(part)
-            if fact is None or TextSource(_source(file).path, fact["start"], fact["stop"]).sha256 != fact["sha256"]:
-                raise RunError(
-                    f"{file} is not the {part} text that the run was begun with (its fingerprint differs); "
-                    "give the same file, or train anew with another --out"
-                )
+    def fingerprint(self, file: Source, fact: dict[str, Any]) -> str:
+        """That of the bytes that were the part."""
+        return TextSource(_source(file).path, fact["start"], fact["stop"]).sha256
 
     def describe(self, options: LanguageModelingOptions) -> dict[str, Any]:
         """Say cell, layers and sizes."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from elman import assets, files
+from elman import assets
 from elman.data import folders, parts, tables, videos
 from elman.data.ragged import Integers
 from elman.data.steps import StepLayout, StepTable
@@ -127,7 +127,7 @@ class PreparedExamples(Prepared):
         self._examples[part] = made = self.encode(columns, self.input.keep(columns[self.input_name], place))
         row = pl.Series(ROW, columns[self.input_name].rows)
         frame = pl.DataFrame([row, *(column.values.alias(COLUMN + name) for name, column in columns.items())])
-        self.places[part] = files.replace(place, frame.write_parquet)
+        self.places[part] = tables.write(place, frame)
         facts = {"path": assets.name(file), "sha256": folders.fingerprint(file), **counts}
         self.facts[part] = facts | self.input.facts(made.inputs)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from elman import assets, files
+from elman import assets
 from elman.data import tables, timeline
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
@@ -86,7 +86,7 @@ class PreparedTracks(Prepared):
         if not windows:
             history = max(track.before for track in tracks)
             raise DataError(_too_short(part, file, max(own), history, self.layout))
-        self.places[part] = files.replace(folder / f"{part}.parquet", self._frame(part).write_parquet)
+        self.places[part] = tables.write(folder / f"{part}.parquet", self._frame(part))
         facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": sum(own), "windows": windows}
         first = next(track.rows[track.before] for track, rows in zip(tracks, own, strict=True) if rows)
         self.facts[part] = facts | {"series": len(tracks), "first_row": int(first)}

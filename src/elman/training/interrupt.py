@@ -11,9 +11,17 @@ SAME = 1.0
 """Seconds in which a second signal is the first one again: launchers pass on what the terminal has told everybody."""
 
 
+def endings() -> list[signal.Signals]:
+    """The signals that end a process from outside, SIGTERM and SIGHUP, without those that it is told to ignore."""
+    known = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT or SIGTERM sets; another one later acts as it did before.
+    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; another one later acts as it did before.
+
+    SIGHUP, which comes when a terminal closes, stays ignored where it is, as under nohup.
 
     Outside the main thread, where Python delivers no signals, the event is never set.
     """
@@ -21,7 +29,7 @@ def interruptible() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, *endings())}
 
     def restore() -> None:
         for number, handler in former.items():

@@ -104,12 +104,12 @@ class Job:
     inspect: Inspect | None = None
 
 
-def fit(job: Job, resumed: Callable[[int], None], processes: Processes) -> tuple[str, Progress]:
+def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[str, Progress]:
     """Train until the budget is spent, patience is lost or the user interrupts.
 
     Args:
         job: what to train, on what, how.
-        resumed: is told the step from which training goes on.
+        begins: is told the step from which training goes on, before anything is written.
         processes: this one and those that train with it; only the first one writes.
 
     Returns:
@@ -120,7 +120,8 @@ def fit(job: Job, resumed: Callable[[int], None], processes: Processes) -> tuple
     """
     trainer = Trainer(job, processes)
     progress, options = trainer.progress, job.options
-    resumed(progress.step)
+    begins(progress.step)
+    trainer.write_best()
     ending = "finished"
     with interruptible() as interrupted:
         while (share := budget.spent(options, progress)) < 1:
@@ -259,17 +260,15 @@ class Trainer:
         self.saved = time.perf_counter()
 
     def restore(self) -> None:
-        """Go back to the checkpoint, the best weights on the disk included."""
+        """Go back to the checkpoint."""
         kept = checkpoint.load(self.job.checkpoint_file, self.modules, self.optimizer)
         self.best, self.carry, self.progress = kept.best, self.processes.own(kept.carry), kept.progress
         self.processes.set_random(kept.random)
         self.job.batches.restore(kept.position)
-        if self.best:
-            self.write_best()
 
     def write_best(self) -> None:
-        """Write the best weights so far."""
-        if self.processes.first:
+        """Write the best weights so far, if there are any."""
+        if self.best and self.processes.first:
             checkpoint.write_tensors(self.job.model_file, self.best, {})
 
     def finish(self) -> None:

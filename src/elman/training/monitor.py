@@ -3,9 +3,10 @@
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn
@@ -40,12 +41,34 @@ class Metrics:
         if not self.path.exists():
             return []
         lines = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 lines.append(json.loads(line))
             except ValueError:  # the line that a crash cut off
                 continue
         return lines
+
+
+class Lasting:
+    """A stream for what people may read or not: that its terminal is closed, or its file full, ends nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the stream in all else."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, where that is possible."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, where that is possible."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class Silence:
@@ -72,7 +95,8 @@ class Display:
 
     def __init__(self, metrics: Metrics, noun: str, *, quiet: bool = False) -> None:
         self.metrics, self.noun, self.quiet = metrics, noun, quiet
-        self.console = Console(stderr=True)
+        self.stream = cast("TextIO", Lasting(sys.stderr))
+        self.console = Console(file=self.stream)
         self.bar: Progress | None = None
         self.valid, self.shown, self.begun = "", 0.0, time.perf_counter()
         self.first_share: float | None = None
@@ -134,7 +158,7 @@ class Display:
         now = time.perf_counter()
         if always or now - self.shown > PLAIN_SECONDS:
             self.shown = now
-            print(f"{min(1.0, share):4.0%}  {facts}{_clock(left)}", file=sys.stderr, flush=True)
+            print(f"{min(1.0, share):4.0%}  {facts}{_clock(left)}", file=self.stream, flush=True)
 
     def _seconds_left(self, share: float) -> float | None:
         if self.first_share is None:
