@@ -42,6 +42,7 @@ RUNS = {
         {"entity_f1": 0.92, "label_accuracy": 0.973},
     ),
 }
+RUNS["jsb_chorales"] = ("event-modeling", "jsb_chorales", PARTS, [], {"step_loss": 5.56})
 RUNS["multi30k"] = (
     "translation",
     "multi30k",
@@ -86,7 +87,7 @@ def measured(name, options):
         raise SystemExit(f"{name}: {done.stderr.strip()}")
     found = json.loads(done.stdout)
     scores, training = found["scores"]["test"], found["training"]
-    best = min if "mse" in marks else max
+    best = min if marks.keys() & {"mse", "step_loss"} else max
     rivals = {key: best(entry[key] for entry in found["baselines"]["test"] if key in entry) for key in marks}
     return {
         "name": name,
