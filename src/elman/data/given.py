@@ -6,6 +6,8 @@ cell may be an array or a tensor, such as a series of time steps.
 
 import math
 from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import polars as pl
 from torch import Tensor
 
 from elman.data import tables
-from elman.data.tables import Table
+from elman.data.tables import Source, Table
 from elman.errors import DataError, UsageError
 
 ROWS = "rows such as [{'text': ..., 'label': ...}], columns such as {'text': [...], 'label': [...]}, or a data frame"
@@ -37,6 +39,11 @@ def table(data: Any, source: str) -> Table:
     if not found.names or not len(found):
         raise DataError(f"{source} is empty; give {ROWS}")
     return found
+
+
+def source(data: Any, said: str) -> Source:
+    """The file that data names, or the table that rows or columns in memory make; in errors they are called `said`."""
+    return Path(data) if isinstance(data, str | PathLike) else table(data, said)
 
 
 def rows(data: Any) -> list[Any]:

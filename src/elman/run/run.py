@@ -9,7 +9,6 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import torch
 
 from elman import tasks
 from elman.data import given
-from elman.data.tables import Source
 from elman.diagnosis.result import Diagnosis
 from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling
@@ -131,7 +129,7 @@ class Run:
             part = "test" if "test" in self.prepared.facts else "valid"
             return self._evaluate(self.prepared, part, f"{part} part of the run")
         with tempfile.TemporaryDirectory(prefix="elman-") as folder:
-            source = _source(data)
+            source = given.source(data, "the data given")
             extended = self._task.extend(self.prepared, "given", source, Path(folder))
             return self._evaluate(extended, "given", str(source))
 
@@ -148,7 +146,7 @@ class Run:
         if data is None:
             return look_inside(self._task, network, self.prepared, self.options, self._folder)
         with tempfile.TemporaryDirectory(prefix="elman-") as folder:
-            prepared = self._task.extend(self.prepared, "train", _source(data), Path(folder))
+            prepared = self._task.extend(self.prepared, "train", given.source(data, "the data given"), Path(folder))
             return look_inside(self._task, network, prepared, self.options, self._folder)
 
     def predict(self, rows: str | Path | Iterable[Any]) -> list[dict[str, Any]]:
@@ -236,8 +234,3 @@ class Run:
 def load(path: str | Path) -> Run:
     """Open a run folder; RunError says what is wrong with it."""
     return Run(Path(path))
-
-
-def _source(data: Any) -> Source:
-    """A file, or the table that rows in memory make."""
-    return Path(data) if isinstance(data, str | PathLike) else given.table(data, "the data given")

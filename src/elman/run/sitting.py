@@ -6,7 +6,6 @@ import shutil
 import sys
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +83,7 @@ def train(
     def begin() -> tuple[Path, TrainingOptions]:
         chosen = tasks.find(task)
         named = chosen.Options.given(options)
-        files = Files(
-            _source(data, "the training data"),
-            None if valid is None else _source(valid, "the validation data"),
-            None if test is None else _source(test, "the test data"),
-        )
+        files = _files(data, valid, test)
         if resume:
             begun.append(_reopen(chosen, files, out, named, held))
         else:
@@ -110,9 +105,18 @@ def train(
     return load(path)
 
 
-def _source(data: Any, said: str) -> tables.Source:
-    """A file, or the table that rows in memory make."""
-    return assets.find(Path(data)) if isinstance(data, str | PathLike) else given.table(data, said)
+def _files(data: Any, valid: Any, test: Any) -> Files:
+    """The parts that are given, files or tables in memory."""
+
+    def part(data: Any, said: str) -> tables.Source:
+        found = given.source(data, said)
+        return assets.find(found) if isinstance(found, Path) else found
+
+    return Files(
+        part(data, "the training data"),
+        None if valid is None else part(valid, "the validation data"),
+        None if test is None else part(test, "the test data"),
+    )
 
 
 def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any], held: ExitStack) -> Sitting:
