@@ -22,9 +22,9 @@ def facts() -> dict[str, Any]:
     }
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether the processor has units for products of bfloat16."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+def has_matrix_units() -> bool:
+    """Whether the processor has units for products of bfloat16 matrices (AMX)."""
+    return torch.cpu._is_amx_tile_supported()  # noqa: SLF001
 
 
 def _cpu() -> str:

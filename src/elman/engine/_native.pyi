@@ -48,7 +48,8 @@ class Plan:
 class _Weights:
     """Parameters packed for a program, and what tells whether they are still the same.
 
-    Matrices of float32 can be kept as narrower numbers, which they must hold: storage 1 is bfloat16, 2 is int8.
+    Matrices of float32 can be kept as narrower numbers: storage 1 is bfloat16, 2 is int8, whose numbers they must hold,
+    3 is bfloat16 that is multiplied with bfloat16.
     """
 
     def __init__(
@@ -98,14 +99,23 @@ class _Numbers:
     Job = _Job
     Stepper = _Stepper
     @staticmethod
-    def plan(program: Program, batch: Batch, inputs: int, threads: int) -> Plan: ...
+    def plan(program: Program, batch: Batch, inputs: int, threads: int, pairs: bool = False) -> Plan: ...
     @staticmethod
     def run(jobs: Sequence[_Job], threads: int) -> None: ...
     @staticmethod
     def parameter_gradients(job: _Job, gradients: Sequence[int], threads: int) -> None: ...
     @staticmethod
     def matmul(
-        a: int, b: int, out: int, rows: int, k: int, columns: int, transposed: bool, vectors: int, threads: int
+        a: int,
+        b: int,
+        out: int,
+        rows: int,
+        k: int,
+        columns: int,
+        transposed: bool,
+        vectors: int,
+        threads: int,
+        pairs: bool = False,
     ) -> None: ...
     @staticmethod
     def apply(code: int, operands: Sequence[int], k0: float, k1: float, rows: int, columns: int) -> None: ...
@@ -115,6 +125,9 @@ float64: type[_Numbers]
 
 def instruction_set() -> str: ...
 def instruction_sets() -> list[str]: ...
+def multiplies_pairs() -> bool:
+    """Whether the one in use has instructions for products of bfloat16 with bfloat16."""
+
 def select_instruction_set(name: str) -> None: ...
 def use_team(parallel: int, thread_number: int, thread_count: int) -> None: ...
 def team_available() -> bool: ...

@@ -21,7 +21,7 @@ from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
 from elman.engine.watching import transformed
 from elman.errors import ElmanError, UsageError
-from elman.machine import multiplies_bfloat16
+from elman.machine import has_matrix_units
 from elman.types import State
 
 NATIVE = Native()
@@ -60,7 +60,7 @@ def forced() -> str | None:
 
 # torch.compile cannot trace a ContextVar. The mark is what torch.compiler.assume_constant_result sets, without the
 # second that importing torch._dynamo takes.
-for function in (forced, multiplies_bfloat16):
+for function in (forced, has_matrix_units):
     setattr(function, "_dynamo_marked_constant", True)  # noqa: B010
 
 
@@ -111,10 +111,10 @@ def _check_sizes(input: Tensor, directions: Sequence[Weights]) -> None:
 def _order() -> tuple[Sequence[Backend], str]:
     """The backends, the fastest first, and what makes them the fastest.
 
-    Where autocast asks for bfloat16 and the processor has units for it, torch's kernels use them. Not all of them go
-    with torch.vmap.
+    Where autocast asks for bfloat16 and the processor has matrix units for it, torch's kernels use them, the native
+    engine does not. Not all of torch's go with torch.vmap.
     """
-    if torch.is_autocast_enabled("cpu") and multiplies_bfloat16() and not transformed():
+    if torch.is_autocast_enabled("cpu") and has_matrix_units() and not transformed():
         return TORCH_FIRST, "the fastest way in autocast's bfloat16 on this processor"
     return tuple(BACKENDS.values()), "the fastest way that can run this call"
 

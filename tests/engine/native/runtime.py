@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from elman.engine.native import library
+from elman.engine.native.packed import Storage
 from elman.engine.native.programs import load
 from elman.engine.program.contract import Kind
 from elman.engine.program.emulate import Gradients
@@ -24,8 +25,8 @@ class Cut:
 class Runtime:
     """One layer in one direction over one batch, forward and then backward."""
 
-    def __init__(self, compiled, weights, *, extras=None, dtype=torch.float64, cut=None):
-        self.compiled, self.cut, self.dtype = compiled, cut or Cut(), dtype
+    def __init__(self, compiled, weights, *, extras=None, dtype=torch.float64, cut=None, storage=Storage.OWN):
+        self.compiled, self.cut, self.dtype, self.storage = compiled, cut or Cut(), dtype, storage
         self.numbers = lib.float32 if dtype == torch.float32 else lib.float64
         self.programs = [load(p) for p in (compiled.training, compiled.inference, compiled.backward)]
         self.parameters = [getattr(weights, name).detach().to(dtype).contiguous() for name in compiled.parameters]
@@ -33,11 +34,12 @@ class Runtime:
         self.inputs = weights.ih.shape[1]
 
     def job(self, program, tape):
-        plan = self.numbers.plan(program, self.batch, self.inputs, self.cut.threads)
+        pairs = self.storage is Storage.PAIRS
+        plan = self.numbers.plan(program, self.batch, self.inputs, self.cut.threads, pairs)
         if self.cut.columns is not None:
             plan = lib.Plan(self.cut.columns, self.cut.threads, self.cut.vectors)
         pointers = [tensor.data_ptr() for tensor in self.parameters]
-        weights = self.numbers.Weights(program, self.inputs, pointers, plan.vectors, self.cut.threads)
+        weights = self.numbers.Weights(program, self.inputs, pointers, plan.vectors, self.cut.threads, self.storage)
         job = self.numbers.Job(program, weights, self.batch, tape, plan)
         job.bind(Kind.INPUT, 0, self.x.data_ptr(), self.inputs)
         job.bind(Kind.NEXT, 0, self.history.data_ptr(), self.history.shape[1])

@@ -8,12 +8,12 @@ from tests.tolerance import assert_close, assert_equal
 ROWS = (*range(1, 15), 31)
 
 
-def multiply(a, b, *, transposed=False, vectors=4, threads=1):
+def multiply(a, b, *, transposed=False, vectors=4, threads=1, pairs=False):
     out = torch.full((len(a), b.shape[1]), torch.nan, dtype=a.dtype)
     stored = b.t().contiguous() if transposed else b
     numbers = native.float32 if a.dtype == torch.float32 else native.float64
     numbers.matmul(
-        a.data_ptr(), stored.data_ptr(), out.data_ptr(), len(a), len(b), b.shape[1], transposed, vectors, threads
+        a.data_ptr(), stored.data_ptr(), out.data_ptr(), len(a), len(b), b.shape[1], transposed, vectors, threads, pairs
     )
     return out
 
@@ -31,6 +31,26 @@ def test_every_shape(k, dtype, instruction_set):
             assert_close(found[0], expected)
             for other in found[1:]:
                 assert_equal(other, found[0])
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 16, 50, 257])
+def test_pairs_are_products_of_bfloat16(k, instruction_set):
+    generator = torch.Generator().manual_seed(k)
+    for rows in ROWS:
+        for columns in (1, 16, 17, 50, 64, 130):
+            a, b = torch.randn(rows, k, generator=generator), torch.randn(k, columns, generator=generator)
+            expected = (a.bfloat16().double() @ b.bfloat16().double()).float()
+            found = [multiply(a, b, vectors=v, pairs=True) for v in (1, 2, 3, 4)]
+            assert_close(found[0], expected)
+            for other in found[1:]:
+                assert_equal(other, found[0])
+
+
+def test_pairs_are_rounded_to_the_nearest_and_ties_to_even(instruction_set):
+    tie = 2.0**-8
+    a = torch.tensor([1.0, 1 + tie, 1 + 3 * tie, 1 + 1.01 * tie, -1 - tie, 3.4e38, torch.inf, -torch.inf, torch.nan])
+    assert_equal(multiply(a[:, None], torch.ones(1, 1), pairs=True)[:, 0], a.bfloat16().float())
+    assert_equal(multiply(torch.ones(1, 1), a[None], pairs=True)[0], a.bfloat16().float())
 
 
 def test_threads_do_not_matter():

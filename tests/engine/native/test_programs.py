@@ -8,6 +8,8 @@ from tests.engine.program.runs import LENGTHS, Run
 from tests.engine.program.test_programs import CASES
 from tests.tolerance import assert_close, assert_equal
 
+from elman.engine.native.packed import Storage
+
 CUTS = {
     "planned": Cut(),
     "one thread": Cut(columns=False, threads=1, vectors=1),
@@ -18,6 +20,11 @@ CUTS = {
 
 def made(run, compiled=None, **options):
     return Runtime(compiled or run.compile(), run.weights, extras=run.extras, **options)
+
+
+def skip_if_rows_are_reduced(compiled, cut):
+    if CUTS[cut].columns and compiled.backward.ints[19] + compiled.training.ints[19]:
+        pytest.skip("rows are reduced: such programs are never cut by columns")
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
@@ -37,8 +44,7 @@ def test_equals_the_reference(name, projection, irregular, reverse, instruction_
 def test_the_cut_does_not_matter(name, reverse, cut):
     run = Run(name, lengths=LENGTHS, reset=True, reverse=reverse)
     compiled = run.compile()
-    if CUTS[cut].columns and compiled.backward.ints[19] + compiled.training.ints[19]:
-        pytest.skip("rows are reduced: such programs are never cut by columns")
+    skip_if_rows_are_reduced(compiled, cut)
     runtime = made(run, compiled, cut=CUTS[cut])
     assert_close(run.forward(runtime), (run.output, run.final))
     assert_close(run.backward(runtime), run.expected())
@@ -67,3 +73,19 @@ def test_gradients_may_arrive_at_every_state_and_be_told_for_every_state(name):
     found = runtime.backward(run.d_output, run.d_final, d_states=arriving)
     assert_close(found.input, expected.input)
     assert_close([found.adjoints[k] for k in range(len(run.state))], list(expected.adjoints.values()))
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", ALL)
+def test_products_of_pairs_are_those_of_bfloat16(name, cut, instruction_set):
+    """Whatever is not rounded, or otherwise, is off by a few thousandths."""
+    run = Run(name, lengths=LENGTHS, reset=True)
+    compiled = run.compile()
+    skip_if_rows_are_reduced(compiled, cut)
+    emulator = run.emulator(compiled, rounded=lambda value: value.bfloat16().double())
+    runtime = made(run, compiled, cut=CUTS[cut], dtype=torch.float32, storage=Storage.PAIRS)
+    output, final = run.forward(emulator)
+    assert_close(run.forward(runtime), (output.float(), tuple(tensor.float() for tensor in final)))
+    assert_close(run.backward(runtime), [tensor.float() for tensor in run.backward(emulator)])
+    output, final = run.forward(emulator, keep=False)
+    assert_close(run.forward(runtime, keep=False), (output.float(), tuple(tensor.float() for tensor in final)))

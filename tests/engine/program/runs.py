@@ -39,9 +39,9 @@ class Run:
     def compile(self, **options):
         return compile_cell(self.cell, self.weights, extras=tuple(self.extras), **options)
 
-    def emulator(self, compiled=None, tile=3):
+    def emulator(self, compiled=None, tile=3, **options):
         detached = type(self.weights)(*(None if t is None else t.detach() for t in self.weights))
-        return Emulator(compiled or self.compile(), detached, tile=tile, extras=self.extras)
+        return Emulator(compiled or self.compile(), detached, tile=tile, extras=self.extras, **options)
 
     def forward(self, emulator, *, keep=True):
         state = tuple(tensor.detach() for tensor in self.state)

@@ -10,12 +10,16 @@ namespace elman {
     extern const Matmul<float> matmul_float;                                     \
     extern const Matmul<double> matmul_double;                                   \
     extern const Gradient<float> gradient_float;                                 \
+    extern const Gradient<float> gradient_pairs;                                 \
     extern const Gradient<double> gradient_double;                               \
     extern const decltype(Operation<float>::run) operations_float[OPERATIONS];   \
     extern const decltype(Operation<double>::run) operations_double[OPERATIONS]; \
     extern const Hash hash_bytes;                                                \
     }
 
+#if defined(ELMAN_HAS_AVX512BF16)
+ELMAN_DECLARE(avx512bf16)
+#endif
 #if defined(ELMAN_HAS_AVX512)
 ELMAN_DECLARE(avx512)
 #endif
@@ -28,18 +32,20 @@ ELMAN_DECLARE(baseline)
 namespace {
 
 template <class T>
-Kernels<T> gather(const Matmul<T>& matmul, const Gradient<T>& gradient, const decltype(Operation<T>::run)* operations) {
-    Kernels<T> all{matmul, gradient, {}};
+Kernels<T> gather(const Matmul<T>& matmul, const Gradient<T>& gradient, const Gradient<T>& pairs,
+                  const decltype(Operation<T>::run)* operations) {
+    Kernels<T> all{matmul, gradient, pairs, {}};
     for (int i = 0; i < OPERATIONS; ++i) all.operations[i] = operations[i];
     return all;
 }
 
-#define ELMAN_GATHER(isa)                                                                                       \
-    [] {                                                                                                        \
-        static const InstructionSet it = {                                                                      \
-            #isa, gather<float>(isa::matmul_float, isa::gradient_float, isa::operations_float),                 \
-            gather<double>(isa::matmul_double, isa::gradient_double, isa::operations_double), isa::hash_bytes}; \
-        return &it;                                                                                             \
+#define ELMAN_GATHER(isa, multiplies_pairs)                                                                         \
+    [] {                                                                                                            \
+        static const InstructionSet it = {                                                                          \
+            #isa, multiplies_pairs,                                                                                 \
+            gather<float>(isa::matmul_float, isa::gradient_float, isa::gradient_pairs, isa::operations_float),      \
+            gather<double>(isa::matmul_double, isa::gradient_double, {}, isa::operations_double), isa::hash_bytes}; \
+        return &it;                                                                                                 \
     }()
 
 std::atomic<const InstructionSet*> in_use{nullptr};
@@ -50,13 +56,17 @@ std::vector<const InstructionSet*> instruction_sets() {
     std::vector<const InstructionSet*> all;
 #if defined(ELMAN_HAS_AVX512)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
-        all.push_back(ELMAN_GATHER(avx512));
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
+#if defined(ELMAN_HAS_AVX512BF16)
+        if (__builtin_cpu_supports("avx512bf16")) all.push_back(ELMAN_GATHER(avx512bf16, true));
+#endif
+        all.push_back(ELMAN_GATHER(avx512, false));
+    }
 #endif
 #if defined(ELMAN_HAS_AVX2)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(ELMAN_GATHER(avx2));
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(ELMAN_GATHER(avx2, false));
 #endif
-    all.push_back(ELMAN_GATHER(baseline));
+    all.push_back(ELMAN_GATHER(baseline, false));
     return all;
 }
 

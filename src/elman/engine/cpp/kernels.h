@@ -8,13 +8,17 @@ namespace elman {
 
 using i64 = int64_t;
 
-// How matrices are kept: in the numbers that are computed with; as bfloat16, of which two rows of a panel lie in one,
-// in the lower and the upper half of the bits of its numbers; or as int8, a row of a panel in a fourth of the memory,
-// with a scale for each column.
-enum class Storage { own, bfloat16, int8 };
+// How matrices are kept, and multiplied: in the numbers that are computed with; as bfloat16, of which two rows of a
+// panel lie in one, in the lower and the upper half of the bits of its numbers; as int8, a row of a panel in a fourth
+// of the memory, with a scale for each column; or again as bfloat16, to be multiplied with rows of bfloat16 in `pairs`.
+enum class Storage { own, bfloat16, int8, pairs };
+
+// Pairs are two bfloat16 in the bits of one number, the first in the lower half. So many numbers make so many of them.
+static inline constexpr i64 pairs_of(i64 numbers) { return (numbers + 1) / 2; }
 
 // A term of a product: rows of `a`, `lda` apart, times a packed panel of k rows. `next` is a panel that will be wanted
-// soon; it is fetched into the second-level cache meanwhile. `scale` is that of a panel of int8.
+// soon; it is fetched into the second-level cache meanwhile. `scale` is that of a panel of int8. Of pairs, `a` has
+// those of neighbouring columns.
 template <class T>
 struct Source {
     const T* a;
@@ -46,16 +50,23 @@ struct Matmul {
     // out[r][0..columns) = init[r][...] + sum over sources of a[r][:] . panel, for all rows r. `init` may be null.
     void (*multiply)(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo,
                      int columns);
-    // The same with panels of narrower numbers. Null where T is not float.
+    // The same with panels of narrower numbers. Null where T is not float, as all that follows but `pack`.
     decltype(multiply) multiply_bfloat16;
     decltype(multiply) multiply_int8;
+    decltype(multiply) multiply_pairs;
     // The panel of the columns [first, first + columns) of an operand.
     void (*pack)(const Matrix<T>& matrix, i64 first, int columns, T* panel);
+    // A panel of k rows, `width` apart, as one of pairs: each the nearest bfloat16, ties to even.
+    void (*pair_rows)(const T* panel, i64 k, i64 width, T* pairs);
+    // Rows of k numbers likewise, each as pairs of neighbours; a last one of an odd number has zero beside it.
+    void (*pair_columns)(const T* a, i64 lda, i64 rows, i64 k, T* pairs, i64 ldp);
 };
 
 // out[m][j] (+)= sum over k of a[k][m] * b[k][j]: products over all time steps, for the gradients of weights.
+// In the numbers themselves, or with both packed in pairs of neighbouring k.
 template <class T>
 struct Gradient {
+    bool pairs;
     int lanes;   // numbers in a vector
     int height;  // rows m of a block
     int width;   // columns j of a panel
@@ -63,11 +74,11 @@ struct Gradient {
 
     // Columns [first, first + count) of k rows in parts of `part` columns, whole vectors, with zeros past the last one;
     // a part is [k][part], and follows the part before it. Row i begins at rows[i], null for zeros; or without such a
-    // list at data + i * ld.
+    // list at data + i * ld. In pairs, there are half as many rows of the same width in a part.
     void (*pack)(const T* data, i64 ld, const T* const* rows, i64 k, i64 first, i64 count, int part, T* packed);
 
     // One block of `a` (`height` columns, rows `lda` apart) with a packed one of `b` (`columns`, rounded up to whole
-    // vectors). Reads `height` columns of `a` even where only `rows` of them count.
+    // vectors), of k rows, of pairs if they are. Reads `height` columns of `a` even where only `rows` of them count.
     void (*multiply)(const T* a, i64 lda, const T* b, i64 k, int rows, int columns, T* out, i64 ldo, bool add);
 };
 
@@ -93,6 +104,7 @@ template <class T>
 struct Kernels {
     Matmul<T> matmul;
     Gradient<T> gradient;
+    Gradient<T> gradient_pairs;  // empty where T is not float
     decltype(Operation<T>::run) operations[OPERATIONS];
 };
 
@@ -101,6 +113,7 @@ using Hash = uint64_t (*)(const void* data, i64 bytes);
 
 struct InstructionSet {
     const char* name;
+    bool multiplies_pairs;  // by instructions of its own, so that it pays
     Kernels<float> float32;
     Kernels<double> float64;
     Hash hash;

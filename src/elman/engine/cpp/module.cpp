@@ -121,16 +121,12 @@ void bind_job(nb::module_& m) {
             "kind"_a, "index"_a, "data"_a, "row"_a, "time"_a = External<T>::PACKED)
         .def(
             "bind_initial",
-            [](Job& it, int state, Address data, i64 row) {
-                it.bind_initial(state, {pointer<T>(data), row});
-            },
+            [](Job& it, int state, Address data, i64 row) { it.bind_initial(state, {pointer<T>(data), row}); },
             "state"_a, "data"_a, "row"_a)
         .def(
             "bind_final",
-            [](Job& it, int state, Address data, i64 row) {
-                it.bind_final(state, {pointer<T>(data), row});
-            },
-            "state"_a, "data"_a, "row"_a)
+            [](Job& it, int state, Address data, i64 row) { it.bind_final(state, {pointer<T>(data), row}); }, "state"_a,
+            "data"_a, "row"_a)
         .def_ro("plan", &Job::plan);
     using Stepper = elman::Stepper<T>;
     nb::class_<Stepper>(m, "Stepper")
@@ -146,8 +142,7 @@ void bind_job(nb::module_& m) {
                 it.bind(layer, pointers<const T>(before), pointers<T>(after));
             },
             "layer"_a, "before"_a, "after"_a)
-        .def(
-            "run", [](Stepper& it, Address from) { it.run(pointer<const T>(from)); }, "input"_a, Unlocked());
+        .def("run", [](Stepper& it, Address from) { it.run(pointer<const T>(from)); }, "input"_a, Unlocked());
     m.def(
         "run", [](const std::vector<Job*>& jobs, int threads) { run<T>(jobs, threads); }, "jobs"_a, "threads"_a,
         Unlocked());
@@ -167,7 +162,7 @@ void bind_numbers(nb::module_& parent, const char* name) {
             "__init__",
             [](Weights<T>* self, const Program& program, i64 inputs, const Addresses& parameters, int vectors,
                int threads, int storage) {
-                if (storage < 0 || storage > int(Storage::int8)) throw std::invalid_argument("An unknown storage.");
+                if (storage < 0 || storage > int(Storage::pairs)) throw std::invalid_argument("An unknown storage.");
                 new (self)
                     Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads, Storage(storage));
             },
@@ -203,18 +198,20 @@ void bind_numbers(nb::module_& parent, const char* name) {
         .def("prepare_backward", &Tape<T>::prepare_backward, "keep"_a);
     m.def(
         "plan",
-        [](const Program& program, const Batch& batch, i64 inputs, int threads) {
-            return make_plan<T>(program, batch, inputs, kernels<T>().matmul, threads);
+        [](const Program& program, const Batch& batch, i64 inputs, int threads, bool pairs) {
+            return make_plan<T>(program, batch, inputs, kernels<T>().matmul, threads, i64(sizeof(T)) / (pairs ? 2 : 1));
         },
-        "program"_a, "batch"_a, "inputs"_a, "threads"_a);
+        "program"_a, "batch"_a, "inputs"_a, "threads"_a, "pairs"_a = false);
     bind_job<T>(m);
     m.def(
         "matmul",
-        [](Address a, Address b, Address out, i64 rows, i64 k, i64 columns, bool transposed, int vectors, int threads) {
+        [](Address a, Address b, Address out, i64 rows, i64 k, i64 columns, bool transposed, int vectors, int threads,
+           bool pairs) {
             probe::matmul<T>({pointer<T>(b), transposed ? k : columns, k, columns, transposed}, pointer<T>(a), rows,
-                             pointer<T>(out), vectors, threads);
+                             pointer<T>(out), vectors, pairs, threads);
         },
-        "a"_a, "b"_a, "out"_a, "rows"_a, "k"_a, "columns"_a, "transposed"_a, "vectors"_a, "threads"_a, Unlocked());
+        "a"_a, "b"_a, "out"_a, "rows"_a, "k"_a, "columns"_a, "transposed"_a, "vectors"_a, "threads"_a,
+        "pairs"_a = false, Unlocked());
     m.def(
         "apply",
         [](int code, const Addresses& operands, double k0, double k1, i64 rows, i64 columns) {
@@ -225,6 +222,7 @@ void bind_numbers(nb::module_& parent, const char* name) {
 
 void bind_machine(nb::module_& m) {
     m.def("instruction_set", [] { return std::string(instruction_set().name); });
+    m.def("multiplies_pairs", [] { return instruction_set().multiplies_pairs; });
     m.def("instruction_sets", [] {
         std::vector<std::string> names;
         for (const InstructionSet* it : instruction_sets()) names.push_back(it->name);

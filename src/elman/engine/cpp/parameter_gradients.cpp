@@ -14,11 +14,12 @@ namespace {
 // (GRU; 160 to 256 are alike, 320 and 512 lose).
 constexpr i64 DEPTH = 128;
 constexpr i64 DEPTH_IF_LARGE = 192;
+constexpr i64 DEPTH_IN_PAIRS = 256;
 
 // Gradients are packed when so many panels or more are multiplied with them; else they are read where they lie, one
-// line for each step and block, which is slower to multiply with but costs nothing before. Measured, GFLOP/s, with 1, 2,
-// 3, 4: GRU of 64 units 214, 221, 234, 234; of 128 241, 245, 245, 252; of 256 273, 276, 278, 281. They are packed in
-// groups of whole vectors: block by block, packing took a fifth of the time.
+// line for each step and block, which is slower to multiply with but costs nothing before. Measured, GFLOP/s, with 1,
+// 2, 3, 4: GRU of 64 units 214, 221, 234, 234; of 128 241, 245, 245, 252; of 256 273, 276, 278, 281. They are packed in
+// groups of whole vectors: block by block, packing took a fifth of the time. Pairs always have to be packed.
 constexpr i64 WORTH_PACKING = 4;
 
 // Up to this size of all gradients, threads share the steps and add up what each has; beyond it they share the blocks,
@@ -27,8 +28,8 @@ constexpr i64 WORTH_PACKING = 4;
 // 228.
 constexpr i64 SMALL = 2 << 20;  // bytes
 
-// With fewer steps for each thread they share the blocks too: 100 steps of one row, LSTM of 256 units, 420 us instead of
-// 525, 770 with one thread.
+// With fewer steps for each thread they share the blocks too: 100 steps of one row, LSTM of 256 units, 420 us instead
+// of 525, 770 with one thread.
 constexpr i64 FEW_STEPS = 64;
 constexpr i64 WORTH_A_THREAD = 1 << 18;  // multiply-adds
 
@@ -121,12 +122,17 @@ private:
     bool meeting = false;  // whether several blocks add to the same place
     i64 numbers = 0;       // of all blocks of gradients
     bool small() const { return numbers * i64(sizeof(T)) <= SMALL; }
-    i64 depth() const { return small() ? DEPTH : DEPTH_IF_LARGE; }
+    i64 depth() const { return kernel.pairs ? DEPTH_IN_PAIRS : small() ? DEPTH : DEPTH_IF_LARGE; }
+    i64 packed_rows(i64 k) const { return kernel.pairs ? pairs_of(k) : k; }
+    bool is_packed(const Block<T>& block) const { return kernel.pairs || block.panels >= WORTH_PACKING; }
 };
 
 template <class T>
 ParameterGradients<T>::ParameterGradients(const Job<T>& job, const std::vector<T*>& gradients)
-    : job(job), gradients(gradients), kernel(kernels<T>().gradient), written(job.program->parameters.size()) {
+    : job(job),
+      gradients(gradients),
+      kernel(job.weights->in_pairs() ? kernels<T>().gradient_pairs : kernels<T>().gradient),
+      written(job.program->parameters.size()) {
     for (const Parameter& it : job.program->parameters) places.emplace_back(size_t(it.blocks));
     for (size_t p = 0; p < written.size(); ++p) written[p].resize(size_t(job.program->parameters[p].blocks));
     for (const WeightGradient& it : job.program->weight_gradients) add_products(it);
@@ -272,13 +278,14 @@ void ParameterGradients<T>::multiply(const std::vector<Strip>& mine, i64 step, i
                         columns, round, panel);
             for (const Strip& strip : mine) {
                 const Block<T>& block = blocks[strip.block];
-                const T* a = block.panels >= WORTH_PACKING ? packed + strip.group * k + strip.inside
-                                                           : block.data + step * block.ld + strip.first;
-                const i64 lda = block.panels >= WORTH_PACKING ? kernel.group : block.ld;
+                const T* a = is_packed(block) ? packed + strip.group * packed_rows(k) + strip.inside
+                                              : block.data + step * block.ld + strip.first;
+                const i64 lda = is_packed(block) ? kernel.group : block.ld;
                 for (const Target<T>& target : block.targets) {
                     if (target.value != v) continue;
                     T* out = (own == nullptr ? target.out : own + target.offset) + strip.first * value.width + column;
-                    kernel.multiply(a, lda, panel, k, strip.columns, columns, out, value.width, target.add || !first);
+                    kernel.multiply(a, lda, panel, packed_rows(k), strip.columns, columns, out, value.width,
+                                    target.add || !first);
                 }
             }
         }
@@ -294,9 +301,9 @@ void ParameterGradients<T>::pack(const std::vector<Strip>& mine, i64 step, i64 k
         size_t end = i;
         i64 columns = 0;
         for (; end < mine.size() && mine[end].block == first.block; ++end) columns += mine[end].columns;
-        if (block.panels >= WORTH_PACKING)
+        if (is_packed(block))
             kernel.pack(block.data + step * block.ld, block.ld, nullptr, k, first.first, columns, kernel.group,
-                        packed + first.group * k);
+                        packed + first.group * packed_rows(k));
         i = end;
     }
 }
@@ -307,9 +314,9 @@ void ParameterGradients<T>::run_strips(const std::vector<Strip>& mine, Range ste
     const i64 parts = (steps.size() + this->depth() - 1) / this->depth();
     const i64 depth = (steps.size() + parts - 1) / parts;  // none of them much shorter than the others
     const i64 packed_columns = mine.back().group + kernel.group;
-    const Workspace memory(size_t(depth * (kernel.width + packed_columns)) * sizeof(T));
+    const Workspace memory(size_t(packed_rows(depth) * (kernel.width + packed_columns)) * sizeof(T));
     T* panel = static_cast<T*>(memory.data());
-    T* packed = panel + depth * kernel.width;
+    T* packed = panel + packed_rows(depth) * kernel.width;
     for (i64 step = steps.begin; step < steps.end; step += depth) {
         const i64 k = std::min(depth, steps.end - step);
         pack(mine, step, k, packed);

@@ -81,12 +81,13 @@ i64 shared_tile_columns(i64 panel, i64 columns, int threads) {
 }
 
 template <class T>
-Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Matmul<T>& kernels, int threads) {
+Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Matmul<T>& kernels, int threads,
+               i64 bytes) {
     const i64 numbers = weights(program, inputs);
     const i64 rows = batch.rows();
     const i64 at_once = program.columns_are_independent() ? SUPER_BLOCK : rows;
     threads = int(std::max<i64>(1, threads));
-    if (share_columns(program, batch, numbers, sizeof(T), threads))
+    if (share_columns(program, batch, numbers, bytes, threads))
         return {true, threads, shared_panel_vectors(program, at_once, kernels, threads)};
     const i64 work = std::max(program.hidden, numbers);
     if (rows * batch.steps() * work < WORTH_A_BARRIER) threads = 1;
@@ -95,7 +96,7 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
     return {false, threads, panel_vectors(program, each, kernels)};
 }
 
-template Plan make_plan<float>(const Program&, const Batch&, i64, const Matmul<float>&, int);
-template Plan make_plan<double>(const Program&, const Batch&, i64, const Matmul<double>&, int);
+template Plan make_plan<float>(const Program&, const Batch&, i64, const Matmul<float>&, int, i64);
+template Plan make_plan<double>(const Program&, const Batch&, i64, const Matmul<double>&, int, i64);
 
 }  // namespace elman

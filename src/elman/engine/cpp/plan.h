@@ -13,9 +13,11 @@ struct Plan {
     int vectors;  // of a panel
 };
 
-// For the programs of a layer: training, inference or backward all get the same.
+// For the programs of a layer: training, inference or backward all get the same. Matrices are read in numbers of so
+// many bytes.
 template <class T>
-Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Matmul<T>& kernels, int threads);
+Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Matmul<T>& kernels, int threads,
+               i64 bytes = sizeof(T));
 
 // Rows for which products are made before the operations on them. They share the panels of their column tile in the
 // second-level cache; 12 and 32 differ by 5 % (Zen 4).

@@ -1,6 +1,7 @@
 #include "probe.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "dispatch.h"
 #include "float_environment.h"
@@ -29,18 +30,30 @@ bool is_row(int code, int operand) {
 }  // namespace
 
 template <class T>
-void matmul(const Matrix<T>& b, const T* a, i64 rows, T* out, int vectors, int threads) {
+void matmul(const Matrix<T>& b, const T* a, i64 rows, T* out, int vectors, bool in_pairs, int threads) {
     const Matmul<T>& kernel = kernels<T>().matmul;
+    if (in_pairs && kernel.multiply_pairs == nullptr) throw std::invalid_argument("Only float is multiplied in pairs.");
     const i64 width = i64(std::clamp(vectors, 1, kernel.widest)) * kernel.lanes;
     const i64 panels = (b.columns + width - 1) / width;
     const Workspace memory(size_t(panels * width * b.rows) * sizeof(T));
     T* packed = static_cast<T*>(memory.data());
+    const i64 ldp = pairs_of(b.rows);
+    std::vector<T> left(in_pairs ? size_t(rows * ldp) : 0);
+    if (in_pairs) kernel.pair_columns(a, b.rows, rows, b.rows, left.data(), ldp);
     team::run(threads, [&](Member member) {
         for (i64 i = member.index; i < panels; i += member.count) {
             const int columns = int(std::min(width, b.columns - i * width));
-            kernel.pack(b, i * width, columns, packed + i * width * b.rows);
-            const Source<T> source{a, b.rows, packed + i * width * b.rows, b.rows, packed, nullptr};
-            kernel.multiply(&source, 1, rows, nullptr, 0, out + i * width, b.columns, columns);
+            T* panel = packed + i * width * b.rows;
+            kernel.pack(b, i * width, columns, panel);
+            const Source<T> plain{a, b.rows, panel, b.rows, packed, nullptr};
+            if (!in_pairs) {
+                kernel.multiply(&plain, 1, rows, nullptr, 0, out + i * width, b.columns, columns);
+                continue;
+            }
+            std::vector<T> paired(size_t(ldp * width));
+            kernel.pair_rows(panel, b.rows, (columns + kernel.lanes - 1) / kernel.lanes * kernel.lanes, paired.data());
+            const Source<T> source{left.data(), ldp, paired.data(), b.rows, paired.data(), nullptr};
+            kernel.multiply_pairs(&source, 1, rows, nullptr, 0, out + i * width, b.columns, columns);
         }
     });
 }
@@ -64,8 +77,8 @@ std::vector<uint64_t> float_states(int threads) {
     return states;
 }
 
-template void matmul<float>(const Matrix<float>&, const float*, i64, float*, int, int);
-template void matmul<double>(const Matrix<double>&, const double*, i64, double*, int, int);
+template void matmul<float>(const Matrix<float>&, const float*, i64, float*, int, bool, int);
+template void matmul<double>(const Matrix<double>&, const double*, i64, double*, int, bool, int);
 template void apply<float>(int, const std::vector<float*>&, double, double, i64, i64);
 template void apply<double>(int, const std::vector<double*>&, double, double, i64, i64);
 

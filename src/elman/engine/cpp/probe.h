@@ -9,7 +9,7 @@ namespace elman::probe {
 
 // out = a . b, row-major: packs b into panels, then multiplies.
 template <class T>
-void matmul(const Matrix<T>& b, const T* a, i64 rows, T* out, int vectors, int threads);
+void matmul(const Matrix<T>& b, const T* a, i64 rows, T* out, int vectors, bool in_pairs, int threads);
 
 // One operation on contiguous rows of `columns` numbers; `operands` are o, a, b, c, d, e. Of an operation that reads
 // row scalars, those are contiguous over the rows.

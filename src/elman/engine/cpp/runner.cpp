@@ -25,7 +25,7 @@ i64 weights_of_a_thread(const Job<T>& job) {
             for (const ProductSource& source : product.sources)
                 numbers += job.weights->k(source.number) * job.size(segment.width);
     const Storage storage = job.weights->storage();
-    const i64 bytes = numbers * i64(sizeof(T)) / (storage == Storage::own ? 1 : storage == Storage::bfloat16 ? 2 : 4);
+    const i64 bytes = numbers * i64(sizeof(T)) / (storage == Storage::own ? 1 : storage == Storage::int8 ? 4 : 2);
     return job.plan.columns ? bytes / job.plan.threads : bytes;
 }
 
@@ -49,6 +49,7 @@ auto multiplication(Storage storage) {
     switch (storage) {
         case Storage::bfloat16: return matmul.multiply_bfloat16;
         case Storage::int8: return matmul.multiply_int8;
+        case Storage::pairs: return matmul.multiply_pairs;
         default: return matmul.multiply;
     }
 }
@@ -84,6 +85,30 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
         work[early][way].push_back(prepare(segments[0], early, way));
         work[late][way].push_back(prepare(segments[0], late, way));
     }
+    if (weights.in_pairs()) make_room_for_pairs();
+}
+
+// Of every operand that is multiplied, for as many rows as are taken together. Rows are a line further apart than they
+// are long, since powers of two would compete for the same few sets of the first-level cache.
+template <class T>
+void Runner<T>::make_room_for_pairs() {
+    constexpr i64 line = 64 / i64(sizeof(T));
+    pairs.resize(sites.size());
+    for (const Segment& segment : job.program->segments)
+        for (const Product& product : segment.products)
+            for (const ProductSource& source : product.sources) {
+                i64& k = pairs[size_t(source.a)].k;
+                k = std::max(k, weights.k(source.number));
+            }
+    const i64 rows = std::max(part.size(), SUPER_BLOCK);
+    i64 numbers = 0;
+    for (Pairs& it : pairs) {
+        if (it.k > 0) it.row = (pairs_of(it.k) + line - 1) / line * line + line;
+        numbers += rows * it.row;
+    }
+    memory_of_pairs = std::make_unique<Workspace>(size_t(numbers) * sizeof(T));
+    T* at = static_cast<T*>(memory_of_pairs->data());
+    for (Pairs& it : pairs) it.at = at, at += rows * it.row;
 }
 
 // Its product with the input comes first, needs nothing else, and has a place that lasts until the step is taken.
@@ -98,7 +123,7 @@ bool Runner<T>::is_early(const Product& product) const {
 
 template <class T>
 typename Runner<T>::Work Runner<T>::prepare(const Segment& segment, Share share, bool falling) const {
-    Work it{job.size(segment.width), {}, {}, {}, prepare(segment.row_operations), prepare(segment.operations), {}};
+    Work it{job.size(segment.width), {}, {}, {}, {}, prepare(segment.row_operations), prepare(segment.operations), {}};
     const i64 tiles = job.tiles(it.columns);
     it.tiles.resize(size_t(tiles));
     for (i64 i = 0; i < tiles; ++i) {
@@ -111,10 +136,12 @@ typename Runner<T>::Work Runner<T>::prepare(const Segment& segment, Share share,
         for (size_t i = 0; i < here.terms; ++i)
             it.terms[here.term + i].next = it.terms[after.term + std::min(i, after.terms - 1)].panel;
     }
+    const auto add = [](std::vector<int>& list, int operand) {
+        if (operand >= 0 && std::find(list.begin(), list.end(), operand) == list.end()) list.push_back(operand);
+    };
     for (const Instruction& instruction : segment.operations)
-        for (int operand : instruction.operands)
-            if (operand >= 0 && std::find(it.operands.begin(), it.operands.end(), operand) == it.operands.end())
-                it.operands.push_back(operand);
+        for (int operand : instruction.operands) add(it.operands, operand);
+    for (const Term& term : it.terms) add(it.reads, term.a);
     return it;
 }
 
@@ -278,6 +305,7 @@ void Runner<T>::row_operations(int segment, size_t number) {
 template <class T>
 void Runner<T>::beforehand(Range tiles) {
     const Work& it = work[early][falling][0];
+    if (tiles.size() > 0) pair(it);
     for (i64 i = tiles.begin; i < tiles.end; ++i) {
         visit(i);
         if (packed != nullptr) products(it, *packed, {0, packed_rows}, 0);
@@ -291,6 +319,7 @@ template <class T>
 void Runner<T>::tiles(int segment, Range tiles, size_t number) {
     const Work& it = work[begun && segment == 0 ? late : all][falling][size_t(segment)];
     const Present& step = present[number];
+    if (tiles.size() > 0) pair(it, step, {part.begin, step.end}, step.slot);
     for (i64 n = tiles.begin; n < tiles.end; ++n) {
         visit(falling ? tiles.begin + tiles.end - 1 - n : n);
         in_blocks({part.begin, step.end}, SUPER_BLOCK, [&](Range super) {
@@ -304,6 +333,7 @@ template <class T>
 void Runner<T>::tiles(int segment, Range tiles) {
     if (count == 1) return this->tiles(segment, tiles, 0);
     const Work& it = work[all][falling][size_t(segment)];
+    if (tiles.size() > 0) pair(it);
     for (i64 i = tiles.begin; i < tiles.end; ++i) {
         visit(i);
         if (packed != nullptr) products(it, *packed, {0, packed_rows}, 0);
@@ -346,6 +376,34 @@ void Runner<T>::stream(i64 steps, Range tiles) {
         }
 }
 
+// Rounds what a segment's products read of some rows, once for all of its tiles.
+template <class T>
+void Runner<T>::pair(const Work& it, const Present& step, Range rows, i64 slot) {
+    if (!weights.in_pairs()) return;
+    for (int operand : it.reads) {
+        const Pairs& to = pairs[size_t(operand)];
+        const Place<T> from = place(step, operand, rows.begin, slot, 0);
+        kernels<T>().matmul.pair_columns(from.at, from.row, rows.size(), to.k, to.at + slot * to.row, to.row);
+    }
+}
+
+template <class T>
+void Runner<T>::pair(const Work& it) {
+    if (packed != nullptr) return pair(it, *packed, {0, packed_rows}, 0);
+    for (size_t n = 0; n < count; ++n) pair(it, present[n], {part.begin, present[n].end}, present[n].slot);
+}
+
+// What a term multiplies of a row and those after it.
+template <class T>
+inline Place<T> Runner<T>::left_side(const Term& term, const Present& step, i64 row, i64 slot) const {
+    if (weights.in_pairs()) {
+        const Pairs& it = pairs[size_t(term.a)];
+        return {it.at + (slot + row - part.begin) * it.row + term.first / 2, it.row};
+    }
+    const Place<T> whole = place(step, term.a, row, slot, 0);
+    return {whole.at + term.first, whole.row};
+}
+
 template <class T>
 void Runner<T>::products(const Work& it, const Present& step, Range rows, i64 slot) {
     const Pieces& pieces = it.tiles[size_t(here)];
@@ -356,8 +414,8 @@ void Runner<T>::products(const Work& it, const Present& step, Range rows, i64 sl
         if (piece.init >= 0) init = place(step, piece.init, rows.begin, slot, piece.column);
         for (size_t i = 0; i < piece.terms; ++i) {
             const Term& term = it.terms[piece.term + i];
-            const Place<T> a = place(step, term.a, rows.begin, slot, 0);
-            sources[i] = {a.at + term.first, a.row, term.panel, term.k, term.next, term.scale};
+            const Place<T> a = left_side(term, step, rows.begin, slot);
+            sources[i] = {a.at, a.row, term.panel, term.k, term.next, term.scale};
         }
         multiply(sources.data(), int(piece.terms), rows.size(), init.at, init.row, out.at, out.row, piece.columns);
     }

@@ -76,6 +76,7 @@ private:
         std::vector<Piece> pieces;
         std::vector<Term> terms;
         std::vector<Pieces> tiles;
+        std::vector<int> reads;  // operands that products multiply
         std::vector<Operation<T>> row_operations;
         std::vector<Operation<T>> operations;
         std::vector<int> operands;
@@ -84,6 +85,12 @@ private:
     struct Address {
         T* at;
         i64 row;
+    };
+    // What is multiplied of an operand, k numbers of each row, in pairs.
+    struct Pairs {
+        T* at = nullptr;
+        i64 row = 0;
+        i64 k = 0;
     };
     // A step that is being taken: where its rows end, of this thread's, and the row of slots where they begin.
     struct Present {
@@ -103,9 +110,13 @@ private:
     std::vector<Operation<T>> prepare(const std::vector<Instruction>& list) const;
     Pieces add_tile(const Segment& segment, Share share, Range columns, bool falling, Work& work) const;
     void add_product(const Product& product, Share share, Range columns, Work& work) const;
+    void make_room_for_pairs();
     bool products_are_packed() const;
     bool is_stream() const;
     Place<T> place(const Present& step, int operand, i64 row, i64 slot, i64 column) const;
+    void pair(const Work& it, const Present& step, Range rows, i64 slot);
+    void pair(const Work& it);
+    Place<T> left_side(const Term& term, const Present& step, i64 row, i64 slot) const;
     void products(const Work& it, const Present& step, Range rows, i64 slot);
     void operations(const Work& it, const Present& step, Range rows, i64 slot);
 
@@ -130,6 +141,8 @@ private:
     std::vector<Address> addresses;
     std::vector<Place<T>> places;
     std::vector<Source<T>> sources;
+    std::vector<Pairs> pairs;  // by operand, if products multiply pairs
+    std::unique_ptr<Workspace> memory_of_pairs;
     const typename Job<T>::Groups groups;
     const bool alternating;
     bool falling = false;

@@ -15,20 +15,6 @@ namespace {
 
 i64 round_up(i64 n, i64 to) { return (n + to - 1) / to * to; }
 
-// Rows of numbers as rows of half as many bits, two of them in one.
-void in_pairs(const float* rows, i64 count, i64 width, float* to) {
-    const auto bits = [&](i64 row, i64 column) {
-        uint32_t found = 0;
-        if (row < count) std::memcpy(&found, rows + row * width + column, sizeof found);
-        return found;
-    };
-    for (i64 row = 0; row < count; row += 2)
-        for (i64 column = 0; column < width; ++column, ++to) {
-            const uint32_t both = bits(row, column) >> 16 | (bits(row + 1, column) & 0xffff0000u);
-            std::memcpy(to, &both, sizeof both);
-        }
-}
-
 // Rows of numbers as multiples of a scale of their column, -127 to 127.
 void in_bytes(const float* rows, i64 count, i64 width, int8_t* to, float* scales) {
     for (i64 column = 0; column < width; ++column) {
@@ -130,7 +116,8 @@ void Weights<T>::pack(const Program& program, const ProductSource& source, const
         to += block_of.rows * width;
     }
     if constexpr (std::is_same_v<T, float>) {
-        if (kept_as == Storage::bfloat16) in_pairs(whole.data(), it.k, width, panel);
+        if (kept_as == Storage::bfloat16 || kept_as == Storage::pairs)
+            kernel.pair_rows(whole.data(), it.k, width, panel);
         if (kept_as == Storage::int8)
             in_bytes(whole.data(), it.k, width, reinterpret_cast<int8_t*>(panel), data() + it.scales + column);
     }

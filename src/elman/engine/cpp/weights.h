@@ -14,9 +14,8 @@ namespace elman {
 template <class T>
 class Weights {
 public:
-    // `parameters` in the order of the program's table; they are not kept. Matrices of float that are kept as something
-    // narrower must hold such numbers: what is behind the 16th bit is cut off, or each row is multiples of a 127th of
-    // its largest value.
+    // `parameters` in the order of the program's table; they are not kept. Only matrices of float can be kept as
+    // something narrower: as the nearest bfloat16, or as int8 if each row is multiples of a 127th of its largest value.
     Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads,
             Storage storage = Storage::own);
 
@@ -31,6 +30,7 @@ public:
     i64 inputs() const { return input_size; }
     i64 panel_columns() const { return panel_width; }
     Storage storage() const { return kept_as; }
+    bool in_pairs() const { return kept_as == Storage::pairs; }
     // The panel that begins with a column, of the matrix of a source, from a row on, an even one; k, its rows.
     const T* panel(int source, i64 column, i64 row) const {
         const Packed& it = packed[size_t(source)];
@@ -57,7 +57,8 @@ private:
     // So many rows of so many columns, whole vectors of them, take the memory of how many numbers.
     i64 stored(i64 rows, i64 columns) const {
         switch (kept_as) {
-            case Storage::bfloat16: return (rows + 1) / 2 * columns;
+            case Storage::bfloat16:
+            case Storage::pairs: return pairs_of(rows) * columns;
             case Storage::int8: return rows * columns / 4;
             default: return rows * columns;
         }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from elman.engine.native.library import memory, numbers
-from elman.engine.native.packed import packed
+from elman.engine.native.packed import Storage, packed
 from elman.engine.native.programs import Programs, cell_of, parameters, programs, shapes_of
 from elman.engine.native.rows import Rows
 from elman.engine.program.contract import Kind
@@ -48,6 +48,7 @@ class Layer:
         sizes: Tensor | None,
         reset: Tensor | None,
         detail: bool,
+        pairs: bool,
     ) -> None:
         known = cell_of(cell)
         self.directions = len(state[0])
@@ -55,6 +56,7 @@ class Layer:
         self.rows = Rows(input, state[0].shape[1], lengths, sizes, reset)
         self.made: Programs = programs(cell, shapes_of(known, weights[:fields]), detail=detail)
         self.detail = detail
+        self.pairs = pairs
         self.weights = [
             [weights[direction * fields + k].contiguous() for k in self.made.present]  # type: ignore[union-attr]
             for direction in range(self.directions)
@@ -115,9 +117,9 @@ class Layer:
 
     def _job(self, direction: int, program: Any, tape: Any, histories: Sequence[Tensor]) -> Any:
         batch = self.batches[direction]
-        plan = self.numbers.plan(program, batch, self.inputs, self._threads_each)
-        like = self.made.packed_for(program)
-        kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads)
+        plan = self.numbers.plan(program, batch, self.inputs, self._threads_each, self.pairs)
+        like, storage = self.made.packed_for(program), Storage.PAIRS if self.pairs else Storage.OWN
+        kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads, storage)
         job = self.numbers.Job(program, kept.packed, batch, tape, plan)
         job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
         self._bind(job, Kind.NEXT, direction, histories)
@@ -208,6 +210,7 @@ def forward(
     reset: Tensor | None = None,
     keep: bool = False,
     detail: bool = False,
+    pairs: bool = False,
 ) -> Forward:
     """One layer forward.
 
@@ -221,13 +224,14 @@ def forward(
         reset: (T, B) bool: which steps begin a new segment; or None.
         keep: whether backward will follow.
         detail: whether the states of every step are wanted.
+        pairs: whether matrices of float32 and what is multiplied with them are rounded to bfloat16; sums are float32.
 
     Returns:
         The output, (T, B, D*P) or (N, D*P); the final state; the tape, without elements if nothing is kept; with detail
         the states but the first after every step, (T, B, D * features).
 
     """
-    layer = Layer(cell, input, state, weights, lengths, sizes, reset, detail)
+    layer = Layer(cell, input, state, weights, lengths, sizes, reset, detail, pairs)
     tape = layer.tape() if keep else None
     nothing = input.new_empty(0) if tape is None else tape
     if layer.rows.real == 0:
@@ -258,6 +262,7 @@ def backward(
     wants_input: bool,
     detail: bool = False,
     wants_weights: bool = True,
+    pairs: bool = False,
 ) -> list[Tensor]:
     """The gradients of one layer.
 
@@ -272,13 +277,14 @@ def backward(
         wants_input: whether the gradient of the input is wanted; it is without elements if not.
         detail: as for `forward`.
         wants_weights: whether the gradients of the weights are wanted.
+        pairs: as for `forward`.
 
     Returns:
         The gradients of the input, of each tensor of the state, and, if wanted, of each weight that there is; with
         detail also the whole gradients of all states after every step.
 
     """
-    layer = Layer(cell, input, state, weights, lengths, sizes, reset, detail)
+    layer = Layer(cell, input, state, weights, lengths, sizes, reset, detail, pairs)
     given = [torch.zeros_like(old) if new is None else new for old, new in zip(state, d_final, strict=True)]
     rows = layer.rows
     if rows.real == 0:

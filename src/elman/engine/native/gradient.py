@@ -37,6 +37,7 @@ class Where(NamedTuple):
     lengths: Tensor | None
     sizes: Tensor | None
     reset: Tensor | None
+    pairs: bool
     states: int
     told: Told | None
 
@@ -45,7 +46,7 @@ def _forward(where: Where, input: Tensor, *tensors: Any) -> Any:
     """Input, state and weights -> output, tape, final state and, if `told`, the other states of every step."""
     state, weights = tensors[: where.states], tensors[where.states :]
     known = (where.lengths, where.sizes, where.reset)
-    arguments = (where.cell, input, state, weights, *known, True, where.told is not None)
+    arguments = (where.cell, input, state, weights, *known, True, where.told is not None, where.pairs)
     output, final, tape, others = where.run.forward(*arguments)
     return output, tape, *final, *others
 
@@ -147,7 +148,7 @@ def _gradients(where: Where, wanted: Wanted, count: int, output: Tensor, tape: T
     known = (where.cell, input, state, weights, where.lengths, where.sizes, where.reset)
     detail = where.told is not None
     saved = (output, tape, others, d_output, d_others, d_final)
-    found = where.run.backward(*known, *saved, wanted.input, detail, wanted.weights)
+    found = where.run.backward(*known, *saved, wanted.input, detail, wanted.weights, where.pairs)
     own = parameters(cell_of(where.cell), weights)
     present = [True] * (1 + len(state)) + [wanted.weights and tensor is not None for tensor in own]
     if where.told is not None:

@@ -45,6 +45,12 @@ def numbers(dtype: torch.dtype) -> Any:
     return _native.float32 if dtype == torch.float32 else _native.float64
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether the instruction set in use has instructions for products of bfloat16."""
+    made = library()
+    return made is not None and bool(made.multiplies_pairs())
+
+
 def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """An uninitialised tensor on memory from the runtime's cache, which it goes back to when the last view ends."""
     count = math.prod(shape)

@@ -19,11 +19,11 @@ from elman.engine.watching import transformed
 
 ARGUMENTS = "str cell, Tensor input, Tensor[] state, Tensor?[] weights, Tensor? lengths, Tensor? sizes, Tensor? reset"
 SAVED = "Tensor output, Tensor tape, Tensor[] others, Tensor? d_output, Tensor?[] d_others, Tensor?[] d_final"
-WANTED = "bool wants_input, bool detail=False, bool wants_weights=True"
+WANTED = "bool wants_input, bool detail=False, bool wants_weights=True, bool pairs=False"
 RESULTS = "Tensor output, Tensor[] final, Tensor tape, Tensor[] others"
 
 _library: Any = torch.library.Library("elman", "DEF")  # type: ignore[no-untyped-call]
-_library.define(f"layer({ARGUMENTS}, bool keep=False, bool detail=False) -> ({RESULTS})")
+_library.define(f"layer({ARGUMENTS}, bool keep=False, bool detail=False, bool pairs=False) -> ({RESULTS})")
 _library.define(f"layer_backward({ARGUMENTS}, {SAVED}, {WANTED}) -> Tensor[]")
 _library.impl("layer", execution.forward, "CPU")
 _library.impl("layer_backward", execution.backward, "CPU")
@@ -38,6 +38,8 @@ def layer(
     sizes: Tensor | None,
     reset: Tensor | None,
     told: Told | None = None,
+    *,
+    pairs: bool = False,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """One layer in all its directions, differentiable: output, final state, and the other states of every step.
 
@@ -45,13 +47,13 @@ def layer(
     every backward pass with the whole gradients of all of them.
     """
     if transformed() and not torch.compiler.is_compiling():
-        where = Where(execution, cell, lengths, sizes, reset, len(state), told)
+        where = Where(execution, cell, lengths, sizes, reset, pairs, len(state), told)
         return _results(TransformedFunction.apply(where, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
-    arguments = (cell, input, state, weights, lengths, sizes, reset, False, told is not None)
+    arguments = (cell, input, state, weights, lengths, sizes, reset, False, told is not None, pairs)
     if traced(input):
         output, final, _, others = torch.ops.elman.layer.default(*arguments)
     elif differentiated((input, *state, *weights)):
-        where = Where(execution, cell, lengths, sizes, reset, len(state), told)
+        where = Where(execution, cell, lengths, sizes, reset, pairs, len(state), told)
         return _results(LayerFunction.apply(where, input, *state, *weights), len(state))  # type: ignore[no-untyped-call]
     else:
         output, final, _, others = execution.forward(*arguments)
@@ -99,14 +101,15 @@ def _autograd(
     reset: Tensor | None,
     keep: bool = False,
     detail: bool = False,
+    pairs: bool = False,
 ) -> execution.Forward:
     if differentiated((input, *state, *weights)):
         told = _unheard if detail else None
-        where = Where(_Operators, cell, lengths, sizes, reset, len(state), told)
+        where = Where(_Operators, cell, lengths, sizes, reset, pairs, len(state), told)
         flat = LayerFunction.apply(where, input, *state, *weights)  # type: ignore[no-untyped-call]
         output, final, others = _results(flat, len(state))
         return output, final, flat[1], others
-    return _Operators.forward(cell, input, state, weights, lengths, sizes, reset, keep, detail)  # type: ignore[no-any-return]
+    return _Operators.forward(cell, input, state, weights, lengths, sizes, reset, keep, detail, pairs)  # type: ignore[no-any-return]
 
 
 def _unheard(_: Sequence[Tensor]) -> None:
@@ -126,6 +129,7 @@ def _fake_forward(
     reset: Tensor | None,  # noqa: ARG001
     keep: bool = False,
     detail: bool = False,
+    pairs: bool = False,  # noqa: ARG001
 ) -> execution.Forward:
     output, *others = [input.new_empty(*input.shape[:-1], len(t) * t.shape[-1]) for t in state]
     final = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in state]
@@ -156,6 +160,7 @@ def _fake_backward(
     wants_input: bool,
     detail: bool = False,
     wants_weights: bool = True,
+    pairs: bool = False,  # noqa: ARG001
 ) -> list[Tensor]:
     own = parameters(cell_of(cell), weights) if wants_weights else []
     tensors = [*state, *[tensor for tensor in own if tensor is not None]]

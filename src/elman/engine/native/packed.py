@@ -7,13 +7,20 @@ gradients a look at 32 places of each must do where they exceed 32 KiB, as readi
 """
 
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import Any, NamedTuple
 from weakref import ref
 
-import torch
 from torch import Tensor
 
-from elman.engine.storage import STORAGE
+
+class Storage(IntEnum):
+    """How the runtime keeps matrices: of PAIRS it multiplies bfloat16 with bfloat16."""
+
+    OWN = 0
+    BFLOAT16 = 1
+    INT8 = 2
+    PAIRS = 3
 
 
 class Entry(NamedTuple):
@@ -36,7 +43,15 @@ class Entry(NamedTuple):
 _entries: dict[tuple[int, ...], Entry] = {}
 
 
-def packed(numbers: Any, program: Any, weights: Sequence[Tensor], inputs: int, vectors: int, threads: int) -> Entry:
+def packed(
+    numbers: Any,
+    program: Any,
+    weights: Sequence[Tensor],
+    inputs: int,
+    vectors: int,
+    threads: int,
+    storage: Storage = Storage.OWN,
+) -> Entry:
     """Weights as the runtime multiplies with them.
 
     Args:
@@ -46,9 +61,10 @@ def packed(numbers: Any, program: Any, weights: Sequence[Tensor], inputs: int, v
         inputs: I.
         vectors: the width of a panel.
         threads: that may take part.
+        storage: how matrices are kept.
 
     """
-    key = (id(program), vectors, *map(id, weights))
+    key = (id(program), vectors, storage, *map(id, weights))
     entry, known = _entries.get(key), False
     if entry is not None and entry.seen == _seen(weights):
         if entry.packed.holds(entry.addresses, threads):
@@ -58,7 +74,7 @@ def packed(numbers: Any, program: Any, weights: Sequence[Tensor], inputs: int, v
     def forget(_: ref[Tensor]) -> None:
         _entries.pop(key, None)
 
-    entry = _entries[key] = once(numbers, program, weights, inputs, vectors, threads, forget)
+    entry = _entries[key] = once(numbers, program, weights, inputs, vectors, threads, storage, forget)
     if known:  # for the second time in this version, so there may be a third; in training there is not
         entry.packed.take_hash(entry.addresses, threads)
     return entry
@@ -71,14 +87,13 @@ def once(
     inputs: int,
     vectors: int,
     threads: int,
+    storage: Storage,
     forget: Callable[[ref[Tensor]], None] | None = None,
-    *,
-    storage: torch.dtype | None = None,
 ) -> Entry:
     """The same, not kept for others; `forget` is called when one of the weights is no more."""
     seen = _seen(weights)
     addresses = [address for address, _ in seen]
-    made = numbers.Weights(program, inputs, addresses, vectors, threads, (None, *STORAGE).index(storage))
+    made = numbers.Weights(program, inputs, addresses, vectors, threads, storage)
     return Entry(tuple([ref(tensor, forget) for tensor in weights]), seen, addresses, made)
 
 

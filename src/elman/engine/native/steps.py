@@ -12,10 +12,12 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.native.library import library, numbers
-from elman.engine.native.packed import Entry, once, packed
+from elman.engine.native.packed import Entry, Storage, once, packed
 from elman.engine.native.programs import Programs, handle, programs, shapes_of
 from elman.engine.program.contract import Kind
 from elman.types import State
+
+_STORAGE = {torch.bfloat16: Storage.BFLOAT16, torch.int8: Storage.INT8}
 
 
 class Prepared(NamedTuple):
@@ -36,7 +38,7 @@ def prepared(cell: Cell, weights: Weights, rows: Any, threads: int, storage: tor
     plan = own.plan(made.inference, rows, inputs, threads)
     program = made.packed_for(made.inference)
     arguments = (own, program, given, inputs, plan.vectors, threads)
-    entry = packed(*arguments) if storage is None else once(*arguments, storage=storage)
+    entry = packed(*arguments) if storage is None else once(*arguments, _STORAGE[storage])
     return Prepared(made, entry, plan, inputs)
 
 

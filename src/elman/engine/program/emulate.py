@@ -4,7 +4,7 @@ It is the oracle that the C++ runtime is tested against. It reads the numbers of
 came from, cuts columns into tiles, and fills with NaN what nothing has written.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -31,13 +31,29 @@ class Gradients:
 
 
 class Emulator:
-    """One layer in one direction over one batch, forward and then backward."""
+    """One layer in one direction over one batch, forward and then backward.
+
+    Args:
+        compiled: the programs.
+        weights: of the layer.
+        tile: columns of a tile.
+        extras: masks and gates by name.
+        rounded: what both sides of every product go through first.
+
+    """
 
     def __init__(
-        self, compiled: Compiled, weights: Weights, *, tile: int = 64, extras: Mapping[str, Tensor] | None = None
+        self,
+        compiled: Compiled,
+        weights: Weights,
+        *,
+        tile: int = 64,
+        extras: Mapping[str, Tensor] | None = None,
+        rounded: Callable[[Tensor], Tensor] = lambda value: value,
     ) -> None:
         self.compiled = compiled
         self.tile = tile
+        self.rounded = rounded
         self.parameters = [getattr(weights, name) for name in compiled.parameters]
         self.extras = [(extras or {})[name] for name in compiled.extras]
         self.training, self.inference, self.gradient = (
@@ -170,7 +186,7 @@ class Emulator:
                     place = entry.gradient._replace(number=entry.gradient.number + index)
                     d = memory.view(place, slice(None))
                     block(found[entry.parameter], program.parameters[entry.parameter], number, columns).add_(
-                        d.T @ value
+                        self.rounded(d).T @ self.rounded(value)
                     )
         for index, terms in enumerate(program.vectors):
             for parameter, number in terms:
@@ -218,6 +234,6 @@ class Emulator:
             value = memory.view(place, slice(None), len(blocks))
             record = program.parameters[parameter]
             pieces = [block(self.parameters[parameter], record, number, memory.columns) for number in blocks]
-            matrix = torch.cat(pieces)
+            value, matrix = self.rounded(value), self.rounded(torch.cat(pieces))
             total = total + (value @ matrix[:, columns] if form else value @ matrix[columns].T)
         out[:] = total

@@ -1,4 +1,5 @@
-// What AVX-512 (F, DQ, BW, VL) does better than the portable vectors: masks, exact scaling, a quick reciprocal, sums.
+// What AVX-512 (F, DQ, BW, VL) does better than the portable vectors: masks, exact scaling, a quick reciprocal, sums;
+// and with BF16, products of pairs.
 #pragma once
 
 #include <immintrin.h>
@@ -35,6 +36,15 @@ struct Vector<float> : Portable<float> {
     ELMAN_INLINE V load_int8(const int8_t* p) {
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
     }
+#if defined(__AVX512BF16__)
+    ELMAN_INLINE V pair(V first, V second) {
+        const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
+        const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+        return (V)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+    }
+    ELMAN_INLINE V pair(const float* p) { return (V)_mm512_cvtne2ps_pbh(load(p + W), load(p)); }
+    ELMAN_INLINE V dot(V a, V b, V c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
+#endif
 };
 
 template <>

@@ -52,17 +52,33 @@ struct Block {
         }
     }
 
+    // The same of k pairs.
+    __attribute__((always_inline)) void add_dots(const T* a, i64 lda, const T* panel, i64 k, const char* ahead) {
+        for (i64 at = 0; at < k; ++at, panel += VECTORS * S::W) {
+            for (int line = 0; line < FETCH; ++line) __builtin_prefetch(ahead + (at * FETCH + line) * 64, 0, 2);
+            V b[VECTORS];
+            ELMAN_UNROLL
+            for (int v = 0; v < VECTORS; ++v) b[v] = S::load(panel + v * S::W);
+            ELMAN_UNROLL
+            for (int i = 0; i < ROWS; ++i) {
+                const V x = S::set(a[i * lda + at]);
+                ELMAN_UNROLL
+                for (int v = 0; v < VECTORS; ++v) sum[i][v] = S::dot(x, b[v], sum[i][v]);
+            }
+        }
+    }
+
     // The same with a panel of bfloat16, of which two rows lie in each of its own.
-    __attribute__((always_inline)) void add_pairs(const T* a, i64 lda, const T* panel, i64 k, const char* ahead) {
+    __attribute__((always_inline)) void add_bfloat16(const T* a, i64 lda, const T* panel, i64 k, const char* ahead) {
         for (i64 at = 0; at < k; at += 2, panel += VECTORS * S::W) {
             for (int line = 0; line < FETCH; ++line) __builtin_prefetch(ahead + (at / 2 * FETCH + line) * 64, 0, 2);
             V b[VECTORS];
             ELMAN_UNROLL
-            for (int v = 0; v < VECTORS; ++v) b[v] = S::first_half(panel + v * S::W);
+            for (int v = 0; v < VECTORS; ++v) b[v] = S::first_half(S::load(panel + v * S::W));
             multiply(sum, a + at, lda, b);
             if (at + 1 == k) break;
             ELMAN_UNROLL
-            for (int v = 0; v < VECTORS; ++v) b[v] = S::second_half(panel + v * S::W);
+            for (int v = 0; v < VECTORS; ++v) b[v] = S::second_half(S::load(panel + v * S::W));
             multiply(sum, a + at + 1, lda, b);
         }
     }
@@ -141,14 +157,15 @@ void block(const Source<T>* sources, int count, i64 row, int number, const T* in
         }
         return;
     }
-    constexpr bool pairs = STORAGE == Storage::bfloat16;
     sums.begin(init, ldi, mask);
     for (int s = 0; s < count; ++s) {
         const Source<T>& it = sources[s];
-        const i64 fetched = number * FETCH < VECTORS ? number * FETCH * (pairs ? (it.k + 1) / 2 : it.k) * 64 : 0;
+        const i64 deep = STORAGE == Storage::own ? it.k : pairs_of(it.k);
+        const char* ahead = (const char*)it.next + (number * FETCH < VECTORS ? number * FETCH * deep * 64 : 0);
         const T* a = it.a + row * it.lda;
-        if constexpr (pairs) sums.add_pairs(a, it.lda, it.panel, it.k, (const char*)it.next + fetched);
-        else sums.add(a, it.lda, it.panel, it.k, (const char*)it.next + fetched);
+        if constexpr (STORAGE == Storage::pairs) sums.add_dots(a, it.lda, it.panel, deep, ahead);
+        else if constexpr (STORAGE == Storage::bfloat16) sums.add_bfloat16(a, it.lda, it.panel, it.k, ahead);
+        else sums.add(a, it.lda, it.panel, it.k, ahead);
     }
     sums.end(out, ldo, mask, whole);
 }
@@ -238,22 +255,51 @@ void pack(const Matrix<T>& matrix, i64 first, int columns, T* panel) {
     }
 }
 
+void pair_rows(const float* panel, i64 k, i64 width, float* pairs) {
+    using S = Vector<float>;
+    for (i64 row = 0; row < k; row += 2, panel += 2 * width, pairs += width)
+        for (i64 j = 0; j < width; j += S::W)
+            S::store(pairs + j, S::pair(S::load(panel + j), row + 1 < k ? S::load(panel + width + j) : S::set(0)));
+}
+
+void pair_columns(const float* a, i64 lda, i64 rows, i64 k, float* pairs, i64 ldp) {
+    using S = Vector<float>;
+    for (i64 row = 0; row < rows; ++row, a += lda, pairs += ldp) {
+        i64 j = 0;
+        for (; j + 2 * S::W <= k; j += 2 * S::W) S::store(pairs + j / 2, S::pair(a + j));
+        if (j == k) continue;
+        float rest[2 * S::W] = {};
+        for (i64 i = j; i < k; ++i) rest[i - j] = a[i];
+        S::store(pairs + j / 2, S::pair(rest), S::mask(int(pairs_of(k - j))));
+    }
+}
+
 template <class T>
-constexpr Matmul<T> table(decltype(Matmul<T>::multiply) bfloat16, decltype(Matmul<T>::multiply) int8) {
-    return {Vector<T>::W,
-            WIDEST,
-            {0, height(1), height(2), height(3), WIDEST >= 4 ? height(4) : 0, 0},
-            multiply<T, Storage::own>,
-            bfloat16,
-            int8,
-            pack<T>};
+constexpr Matmul<T> table() {
+    Matmul<T> it{Vector<T>::W,
+                 WIDEST,
+                 {0, height(1), height(2), height(3), WIDEST >= 4 ? height(4) : 0, 0},
+                 multiply<T, Storage::own>,
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 pack<T>,
+                 nullptr,
+                 nullptr};
+    if constexpr (sizeof(T) == sizeof(float)) {
+        it.multiply_bfloat16 = multiply<T, Storage::bfloat16>;
+        it.multiply_int8 = multiply<T, Storage::int8>;
+        it.multiply_pairs = multiply<T, Storage::pairs>;
+        it.pair_rows = pair_rows;
+        it.pair_columns = pair_columns;
+    }
+    return it;
 }
 
 }  // namespace
 
-extern const Matmul<float> matmul_float =
-    table<float>(multiply<float, Storage::bfloat16>, multiply<float, Storage::int8>);
-extern const Matmul<double> matmul_double = table<double>(nullptr, nullptr);
+extern const Matmul<float> matmul_float = table<float>();
+extern const Matmul<double> matmul_double = table<double>();
 
 }  // namespace ELMAN_ISA
 }  // namespace elman

@@ -88,8 +88,26 @@ struct Portable : Bits<T> {
 
     // Two bfloat16 numbers in each lane, the first in the lower half of its bits: a bfloat16 is the upper half of a
     // float.
-    ELMAN_INLINE V first_half(const T* p) { return (V)((I)load(p) << 16); }
-    ELMAN_INLINE V second_half(const T* p) { return (V)((I)load(p) & ~0xffff); }
+    ELMAN_INLINE V first_half(V pairs) { return (V)((I)pairs << 16); }
+    ELMAN_INLINE V second_half(V pairs) { return (V)((I)pairs & ~0xffff); }
+    // To the nearest, ties to even; a NaN stays one.
+    ELMAN_INLINE V pair(V first, V second) {
+        return (V)((nearest_bfloat16(first) >> 16 & 0xffff) | (nearest_bfloat16(second) & ~0xffff));
+    }
+    ELMAN_INLINE I nearest_bfloat16(V a) {
+        const I bits = (I)a, known = a == a;
+        return (known & (bits + 0x7fff + (bits >> 16 & 1))) | (~known & (bits | 0x400000));
+    }
+    // The same of 2 W neighbouring numbers.
+    ELMAN_INLINE V pair(const T* p) {
+        T first[W], second[W];
+        for (int i = 0; i < W; ++i) first[i] = p[2 * i], second[i] = p[2 * i + 1];
+        return pair(load(first), load(second));
+    }
+    // c + the products of both halves.
+    ELMAN_INLINE V dot(V a, V b, V c) {
+        return fma(first_half(a), first_half(b), fma(second_half(a), second_half(b), c));
+    }
     ELMAN_INLINE V load_int8(const int8_t* p) {
         typedef int8_t Bytes __attribute__((vector_size(W)));
         Bytes bytes;
