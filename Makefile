@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+RESULTS ?= benchmarks/results/here
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -24,8 +25,9 @@ format: $(VENV)/developer.stamp  ## let the formatter and the linter mend what t
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(VENV)/bench.stamp  ## measure everything that the README's tables are made from
-	for name in layers lengths step memory cells scan; do $(BIN)/elman bench $$name --save benchmarks/results || exit 1; done
+bench: $(VENV)/bench.stamp  ## measure everything that the README's tables are made from; RESULTS is the machine's folder
+	for name in layers bfloat16 lengths step memory cells scan; do \
+	    $(BIN)/elman bench $$name --save $(RESULTS) || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
 claims: $(VENV)/user.stamp  ## measure what textbooks claim, into benchmarks/results/claims/ and docs/claims.md

@@ -1,8 +1,9 @@
-"""Put the measured tables into README.md and docs/benchmarks.md, from what `elman bench NAME --save` has kept.
+"""Put the measured tables into README.md and docs/benchmarks*.md, from what `elman bench NAME --save` has kept.
 
     python benchmarks/tables.py
 
-A table stands between the comments `<!-- bench NAME -->` and `<!-- end -->`: in the README means, in the page all rows.
+A table stands between the comments `<!-- bench FOLDER/NAME -->` and `<!-- end -->`: in the README means, in the page all
+rows. There is a folder for each machine.
 """
 
 import json
@@ -26,14 +27,14 @@ def rows(name, result):
     return "\n\n".join([*shown, *(f"{table.title}:\n\n{markdown(table)}" for table in tables)]) + "\n"
 
 
-PAGES = {ROOT / "README.md": means, ROOT / "docs" / "benchmarks.md": rows}
+PAGES = {ROOT / "README.md": means, **dict.fromkeys((ROOT / "docs").glob("benchmarks*.md"), rows)}
 
 
 def rendered(text, results, section):
     """The text with every table made anew, by `section`, from the results in a folder."""
     return re.sub(
-        r"(<!-- bench (\w+) -->\n).*?(?=<!-- end -->)",
-        lambda found: found[1] + from_file(found[2], results / f"{found[2]}.json", section),
+        r"(<!-- bench (\w+/(\w+)) -->\n).*?(?=<!-- end -->)",
+        lambda found: found[1] + from_file(found[3], results / f"{found[2]}.json", section),
         text,
         flags=re.DOTALL,
     )

@@ -8,6 +8,7 @@ import torch
 
 from elman.benchmarks import BENCHMARKS, layers, suite
 from elman.benchmarks.peers import PEERS
+from elman.engine.native.library import multiplies_bfloat16
 
 SHAPE = "3,6,4,5"
 
@@ -41,6 +42,16 @@ def test_lengths_run_in_one_and_two_directions(measured):
         (cell, directions) for cell in ("lstm", "gru", "rnn", "rnn-relu") for directions in (1, 2)
     ]
     assert all(0 < row["real_steps"] < 1 and row["deviations"]["elman"] < 1e-5 for row in rows)
+
+
+def test_bfloat16_is_set_against_float32(measured):
+    rows = measured("bfloat16", "--cell", "gru", "--shape", SHAPE)["rows"]
+    assert [row["pass"] for row in rows] == ["training", "forward"]
+    for row in rows:
+        assert row["products"] == ("bfloat16" if multiplies_bfloat16() else "float32")
+        assert row["ratios"]["elman"].keys() == {"elman float32", "torch", "torch bfloat16"}
+        assert (row["deviations"]["elman"] > 1e-4) == multiplies_bfloat16()
+        assert row["deviations"]["torch bfloat16"] > 1e-4
 
 
 def test_step_measures_cell_and_stepper_with_one_thread_and_two(measured):

@@ -24,6 +24,7 @@ BENCHMARKS = {
     "lengths": Entry(
         "elman.benchmarks.lengths:Lengths", "training on rows of unequal length, against packed sequences"
     ),
+    "bfloat16": Entry("elman.benchmarks.bfloat16:Bfloat16", "layers under autocast, against float32"),
     "step": Entry("elman.benchmarks.step:Step", "one time step of one row, as a stream takes it"),
     "cells": Entry("elman.benchmarks.cells:Cells", "every cell and option in training, against a loop in torch"),
     "scan": Entry("elman.benchmarks.scan:Scan", "linear recurrences over long sequences, against memory's speed"),

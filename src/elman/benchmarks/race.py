@@ -5,6 +5,7 @@ It does not know what they compute.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,9 +13,12 @@ import torch
 from elman.benchmarks.answers import deviation
 from elman.benchmarks.base import Row, Work
 from elman.benchmarks.timing import Budget, interleave, ratio
+from elman.engine.native.library import library, multiply
 
 MATMUL_SIZE = 2048
 WARM_UP = 3
+CHOICE = 3
+"""Rounds in which it is found which of several ways is the faster."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Race:
         theirs: the peers'. The first one's answers are what all others must give.
         operations: of one call of each, to be set against the matmul's rate; None where that says nothing.
         beside: contenders that do other work, whose times are to be set against the others'.
+        products: the numbers that the matmul multiplies, float32 or bfloat16.
 
     """
 
@@ -35,6 +40,7 @@ class Race:
     theirs: dict[str, Work]
     operations: int | None = None
     beside: dict[str, Work] = field(default_factory=dict)
+    products: torch.dtype = torch.float32
 
     def run(self, budget: Budget) -> Row:
         """Compare, time, and describe.
@@ -47,7 +53,7 @@ class Race:
         everyone = self.ours | self.theirs | self.beside
         works: dict[str, Callable[[], Any]] = {name: work.run for name, work in everyone.items()}
         if self.operations is not None:
-            works["matmul"] = _matmul()
+            works["matmul"] = _matmul(self.products)
         timings = interleave(works, budget)
         row: Row = {
             "times": {name: timings[name].summary() for name in everyone},
@@ -86,9 +92,17 @@ class Race:
         }
 
 
-def _matmul() -> Callable[[], Any]:
-    """What the machine can do at most, in the same minute."""
+def _matmul(products: torch.dtype) -> Callable[[], Any]:
+    """What the machine can do at most, in the same minute: the faster of torch's product and the engine's.
+
+    On a processor that is not Intel's, the library behind torch's float32 may reach less than half of it.
+    """
     with torch.random.fork_rng(devices=()):
         a, b = torch.randn(2, MATMUL_SIZE, MATMUL_SIZE).unbind()
     out = torch.empty_like(a)
-    return lambda: torch.mm(a, b, out=out)
+    narrow = [tensor.to(products) for tensor in (a, b, out)]
+    ways: list[Callable[[], Any]] = [partial(torch.mm, *narrow[:2], out=narrow[2])]
+    if library() is not None:
+        ways.append(partial(multiply, a, b, out, pairs=products == torch.bfloat16))
+    timings = interleave({str(k): way for k, way in enumerate(ways)}, Budget(rounds=CHOICE))
+    return min(zip(ways, timings.values(), strict=True), key=lambda each: each[1].summary()["median_ms"])[0]

@@ -16,6 +16,9 @@ from torch import Tensor
 from elman.engine.extension import native as _native
 from elman.errors import UsageError
 
+_WIDEST = 4
+"""The vectors of a panel: as many as there are registers for, where that is fewer."""
+
 
 def library() -> Any:
     """The runtime, made ready; None if it is not there (`extension.missing` says why)."""
@@ -49,6 +52,13 @@ def multiplies_bfloat16() -> bool:
     """Whether the instruction set in use has instructions for products of bfloat16."""
     made = library()
     return made is not None and bool(made.multiplies_pairs())
+
+
+def multiply(a: Tensor, b: Tensor, out: Tensor, *, pairs: bool = False) -> None:
+    """Write a @ b, float32 and contiguous, as the engine's kernels make it; in `pairs`, of both rounded to bfloat16."""
+    sizes = (len(a), len(b), b.shape[1])
+    addresses = (a.data_ptr(), b.data_ptr(), out.data_ptr())
+    _native.float32.matmul(*addresses, *sizes, False, _WIDEST, torch.get_num_threads(), pairs)
 
 
 def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
