@@ -2,7 +2,7 @@
 
     python benchmarks/tables.py
 
-A table stands between the comments `<!-- bench FOLDER/NAME -->` and `<!-- end -->`: in the README means, in the page all
+A table stands between the comments `<!-- bench FOLDER/NAME -->` and `<!-- end -->`: in the README means, in a page all
 rows. There is a folder for each machine.
 """
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from elman.cells import Cell
     from elman.diagnosis.examine import diagnose
     from elman.diagnosis.result import Diagnosis
-    from elman.engine import backend, clear_cache, linear_scan
+    from elman.engine import backend, clear_cache, linear_scan, precision
     from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
     from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, convert, explain
     from elman.run import Run, load, train
@@ -20,7 +20,7 @@ _HOME = {
     "elman.cells": ("Cell",),
     "elman.diagnosis.examine": ("diagnose",),
     "elman.diagnosis.result": ("Diagnosis",),
-    "elman.engine": ("backend", "clear_cache", "linear_scan"),
+    "elman.engine": ("backend", "clear_cache", "linear_scan", "precision"),
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
     "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "convert", "explain"),
     "elman.run": ("Run", "load", "train"),
@@ -53,6 +53,7 @@ __all__ = [
     "kept_pages",
     "linear_scan",
     "load",
+    "precision",
     "train",
 ]
 

@@ -8,7 +8,7 @@ import torch
 
 from elman.benchmarks import BENCHMARKS, layers, suite
 from elman.benchmarks.peers import PEERS
-from elman.engine.native.library import multiplies_bfloat16
+from elman.engine import multiplies_bfloat16
 
 SHAPE = "3,6,4,5"
 

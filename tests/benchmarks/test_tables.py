@@ -33,5 +33,5 @@ def test_a_result_becomes_tables(measured, tmp_path):
     assert "| gru | 1 | 2,10,3,4 |" not in short
     assert "| gru | 2 | given |" in short
     assert short.startswith("before\n<!-- bench here/lengths -->\nGeometric means")
-    assert "<!-- end -->\nafter\n<!-- bench here/step -->\nNot measured yet: `elman bench step`.\n<!-- end -->\n" in short
+    assert "<!-- end -->\nafter\n<!-- bench here/step -->\nNot measured yet: `elman bench step`.\n<!-- end -->" in short
     assert tables.rendered(long, tmp_path, tables.rows) == long

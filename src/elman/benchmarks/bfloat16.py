@@ -16,7 +16,7 @@ from elman.benchmarks.means import mean_ratios
 from elman.benchmarks.modules import Call
 from elman.benchmarks.problem import Problem
 from elman.benchmarks.race import Race
-from elman.engine.native.library import multiplies_bfloat16
+from elman.engine import multiplies_bfloat16
 from elman.layers import convert
 
 NARROW, ELMAN, TORCH = "elman", "elman float32", "torch bfloat16"

@@ -8,6 +8,7 @@ from elman.engine.call import Call
 from elman.engine.choice import BACKENDS, Explanation, backend, explain, explain_step, prepare, run, step, step_again
 from elman.engine.linear import linear_scan
 from elman.engine.native import clear_cache
+from elman.engine.products import multiplies_bfloat16, precision
 
 __all__ = [
     "BACKENDS",
@@ -19,6 +20,8 @@ __all__ = [
     "explain",
     "explain_step",
     "linear_scan",
+    "multiplies_bfloat16",
+    "precision",
     "prepare",
     "run",
     "step",

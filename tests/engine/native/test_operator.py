@@ -181,7 +181,7 @@ def test_workers_of_a_data_loader_run_it_after_a_fork():
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRUCell"])
 def test_autocast_gives_what_the_engine_computes_in_float32_without_units_for_bfloat16(kind, monkeypatch):
-    monkeypatch.setattr("elman.engine.native.backend.multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr("elman.engine.products.multiplies_bfloat16", lambda: False)
     module, x = getattr(elman, kind)(4, 6), torch.randn(5, 4)
     with elman.backend("native"):
         with torch.autocast("cpu", torch.bfloat16):
@@ -192,7 +192,7 @@ def test_autocast_gives_what_the_engine_computes_in_float32_without_units_for_bf
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
 def test_autocast_rounds_both_sides_of_every_product_where_there_are_units(name, compiled, monkeypatch):
-    monkeypatch.setattr("elman.engine.native.backend.multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr("elman.engine.products.multiplies_bfloat16", lambda: True)
     layer, x = getattr(elman, name)(4, 6), torch.randn(1, 5, 4)
     run = torch.compile(layer, fullgraph=True, backend="aot_eager") if compiled else layer
     with elman.backend("native"):
@@ -215,7 +215,7 @@ def test_autocast_rounds_both_sides_of_every_product_where_there_are_units(name,
 
 
 def test_autocast_in_float16_stays_in_float32(monkeypatch):
-    monkeypatch.setattr("elman.engine.native.backend.multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr("elman.engine.products.multiplies_bfloat16", lambda: True)
     layer, x = elman.LSTM(4, 6), torch.randn(5, 2, 4)
     with elman.backend("native"), torch.autocast("cpu", torch.float16):
         found = layer(x)[0]

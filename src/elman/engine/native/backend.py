@@ -16,9 +16,10 @@ from elman.engine.base import Backend, Ready
 from elman.engine.call import Call
 from elman.engine.extension import missing
 from elman.engine.native import steps
-from elman.engine.native.library import library, multiplies_bfloat16
+from elman.engine.native.library import library
 from elman.engine.native.operator import differentiated, layer, traced
 from elman.engine.native.programs import Shapes, cell_of, handle, programs, shapes_of
+from elman.engine.products import in_pairs
 from elman.engine.program import UntraceableError
 from elman.engine.program.listing import listing
 from elman.engine.record import Record
@@ -46,10 +47,9 @@ class Native(Backend):
     def run(self, call: Call) -> tuple[Tensor, State]:
         if call.input.numel() == 0:
             return Reference().run(call)  # nothing to compute, but output and state stay part of the graph
-        pairs = False
         if _autocast():
             call = _in_one_type(call)
-            pairs = call.input.dtype == torch.float32 and _in_pairs()
+        pairs = call.input.dtype == torch.float32 and in_pairs()
         if not torch.is_grad_enabled() and not traced(call.input) and call.alone:
             return _one_step(call)
         flat = [tensor for weights in call.weights for tensor in weights]
@@ -123,11 +123,6 @@ def _autocast() -> bool:
     return torch.is_autocast_enabled("cpu")
 
 
-def _in_pairs() -> bool:
-    """Whether autocast asks for bfloat16, and instructions for its products make them faster."""
-    return torch.get_autocast_dtype("cpu") == torch.bfloat16 and multiplies_bfloat16()
-
-
 def _in_one_type(call: Call) -> Call:
     """Under autocast, input and state may come in narrower types than the weights."""
     dtype = call.flat_weights[0].dtype
@@ -147,5 +142,5 @@ def _untraceable(name: str, shapes: Shapes) -> str | None:
 
 
 # What a compiler need not trace: it takes the result as it is.
-for function in (_built, _untraceable, handle, multiplies_bfloat16):
+for function in (_built, _untraceable, handle):
     setattr(function, "_dynamo_marked_constant", True)  # noqa: B010

@@ -48,12 +48,6 @@ def numbers(dtype: torch.dtype) -> Any:
     return _native.float32 if dtype == torch.float32 else _native.float64
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether the instruction set in use has instructions for products of bfloat16."""
-    made = library()
-    return made is not None and bool(made.multiplies_pairs())
-
-
 def multiply(a: Tensor, b: Tensor, out: Tensor, *, pairs: bool = False) -> None:
     """Write a @ b, float32 and contiguous, as the engine's kernels make it; in `pairs`, of both rounded to bfloat16."""
     sizes = (len(a), len(b), b.shape[1])
