@@ -26,7 +26,7 @@ PARTS = {
     "A cell of one's own": (elman.Cell,),
     "Linear recurrences": (elman.linear_scan,),
     "Models that are there": (elman.convert, elman.explain, elman.diagnose, elman.Diagnosis),
-    "How it runs": (elman.backend, elman.clear_cache),
+    "How it runs": (elman.backend, elman.precision, elman.kept_pages, elman.clear_cache),
     "Runs": (elman.train, elman.load, elman.Run),
     "Streams": (TextStream, SpeechStream, SeriesStream, EventStream),
     "Errors": (
