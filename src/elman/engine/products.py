@@ -25,7 +25,7 @@ def precision(products: str) -> Iterator[None]:
     states, operations and gradients stay float32, and everything outside of recurrent layers is left alone. It needs a
     processor with AVX512-BF16: an AMD Zen 5 takes 0.54 to 0.75 of the time for a training step (`elman doctor` says
     what a matrix product gains). On others the layers stay in float32, which is faster there. Without a block,
-    torch.autocast decides.
+    torch.autocast decides. A function compiled by torch.compile keeps what was asked for when it was compiled.
 
     Args:
         products: "float32" or "bfloat16".

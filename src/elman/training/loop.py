@@ -156,6 +156,7 @@ class Trainer:
         self.job, self.processes, self.device = job, processes, processes.device
         self.kind = precision.resolve(job.options.precision)
         self.module = job.module.to(self.device)
+        self.matmuls = precision.matmuls(self.kind, self.device, self.module)
         self.parameters = list(self.module.parameters())
         self.modules: dict[str, nn.Module] = {"model": self.module}
         self.average: AveragedModel | None = None
@@ -194,7 +195,7 @@ class Trainer:
         self.optimizer.zero_grad()
         for _ in range(options.accumulate):
             self.last = (job.batches.next(self.processes.share), self.carry)
-            with precision.matmuls(self.kind, self.device):
+            with self.matmuls():
                 cost = job.objective(self.module, *self.last)
             self.carry = cost.carry
             *counts, seen = self.processes.add([*cost.counts, cost.seen])
@@ -237,7 +238,7 @@ class Trainer:
         """Score the network, and keep it if it is the best so far."""
         progress = self.progress
         kept = self.kept.eval()
-        with torch.inference_mode(), precision.matmuls(self.kind, self.device):
+        with torch.inference_mode(), self.matmuls():
             loss = self.processes.from_first(lambda: self.job.validate(kept))
         self.module.train()
         progress.validations, progress.stale = progress.validations + 1, progress.stale + 1
