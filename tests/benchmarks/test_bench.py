@@ -133,7 +133,7 @@ def test_without_a_name_the_benchmarks_are_listed(bench):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["speed"], "no benchmark is called 'speed'; there are: layers, lengths, step, cells, scan, memory"),
+        (["speed"], "no benchmark is called 'speed'; there are: layers, lengths, bfloat16, step, cells, scan, memory"),
         (["layers", "--shape", "1,2,3"], "--shape '1,2,3' is not B,T,I,H"),
         (["layers", "--shape", "1,2,3,0"], "--shape '1,2,3,0' is not B,T,I,H"),
         (["layers", "--cell", "lstmm"], "this benchmark has no cell 'lstmm'; did you mean 'lstm'?"),

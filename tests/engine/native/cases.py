@@ -29,17 +29,20 @@ def _all(monkeypatch) -> Iterator:
         for shape in SHAPES:
             yield from _operation(name, *shape)
     for rows, k, columns in [(1, 1, 1), (3, 16, 17), (7, 50, 33), (8, 257, 100), (13, 3, 130), (31, 20, 64)]:
-        for transposed in (False, True):
+        for transposed, pairs in ((False, False), (True, False), (True, True)):
             a, b = torch.randn(rows, k, dtype=torch.float64), torch.randn(k, columns, dtype=torch.float64)
-            yield from ([PRODUCT], [rows, k, columns, transposed], a, b.T if transposed else b, a @ b)
+            yield from ([PRODUCT], [rows, k, columns, transposed, pairs], a, b.T if transposed else b)
+            yield _rounded(a) @ _rounded(b) if pairs else a @ b
     for name in cells.ALL:
         for reverse in (False, True):
             yield from _layer(Run(name, lengths=LENGTHS, reset=True, reverse=reverse))
+        yield from _layer(Run(name, lengths=LENGTHS, reset=True), pairs=3e-5)
     yield from _layer(Run("lstm", projection=3))
     for module in (cells, runs):
         for name in LARGE.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, LARGE[name])
     for name in ("lstm", "gru"):
+        yield from _layer(Run(name), pairs=1e-3)  # where one is rounded the other way, as float32 is not float64
         yield from _layer(Run(name))
 
 
@@ -57,8 +60,23 @@ def _operation(name, rows, columns) -> Iterator:
     yield expected
 
 
-def _layer(run) -> Iterator:
-    """One layer: rows sorted by length, arrays of real steps only, as the runtime takes them."""
+def _rounded(value):
+    return value.bfloat16().double()
+
+
+def _expected(run, compiled, pairs):
+    """Output, final state and gradients; the emulator's, where both sides of products are rounded."""
+    if not pairs:
+        return run.output, run.final, run.expected()
+    emulator = run.emulator(compiled, rounded=_rounded)
+    return *run.forward(emulator), run.backward(emulator)
+
+
+def _layer(run, *, pairs=0.0) -> Iterator:
+    """One layer: rows sorted by length, arrays of real steps only, as the runtime takes them.
+
+    `pairs`: how far results may be where products are of bfloat16; 0 where they are not.
+    """
     steps, batch, inputs = run.inputs.shape
     lengths = torch.full((batch,), steps) if run.lengths is None else run.lengths
     order = lengths.argsort(descending=True, stable=True)
@@ -71,7 +89,8 @@ def _layer(run) -> Iterator:
         return _arrays(tensor[order] for tensor in tensors)
 
     compiled = run.compile()
-    yield from ([LAYER], [steps, batch, inputs, run.reverse], lengths[order])
+    output, final, (d_inputs, *rest) = _expected(run, compiled, pairs)
+    yield from ([LAYER], [steps, batch, inputs, run.reverse, pairs], lengths[order])
     yield [] if run.fresh is None else run.fresh[:, order]
     for program in (compiled.training, compiled.inference, compiled.backward):
         yield from (program.ints, program.reals)
@@ -81,9 +100,8 @@ def _layer(run) -> Iterator:
     yield from by_row(run.state)
     yield packed(run.d_output)
     yield from by_row(run.d_final)
-    yield packed(run.output)
-    yield from by_row(run.final)
-    d_inputs, *rest = run.expected()
+    yield packed(output)
+    yield from by_row(final)
     yield packed(d_inputs)
     yield from by_row(rest[: len(run.state)])
     yield from _arrays(rest[len(run.state) :])
