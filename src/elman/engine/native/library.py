@@ -48,11 +48,11 @@ def numbers(dtype: torch.dtype) -> Any:
     return _native.float32 if dtype == torch.float32 else _native.float64
 
 
-def multiply(a: Tensor, b: Tensor, out: Tensor, *, pairs: bool = False) -> None:
+def multiply(a: Tensor, b: Tensor, out: Tensor, *, pairs: bool = False, threads: int | None = None) -> None:
     """Write a @ b, float32 and contiguous, as the engine's kernels make it; in `pairs`, of both rounded to bfloat16."""
     sizes = (len(a), len(b), b.shape[1])
     addresses = (a.data_ptr(), b.data_ptr(), out.data_ptr())
-    _native.float32.matmul(*addresses, *sizes, False, _WIDEST, torch.get_num_threads(), pairs)
+    _native.float32.matmul(*addresses, *sizes, False, _WIDEST, threads or torch.get_num_threads(), pairs)
 
 
 def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
