@@ -85,30 +85,8 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
         work[early][way].push_back(prepare(segments[0], early, way));
         work[late][way].push_back(prepare(segments[0], late, way));
     }
-    if (weights.in_pairs()) make_room_for_pairs();
-}
-
-// Of every operand that is multiplied, for as many rows as are taken together. Rows are a line further apart than they
-// are long, since powers of two would compete for the same few sets of the first-level cache.
-template <class T>
-void Runner<T>::make_room_for_pairs() {
-    constexpr i64 line = 64 / i64(sizeof(T));
-    pairs.resize(sites.size());
-    for (const Segment& segment : job.program->segments)
-        for (const Product& product : segment.products)
-            for (const ProductSource& source : product.sources) {
-                i64& k = pairs[size_t(source.a)].k;
-                k = std::max(k, weights.k(source.number));
-            }
-    const i64 rows = std::max(part.size(), SUPER_BLOCK);
-    i64 numbers = 0;
-    for (Pairs& it : pairs) {
-        if (it.k > 0) it.row = (pairs_of(it.k) + line - 1) / line * line + line;
-        numbers += rows * it.row;
-    }
-    memory_of_pairs = std::make_unique<Workspace>(size_t(numbers) * sizeof(T));
-    T* at = static_cast<T*>(memory_of_pairs->data());
-    for (Pairs& it : pairs) it.at = at, at += rows * it.row;
+    if (weights.in_pairs())
+        pairs = std::make_unique<Pairs<T>>(*job.program, weights, std::max(part.size(), SUPER_BLOCK));
 }
 
 // Its product with the input comes first, needs nothing else, and has a place that lasts until the step is taken.
@@ -379,12 +357,8 @@ void Runner<T>::stream(i64 steps, Range tiles) {
 // Rounds what a segment's products read of some rows, once for all of its tiles.
 template <class T>
 void Runner<T>::pair(const Work& it, const Present& step, Range rows, i64 slot) {
-    if (!weights.in_pairs()) return;
-    for (int operand : it.reads) {
-        const Pairs& to = pairs[size_t(operand)];
-        const Place<T> from = place(step, operand, rows.begin, slot, 0);
-        kernels<T>().matmul.pair_columns(from.at, from.row, rows.size(), to.k, to.at + slot * to.row, to.row);
-    }
+    if (pairs == nullptr) return;
+    for (int operand : it.reads) pairs->round(operand, place(step, operand, rows.begin, slot, 0), rows.size(), slot);
 }
 
 template <class T>
@@ -396,12 +370,8 @@ void Runner<T>::pair(const Work& it) {
 // What a term multiplies of a row and those after it.
 template <class T>
 inline Place<T> Runner<T>::left_side(const Term& term, const Present& step, i64 row, i64 slot) const {
-    if (weights.in_pairs()) {
-        const Pairs& it = pairs[size_t(term.a)];
-        return {it.at + (slot + row - part.begin) * it.row + term.first / 2, it.row};
-    }
-    const Place<T> whole = place(step, term.a, row, slot, 0);
-    return {whole.at + term.first, whole.row};
+    if (pairs != nullptr) return pairs->at(term.a, slot + row - part.begin, term.first);
+    return place(step, term.a, row, slot, term.first);
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "job.h"
+#include "pairs.h"
 
 namespace elman {
 
@@ -86,12 +87,6 @@ private:
         T* at;
         i64 row;
     };
-    // What is multiplied of an operand, k numbers of each row, in pairs.
-    struct Pairs {
-        T* at = nullptr;
-        i64 row = 0;
-        i64 k = 0;
-    };
     // A step that is being taken: where its rows end, of this thread's, and the row of slots where they begin.
     struct Present {
         i64 end;
@@ -110,7 +105,6 @@ private:
     std::vector<Operation<T>> prepare(const std::vector<Instruction>& list) const;
     Pieces add_tile(const Segment& segment, Share share, Range columns, bool falling, Work& work) const;
     void add_product(const Product& product, Share share, Range columns, Work& work) const;
-    void make_room_for_pairs();
     bool products_are_packed() const;
     bool is_stream() const;
     Place<T> place(const Present& step, int operand, i64 row, i64 slot, i64 column) const;
@@ -141,8 +135,7 @@ private:
     std::vector<Address> addresses;
     std::vector<Place<T>> places;
     std::vector<Source<T>> sources;
-    std::vector<Pairs> pairs;  // by operand, if products multiply pairs
-    std::unique_ptr<Workspace> memory_of_pairs;
+    std::unique_ptr<Pairs<T>> pairs;  // if products multiply them
     const typename Job<T>::Groups groups;
     const bool alternating;
     bool falling = false;
