@@ -3,16 +3,14 @@
 Beside Elman's own float32 stand torch.nn's layers in float32, whose answers are the measure, and under autocast too.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from elman.benchmarks import modules, tables
-from elman.benchmarks.base import Benchmark, Row, Settings, Table, Work
-from elman.benchmarks.layers import USUAL
-from elman.benchmarks.means import mean_ratios
+from elman.benchmarks.base import Row, Settings, Table, Work
+from elman.benchmarks.layers import USUAL, Layers
 from elman.benchmarks.modules import Call
 from elman.benchmarks.problem import Problem
 from elman.benchmarks.race import Race
@@ -27,20 +25,38 @@ TOLERANCE = 0.2
 COMPARED = [tables.times_faster(NARROW, other, other) for other in (ELMAN, "torch", TORCH)]
 
 
-class Bfloat16(Benchmark):
+class Bfloat16(Layers):
     shapes = {"usual": USUAL}  # noqa: RUF012
     peers = ("torch",)
 
-    def rows(self, settings: Settings) -> Iterator[Row]:
-        for cell in settings.cells:
-            for group, shape in self.grouped_shapes(settings):
-                problem = Problem.make(cell, shape)
-                for way in ("training", "forward"):
-                    described = {"cell": cell, "pass": way, "group": group, "shape": shape._asdict()}
-                    yield described | _row(problem, settings, training=way == "training")
+    def row(self, problem: Problem, settings: Settings, *, training: bool) -> Row:
+        ours, theirs = convert(problem.fresh_layer()), problem.fresh_layer()
 
-    def means(self, rows: list[Row]) -> list[Row]:
-        return mean_ratios(rows, ("cell", "pass", "group"))
+        def work(layer: torch.nn.Module, call: Call) -> Work:
+            return modules.training(layer, call, problem.x) if training else modules.forward(call, problem.x)
+
+        def plain(layer: torch.nn.Module) -> Call:
+            return lambda x: layer(x)[0]
+
+        def narrow(layer: torch.nn.Module) -> Call:
+            def call(x: Tensor) -> Tensor:
+                with torch.autocast("cpu", torch.bfloat16):
+                    output: Tensor = layer(x)[0]
+                return output.float()
+
+            return call
+
+        race = Race(
+            f"{problem.cell} {problem.shape} {'training' if training else 'forward'} in bfloat16",
+            {NARROW: replace(work(ours, narrow(ours)), tolerance=TOLERANCE)},
+            {"torch": work(theirs, plain(theirs)), TORCH: replace(work(theirs, narrow(theirs)), tolerance=TOLERANCE)},
+            problem.operations(training=training),
+            {ELMAN: work(ours, plain(ours))},
+            torch.bfloat16 if multiplies_bfloat16() else torch.float32,
+        )
+        with torch.set_grad_enabled(training):
+            found = race.run(settings.budget)
+        return {"products": "bfloat16" if multiplies_bfloat16() else "float32", **found}
 
     def tables(self, rows: list[Row]) -> list[Table]:
         columns = [
@@ -59,36 +75,3 @@ class Bfloat16(Benchmark):
     def means_table(self, means: list[Row]) -> Table:
         facts = [tables.key("cell"), tables.key("pass"), tables.key("group", "shapes"), tables.key("shapes", "rows")]
         return tables.table("Geometric means of the ratios (the least)", means, [*facts, *COMPARED])
-
-
-def _row(problem: Problem, settings: Settings, *, training: bool) -> Row:
-    ours, theirs = convert(problem.fresh_layer()), problem.fresh_layer()
-
-    def work(layer: torch.nn.Module, call: Call) -> Work:
-        if training:
-            return modules.training(layer, call, problem.x)
-        with torch.no_grad():
-            return modules.forward(call, problem.x)
-
-    def plain(layer: torch.nn.Module) -> Call:
-        return lambda x: layer(x)[0]
-
-    def narrow(layer: torch.nn.Module) -> Call:
-        def call(x: Tensor) -> Tensor:
-            with torch.autocast("cpu", torch.bfloat16):
-                output: Tensor = layer(x)[0]
-            return output.float()
-
-        return call
-
-    race = Race(
-        f"{problem.cell} {problem.shape} {'training' if training else 'forward'} in bfloat16",
-        {NARROW: replace(work(ours, narrow(ours)), tolerance=TOLERANCE)},
-        {"torch": work(theirs, plain(theirs)), TORCH: replace(work(theirs, narrow(theirs)), tolerance=TOLERANCE)},
-        problem.operations(training=training),
-        {ELMAN: work(ours, plain(ours))},
-        torch.bfloat16 if multiplies_bfloat16() else torch.float32,
-    )
-    with torch.set_grad_enabled(training):
-        found = race.run(settings.budget)
-    return {"products": "bfloat16" if multiplies_bfloat16() else "float32", **found}

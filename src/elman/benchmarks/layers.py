@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from typing import ClassVar
 
 import torch
 
@@ -27,7 +28,7 @@ FEW = (Shape(1, 100, 256, 256), Shape(1, 200, 512, 512), Shape(4, 100, 128, 256)
 
 class Layers(Benchmark):
     shapes = {"usual": USUAL, "odd": ODD, "few rows": FEW}  # noqa: RUF012
-    peers = ("torch", "jax", "onnxruntime")
+    peers: ClassVar[tuple[str, ...]] = ("torch", "jax", "onnxruntime")
 
     def rows(self, settings: Settings) -> Iterator[Row]:
         for cell in settings.cells:
@@ -35,7 +36,23 @@ class Layers(Benchmark):
                 problem = Problem.make(cell, shape)
                 for way in ("training", "forward"):
                     described = {"cell": cell, "pass": way, "group": group, "shape": shape._asdict()}
-                    yield described | _row(problem, settings, training=way == "training")
+                    yield described | self.row(problem, settings, training=way == "training")
+
+    def row(self, problem: Problem, settings: Settings, *, training: bool) -> Row:
+        """What is measured of one layer in one pass."""
+        layer = convert(problem.fresh_layer())
+
+        def call(x: torch.Tensor) -> torch.Tensor:
+            output: torch.Tensor = layer(x)[0]
+            return output
+
+        with nullcontext() if training else torch.no_grad():
+            ours = modules.training(layer, call, problem.x) if training else modules.forward(call, problem.x)
+            found = {p.name: p.training(problem) if training else p.forward(problem) for p in settings.peers}
+            theirs = {name: work for name, work in found.items() if work is not None}
+            case = f"{problem.cell} {problem.shape} {'training' if training else 'forward'}"
+            race = Race(case, {"elman": ours}, theirs, problem.operations(training=training))
+            return {"backend": explain(layer, problem.x).backend, **race.run(settings.budget)}
 
     def means(self, rows: list[Row]) -> list[Row]:
         return mean_ratios(rows, ("cell", "pass", "group"))
@@ -54,19 +71,3 @@ class Layers(Benchmark):
         facts = [tables.key("cell"), tables.key("pass"), tables.key("group", "shapes"), tables.key("shapes", "rows")]
         compared = [tables.times_faster("elman", peer, peer) for peer in tables.peers_of(means)]
         return tables.table("Geometric means of the ratios (the least)", means, [*facts, *compared])
-
-
-def _row(problem: Problem, settings: Settings, *, training: bool) -> Row:
-    layer = convert(problem.fresh_layer())
-
-    def call(x: torch.Tensor) -> torch.Tensor:
-        output: torch.Tensor = layer(x)[0]
-        return output
-
-    with nullcontext() if training else torch.no_grad():
-        ours = modules.training(layer, call, problem.x) if training else modules.forward(call, problem.x)
-        found = {p.name: p.training(problem) if training else p.forward(problem) for p in settings.peers}
-        theirs = {name: work for name, work in found.items() if work is not None}
-        case = f"{problem.cell} {problem.shape} {'training' if training else 'forward'}"
-        race = Race(case, {"elman": ours}, theirs, problem.operations(training=training))
-        return {"backend": explain(layer, problem.x).backend, **race.run(settings.budget)}
