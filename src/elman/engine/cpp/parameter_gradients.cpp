@@ -14,7 +14,7 @@ namespace {
 // (GRU; 160 to 256 are alike, 320 and 512 lose).
 constexpr i64 DEPTH = 128;
 constexpr i64 DEPTH_IF_LARGE = 192;
-constexpr i64 DEPTH_IN_PAIRS = 256;
+constexpr i64 DEPTH_IN_PAIRS = 256;  // 128 to 384 are alike (Zen 5)
 
 // Gradients are packed when so many panels or more are multiplied with them; else they are read where they lie, one
 // line for each step and block, which is slower to multiply with but costs nothing before. Measured, GFLOP/s, with 1,
