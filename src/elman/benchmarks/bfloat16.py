@@ -19,8 +19,9 @@ from elman.layers import convert
 
 NARROW, ELMAN, TORCH = "elman", "elman float32", "torch bfloat16"
 
-TOLERANCE = 0.2
-"""How far answers may be off where products are of bfloat16: 8 bits, over 35 to 100 steps."""
+TOLERANCE, AT_A_KINK = 0.05, 0.2
+"""How far answers may be off where products are of bfloat16: 8 bits, over 35 to 100 steps. A ReLU network's gradients
+jump where rounding takes a unit over its kink."""
 
 COMPARED = [tables.times_faster(NARROW, other, other) for other in (ELMAN, "torch", TORCH)]
 
@@ -46,10 +47,11 @@ class Bfloat16(Layers):
 
             return call
 
+        allowed = AT_A_KINK if problem.cell == "rnn-relu" else TOLERANCE
         race = Race(
             f"{problem.cell} {problem.shape} {'training' if training else 'forward'} in bfloat16",
-            {NARROW: replace(work(ours, narrow(ours)), tolerance=TOLERANCE)},
-            {"torch": work(theirs, plain(theirs)), TORCH: replace(work(theirs, narrow(theirs)), tolerance=TOLERANCE)},
+            {NARROW: replace(work(ours, narrow(ours)), tolerance=allowed)},
+            {"torch": work(theirs, plain(theirs)), TORCH: replace(work(theirs, narrow(theirs)), tolerance=allowed)},
             problem.operations(training=training),
             {ELMAN: work(ours, plain(ours))},
             torch.bfloat16 if multiplies_bfloat16() else torch.float32,

@@ -16,7 +16,6 @@ from elman.cells import Cell, Weights
 from elman.engine.base import Backend, Ready
 from elman.engine.call import Call
 from elman.engine.native import Native
-from elman.engine.products import in_pairs
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
@@ -211,7 +210,7 @@ def explain(call: Call, *, program: bool = False) -> Explanation:
     """Which backend `run` takes for this call, and why; runs nothing. `program` asks for the compiled step too."""
     refusals = {name: candidate.refuses(call) for name, candidate in BACKENDS.items()}
     order, why = _order()
-    if order[0] is NATIVE and in_pairs():
+    if order[0] is NATIVE and NATIVE.narrow(call):
         why += ", with products of bfloat16"
     return _explained(call, refusals, order, why, program)
 

@@ -12,7 +12,7 @@ import torch
 from elman.engine.native.library import library
 from elman.errors import UsageError
 
-PRODUCTS = ("float32", "bfloat16")
+PRODUCTS = {"float32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
 
 _asked_here: ContextVar[str | None] = ContextVar("elman_products", default=None)
 
@@ -25,18 +25,20 @@ def precision(products: str) -> Iterator[None]:
     states, operations and gradients stay float32, and everything outside of recurrent layers is left alone. It needs a
     processor with AVX512-BF16: an AMD Zen 5 takes 0.54 to 0.75 of the time for a training step (`elman doctor` says
     what a matrix product gains). On others the layers stay in float32, which is faster there. Without a block,
-    torch.autocast decides. A function compiled by torch.compile keeps what was asked for when it was compiled.
+    torch.autocast decides. Single steps (cells, steppers, sequences of one step without gradient) and float64 stay as
+    they are, and so do second derivatives. A function compiled by torch.compile keeps what was asked for when it was
+    compiled; the block stands around it, as torch.compile cannot see it with fullgraph=True.
 
     Args:
-        products: "float32" or "bfloat16".
+        products: "float32", or "bfloat16" ("bf16" for short).
 
     Raises:
-        UsageError: if it is neither.
+        UsageError: if it is none of these.
 
     """
     if products not in PRODUCTS:
         raise UsageError(f"unknown products {products!r}; choose one of {', '.join(PRODUCTS)}")
-    token = _asked_here.set(products)
+    token = _asked_here.set(PRODUCTS[products])
     try:
         yield
     finally:

@@ -69,14 +69,49 @@ def test_gradients_are_those_of_float32_but_for_the_rounding(cell):
         return torch.autograd.grad(output.square().mean(), [x, *layer.parameters()])
 
     for found, expected in zip(gradients(narrow(layer, x)), gradients(layer(x)[0]), strict=True):
-        assert (found - expected).norm() < 0.02 * expected.norm()
+        assert 0 < (found - expected).norm() < 0.02 * expected.norm()
 
 
 def test_an_explanation_says_so():
     layer, x = elman.LSTM(4, 6), torch.randn(5, 2, 4)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert "products of bfloat16" in elman.explain(layer, x).reason
+    for name in ("bfloat16", "bf16"):
+        with elman.precision(name):
+            assert "products of bfloat16" in elman.explain(layer, x).reason
+            assert "bfloat16" not in elman.explain(layer.double(), x.double()).reason
+            with torch.no_grad():
+                assert "bfloat16" not in elman.explain(layer.float(), x[:1]).reason
     assert "bfloat16" not in elman.explain(layer, x).reason
+
+
+def test_what_is_asked_for_holds_inside_the_block_and_before_autocast():
+    layer, x = elman.LSTM(4, 6), torch.randn(5, 2, 4)
+    exact, rounded = layer(x)[0], narrow(layer, x)
+    with elman.precision("bfloat16"):
+        assert_equal(layer(x)[0], rounded)
+        with elman.precision("float32"):
+            assert_equal(layer(x)[0], exact)
+        compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+        assert_equal(compiled(x)[0], rounded)
+    assert_equal(compiled(x)[0], rounded)  # as it was compiled
+    assert_equal(layer(x)[0], exact)
+    assert not torch.equal(exact, rounded)
+    with elman.precision("float32"):
+        assert_equal(narrow(layer, x), exact)
+    torch.compiler.reset()
+
+
+def test_unknown_products_are_told():
+    with (
+        pytest.raises(elman.UsageError, match=r"unknown products 'half'; choose one of float32, bfloat16, bf16"),
+        elman.precision("half"),
+    ):
+        pass
+
+
+def test_a_single_step_stays_in_float32():
+    layer, x = elman.LSTM(4, 6), torch.randn(1, 2, 4)
+    with torch.no_grad():
+        assert_equal(narrow(layer, x), layer(x)[0])
 
 
 def test_float64_is_left_alone():

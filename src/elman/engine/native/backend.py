@@ -49,17 +49,22 @@ class Native(Backend):
             return Reference().run(call)  # nothing to compute, but output and state stay part of the graph
         if _autocast():
             call = _in_one_type(call)
-        pairs = call.input.dtype == torch.float32 and in_pairs()
-        if not torch.is_grad_enabled() and not traced(call.input) and call.alone:
+        if _is_one_step(call):
             return _one_step(call)
         flat = [tensor for weights in call.weights for tensor in weights]
         # The graph must not hold the record, which holds the graph: memory would wait for the garbage collector then.
         told = None if call.record is None else partial(_tell, weakref.ref(call.record), call.directions)
         known = (call.lengths, call.batch_sizes, call.reset)
-        output, final, others = layer(handle(call.cell), call.input, call.state, flat, *known, told, pairs=pairs)
+        output, final, others = layer(
+            handle(call.cell), call.input, call.state, flat, *known, told, pairs=self.narrow(call)
+        )
         if call.record is not None:
             call.record.values = tuple(_by_direction(tensor, call.directions) for tensor in (output, *others))
         return output, tuple(final)
+
+    def narrow(self, call: Call) -> bool:
+        """Whether `run` rounds both sides of every product to bfloat16."""
+        return call.flat_weights[0].dtype == torch.float32 and in_pairs() and not _is_one_step(call)
 
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         if _autocast():
@@ -96,6 +101,10 @@ class Native(Backend):
     def listing(self, cell: Cell, weights: Weights) -> str:
         """The programs of a cell that can be compiled, in print."""
         return listing(programs(handle(cell), shapes_of(cell, weights)).compiled)
+
+
+def _is_one_step(call: Call) -> bool:
+    return not torch.is_grad_enabled() and not traced(call.input) and call.alone
 
 
 def _one_step(call: Call) -> tuple[Tensor, State]:
