@@ -2,48 +2,100 @@
 
     python benchmarks/tables.py
 
-A table stands between the comments `<!-- bench FOLDER/NAME -->` and `<!-- end -->`: in the README means, in a page all
-rows. There is a folder for each machine.
+There is a folder of results for each machine. Between the comments `<!-- bench FOLDER/NAME -->` and `<!-- end -->`
+stand all rows, below their means; between `<!-- summary FOLDER FOLDER -->` and `<!-- end -->` the means that tell most,
+a column for each machine.
 """
 
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from elman.benchmarks import suite
 
 HERE = Path(__file__).parent
 ROOT, RESULTS = HERE.parent, HERE / "results"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("benchmarks*.md"))]
 
 
-def means(name, result):
-    *_, table = suite.tables(result)
-    return f"{heading(table, name, result)}\n\n{markdown(table)}\n"
+class Said(NamedTuple):
+    """A line of the summary: its words, and where its ratio stands among the means of a benchmark."""
+
+    what: str
+    beside: str
+    benchmark: str
+    kind: dict
+    theirs: str
+    ours: str = "elman"
+
+
+def of_layers(what, cell, way, beside="torch.nn", theirs="torch"):
+    return Said(what, beside, "layers", {"cell": cell, "pass": way, "group": "usual"}, theirs)
+
+
+LSTM = {"cell": "lstm", "group": "usual"}
+SUMMARY = (
+    of_layers("training step of LSTM", "lstm", "training"),
+    of_layers("training step of GRU", "gru", "training"),
+    of_layers("training step of tanh RNN", "rnn", "training"),
+    of_layers("forward, LSTM", "lstm", "forward"),
+    of_layers("forward, GRU", "gru", "forward"),
+    of_layers("forward, tanh RNN", "rnn", "forward"),
+    of_layers("forward, LSTM", "lstm", "forward", "ONNX Runtime's operator", "onnxruntime"),
+    Said(
+        "training step of LSTM, rows of unequal length",
+        "torch.nn with a PackedSequence",
+        "lengths",
+        {**LSTM, "directions": 1},
+        "torch",
+    ),
+    Said(
+        "training step of LSTM in bfloat16",
+        "torch.nn under autocast",
+        "bfloat16",
+        {**LSTM, "pass": "training"},
+        "torch bfloat16",
+    ),
+    Said("training step of 26 cells and options", "a loop over time in torch", "cells", {"group": "usual"}, "loop"),
+    Said("one step of LSTM, one thread", "torch.nn's cell", "step", {**LSTM, "threads": 1}, "torch", "elman stepper"),
+    Said("`linear_scan`", "the closed form in torch", "scan", {"what": "linear_scan"}, "peer"),
+)
 
 
 def rows(name, result):
     *tables, summary = suite.tables(result)
-    shown = [f"{heading(summary, name, result)}\n\n{markdown(summary)}"]
-    return "\n\n".join([*shown, *(f"{table.title}:\n\n{markdown(table)}" for table in tables)]) + "\n"
+    shown = [f"{heading(summary, name, result)}\n\n{markdown(summary.rows)}"]
+    return "\n\n".join([*shown, *(f"{table.title}:\n\n{markdown(table.rows)}" for table in tables)]) + "\n"
 
 
-PAGES = {ROOT / "README.md": means, **dict.fromkeys((ROOT / "docs").glob("benchmarks*.md"), rows)}
+def summary(folders):
+    """The means of some benchmarks as they lie in some folders."""
+    header = ["", "beside", *(_machine(folder) for folder in folders)]
+    lines = [[said.what, said.beside, *(_mean(folder, said) for folder in folders)] for said in SUMMARY]
+    return markdown([header, *lines]) + "\n"
 
 
-def rendered(text, results, section):
-    """The text with every table made anew, by `section`, from the results in a folder."""
-    return re.sub(
+def rendered(text, results):
+    """The text with every table made anew from the results in a folder."""
+    text = re.sub(
         r"(<!-- bench (\w+/(\w+)) -->\n).*?(?=<!-- end -->)",
-        lambda found: found[1] + from_file(found[3], results / f"{found[2]}.json", section),
+        lambda found: found[1] + from_file(found[3], results / f"{found[2]}.json"),
+        text,
+        flags=re.DOTALL,
+    )
+    return re.sub(
+        r"(<!-- summary ([\w ]+) -->\n).*?(?=<!-- end -->)",
+        lambda found: found[1] + summary([results / name for name in found[2].split()]),
         text,
         flags=re.DOTALL,
     )
 
 
-def from_file(name, path, section):
+def from_file(name, path):
     if not path.exists():
         return f"Not measured yet: `elman bench {name}`.\n"
-    return section(name, json.loads(path.read_text()))
+    return rows(name, json.loads(path.read_text()))
 
 
 def heading(table, name, result):
@@ -51,10 +103,23 @@ def heading(table, name, result):
 
 
 def markdown(table):
-    header, *lines = [f"| {' | '.join(row)} |" for row in table.rows]
-    return "\n".join([header, "|" + "---|" * len(table.rows[0]), *lines])
+    header, *lines = [f"| {' | '.join(row)} |" for row in table]
+    return "\n".join([header, "|" + "---|" * len(table[0]), *lines])
+
+
+def _machine(folder):
+    found = next(iter(sorted(folder.glob("*.json"))), None)
+    return folder.name if found is None else json.loads(found.read_text())["machine"]["cpu"].replace("(R)", "")
+
+
+def _mean(folder, said):
+    """The mean and the least; a dash where it was not measured."""
+    path = folder / f"{said.benchmark}.json"
+    means = json.loads(path.read_text())["means"] if path.exists() else []
+    found = [row["ratios"][said.ours][said.theirs] for row in means if said.kind.items() <= row.items()]
+    return f"{found[0]['mean']:.2f}x ({found[0]['min']:.2f})" if found else "-"
 
 
 if __name__ == "__main__":
-    for path, section in PAGES.items():
-        path.write_text(rendered(path.read_text(), RESULTS, section))
+    for path in PAGES:
+        path.write_text(rendered(path.read_text(), RESULTS))

@@ -57,9 +57,9 @@ def page():
 HEAD = """# Reference
 
 Made by `python docs/api.py` from docstrings. B is the number of rows of a batch, T that of time steps, I and H those
-of features of input and state, D that of directions, L that of layers, P that of features of a projection. How it is
-used stands in the [README](../README.md), how the engine works in [engine.md](engine.md), and a whole cell of one's own
-in [extending.md](extending.md)."""
+of features of input and state, D that of directions, L that of layers, P that of features of a projection. How layers
+are used stands in [layers.md](layers.md), what networks are trained on in [tasks.md](tasks.md), how the engine works in
+[engine.md](engine.md), and a whole cell of one's own in [extending.md](extending.md)."""
 
 
 def described(thing):
