@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from elman import files
+from elman import files, machine
 from elman.cli import bench, experiments, explain, export, listing, runs, serving
 from elman.cli.training import TaskGroup
 from elman.errors import ElmanError, UsageError
@@ -36,16 +36,15 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 
 
-WAIT = {"GOMP_SPINCOUNT": "6000"}
+ROUNDS = "6000"
 """How long OpenMP's threads wait for each other before they give their core away. GNU's usual 300 000 rounds are made
 for a machine of one's own; so a training step takes half the time beside another busy process, and alone the same
-(docs/log.md). It is read when torch is loaded."""
+(docs/log.md)."""
 
 
 def main() -> None:
     """Run the command line. Exit status: 0 done, 1 failed, 2 bad usage."""
-    if sys.argv[1:2] != ["bench"] and "OMP_WAIT_POLICY" not in os.environ:  # peers are measured as they come
-        os.environ.update(WAIT | os.environ)
+    _prepare_threads()
     _prepare_streams()
     for number in endings():
         signal.signal(number, _end)
@@ -65,6 +64,14 @@ def _end(number: int, frame: FrameType | None) -> None:
     """End as Ctrl-C does, so that on the way out all is removed that is only half there, temporary folders too."""
     del frame
     sys.exit(128 + number)
+
+
+def _prepare_threads() -> None:
+    """Say what OpenMP reads when torch is loaded, where the user has not."""
+    if (limit := machine.thread_limit()) is not None:
+        os.environ.setdefault("OMP_NUM_THREADS", str(limit))
+    if sys.argv[1:2] != ["bench"] and "OMP_WAIT_POLICY" not in os.environ:  # peers are measured as they come
+        os.environ.setdefault("GOMP_SPINCOUNT", ROUNDS)
 
 
 def _prepare_streams() -> None:
