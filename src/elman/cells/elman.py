@@ -18,7 +18,9 @@ from elman.types import State
 class Elman(Cell):
     """The simple recurrent network, the cell of torch.nn.RNN.
 
-        h' = tanh(W_ih x + b_ih + W_hh h + b_hh)        or relu in place of tanh
+        h' = tanh(W_ih x + b_ih + W_hh h + b_hh)
+
+    With `nonlinearity="relu"` relu stands in the place of tanh.
 
     Source: J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990). With relu: Q. V. Le, N. Jaitly and
     G. E. Hinton, "A simple way to initialize recurrent networks of rectified linear units" (2015).
@@ -35,6 +37,10 @@ class Elman(Cell):
     @property
     def name(self) -> str:
         return "rnn" if self.nonlinearity == "tanh" else "rnn-relu"
+
+    @property
+    def equations(self) -> str:
+        return super().equations.replace("tanh", self.nonlinearity)
 
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         total = projected + weights.recurrent(state[0])
