@@ -4,15 +4,14 @@ It knows the order of preference and nothing of how a backend works.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
+from elman.engine.asking import Asked, Block
 from elman.engine.base import Backend, Ready
 from elman.engine.call import Call
 from elman.engine.native import Native
@@ -31,36 +30,36 @@ BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (NATIVE, Ve
 
 TORCH_FIRST = (BACKENDS["torch"], NATIVE, BACKENDS["reference"])
 
-_forced_here: ContextVar[str | None] = ContextVar("elman_backend", default=None)
+FORCED = Asked("elman_backend")
 
 
-@contextmanager
-def backend(name: str) -> Iterator[None]:
+def backend(name: str) -> Block:
     """Force a backend, "native", "torch" or "reference", inside a `with` block.
 
-    It precedes the environment variable ELMAN_BACKEND, which does the same for a whole process. A function compiled
-    by torch.compile keeps the backend that was chosen when it was compiled.
+    It precedes the environment variable ELMAN_BACKEND, which does the same for a whole process. A function that
+    torch.compile has compiled is compiled anew where the block stands around it; with fullgraph=True it cannot stand
+    inside.
 
     Raises:
         UsageError: if there is no backend of that name.
 
     """
-    token = _forced_here.set(_known(name))
-    try:
-        yield
-    finally:
-        _forced_here.reset(token)
+    return Block(FORCED, _known(name))
 
 
 def forced() -> str | None:
     """The name of the backend that is forced here and now, or None."""
-    name = _forced_here.get() or os.environ.get("ELMAN_BACKEND")
+    return FORCED.get() or _everywhere()
+
+
+def _everywhere() -> str | None:
+    name = os.environ.get("ELMAN_BACKEND")
     return _known(name) if name else None
 
 
-# torch.compile cannot trace a ContextVar. The mark is what torch.compiler.assume_constant_result sets, without the
-# second that importing torch._dynamo takes.
-for function in (forced, has_matrix_units):
+# What torch.compile cannot trace, and takes the result of as it is. The mark is what torch.compiler.assume_constant_result
+# sets, without the second that importing torch._dynamo takes.
+for function in (_everywhere, has_matrix_units):
     setattr(function, "_dynamo_marked_constant", True)  # noqa: B010
 
 

@@ -3,22 +3,18 @@
 It knows what is asked for, and whether the instruction set in use has such products; not how they are made.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import torch
 
+from elman.engine.asking import Asked, Block
 from elman.engine.native.library import library
 from elman.errors import UsageError
 
 PRODUCTS = {"float32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
 
-_asked_here: ContextVar[str | None] = ContextVar("elman_products", default=None)
+ASKED = Asked("elman_products")
 
 
-@contextmanager
-def precision(products: str) -> Iterator[None]:
+def precision(products: str) -> Block:
     """Choose the products of Elman's float32 layers inside a `with` block: "float32", or "bfloat16".
 
     With "bfloat16" both sides of every product are rounded to it, 8 bits of precision, forward and backward; sums,
@@ -26,8 +22,8 @@ def precision(products: str) -> Iterator[None]:
     processor with AVX512-BF16: an AMD Zen 5 takes 0.54 to 0.75 of the time for a training step (`elman doctor` says
     what a matrix product gains). On others the layers stay in float32, which is faster there. Without a block,
     torch.autocast decides. Single steps (cells, steppers, sequences of one step without gradient) and float64 stay as
-    they are, and so do second derivatives. A function compiled by torch.compile keeps what was asked for when it was
-    compiled; the block stands around it, as torch.compile cannot see it with fullgraph=True.
+    they are, and so do second derivatives. A function that torch.compile has compiled is compiled anew where the block
+    stands around it; with fullgraph=True it cannot stand inside.
 
     Args:
         products: "float32", or "bfloat16" ("bf16" for short).
@@ -38,11 +34,7 @@ def precision(products: str) -> Iterator[None]:
     """
     if products not in PRODUCTS:
         raise UsageError(f"unknown products {products!r}; choose one of {', '.join(PRODUCTS)}")
-    token = _asked_here.set(PRODUCTS[products])
-    try:
-        yield
-    finally:
-        _asked_here.reset(token)
+    return Block(ASKED, PRODUCTS[products])
 
 
 def multiplies_bfloat16() -> bool:
@@ -53,18 +45,12 @@ def multiplies_bfloat16() -> bool:
 
 def in_pairs() -> bool:
     """Whether products of bfloat16 are asked for here and now, and make those of float32 faster."""
-    asked = _asked() or ("bfloat16" if _autocast_in_bfloat16() else "float32")
+    asked = ASKED.get() or ("bfloat16" if _autocast_in_bfloat16() else "float32")
     return asked == "bfloat16" and multiplies_bfloat16()
-
-
-def _asked() -> str | None:
-    return _asked_here.get()
 
 
 def _autocast_in_bfloat16() -> bool:
     return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
-# What torch.compile cannot trace; it takes the result as it is (see `choice`).
-for function in (_asked, multiplies_bfloat16):
-    setattr(function, "_dynamo_marked_constant", True)  # noqa: B010
+setattr(multiplies_bfloat16, "_dynamo_marked_constant", True)  # noqa: B010 - see `choice`

@@ -3,6 +3,7 @@
 import io
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -70,6 +71,23 @@ def test_a_compiled_graph_serves_any_number_of_steps_and_rows():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "block", [elman.backend("reference"), elman.precision("bfloat16")], ids=["backend", "precision"]
+)
+def test_a_block_around_one_compiled_layer_is_none_around_others(block, monkeypatch):
+    monkeypatch.setattr("elman.engine.products.multiplies_bfloat16", lambda: True)
+    x = torch.randn(7, 3, 4)
+    for inside in (True, False, True):
+        layer = elman.LSTM(4, 6)
+        compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+        for within in (inside, not inside):
+            with block if within else nullcontext():
+                assert_equal(compiled(x)[0], layer(x)[0])
+
+
+@pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"
+)  # torch's own use of it
 def test_inductor_compiles_it():
     model, x = Model(num_layers=2), torch.randn(7, 3, 4)
     compiled = torch.compile(model, fullgraph=True)

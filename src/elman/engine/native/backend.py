@@ -151,5 +151,5 @@ def _untraceable(name: str, shapes: Shapes) -> str | None:
 
 
 # What a compiler need not trace: it takes the result as it is.
-for function in (_built, _untraceable, handle):
+for function in (_built, _untraceable):
     setattr(function, "_dynamo_marked_constant", True)  # noqa: B010

@@ -3,10 +3,17 @@
 A torch operator takes numbers, strings and tensors, so there a cell goes by its handle.
 """
 
-from collections.abc import Sequence
+import copy
+import importlib
+import json
+import operator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -20,33 +27,120 @@ from elman.errors import UsageError
 
 _cells: dict[str, Cell] = dict(CELLS)
 _OF_THE_REGISTRY = {id(cell): name for name, cell in CELLS.items()}  # found at once; they live as long as the process
+_classes: dict[str, type[Cell]] = {}
+_PROCESS = uuid4().hex
+"""Tells the handles of this process that mean nothing in others."""
+
+
+class Named(NamedTuple):
+    """A cell whose handle is known, and what it consisted of then."""
+
+    cell: ref[Cell]
+    parts: list[Any]
+    handle: str
+
+
+_named: dict[int, Named] = {}
 
 
 def handle(cell: Cell) -> str:
-    """The name of a cell for `cell_of`: one for all equal cells, and the same in every process for the registry's."""
-    if id(cell) in _OF_THE_REGISTRY:
-        return _OF_THE_REGISTRY[id(cell)]
-    for name, known in _cells.items():
-        if known == cell:
-            return name
-    name = f"{type(cell).__module__}.{type(cell).__qualname__}"
-    unique = name if name not in _cells else f"{name}#{len(_cells)}"
-    _cells[unique] = cell
-    return unique
+    """The name of a cell for `cell_of`: class and attributes, so that equal cells have one, in every process.
+
+    A cell whose attributes have changed is another one. Attributes that are no numbers, texts or cells are told apart
+    by being other objects, in this process alone.
+    """
+    if (name := _OF_THE_REGISTRY.get(id(cell))) is not None:
+        return name
+    if torch.compiler.is_compiling():
+        list(_parts(cell))  # which it looks at, so that what it compiles is for these alone
+    return _handle(cell)
+
+
+def _handle(cell: Cell) -> str:
+    known, parts = _named.get(id(cell)), list(_parts(cell))
+    if known is not None and known.cell() is cell and len(known.parts) == len(parts):
+        if all(map(operator.is_, known.parts, parts)):
+            return known.handle
+    found = json.dumps(_described(cell))
+    if found not in _cells:
+        _cells[found] = copy.copy(cell)
+    number = id(cell)
+    _named[number] = Named(ref(cell, lambda _: _named.pop(number, None)), parts, found)
+    return found
+
+
+setattr(_handle, "_dynamo_marked_constant", True)  # noqa: B010 - torch.compile need not trace it
 
 
 def cell_of(name: str) -> Cell:
     """The cell of a handle.
 
     Raises:
-        UsageError: if no cell of that handle was seen in this process: an exported program came before its cell.
+        UsageError: if no such cell can be made here: its class is not known, or it has parts that only the process had
+            which exported it.
 
     """
     if name not in _cells:
-        raise UsageError(
-            f"the cell {name!r} is not known here; import the module that defines it and use it once first"
-        )
+        _cells[name] = _made_of(json.loads(name))
     return _cells[name]
+
+
+def _parts(cell: Cell) -> Iterator[Any]:
+    """The attributes of a cell, and of the cells among them."""
+    for value in vars(cell).values():
+        yield value
+        if isinstance(value, Cell):
+            yield from _parts(value)
+
+
+def _described(value: Any) -> Any:
+    """For JSON: a cell as class and attributes, a tuple as a list, another object as its place in this process."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case tuple():
+            return [_described(each) for each in value]
+        case Cell():
+            attributes = {name: _described(own) for name, own in sorted(vars(value).items())}
+            return {"class": _name_of(type(value)), **attributes}
+    return {"process": _PROCESS, "object": id(value)}
+
+
+def _name_of(kind: type[Cell]) -> str:
+    """Module and name of a class; of a further one of that name, as of a notebook's cell run again, with more."""
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    if _classes.setdefault(name, kind) is not kind:
+        name = f"{name}#{_PROCESS}{id(kind)}"
+        _classes[name] = kind  # which is kept alive, so that no other one gets its id
+    return name
+
+
+def _made_of(described: Any) -> Any:
+    """The value that was described."""
+    match described:
+        case list():
+            return tuple(_made_of(each) for each in described)
+        case {"class": str(kind), **attributes}:
+            cell = object.__new__(_class(kind))
+            vars(cell).update({str(name): _made_of(value) for name, value in attributes.items()})
+            return cell
+        case {"process": _}:
+            raise UsageError(
+                "an exported program has a cell with an attribute that is no number, text or cell, which only the "
+                "process has that exported it; export a cell with such attributes alone"
+            )
+    return described
+
+
+def _class(name: str) -> type[Cell]:
+    """A cell's class, of a module that is there; of Elman's own in any case."""
+    module, qualified = name.split(":")
+    found: Any = importlib.import_module(module) if module.startswith("elman.") else sys.modules.get(module)
+    for part in qualified.split("."):
+        found = getattr(found, part, None)
+    if not (isinstance(found, type) and issubclass(found, Cell)):
+        raise UsageError(f"the cell {qualified} of an exported program is not known here; import {module} first")
+    return found
 
 
 @dataclass(frozen=True)
@@ -104,6 +198,8 @@ Shapes = tuple[tuple[int, ...] | None, ...]
 """Of a cell's fields; of a mask as if it had one row."""
 
 _programs: dict[tuple[str, Shapes, bool], Programs | UntraceableError] = {}
+MOST = 512
+"""So many are kept: a cell whose attribute changes with every update would fill the memory with them."""
 
 
 def shapes_of(cell: Cell, weights: Sequence[Tensor | None]) -> Shapes:
@@ -131,6 +227,8 @@ def programs(name: str, shapes: Shapes, *, detail: bool = False) -> Programs:
     """
     found = _programs.get((name, shapes, detail))
     if found is None:
+        if len(_programs) >= MOST:
+            _programs.pop(next(iter(_programs)))
         found = _programs[name, shapes, detail] = _made(name, shapes, detail=detail)
     if isinstance(found, UntraceableError):
         raise found

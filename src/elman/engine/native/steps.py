@@ -97,7 +97,7 @@ class Kept(NamedTuple):
     """What taking one step left for the next one like it.
 
     Attributes:
-        cell: whose step it is.
+        cell: whose step it is, by its handle.
         weights: the weights that there are, alive: with the first of them gone, so is this.
         identity: of each its id, the address of its numbers, and its version.
         shapes: of the input and of the state.
@@ -107,7 +107,7 @@ class Kept(NamedTuple):
 
     """
 
-    cell: Cell
+    cell: str
     weights: list[ref[Tensor]]
     identity: list[tuple[int, int, int]]
     shapes: list[torch.Size]
@@ -125,7 +125,7 @@ def again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | 
     Whatever could have changed is looked at, and nothing else: a step of few units takes less time than this.
     """
     kept = _kept.get(id(weights.ih))
-    if kept is None or kept.cell is not cell or torch.get_num_threads() != kept.threads:
+    if kept is None or kept.cell != handle(cell) or torch.get_num_threads() != kept.threads:
         return None
     dtype = weights.ih.dtype
     given = (input, *state)
@@ -152,7 +152,7 @@ def one(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
     own = [ref(tensor, forget) for tensor in weights if tensor is not None]
     shapes = [tensor.shape for tensor in (input, *state)]
     counted = not any(tensor.is_inference() for tensor in weights if tensor is not None)
-    kept = Kept(cell, own, _identity(weights) if counted else [], shapes, layer, threads, [])
+    kept = Kept(handle(cell), own, _identity(weights) if counted else [], shapes, layer, threads, [])
     if counted:
         _kept[key] = kept
     return _taken(kept, input, state)
