@@ -122,3 +122,19 @@ def test_smoothing_is_part_of_training_alone():
     written, _ = net(inputs, lengths, targets)
     told = net.writer.scores(written.features)[targets != IGNORED].log_softmax(-1)
     assert torch.allclose(smooth, 0.9 * plain - 0.1 * told.mean(-1), atol=1e-6)
+
+
+def test_it_begins_with_how_often_symbols_occur_and_smooths_among_those_alone():
+    net, (inputs, lengths, targets) = network().train(), batch()
+    net.label_smoothing = 0.1
+    counts = torch.bincount(targets[targets != IGNORED], minlength=SYMBOLS + 1)
+    unseen = counts == 0
+    for told, pushed_up in ((False, True), (True, False)):
+        if told:
+            net.writer.expect(1000 * counts)
+            assert torch.allclose(net.writer.bias.softmax(0), counts / counts.sum(), atol=1e-3)
+        else:
+            net.writer.bias.data[unseen] = -20.0
+        net.zero_grad()
+        net.losses(inputs, lengths, targets).sum().backward()
+        assert ((net.writer.bias.grad[unseen] < 0) == pushed_up).all()

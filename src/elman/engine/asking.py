@@ -5,7 +5,6 @@ It does not know what is asked for.
 
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar, Token
-from typing import Any
 
 import torch
 
@@ -50,5 +49,5 @@ class Block(ContextDecorator, AbstractContextManager[None]):
     def __enter__(self) -> None:
         self._tokens.append(self._asked.set(self._value))
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._asked.reset(self._tokens.pop())

@@ -57,8 +57,8 @@ def _everywhere() -> str | None:
     return _known(name) if name else None
 
 
-# What torch.compile cannot trace, and takes the result of as it is. The mark is what torch.compiler.assume_constant_result
-# sets, without the second that importing torch._dynamo takes.
+# What torch.compile cannot trace, and takes the result of as it is. The mark is what
+# torch.compiler.assume_constant_result sets, without the second that importing torch._dynamo takes.
 for function in (_everywhere, has_matrix_units):
     setattr(function, "_dynamo_marked_constant", True)  # noqa: B010
 

@@ -195,6 +195,7 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
     """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
     task, folder, description = sitting.task, sitting.folder, sitting.description
     network = _network(sitting, new=new and together.first)
+    task.begin(network, sitting.prepared)
     together.draw_apart()
     if not together.first:
         job = task.job(network, sitting.prepared, sitting.options, folder.path, Silence(), resume=sitting.resume)

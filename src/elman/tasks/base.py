@@ -128,6 +128,9 @@ class Task(ABC):
     def network(self, prepared: Any, options: Any) -> nn.Module:
         """Return the untrained network."""
 
+    def begin(self, network: Any, prepared: Any) -> None:  # noqa: B027 - most tasks have nothing to tell
+        """Tell an untrained network what is known of the data before it learns from it; nothing, for most tasks."""
+
     @abstractmethod
     def job(self, network: Any, prepared: Any, options: Any, folder: Path, monitor: Monitor, *, resume: bool) -> Job:
         """Return the training job."""

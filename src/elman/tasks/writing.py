@@ -131,6 +131,12 @@ class WritingTask(TableTask):
         )
         return EncoderDecoder(reader, encoder, writer, o.label_smoothing)
 
+    def begin(self, network: EncoderDecoder, prepared: PreparedExamples) -> None:
+        """How often each symbol is written."""
+        (column,) = prepared.outputs
+        written: Any = prepared.examples("train").targets[column]
+        network.writer.expect(torch.from_numpy(np.bincount(written.values, minlength=network.writer.end + 1)))
+
     def score(self, network: EncoderDecoder, prepared: PreparedExamples, part: str) -> Score:
         """Write a text for every row, and measure the texts; beside them the loss of the right ones."""
         with torch.inference_mode():

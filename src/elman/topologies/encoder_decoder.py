@@ -16,6 +16,8 @@ from elman.modalities.base import IGNORED
 from elman.types import State
 
 SMALLEST = 1e-30
+UNSEEN = 0.1
+"""As often a symbol counts that never occurs."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,19 @@ class Writer(nn.Module):
         self.combine = nn.Linear(found, size)
         self.gate = nn.Linear(found, 1) if copying else None
         self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings))
+        self.share: Tensor
+        self.register_buffer("share", torch.full_like(self.bias, 1 / len(self.bias)), persistent=False)
         self.before, self.after = LockedDropout(dropout[0]), LockedDropout(dropout[1])
+
+    def expect(self, counts: Tensor) -> None:
+        """Begin with how often each symbol occurs in training, (V + 1,): with ln P of each by itself as bias.
+
+        A vocabulary has symbols that no text has, such as most bytes. These get no share of the smoothing: to give each
+        of them the same little probability, what is thought would have to be nearly the same everywhere.
+        """
+        with torch.no_grad():
+            self.bias.copy_(((counts + UNSEEN) / (counts + UNSEEN).sum()).log())
+            self.share.copy_((counts > 0) / (counts > 0).sum())
 
     def begin(self, state: State) -> Carried:
         """What is carried into the first step, from the state of the recurrence, tensors (L, B, ·)."""
@@ -171,7 +185,7 @@ class EncoderDecoder(nn.Module):
             which the writer's embedding then stands for too.
         encoder: any Elman layer, time first.
         writer: looks back at the encoder's output.
-        label_smoothing: the share of a target's probability that all symbols get alike in training.
+        label_smoothing: the share of a target's probability that all symbols which occur get alike in training.
     """
 
     def __init__(self, reader: nn.Module | None, encoder: Stack, writer: Writer, label_smoothing: float = 0.0) -> None:
@@ -215,7 +229,7 @@ class EncoderDecoder(nn.Module):
             chosen = torch.logaddexp(F.logsigmoid(-gate) + chosen, F.logsigmoid(gate) + pointed.log())
         if not self.training or not self.label_smoothing:
             return -chosen
-        return -chosen.lerp(said.mean(-1), self.label_smoothing)
+        return -chosen.lerp(said @ self.writer.share, self.label_smoothing)
 
 
 def _exact(value: Tensor) -> Tensor:

@@ -58,9 +58,8 @@ def handle(cell: Cell) -> str:
 
 def _handle(cell: Cell) -> str:
     known, parts = _named.get(id(cell)), list(_parts(cell))
-    if known is not None and known.cell() is cell and len(known.parts) == len(parts):
-        if all(map(operator.is_, known.parts, parts)):
-            return known.handle
+    if known is not None and known.cell() is cell and _same(known.parts, parts):
+        return known.handle
     found = json.dumps(_described(cell))
     if found not in _cells:
         _cells[found] = copy.copy(cell)
@@ -83,6 +82,10 @@ def cell_of(name: str) -> Cell:
     if name not in _cells:
         _cells[name] = _made_of(json.loads(name))
     return _cells[name]
+
+
+def _same(some: list[Any], others: list[Any]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def _parts(cell: Cell) -> Iterator[Any]:
