@@ -19,8 +19,8 @@ from elman.diagnosis.findings import findings
 from elman.diagnosis.flow import Ends
 from elman.diagnosis.passage import Passage, passages
 from elman.diagnosis.result import Diagnosis, LayerDiagnosis
-from elman.diagnosis.sample import Stretch, sample, stretch
-from elman.diagnosis.spectrum import spectrum
+from elman.diagnosis.sample import Sample, sample, stretch
+from elman.diagnosis.spectrum import Spectrum, spectra
 from elman.diagnosis.transport import Transport, transport
 from elman.diagnosis.untouched import untouched
 from elman.diagnosis.watch import Layers, recurrent, running, watched
@@ -179,14 +179,16 @@ class _Examination:
     def _layers(self, number: int, moved: list[Transport]) -> list[LayerDiagnosis]:
         passage = self.passages[number]
         stretches = [stretch(passage, direction, gates.ROWS) for direction in range(passage.directions)]
-        return [
-            self._layer(number, layer, moved[layer], stretches[layer % passage.directions])
-            for layer in range(passage.depths)
-        ]
+        steps = gates.looked_at(stretches[0].steps, len(stretches[0].rows))
+        found: list[LayerDiagnosis] = []
+        for first in range(0, passage.depths, passage.directions):
+            samples = [sample(passage, first + direction, where, steps) for direction, where in enumerate(stretches)]
+            for seen, spectrum in zip(samples, spectra(samples, self.generator), strict=True):
+                found.append(self._layer(number, len(found), moved[len(found)], seen, spectrum))
+        return found
 
-    def _layer(self, number: int, layer: int, moved: Transport, where: Stretch) -> LayerDiagnosis:
+    def _layer(self, number: int, layer: int, moved: Transport, seen: Sample, spectrum: Spectrum) -> LayerDiagnosis:
         passage, norms = self.passages[number], self.whole[number][layer]
-        seen = sample(passage, layer, where, gates.looked_at(where.steps, len(where.rows)))
         lags = self._by_lag(number, norms, moved.last)
         rate, error = flow.decay(lags)
         if math.isnan(rate):  # a loss that is zero or not finite cannot be followed; the Jacobians can
@@ -204,7 +206,7 @@ class _Examination:
             horizon=moved.horizon,
             input_by_lag=moved.input_by_lag,
             lyapunov_exponent=moved.lyapunov_exponent,
-            spectrum=spectrum(seen, self.generator),
+            spectrum=spectrum,
             gates=gates.gates(seen),
             needed_lag=self._needed(number),
             row_norms=norms.square().sum(0).sqrt().tolist(),

@@ -81,42 +81,36 @@ def gates(sample: Sample) -> list[Gate]:
     before = tuple(tensor.flatten(0, 1) for tensor in sample.before)
     with torch.no_grad(), _Names(sample.cell, projected, before) as names:
         sample.cell.step(projected, before, sample.weights)
-    shape, steps = sample.projected.shape[:2], sample.steps.tolist()
-    return [
-        _gate(name, function, values.float().unflatten(0, shape).numpy(force=True), steps)
-        for name, function, values in names.seen
-    ]
+    steps = sample.steps.tolist()
+    return [_gate(name, function, values.float().numpy(force=True), steps) for name, function, values in names.seen]
 
 
 def _gate(name: str, function: str, values: NDArray[np.float32], times: list[int]) -> Gate:
-    """Values (times, rows, units); by NumPy, which compares ten times as fast as torch."""
+    """Values (times * rows, units); by NumPy, which compares ten times as fast as torch, and adds up by products."""
     least, most, span = LIMITS[function]
     low, high = values <= least, values >= most
-    either = (low | high).astype(np.float32)
+    samples, units = (np.ones(size, np.float32) for size in values.shape)
+    low_by_unit, high_by_unit = samples @ low, samples @ high
+    by_time = ((low | high) @ units).reshape(len(times), -1).sum(1)
     finite = np.isfinite(values)
     known = values.ravel() if finite.all() else values[finite]
     edges = span or (0.0, max(float(known.max(initial=0.0)), 1e-6))
-    bins = ((known - edges[0]) * (BINS / (edges[1] - edges[0]))).astype(np.int32)
+    bins = ((known - edges[0]) * (BINS / (edges[1] - edges[0]))).astype(np.uint8)
     counts = np.bincount(bins, minlength=BINS + 1)
     counts[BINS - 1] += counts[BINS]  # the upper edge belongs to the last bin
     return Gate(
         name=name,
         function=function,
-        low=_share(low),
-        high=_share(high),
-        shut=_share(values < 1 / SHUT),
-        dead=_share(np.asarray(low.all((0, 1)))),
+        low=float(low_by_unit.sum()) / values.size,
+        high=float(high_by_unit.sum()) / values.size,
+        shut=np.count_nonzero(values < 1 / SHUT) / values.size,
+        dead=np.count_nonzero(low_by_unit == len(values)) / len(units),
         times=times,
-        by_time=either.mean((1, 2)).tolist(),
-        by_unit=either.mean((0, 1)).tolist(),
+        by_time=(by_time * len(times) / values.size).tolist(),
+        by_unit=((low_by_unit + high_by_unit) / len(values)).tolist(),
         edges=edges,
         histogram=(counts[:BINS] / max(len(known), 1)).tolist(),
     )
-
-
-def _share(of: NDArray[np.bool_]) -> float:
-    """How many of so many are true."""
-    return int(np.count_nonzero(of)) / max(of.size, 1)
 
 
 class _Names(TorchFunctionMode):

@@ -4,7 +4,7 @@ It does not know what is done in between.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,9 @@ def untouched(module: nn.Module) -> Iterator[None]:
     Parameters are not copied: the block must not write to them, nor to their `.grad`. Attributes are put back with what
     lies in their lists, dictionaries and sets; other objects of the user's are not looked into.
     """
-    saved = [(each, _saved(vars(each))) for each in module.modules()]
+    places = [vars(each) for each in module.modules()]
+    attributes = [dict(place) for place in places]
+    contents = list(_contents(value for each in attributes for value in each.values()))
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's generator, not ours
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     try:
@@ -29,51 +31,36 @@ def untouched(module: nn.Module) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numbers)  # noqa: NPY002
+        for place, own in zip(places, attributes, strict=True):
+            _refill(place, own)
         with torch.no_grad():
-            for each, attributes in saved:
-                _restore(vars(each), attributes)
+            for value, content in contents:
+                _refill(value, content)
 
 
-def _saved(values: dict[Any, Any], *, inside: bool = True) -> dict[Any, tuple[Any, Any]]:
-    """By name the value itself, and what it held; of dictionaries the content too, one level deep."""
-    return {name: (value, _content(value, inside=inside)) for name, value in values.items()}
-
-
-def _content(value: Any, *, inside: bool) -> Any:
-    match value:
-        case bool() | int() | float() | str() | None | nn.Parameter():  # most values, and quickly seen
-            return None
-        case Tensor():
-            return value.detach().clone()
-        case dict():
-            return _saved(value, inside=False) if inside else None
-        case list() | set():
-            return value.copy()
-        case torch.Generator():
-            return value.get_state()
-    return None
-
-
-def _restore(values: dict[Any, Any], saved: dict[Any, tuple[Any, Any]]) -> None:
-    """Make a dictionary hold the same objects as before, and each of them the same content."""
-    values.clear()
-    for key, (value, content) in saved.items():
-        values[key] = value
-        if content is not None:
-            _refill(value, content)
+def _contents(values: Iterable[Any], *, inside: bool = True) -> Iterator[tuple[Any, Any]]:
+    """Each value that may change inside, with what it holds, copied; of dictionaries the values too, one level deep."""
+    for value in values:
+        if isinstance(value, dict):  # most attributes of a module, and most of these are empty
+            yield value, dict(value)
+            if inside and value:
+                yield from _contents(value.values(), inside=False)
+        elif isinstance(value, list | set):
+            yield value, value.copy()
+        elif isinstance(value, torch.Generator):
+            yield value, value.get_state()
+        elif isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+            yield value, value.detach().clone()
 
 
 def _refill(value: Any, content: Any) -> None:
-    match value:
-        case Tensor():
-            if not torch.equal(value, content):
-                value.copy_(content)
-        case dict():
-            _restore(value, content)
-        case list():
-            value[:] = content
-        case set():
-            value.clear()
-            value.update(content)
-        case torch.Generator():
-            value.set_state(content)
+    """Make a value hold what it held before."""
+    if isinstance(value, dict | set):
+        value.clear()
+        value.update(content)
+    elif isinstance(value, list):
+        value[:] = content
+    elif isinstance(value, torch.Generator):
+        value.set_state(content)
+    elif not torch.equal(value, content):
+        value.copy_(content)
