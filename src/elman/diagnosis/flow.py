@@ -6,8 +6,9 @@ It does not know modules: it works on passages whose graph is still there.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -71,13 +72,12 @@ def whole_gradients(passage: Passage) -> list[Tensor]:
 
 def state_norms(gradients: State) -> Tensor:
     """The norm over the features of all tensors of a state; in float64, as float32 has no squares below 1e-38."""
-    norms = [_norms(tensor) for tensor in gradients]
-    return norms[0] if len(norms) == 1 else torch.stack([norm.square() for norm in norms]).sum(0).sqrt()
+    return reduce(torch.hypot, [_norms(tensor) for tensor in gradients])
 
 
 def _norms(values: Tensor) -> Tensor:
     """Over the features; piece by piece, as torch makes a copy in float64 of all that it is given."""
-    pieces = torch.split(values, max(1, PIECE // max(1, values[0].numel())))
+    pieces = torch.split(values, max(1, PIECE // max(1, values[0].numel()))) if values.numel() > PIECE else [values]
     return torch.cat([torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in pieces])
 
 
@@ -91,7 +91,7 @@ def by_lag(norms: Tensor) -> list[float]:
     time = np.arange(steps)[:, None]
     places = ((values != 0) * (time + 1)).max(0) - 1 - time
     inside = places >= 0
-    squares = np.where(inside, np.take_along_axis(values * values, places.clip(0), 0), 0)
+    squares = np.where(inside, values[places, np.arange(batch)], 0) ** 2  # places below zero count from the end
     rows = inside.sum(1)
     kept = rows > 0
     found: list[float] = np.sqrt(squares.sum(1)[kept] * batch / rows[kept]).tolist()
@@ -110,12 +110,12 @@ def decay(norms: Sequence[float]) -> tuple[float, float]:
     if len(lags) < 2:
         return math.nan, math.nan
     logs = np.log(values[lags])
-    rate = math.exp(_slope(lags, logs))
+    rate = math.exp(_slopes(lags, logs))
     size = len(lags) // PIECES
     if size < 2:
         return rate, rate * _spread(lags, logs)
-    pieces = [slice(i * size, (i + 1) * size) for i in range(PIECES)]
-    slopes = np.array([_slope(lags[piece], logs[piece]) for piece in pieces])
+    used = PIECES * size
+    slopes = _slopes(lags[:used].reshape(PIECES, size), logs[:used].reshape(PIECES, size))
     return rate, rate * float(slopes.std(ddof=1)) / math.sqrt(PIECES)
 
 
@@ -126,10 +126,10 @@ def half_life(rate: float) -> float:
     return math.inf if rate > 1 - EXACT else 0.0 if rate == 0 else math.log(0.5) / math.log(rate)
 
 
-def _slope(lags: Lags, logs: Logs) -> float:
-    """Of the straight line through points."""
-    centred = lags - lags.mean()
-    return float(centred @ logs / (centred @ centred))
+def _slopes(lags: Lags, logs: Logs) -> Any:
+    """Of the straight lines through points, one for each row."""
+    centred = lags - lags.mean(-1, keepdims=True)
+    return (centred * logs).sum(-1) / (centred * centred).sum(-1)
 
 
 def _spread(lags: Lags, logs: Logs) -> float:
@@ -137,5 +137,5 @@ def _spread(lags: Lags, logs: Logs) -> float:
     if len(lags) < 3:
         return math.nan
     centred = lags - lags.mean()
-    left = logs - logs.mean() - _slope(lags, logs) * centred
+    left = logs - logs.mean() - _slopes(lags, logs) * centred
     return math.sqrt(float(left @ left / (len(lags) - 2) / (centred @ centred)))

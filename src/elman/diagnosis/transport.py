@@ -118,12 +118,12 @@ def _growth(norms: Tensor, smallest: float) -> float:
     Minus infinity where nothing is left at once; not-a-number where that is what came back.
     """
     rates = []
-    for row in norms.numpy(force=True).T:
-        if np.isnan(row).any():
-            return math.nan
-        known = np.flatnonzero((row > smallest) & (row < math.inf))
-        last = int(known[-1]) if len(known) else 0
+    values = norms.numpy(force=True)
+    if np.isnan(values).any():
+        return math.nan
+    for row, known in zip(values.T, ((values > smallest) & (values < math.inf)).T, strict=True):
+        last = int(np.flatnonzero(known).max(initial=0))
         first = min(max(1, last // 4), last - 1)
-        whole = last >= 1 and first in known
+        whole = last >= 1 and known[first]
         rates.append(math.log(row[last] / row[first]) / (last - first) if whole else -math.inf)
     return sum(rates) / len(rates)

@@ -4,7 +4,7 @@ It does not know what is done in between.
 """
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,9 @@ def untouched(module: nn.Module) -> Iterator[None]:
     """
     places = [vars(each) for each in module.modules()]
     attributes = [dict(place) for place in places]
-    contents = list(_contents(value for each in attributes for value in each.values()))
+    values = [value for each in attributes for value in each.values()]
+    values += [inside for value in values if isinstance(value, dict) for inside in value.values()]
+    contents = [(value, content) for value in values if (content := _content(value)) is not None]
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's generator, not ours
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     try:
@@ -38,19 +40,15 @@ def untouched(module: nn.Module) -> Iterator[None]:
                 _refill(value, content)
 
 
-def _contents(values: Iterable[Any], *, inside: bool = True) -> Iterator[tuple[Any, Any]]:
-    """Each value that may change inside, with what it holds, copied; of dictionaries the values too, one level deep."""
-    for value in values:
-        if isinstance(value, dict):  # most attributes of a module, and most of these are empty
-            yield value, dict(value)
-            if inside and value:
-                yield from _contents(value.values(), inside=False)
-        elif isinstance(value, list | set):
-            yield value, value.copy()
-        elif isinstance(value, torch.Generator):
-            yield value, value.get_state()
-        elif isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
-            yield value, value.detach().clone()
+def _content(value: Any) -> Any:
+    """What a value holds, copied; None of one that does not change, or that nobody may write to."""
+    if isinstance(value, dict):  # most attributes of a module, and most of these are empty
+        return dict(value)
+    if isinstance(value, list | set):
+        return value.copy()
+    if isinstance(value, Tensor):
+        return None if isinstance(value, nn.Parameter) else value.detach().clone()
+    return value.get_state() if isinstance(value, torch.Generator) else None
 
 
 def _refill(value: Any, content: Any) -> None:
