@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from elman.diagnosis.passage import Passage
@@ -28,9 +27,6 @@ PIECES = 6
 
 EXACT = 1e-6
 """A rate that is closer to one is one."""
-
-Lags = NDArray[np.int64]
-Logs = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,19 +100,18 @@ def decay(norms: Sequence[float]) -> tuple[float, float]:
     A straight line through the logarithms, without the first eighth of the lags, where the direction still settles.
     The error comes from the slopes of PIECES pieces, as neighbouring lags are far from independent.
     """
-    values = np.asarray(norms, dtype=np.float64)
-    lags = np.flatnonzero((values > SMALLEST) & (values < math.inf))
+    lags = [lag for lag, norm in enumerate(norms) if SMALLEST < norm < math.inf]
     lags = lags[-(-len(lags) // 8) if len(lags) > 3 else 0 :]
     if len(lags) < 2:
         return math.nan, math.nan
-    logs = np.log(values[lags])
-    rate = math.exp(_slopes(lags, logs))
+    logs = [math.log(norms[lag]) for lag in lags]
+    rate = math.exp(_slope(lags, logs))
     size = len(lags) // PIECES
     if size < 2:
         return rate, rate * _spread(lags, logs)
-    used = PIECES * size
-    slopes = _slopes(lags[:used].reshape(PIECES, size), logs[:used].reshape(PIECES, size))
-    return rate, rate * float(slopes.std(ddof=1)) / math.sqrt(PIECES)
+    pieces = [slice(i * size, (i + 1) * size) for i in range(PIECES)]
+    slopes = [_slope(lags[piece], logs[piece]) for piece in pieces]
+    return rate, rate * math.hypot(*_centred(slopes)) / math.sqrt((PIECES - 1) * PIECES)
 
 
 def half_life(rate: float) -> float:
@@ -126,16 +121,22 @@ def half_life(rate: float) -> float:
     return math.inf if rate > 1 - EXACT else 0.0 if rate == 0 else math.log(0.5) / math.log(rate)
 
 
-def _slopes(lags: Lags, logs: Logs) -> Any:
-    """Of the straight lines through points, one for each row."""
-    centred = lags - lags.mean(-1, keepdims=True)
-    return (centred * logs).sum(-1) / (centred * centred).sum(-1)
+def _centred(values: Sequence[float]) -> list[float]:
+    """Their distances from their mean."""
+    mean = sum(values) / len(values)
+    return [value - mean for value in values]
 
 
-def _spread(lags: Lags, logs: Logs) -> float:
+def _slope(lags: Sequence[float], logs: Sequence[float]) -> float:
+    """Of the straight line through points."""
+    centred = _centred(lags)
+    return sum(lag * log for lag, log in zip(centred, logs, strict=True)) / sum(lag * lag for lag in centred)
+
+
+def _spread(lags: Sequence[float], logs: Sequence[float]) -> float:
     """The standard error of the slope of a few points, by their distances from the line; no number of two points."""
     if len(lags) < 3:
         return math.nan
-    centred = lags - lags.mean()
-    left = logs - logs.mean() - _slopes(lags, logs) * centred
-    return math.sqrt(float(left @ left / (len(lags) - 2) / (centred @ centred)))
+    slope, centred = _slope(lags, logs), _centred(lags)
+    left = [log - slope * lag for lag, log in zip(centred, _centred(logs), strict=True)]
+    return math.hypot(*left) / math.hypot(*centred) / math.sqrt(len(lags) - 2)
