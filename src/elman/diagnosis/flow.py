@@ -50,10 +50,9 @@ class Ends:
         """Look at the gradients."""
         uses_final = any(bool(tensor.any()) for state in final for tensor in state)
         flat = output.flatten(1)
-        touched = (flat.amax(1) != 0) | (flat.amin(1) != 0)  # not-a-number counts as a gradient
-        if uses_final:
-            touched[-1] = True
-        return cls(output, final, uses_final, touched.nonzero().flatten().tolist())
+        touched = ((flat.amax(1) != 0) | (flat.amin(1) != 0)).tolist()  # not-a-number counts as a gradient
+        touched[-1] |= uses_final
+        return cls(output, final, uses_final, [step for step, there in enumerate(touched) if there])
 
     @property
     def longest_gap(self) -> int:

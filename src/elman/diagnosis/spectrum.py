@@ -82,11 +82,11 @@ class _Jacobians:
             before = tuple(tensor[places].requires_grad_() for tensor in sample.before)
             self.before += before
             self.after += sample.cell.step(sample.projected[places], before, sample.weights)
-        random = torch.randn(self.shape, generator=generator).to(self.after[0])
-        self.duals = [part.requires_grad_() for part in self._split(random)]
+        random = torch.randn(count, 1, size, generator=generator).to(self.after[0])  # the same for all
+        self.duals = [part.requires_grad_() for part in self._split(random.expand(self.shape))]
         self.pulled = self._pull(self.duals, create_graph=True)
         self.start = self._block(self.pulled).detach()
-        self.mean_square = self.start.square().sum((2, 3)) / random.square().sum((1, 3)).T
+        self.mean_square = self.start.square().sum((2, 3)) / random.square().sum()
 
     def forwards(self, vectors: Tensor) -> Tensor:
         """J v: Jᵀ u is linear in u, so that its own gradient at u, times v, is that."""
