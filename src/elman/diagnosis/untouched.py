@@ -21,10 +21,11 @@ def untouched(module: nn.Module) -> Iterator[None]:
     lies in their lists, dictionaries and sets; other objects of the user's are not looked into.
     """
     places = [vars(each) for each in module.modules()]
-    attributes = [dict(place) for place in places]
-    values = [value for each in attributes for value in each.values()]
-    values += [inside for value in values if isinstance(value, dict) for inside in value.values()]
-    contents = [(value, content) for value in values if (content := _content(value)) is not None]
+    values = [value for each in places for value in each.values()]
+    values += [value for each in values if isinstance(each, dict) for value in each.values()]
+    tables = [(each, dict(each)) for each in [*places, *values] if isinstance(each, dict)]  # most values, most empty
+    others = [each for each in values if not isinstance(each, dict)]
+    contents = [(each, content) for each in others if (content := _content(each)) is not None]
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's generator, not ours
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     try:
@@ -33,17 +34,16 @@ def untouched(module: nn.Module) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numbers)  # noqa: NPY002
-        for place, own in zip(places, attributes, strict=True):
-            _refill(place, own)
+        for table, known in tables:
+            table.clear()
+            table.update(known)
         with torch.no_grad():
             for value, content in contents:
                 _refill(value, content)
 
 
 def _content(value: Any) -> Any:
-    """What a value holds, copied; None of one that does not change, or that nobody may write to."""
-    if isinstance(value, dict):  # most attributes of a module, and most of these are empty
-        return dict(value)
+    """What a value other than a dictionary holds, copied; None of one that does not change, or must not be written."""
     if isinstance(value, list | set):
         return value.copy()
     if isinstance(value, Tensor):
@@ -53,11 +53,11 @@ def _content(value: Any) -> Any:
 
 def _refill(value: Any, content: Any) -> None:
     """Make a value hold what it held before."""
-    if isinstance(value, dict | set):
+    if isinstance(value, list):
+        value[:] = content
+    elif isinstance(value, set):
         value.clear()
         value.update(content)
-    elif isinstance(value, list):
-        value[:] = content
     elif isinstance(value, torch.Generator):
         value.set_state(content)
     elif not torch.equal(value, content):
