@@ -22,9 +22,10 @@ def untouched(module: nn.Module) -> Iterator[None]:
     """
     places = [vars(each) for each in module.modules()]
     values = [value for each in places for value in each.values()]
-    values += [value for each in values if isinstance(each, dict) for value in each.values()]
-    tables = [(each, dict(each)) for each in [*places, *values] if isinstance(each, dict)]  # most values, most empty
+    inside = [each for each in values if isinstance(each, dict)]  # most values, and most of these are empty
+    tables = [(each, dict(each)) for each in (*places, *inside)]
     others = [each for each in values if not isinstance(each, dict)]
+    others += [value for each in inside for value in each.values()]
     contents = [(each, content) for each in others if (content := _content(each)) is not None]
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's generator, not ours
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
