@@ -126,7 +126,7 @@ def _cut(few: Few, window: int) -> _Rows:
 def _at_starts(few: Few, layer: int, window: int) -> State:
     """The states (1, windows * R, ·) with which a layer's windows begin."""
     times = torch.arange(window, few.where.steps, window) - 1
-    inside = [few.where.of(states, times).flatten(0, 1) for states in few.passage.states[layer]]
+    inside = [states.flatten(0, 1) for states in few.where.of(few.passage.states[layer], times)]
     return tuple(torch.cat([f, i.unsqueeze(0)], 1) for f, i in zip(few.first[layer], inside, strict=True))
 
 

@@ -19,8 +19,8 @@ from elman.diagnosis.findings import findings
 from elman.diagnosis.flow import Ends
 from elman.diagnosis.passage import Passage, passages
 from elman.diagnosis.result import Diagnosis, LayerDiagnosis
-from elman.diagnosis.sample import Stretch, sample, stretch
-from elman.diagnosis.spectrum import spectrum
+from elman.diagnosis.sample import sample, stretch
+from elman.diagnosis.spectrum import Spectrum, spectra
 from elman.diagnosis.transport import Transport, transport
 from elman.diagnosis.untouched import untouched
 from elman.diagnosis.watch import Layers, recurrent, running, watched
@@ -124,8 +124,9 @@ class _Examination:
         bad_batch: str | None,
     ) -> None:
         self.module, self.layers, self.step, self.training = module, layers, step, training
-        self.named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-        self.parameters = [p for _, p in self.named]
+        named = list(module.named_parameters())
+        self.learning = {name: parameter for name, parameter in named if parameter.requires_grad}
+        self.parameters = list(self.learning.values())
         self.generator = torch.Generator().manual_seed(0)
         self.random = torch.get_rng_state()
         with watched(module, layers) as seen:
@@ -133,18 +134,19 @@ class _Examination:
         _check_loss(self.loss)
         self.passages = _long_enough([passage for passage in passages(seen) if passage.learns], module)
         self._follow()
+        gradients = dict(zip(self.learning, self.gradients, strict=True))
+        self.weight_norms, self.gradient_norms = update.norms(named), update.norms(gradients.items())
         self.non_finite = (
             bad_batch
-            or nonfinite.weights(module.named_parameters())
+            or nonfinite.weights(named, self.weight_norms)
             or nonfinite.inside(self.passages)
             or nonfinite.number("the loss", self.loss)
-            or nonfinite.backwards(self.named, self.gradients)
+            or nonfinite.backwards(gradients.items(), self.gradient_norms)
         )
 
     def result(self) -> Diagnosis:
         """Everything, with the findings."""
-        training, norms = self.training, update.norms(self.gradients)
-        norm = math.hypot(*(each for each in norms if each is not None))
+        training, norm = self.training, math.hypot(*self.gradient_norms.values())
         moved = [transport(few, self.generator) for few in self.few]
         layers = [layer for number, each in enumerate(moved) for layer in self._layers(number, each)]
         cosines, kept = again.truncated(self.few, [training.window or passage.window for passage in self.passages])
@@ -152,7 +154,7 @@ class _Examination:
             layers=layers,
             loss=float(self.loss.detach()),
             gradient_norm=norm,
-            gradient_to_weight=update.ratios(self.named, norms),
+            gradient_to_weight=update.ratios(self.gradient_norms, self.weight_norms),
             clipping=update.thresholds(training.norms or update.like_rows(norm, layers[-1].row_norms)),
             window=training.window or max((p.window for p in self.passages if p.window), default=None),
             clip=training.clip,
@@ -179,14 +181,18 @@ class _Examination:
     def _layers(self, number: int, moved: list[Transport]) -> list[LayerDiagnosis]:
         passage = self.passages[number]
         stretches = [stretch(passage, direction, gates.ROWS) for direction in range(passage.directions)]
-        return [
-            self._layer(number, layer, moved[layer], stretches[layer % passage.directions])
-            for layer in range(passage.depths)
-        ]
+        steps = gates.looked_at(stretches[0].steps, len(stretches[0].rows))
+        found: list[LayerDiagnosis] = []
+        for first in range(0, passage.depths, passage.directions):
+            samples = [sample(passage, first + direction, where, steps) for direction, where in enumerate(stretches)]
+            for own in zip(spectra(samples, self.generator), gates.gates(samples), strict=True):
+                found.append(self._layer(number, len(found), moved[len(found)], *own))
+        return found
 
-    def _layer(self, number: int, layer: int, moved: Transport, where: Stretch) -> LayerDiagnosis:
+    def _layer(
+        self, number: int, layer: int, moved: Transport, spectrum: Spectrum, stuck: list[gates.Gate]
+    ) -> LayerDiagnosis:
         passage, norms = self.passages[number], self.whole[number][layer]
-        seen = sample(passage, layer, where, gates.looked_at(where.steps, len(where.rows)))
         lags = self._by_lag(number, norms, moved.last)
         rate, error = flow.decay(lags)
         if math.isnan(rate):  # a loss that is zero or not finite cannot be followed; the Jacobians can
@@ -204,8 +210,8 @@ class _Examination:
             horizon=moved.horizon,
             input_by_lag=moved.input_by_lag,
             lyapunov_exponent=moved.lyapunov_exponent,
-            spectrum=spectrum(seen, self.generator),
-            gates=gates.gates(seen),
+            spectrum=spectrum,
+            gates=stuck,
             needed_lag=self._needed(number),
             row_norms=norms.square().sum(0).sqrt().tolist(),
         )

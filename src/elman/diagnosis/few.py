@@ -30,12 +30,12 @@ class Few:
         self.passage, self.ends = passage, ends
         stretches = [stretch(passage, direction, rows) for direction in range(passage.directions)]
         self.where: Stretch = stretches[0]
-        self.input, self.at_output = self.where.of(passage.input), self.where.of(ends.output)
+        self.input, self.at_output = self.where.of([passage.input, ends.output])
         self.first: list[State] = []
         for depth in range(0, passage.depths, passage.directions):
             states = [beginning(passage, depth + number, each) for number, each in enumerate(stretches)]
             self.first.append(tuple(torch.stack(each) for each in zip(*states, strict=True)))
-        self.ended = torch.stack([each.ended for each in stretches]).to(self.input.device)
+        self.ended = torch.tensor([each.ended for each in stretches], device=self.input.device)
         chosen = self.where.rows.to(self.input.device)
         self.at_final = [tuple(tensor[:, chosen] * self.ended[..., None] for tensor in state) for state in ends.final]
 

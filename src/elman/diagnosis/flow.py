@@ -6,12 +6,12 @@ It does not know modules: it works on passages whose graph is still there.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from elman.diagnosis.passage import Passage
@@ -27,9 +27,6 @@ PIECES = 6
 
 EXACT = 1e-6
 """A rate that is closer to one is one."""
-
-Lags = NDArray[np.int64]
-Logs = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +50,9 @@ class Ends:
         """Look at the gradients."""
         uses_final = any(bool(tensor.any()) for state in final for tensor in state)
         flat = output.flatten(1)
-        touched = (flat.amax(1) != 0) | (flat.amin(1) != 0)  # not-a-number counts as a gradient
-        if uses_final:
-            touched[-1] = True
-        return cls(output, final, uses_final, touched.nonzero().flatten().tolist())
+        touched = ((flat.amax(1) != 0) | (flat.amin(1) != 0)).tolist()  # not-a-number counts as a gradient
+        touched[-1] |= uses_final
+        return cls(output, final, uses_final, [step for step, there in enumerate(touched) if there])
 
     @property
     def longest_gap(self) -> int:
@@ -71,13 +67,12 @@ def whole_gradients(passage: Passage) -> list[Tensor]:
 
 def state_norms(gradients: State) -> Tensor:
     """The norm over the features of all tensors of a state; in float64, as float32 has no squares below 1e-38."""
-    norms = [_norms(tensor) for tensor in gradients]
-    return norms[0] if len(norms) == 1 else torch.stack([norm.square() for norm in norms]).sum(0).sqrt()
+    return reduce(torch.hypot, [_norms(tensor) for tensor in gradients])
 
 
 def _norms(values: Tensor) -> Tensor:
     """Over the features; piece by piece, as torch makes a copy in float64 of all that it is given."""
-    pieces = torch.split(values, max(1, PIECE // max(1, values[0].numel())))
+    pieces = torch.split(values, max(1, PIECE // max(1, values[0].numel()))) if values.numel() > PIECE else [values]
     return torch.cat([torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in pieces])
 
 
@@ -91,7 +86,7 @@ def by_lag(norms: Tensor) -> list[float]:
     time = np.arange(steps)[:, None]
     places = ((values != 0) * (time + 1)).max(0) - 1 - time
     inside = places >= 0
-    squares = np.where(inside, np.take_along_axis(values * values, places.clip(0), 0), 0)
+    squares = np.where(inside, values[places, np.arange(batch)], 0) ** 2  # places below zero count from the end
     rows = inside.sum(1)
     kept = rows > 0
     found: list[float] = np.sqrt(squares.sum(1)[kept] * batch / rows[kept]).tolist()
@@ -104,19 +99,18 @@ def decay(norms: Sequence[float]) -> tuple[float, float]:
     A straight line through the logarithms, without the first eighth of the lags, where the direction still settles.
     The error comes from the slopes of PIECES pieces, as neighbouring lags are far from independent.
     """
-    values = np.asarray(norms, dtype=np.float64)
-    lags = np.flatnonzero((values > SMALLEST) & (values < math.inf))
+    lags = [lag for lag, norm in enumerate(norms) if SMALLEST < norm < math.inf]
     lags = lags[-(-len(lags) // 8) if len(lags) > 3 else 0 :]
     if len(lags) < 2:
         return math.nan, math.nan
-    logs = np.log(values[lags])
+    logs = [math.log(norms[lag]) for lag in lags]
     rate = math.exp(_slope(lags, logs))
     size = len(lags) // PIECES
     if size < 2:
         return rate, rate * _spread(lags, logs)
     pieces = [slice(i * size, (i + 1) * size) for i in range(PIECES)]
-    slopes = np.array([_slope(lags[piece], logs[piece]) for piece in pieces])
-    return rate, rate * float(slopes.std(ddof=1)) / math.sqrt(PIECES)
+    slopes = [_slope(lags[piece], logs[piece]) for piece in pieces]
+    return rate, rate * math.hypot(*_centred(slopes)) / math.sqrt((PIECES - 1) * PIECES)
 
 
 def half_life(rate: float) -> float:
@@ -126,16 +120,22 @@ def half_life(rate: float) -> float:
     return math.inf if rate > 1 - EXACT else 0.0 if rate == 0 else math.log(0.5) / math.log(rate)
 
 
-def _slope(lags: Lags, logs: Logs) -> float:
+def _centred(values: Sequence[float]) -> list[float]:
+    """Their distances from their mean."""
+    mean = sum(values) / len(values)
+    return [value - mean for value in values]
+
+
+def _slope(lags: Sequence[float], logs: Sequence[float]) -> float:
     """Of the straight line through points."""
-    centred = lags - lags.mean()
-    return float(centred @ logs / (centred @ centred))
+    centred = _centred(lags)
+    return sum(lag * log for lag, log in zip(centred, logs, strict=True)) / sum(lag * lag for lag in centred)
 
 
-def _spread(lags: Lags, logs: Logs) -> float:
+def _spread(lags: Sequence[float], logs: Sequence[float]) -> float:
     """The standard error of the slope of a few points, by their distances from the line; no number of two points."""
     if len(lags) < 3:
         return math.nan
-    centred = lags - lags.mean()
-    left = logs - logs.mean() - _slope(lags, logs) * centred
-    return math.sqrt(float(left @ left / (len(lags) - 2) / (centred @ centred)))
+    slope, centred = _slope(lags, logs), _centred(lags)
+    left = [log - slope * lag for lag, log in zip(centred, _centred(logs), strict=True)]
+    return math.hypot(*left) / math.hypot(*centred) / math.sqrt(len(lags) - 2)

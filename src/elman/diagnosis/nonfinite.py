@@ -4,7 +4,7 @@ It says the place in words; what follows from it is for the findings.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,10 +22,10 @@ def given(batch: Iterable[Any]) -> str | None:
     return None
 
 
-def weights(named: Iterable[tuple[str, nn.Parameter]]) -> str | None:
-    """The first parameter."""
+def weights(named: Iterable[tuple[str, nn.Parameter]], norms: Mapping[str, float]) -> str | None:
+    """The first parameter, by their norms."""
     for name, parameter in named:
-        if not _finite(parameter.detach()):
+        if _suspect(norms, name) and not _finite(parameter.detach()):
             return f"the weights: {name} holds {_first(parameter.detach())}"
     return None
 
@@ -43,12 +43,17 @@ def inside(found: Sequence[Passage]) -> str | None:
     return None
 
 
-def backwards(named: Sequence[tuple[str, nn.Parameter]], gradients: Sequence[Tensor | None]) -> str | None:
-    """The first gradient of a parameter."""
-    for (name, _), gradient in zip(named, gradients, strict=True):
-        if gradient is not None and not _finite(gradient):
+def backwards(named: Iterable[tuple[str, Tensor | None]], norms: Mapping[str, float]) -> str | None:
+    """The first gradient of a parameter, by their norms."""
+    for name, gradient in named:
+        if gradient is not None and _suspect(norms, name) and not _finite(gradient):
             return f"the gradient of {name}, which holds {_first(gradient)}, while the loss is finite"
     return None
+
+
+def _suspect(norms: Mapping[str, float], name: str) -> bool:
+    """Whether a norm leaves room for a number that is not finite; what has none, has no such numbers."""
+    return not math.isfinite(norms.get(name, 0.0))
 
 
 def _finite(values: Tensor) -> bool:

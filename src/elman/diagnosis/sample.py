@@ -3,6 +3,7 @@
 It holds what the costlier measurements need; they do not look at the whole batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,9 +24,9 @@ class Stretch:
         first: (R,), the time of the step that is read first.
         steps: of each.
         sign: 1, or -1 in reverse.
-        given: (R,), whether they begin with the state that the row was given.
-        carried: (R,), whether with that after the step before; else with zeros.
-        ended: (R,), whether the last step is the last one of the row.
+        given: of each row, whether it begins with the state that the row was given.
+        carried: whether with that after the step before; else with zeros.
+        ended: whether the last step is the last one of the row.
 
     """
 
@@ -33,14 +34,16 @@ class Stretch:
     first: Tensor
     steps: int
     sign: int
-    given: Tensor
-    carried: Tensor
-    ended: Tensor
+    given: tuple[bool, ...]
+    carried: tuple[bool, ...]
+    ended: tuple[bool, ...]
 
-    def of(self, values: Tensor, steps: Tensor | None = None) -> Tensor:
-        """(steps, R, ...) out of values (T, B, ...): all steps in the order of reading, or some of them."""
+    def of(self, values: Sequence[Tensor], steps: Tensor | None = None) -> list[Tensor]:
+        """(steps, R, ...) out of values (T, B, ...) each: all steps in the order of reading, or some of them."""
+        device = values[0].device
         time = self.first + self.sign * (torch.arange(self.steps) if steps is None else steps)[:, None]
-        return values[time.clamp(0, len(values) - 1).to(values.device), self.rows.to(values.device)]
+        places = time.clamp(0, len(values[0]) - 1).to(device), self.rows.to(device)
+        return [value[places] for value in values]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,29 +91,30 @@ def stretch(passage: Passage, direction: int, rows: int) -> Stretch:
         anew = passage.reset is not None and begin < length and bool(passage.reset[begin, row])
         own = begin in (0, length)
         places.append((row, begin - direction, own and not anew, not own and not anew, end in (0, length)))
-    read, first, given, carried, ended = (torch.tensor(each) for each in zip(*places, strict=True))
-    return Stretch(read, first, steps, -1 if direction else 1, given, carried, ended)
+    read, first, given, carried, ended = zip(*places, strict=True)
+    return Stretch(torch.tensor(read), torch.tensor(first), steps, -1 if direction else 1, given, carried, ended)
 
 
 def beginning(passage: Passage, layer: int, where: Stretch) -> State:
     """The state (R, ·) of a layer with which the rows begin."""
     depth, direction = divmod(layer, passage.directions)
-    found = []
-    for given, states in zip(passage.given[depth], passage.states[layer], strict=True):
-        own = given[direction][where.rows.to(given.device)]
-        kept, carried = (mask[:, None].to(own.device) for mask in (where.given, where.carried))
-        before = where.of(states, torch.tensor([-1]))[0]
-        found.append(torch.where(carried, before, own.masked_fill(~kept, 0)))
-    return tuple(found)
+    found = [given[direction][where.rows.to(given.device)] for given in passage.given[depth]]
+    if all(where.given):
+        return tuple(found)
+    before = where.of(passage.states[layer], torch.tensor([-1]))
+    kept, carried = (torch.tensor(each)[:, None].to(found[0].device) for each in (where.given, where.carried))
+    return tuple(
+        torch.where(carried, states[0], own.masked_fill(~kept, 0)) for own, states in zip(found, before, strict=True)
+    )
 
 
 def sample(passage: Passage, layer: int, where: Stretch, steps: Tensor) -> Sample:
     """The sample of a layer at some steps there, with the states of the passage."""
-    before = [where.of(states, steps - 1) for states in passage.states[layer]]
+    before = where.of(passage.states[layer], steps - 1)
     if steps[0] == 0:
         for tensor, own in zip(before, beginning(passage, layer, where), strict=True):
             tensor[0] = own
-    inputs = where.of(passage.input if layer < passage.directions else _below(passage, layer), steps)
+    (inputs,) = where.of([passage.input if layer < passage.directions else _below(passage, layer)], steps)
     dtype = torch.promote_types(inputs.dtype, torch.float32)
     weights = detached(passage.weights_of(layer), dtype)
     projected = passage.cell.project(inputs.to(dtype), weights)

@@ -1,7 +1,7 @@
 """Singular values of the step's Jacobian ds_t/ds_(t-1) along a sequence, with vectors only.
 
-The Jacobian, 2H x 2H for an LSTM, is never formed: it is applied to blocks of at most VECTORS vectors, forwards and
-backwards, and the leading singular values are those that it has on the two blocks reached so (a block Krylov space,
+The Jacobian, 2H x 2H for an LSTM, is never formed: it is applied to blocks of at most VECTORS vectors, backwards and
+forwards, and the leading singular values are those that it has on the two blocks reached so (a block Krylov space,
 which takes half as many vectors for the same accuracy as going on with the last block alone).
 
 Source: C. Musco and C. Musco, "Randomized block Krylov methods" (2015), algorithm 2 with two blocks.
@@ -36,53 +36,73 @@ class Spectrum:
     mean_square: list[float]
 
 
-def spectrum(sample: Sample, generator: torch.Generator) -> Spectrum:
-    """Measure at a few steps of a sample, each on another row. The random vectors come from `generator`."""
-    steps, rows = sample.projected.shape[:2]
+def spectra(samples: Sequence[Sample], generator: torch.Generator) -> list[Spectrum]:
+    """Measure at a few steps, each on another row, of samples of the same size: the directions of a layer.
+
+    The random vectors come from `generator`.
+    """
+    steps, rows = samples[0].projected.shape[:2]
     times = sorted({round(i * (steps - 1) / (STEPS - 1)) for i in range(STEPS)})
-    jacobian = _Jacobian(sample, times, [i % rows for i in range(len(times))])
-    start = torch.randn(len(times), jacobian.count, jacobian.size, generator=generator)
-    moved = jacobian.forwards(start.to(jacobian.after[0]))
-    lengths = start.square().sum((1, 2)).to(moved.device)
-    mean_square = moved.square().sum((1, 2)) / lengths  # E |J v|² / |v|² is |J|² / N
-    first = _orthonormal(moved)
-    back = jacobian.backwards(first)
-    both = _orthonormal(torch.cat([first, jacobian.forwards(_orthonormal(back))], 1))
-    second = both[:, jacobian.count :]  # fewer than the first, or none, where the state is small
-    second = F.pad(second, (0, 0, 0, jacobian.count - second.shape[1]))
-    values = _singular_values(torch.cat([back, jacobian.backwards(second)], 1))
-    seen = sample.steps[times].tolist()
-    return Spectrum(seen, [each[: both.shape[1]] for each in values], [math.sqrt(v) for v in mean_square.tolist()])
+    jacobians = _Jacobians(samples, times, [i % rows for i in range(len(times))], generator)
+    first = _orthonormal(jacobians.start)
+    moved = jacobians.forwards(first)
+    both = _orthonormal(torch.cat([first, jacobians.backwards(moved)], -1))
+    second = both[..., first.shape[-1] :]  # fewer than the first, or none, where the state is small
+    second = F.pad(second, (0, first.shape[-1] - second.shape[-1]))
+    values = _singular_values(torch.cat([moved, jacobians.forwards(second)], -1))
+    mean_squares = jacobians.mean_square.sqrt().tolist()
+    return [
+        Spectrum(sample.steps[times].tolist(), [each[: both.shape[-1]] for each in own], mean_square)
+        for sample, own, mean_square in zip(samples, values, mean_squares, strict=True)
+    ]
 
 
-class _Jacobian:
-    """The Jacobians of K steps, by what they do to blocks (K, p, N) of p vectors; N is the size of the whole state.
+class _Jacobians:
+    """The Jacobians of K steps of S samples, by what they do to blocks (S, K, N, p) of p vectors.
 
-    Jᵀu comes by one backward pass; it is linear in u, so that a backward pass through it, from v, brings J v.
+    N is the size of the whole state. All samples go one way at once.
+
+    Attributes:
+        start: Jᵀ u for random vectors u.
+        mean_square: (S, K), of the singular values: E |Jᵀ u|² / |u|² is |J|² / N.
+
     """
 
-    def __init__(self, sample: Sample, times: list[int], rows: list[int]) -> None:
-        self.sizes = [tensor.shape[-1] for tensor in sample.before]
-        self.size = sum(self.sizes)
-        self.count = min(VECTORS, self.size)
-        projected = self._repeated(sample.projected[times, rows])
-        before = [self._repeated(tensor[times, rows]).requires_grad_() for tensor in sample.before]
-        after = sample.cell.step(projected, tuple(before), sample.weights)
-        self.before, self.after = before, list(after)
-        self.duals = [torch.zeros_like(tensor, requires_grad=True) for tensor in after]
+    def __init__(
+        self, samples: Sequence[Sample], times: list[int], rows: list[int], generator: torch.Generator
+    ) -> None:
+        self.sizes = [tensor.shape[-1] for tensor in samples[0].before] * len(samples)
+        size = sum(self.sizes) // len(samples)
+        count = min(VECTORS, size)
+        self.shape = len(times), count, len(samples), size
+        places = tuple(torch.tensor(each).repeat_interleave(count) for each in (times, rows))
+        self.before: list[Tensor] = []
+        self.after: list[Tensor] = []
+        for sample in samples:
+            before = tuple(tensor[places].requires_grad_() for tensor in sample.before)
+            self.before += before
+            self.after += sample.cell.step(sample.projected[places], before, sample.weights)
+        random = torch.randn(count, 1, size, generator=generator).to(self.after[0])  # the same for all
+        self.duals = [part.requires_grad_() for part in self._split(random.expand(self.shape))]
         self.pulled = self._pull(self.duals, create_graph=True)
+        self.start = self._block(self.pulled).detach()
+        self.mean_square = self.start.square().sum((2, 3)) / random.square().sum()
 
     def forwards(self, vectors: Tensor) -> Tensor:
-        """J v."""
-        parts = self._parts(vectors)
+        """J v: Jᵀ u is linear in u, so that its own gradient at u, times v, is that."""
         found = torch.autograd.grad(
-            self.pulled, self.duals, parts, retain_graph=True, allow_unused=True, materialize_grads=True
+            self.pulled,
+            self.duals,
+            self._parts(vectors),
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
         )
-        return torch.cat(found, -1).reshape(vectors.shape)
+        return self._block(found)
 
     def backwards(self, vectors: Tensor) -> Tensor:
         """Jᵀ u."""
-        return torch.cat(self._pull(self._parts(vectors)), -1).reshape(vectors.shape)
+        return self._block(self._pull(self._parts(vectors)))
 
     def _pull(self, parts: Sequence[Tensor], *, create_graph: bool = False) -> tuple[Tensor, ...]:
         return torch.autograd.grad(
@@ -96,23 +116,27 @@ class _Jacobian:
         )
 
     def _parts(self, vectors: Tensor) -> list[Tensor]:
-        """A block by the tensors of the state, the vectors one below the other."""
-        return list(torch.split(vectors.flatten(0, 1), self.sizes, -1))
+        """A block by the tensors of the samples' states, the vectors one below the other."""
+        return self._split(vectors.permute(1, 3, 0, 2))
 
-    def _repeated(self, values: Tensor) -> Tensor:
-        return values.repeat_interleave(self.count, 0)
+    def _split(self, values: Tensor) -> list[Tensor]:
+        return list(torch.split(values.flatten(2).flatten(0, 1), self.sizes, -1))
+
+    def _block(self, parts: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(parts), -1).view(self.shape).permute(2, 0, 3, 1)
 
 
 def _orthonormal(vectors: Tensor) -> Tensor:
-    """An orthonormal basis of the rows, (K, p, N)."""
-    basis: Tensor = torch.linalg.qr(vectors.transpose(1, 2)).Q.transpose(1, 2)
+    """An orthonormal basis of the columns, (..., N, p)."""
+    basis: Tensor = torch.linalg.qr(vectors).Q
     return basis
 
 
-def _singular_values(rows: Tensor) -> list[list[float]]:
-    """By the eigenvalues of the p x p products; not-a-number where a value is not finite."""
-    if not bool(rows.isfinite().all()):
-        return [[math.nan] for _ in rows]
-    squares = torch.linalg.eigvalsh(rows @ rows.transpose(1, 2))
-    found: list[list[float]] = squares.clamp(min=0).sqrt().flip(-1).tolist()
+def _singular_values(columns: Tensor) -> list[list[list[float]]]:
+    """By the eigenvalues of the p x p products; not-a-number where one of these is not finite."""
+    products = columns.transpose(-1, -2) @ columns
+    known = products.sum((-1, -2)).isfinite()
+    squares = torch.linalg.eigvalsh(products.where(known[..., None, None], 0))
+    values = squares.clamp(min=0).sqrt().flip(-1)
+    found: list[list[list[float]]] = values.where(known[..., None], math.nan).tolist()
     return found

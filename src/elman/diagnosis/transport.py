@@ -8,7 +8,6 @@ each depth, and one back, brings how far an input reaches, the Lyapunov exponent
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -118,12 +117,12 @@ def _growth(norms: Tensor, smallest: float) -> float:
     Minus infinity where nothing is left at once; not-a-number where that is what came back.
     """
     rates = []
-    for row in norms.numpy(force=True).T:
-        if np.isnan(row).any():
+    for row in norms.T.tolist():
+        if any(map(math.isnan, row)):
             return math.nan
-        known = np.flatnonzero((row > smallest) & (row < math.inf))
-        last = int(known[-1]) if len(known) else 0
+        known = [lag for lag, norm in enumerate(row) if smallest < norm < math.inf]
+        last = known[-1] if known else 0
         first = min(max(1, last // 4), last - 1)
-        whole = last >= 1 and first in known
+        whole = last >= 1 and smallest < row[first] < math.inf
         rates.append(math.log(row[last] / row[first]) / (last - first) if whole else -math.inf)
     return sum(rates) / len(rates)

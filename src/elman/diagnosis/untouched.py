@@ -20,7 +20,13 @@ def untouched(module: nn.Module) -> Iterator[None]:
     Parameters are not copied: the block must not write to them, nor to their `.grad`. Attributes are put back with what
     lies in their lists, dictionaries and sets; other objects of the user's are not looked into.
     """
-    saved = [(each, _saved(vars(each))) for each in module.modules()]
+    places = [vars(each) for each in module.modules()]
+    values = [value for each in places for value in each.values()]
+    inside = [each for each in values if isinstance(each, dict)]  # most values, and most of these are empty
+    tables = [(each, dict(each)) for each in (*places, *inside)]
+    others = [each for each in values if not isinstance(each, dict)]
+    others += [value for each in inside for value in each.values()]
+    contents = [(each, content) for each in others if (content := _content(each)) is not None]
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's generator, not ours
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     try:
@@ -29,51 +35,31 @@ def untouched(module: nn.Module) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numbers)  # noqa: NPY002
+        for table, known in tables:
+            table.clear()
+            table.update(known)
         with torch.no_grad():
-            for each, attributes in saved:
-                _restore(vars(each), attributes)
+            for value, content in contents:
+                _refill(value, content)
 
 
-def _saved(values: dict[Any, Any], *, inside: bool = True) -> dict[Any, tuple[Any, Any]]:
-    """By name the value itself, and what it held; of dictionaries the content too, one level deep."""
-    return {name: (value, _content(value, inside=inside)) for name, value in values.items()}
-
-
-def _content(value: Any, *, inside: bool) -> Any:
-    match value:
-        case bool() | int() | float() | str() | None | nn.Parameter():  # most values, and quickly seen
-            return None
-        case Tensor():
-            return value.detach().clone()
-        case dict():
-            return _saved(value, inside=False) if inside else None
-        case list() | set():
-            return value.copy()
-        case torch.Generator():
-            return value.get_state()
-    return None
-
-
-def _restore(values: dict[Any, Any], saved: dict[Any, tuple[Any, Any]]) -> None:
-    """Make a dictionary hold the same objects as before, and each of them the same content."""
-    values.clear()
-    for key, (value, content) in saved.items():
-        values[key] = value
-        if content is not None:
-            _refill(value, content)
+def _content(value: Any) -> Any:
+    """What a value other than a dictionary holds, copied; None of one that does not change, or must not be written."""
+    if isinstance(value, list | set):
+        return value.copy()
+    if isinstance(value, Tensor):
+        return None if isinstance(value, nn.Parameter) else value.detach().clone()
+    return value.get_state() if isinstance(value, torch.Generator) else None
 
 
 def _refill(value: Any, content: Any) -> None:
-    match value:
-        case Tensor():
-            if not torch.equal(value, content):
-                value.copy_(content)
-        case dict():
-            _restore(value, content)
-        case list():
-            value[:] = content
-        case set():
-            value.clear()
-            value.update(content)
-        case torch.Generator():
-            value.set_state(content)
+    """Make a value hold what it held before."""
+    if isinstance(value, list):
+        value[:] = content
+    elif isinstance(value, set):
+        value.clear()
+        value.update(content)
+    elif isinstance(value, torch.Generator):
+        value.set_state(content)
+    elif not torch.equal(value, content):
+        value.copy_(content)

@@ -6,9 +6,10 @@ It does not know layers. No parameter is written to: the step is taken by copies
 import copy
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -57,17 +58,19 @@ class Steps:
     changes: dict[nn.Parameter, Tensor] = field(default_factory=dict)
 
 
-def norms(gradients: Sequence[Tensor | None]) -> list[float | None]:
-    """Of each gradient that there is."""
-    present = iter(_norms([gradient for gradient in gradients if gradient is not None]))
-    return [None if gradient is None else next(present) for gradient in gradients]
+def norms(named: Iterable[tuple[str, Tensor | None]]) -> dict[str, float]:
+    """By name of all tensors that there are, and that can hold fractions."""
+    there = {name: tensor.detach() for name, tensor in named if tensor is not None and _fractions(tensor)}
+    return dict(zip(there, _norms(list(there.values())), strict=True))
 
 
-def ratios(named: Sequence[tuple[str, nn.Parameter]], gradients: Sequence[float | None]) -> dict[str, float]:
-    """By parameter |gradient| / |weight|, from the gradients' norms; not-a-number where the weights are all zero."""
-    sizes = _norms([parameter.detach() for _, parameter in named])
-    found = zip(named, gradients, sizes, strict=True)
-    return {name: norm / size if size else math.nan for (name, _), norm, size in found if norm is not None}
+def ratios(gradients: dict[str, float], weights: dict[str, float]) -> dict[str, float]:
+    """By parameter |gradient| / |weight|, from their norms; not-a-number where the weights are all zero."""
+    return {name: norm / weights[name] if weights[name] else math.nan for name, norm in gradients.items()}
+
+
+def _fractions(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def _norms(tensors: list[Tensor]) -> list[float]:
@@ -156,10 +159,8 @@ def _moved(module: nn.Module, changes: dict[nn.Parameter, Tensor], share: float)
     """Other parameters in the place of a module's own while a block runs."""
     places = [(each._parameters, name) for each in module.modules() for name in each._parameters]  # noqa: SLF001
     own = [table[name] for table, name in places]
-    there = {
-        p: nn.Parameter(torch.add(p.detach(), change, alpha=share), requires_grad=False)
-        for p, change in changes.items()
-    }
+    values = torch._foreach_add([p.detach() for p in changes], list(changes.values()), alpha=share)  # noqa: SLF001
+    there = {p: nn.Parameter(value, requires_grad=False) for p, value in zip(changes, values, strict=True)}
     try:
         for table, name in places:
             parameter = table[name]
@@ -171,14 +172,20 @@ def _moved(module: nn.Module, changes: dict[nn.Parameter, Tensor], share: float)
             table[name] = parameter
 
 
+@cache
+def _asks_for_the_loss(step: Callable[..., Any]) -> bool:
+    """Whether an optimizer's step needs the loss as a function."""
+    closure = inspect.signature(step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
+
+
 def _copied(value: Any) -> Any:
     return value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
 
 
 def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter, Tensor]) -> Steps:
     """Let a copy of the optimizer take its step on copies of the parameters."""
-    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
+    if _asks_for_the_loss(type(optimizer).step):
         raise UsageError(
             f"{type(optimizer).__name__} takes the loss as a function and evaluates it again, so that its next update "
             "cannot be tried beforehand; leave out optimizer="
@@ -190,7 +197,8 @@ def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter
             copies[parameter] = nn.Parameter(parameter.detach().clone())
             copies[parameter].grad = gradients.get(parameter)
         groups.append({**group, "params": [copies[parameter] for parameter in group["params"]]})
-    if not copies.keys() & gradients.keys():
+    moved = [parameter for parameter in copies if parameter in gradients]
+    if not moved:
         raise UsageError(
             "the optimizer holds no parameter of this module that the loss reaches, so that it would never learn; give "
             "the one that was made with module.parameters(), after the module was"
@@ -200,5 +208,6 @@ def _by_optimizer(optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter
         twin.state[own] = {name: _copied(value) for name, value in optimizer.state.get(parameter, {}).items()}
     twin.step()
     rate = max(float(group["lr"]) for group in optimizer.param_groups)
-    with torch.no_grad():
-        return Steps(rate, {p: after.sub_(p).detach() for p, after in copies.items() if p in gradients})
+    changes = [copies[parameter].detach() for parameter in moved]
+    torch._foreach_sub_(changes, [parameter.detach() for parameter in moved])
+    return Steps(rate, dict(zip(moved, changes, strict=True)))

@@ -76,7 +76,7 @@ def recurrent(module: nn.Module) -> Layers:
     for name, each in module.named_modules():
         if isinstance(each, Stack | StepLayer):
             found[name] = each
-        elif type_before_parametrizations(each) in KINDS:
+        elif isinstance(each, KINDS) and type_before_parametrizations(each) in KINDS:
             found[name] = convert(each)  # type: ignore[assignment]
     return found
 
