@@ -59,6 +59,12 @@ def test_symbols_lie_in_the_narrowest_integers(tmp_path, vocabulary, width):
     assert path.stat().st_size == 3 * width
 
 
+def test_symbols_are_counted_block_by_block(monkeypatch):
+    monkeypatch.setattr(stream, "BLOCK", 3)
+    symbols = np.array([4, 0, 0, 2, 4, 4, 4], np.uint8)
+    assert stream.frequencies(symbols, 6).tolist() == [2, 0, 1, 0, 4, 0]
+
+
 def test_lost_data_is_a_run_error(tmp_path):
     with pytest.raises(RunError, match=r"cannot read .*gone: no such file"):
         stream.read(tmp_path / "gone", 10, 3)

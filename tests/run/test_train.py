@@ -24,6 +24,15 @@ def test_a_run_learns_beyond_single_symbols_and_says_so(run):
     assert score["perplexity"] == pytest.approx(math.exp(score["loss"]))
 
 
+def test_a_network_begins_with_how_often_symbols_occur(text_file, tiny, tmp_path):
+    run = elman.train(
+        "language-modeling", text_file, out=tmp_path / "r", quiet=True, **tiny | {"steps": 1, "rate": 1e-9}
+    )
+    shares = np.bincount(run.prepared.parts["train"].symbols, minlength=run.prepared.text.unit.size) + 0.1
+    bias = load_file(run.path / "model.safetensors")["head.linear.bias"]
+    np.testing.assert_allclose(bias, np.log(shares / shares.sum()), atol=1e-5)
+
+
 def test_the_folder_holds_all_and_no_pickle(run):
     assert {path.name for path in run.path.iterdir()} == {
         "run.json", "model.safetensors", "metrics.jsonl", "report.html", "state",

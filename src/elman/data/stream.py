@@ -18,6 +18,7 @@ from elman.data.share import WHOLE, Share
 from elman.errors import RunError
 
 Symbols = npt.NDArray[np.integer]
+BLOCK = 1 << 20
 
 
 def symbol_type(vocabulary: int) -> np.dtype[np.unsignedinteger]:
@@ -52,6 +53,14 @@ def read(path: Path, vocabulary: int, count: int) -> Symbols:
     if size != count * kind.itemsize:
         raise RunError(f"{path} is damaged: it should hold {count} symbols; restore it, or train the run anew")
     return np.memmap(path, kind, mode="r") if count else np.empty(0, kind)
+
+
+def frequencies(symbols: Symbols, vocabulary: int) -> npt.NDArray[np.int64]:
+    """How often each of the symbols 0 ... vocabulary-1 occurs, (V,); block by block, since they are mapped."""
+    counts = np.zeros(vocabulary, np.int64)
+    for start in range(0, len(symbols), BLOCK):
+        counts += np.bincount(symbols[start : start + BLOCK], minlength=vocabulary)
+    return counts
 
 
 @dataclass(frozen=True)

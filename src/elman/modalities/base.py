@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,6 +31,15 @@ class Head(nn.Module, ABC):
         """Return the mean loss over the targets where `scored`, of their shape, is true, or over all of them."""
 
 
+UNSEEN = 0.1
+"""As often a symbol counts that never occurs."""
+
+
+def log_frequencies(counts: Tensor) -> Tensor:
+    """Return ln P of symbols by how often they occur: the bias that a network would learn first of all."""
+    return ((counts + UNSEEN) / (counts + UNSEEN).sum()).log()
+
+
 class CategoricalHead(Head):
     """y = W h + b, one score per symbol; softmax gives the distribution over them.
 
@@ -44,6 +54,11 @@ class CategoricalHead(Head):
         super().__init__()
         self.linear = nn.Linear(features, symbols)
         self.label_smoothing = label_smoothing
+
+    def expect(self, counts: Tensor) -> None:
+        """Begin with how often each symbol occurs in training, (V,): with ln P of each by itself as b."""
+        with torch.no_grad():
+            self.linear.bias.copy_(log_frequencies(counts))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return scores (..., V) in float32 for features (..., H)."""

@@ -20,6 +20,7 @@ from elman.data.text import ESCAPED, TextSource, lines, raw_lines
 from elman.errors import DataError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
 from elman.generation.stream import TextStream, said_of_line
+from elman.modalities.base import CategoricalHead
 from elman.modalities.text import EncodedText, Text
 from elman.modalities.units import UNITS, Unit
 from elman.tasks.base import Files, Prepared, Score, Task
@@ -130,6 +131,12 @@ class LanguageModeling(Task):
         between = o.dropout if o.layers > 1 else 0.0
         recurrence = layers.build(o.cell, o.embedding, o.hidden, num_layers=o.layers, dropout=between)
         return SyncedManyToMany(text.reader(o.embedding), recurrence, text.head(o.hidden), o.dropout)
+
+    def begin(self, network: SyncedManyToMany, prepared: PreparedText) -> None:
+        """How often each symbol occurs."""
+        counts = stream.frequencies(prepared.parts["train"].symbols, prepared.text.unit.size)
+        assert isinstance(network.head, CategoricalHead)
+        network.head.expect(torch.from_numpy(counts))
 
     def job(
         self,

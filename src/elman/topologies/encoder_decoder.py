@@ -12,12 +12,10 @@ from torch.nn import functional as F
 
 from elman.layers import LockedDropout, Stack
 from elman.layers.attention import Attention, Memory
-from elman.modalities.base import IGNORED
+from elman.modalities.base import IGNORED, log_frequencies
 from elman.types import State
 
 SMALLEST = 1e-30
-UNSEEN = 0.1
-"""As often a symbol counts that never occurs."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class Writer(nn.Module):
         of them the same little probability, what is thought would have to be nearly the same everywhere.
         """
         with torch.no_grad():
-            self.bias.copy_(((counts + UNSEEN) / (counts + UNSEEN).sum()).log())
+            self.bias.copy_(log_frequencies(counts))
             self.share.copy_((counts > 0) / (counts > 0).sum())
 
     def begin(self, state: State) -> Carried:
