@@ -93,7 +93,8 @@ class Column:
     @property
     def measures(self) -> bool:
         """Whether it holds lists of numbers that are no names: not whole, or several for each step."""
-        return self.kind == "numbers" and not self.values.dtype.inner.is_integer()  # type: ignore[attr-defined]
+        inner: Any = getattr(self.values.dtype, "inner", None)
+        return self.kind == "numbers" and not (inner.is_integer() or inner == pl.Boolean)
 
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
         """Return some of the rows."""
