@@ -56,8 +56,10 @@ def source(data: Any, said: str) -> Source:
 def check_there(name: str) -> None:
     """Raise DataError where a text that is given in the place of rows names no file."""
     if _is_text(name) or not _is_there(name):
-        shown = f"{name[:40]!r}..." if _is_text(name) else repr(name)
-        raise DataError(f"there is no file {shown}; rows in memory, also texts, stand in a list: [text]")
+        shown = f"{name[:40]!r}..." if _is_text(name) else name
+        raise DataError(
+            f"{shown} cannot be read: no such file or directory; rows in memory, also texts, stand in a list: [text]"
+        )
 
 
 def _is_text(name: str) -> bool:
