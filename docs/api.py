@@ -6,6 +6,7 @@ python docs/api.py
 import dataclasses
 import inspect
 import re
+from functools import cached_property
 from pathlib import Path
 
 import elman
@@ -68,8 +69,8 @@ def described(thing):
     if not inspect.isclass(thing) or issubclass(thing, Exception):
         return "\n\n".join(own)
     for name, member in methods(thing):
-        mark = "" if isinstance(member, property) else signature(member)
-        own += [f"**`.{name}`**{mark}", text(member)]
+        mark = "" if isinstance(member, property | cached_property) else signature(member)
+        own += [f"**`.{name}`**{mark}", text(_function(member))]
     return "\n\n".join(own)
 
 
@@ -77,7 +78,7 @@ def methods(thing):
     """Public methods and properties of Elman's own that say something, those that all layers have only once."""
     found = []
     for name, member in inspect.getmembers_static(thing):
-        function = member.fget if isinstance(member, property) else member
+        function = _function(member)
         shared = name in SHARED and thing in (elman.GRU, elman.LSTM, elman.Recurrent)
         hidden = name.startswith("_") or name in HIDDEN or shared
         if not hidden and inspect.isfunction(function) and function.__module__.startswith(OWN) and function.__doc__:
@@ -112,8 +113,14 @@ HIDDEN = (
     "replace_gate",
     "batch_rows",
     "next_step",
+    "prepared",
 )
 """What is public among rooms, and of little use outside."""
+
+
+def _function(member):
+    """What a property computes its value by, also one that is computed once; any other member as it is."""
+    return member.fget if isinstance(member, property) else getattr(member, "func", member)
 
 
 def name_of(thing):

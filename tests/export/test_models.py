@@ -91,6 +91,16 @@ def test_which_layers_become_operators_of_onnx():
     assert type(Portable(elman.GRU(3, 4, layer_norm=True)).layers[0]) is Loop
 
 
+def test_an_example_asks_for_what_it_reads():
+    from elman.export.scripts.answer import usage
+
+    assert usage({"modality": "words"}) == 'give a text: python example.py "a text"'
+    given = usage({"modality": "series", "mean": [0.0, 1.0]})
+    assert given == (
+        'give a series as JSON, 2 numbers for each time step: python example.py "[[0.5, 1.0], [0.5, 1.0]]"'
+    )
+
+
 def test_the_description_has_what_the_run_knows(any_run):
     exporter = exporter_of(any_run)
     found = description(exporter, exporter.models())

@@ -1,6 +1,7 @@
 """Columns as numbers and back: words with their parts, labels, tags that BIO allows, series."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -41,8 +42,6 @@ def test_a_batch_of_words_reads_each_form_as_if_it_stood_alone():
 
 
 def test_fitted_modalities_come_back_from_json():
-    import json
-
     texts = column(["one two one", "two three"])
     for fitted in (Words.fit(texts), SymbolTexts.fit(texts, "char", 300, 50), Series.fit(column([[1.0, 2.0]]))):
         again = type(fitted).from_dict(json.loads(json.dumps(fitted.to_dict())))
@@ -61,6 +60,40 @@ def test_labels_are_names_whatever_they_are(values):
     assert [label.symbols[k] for k in label.encode(column(values)).values] == [
         str(v).lower() if isinstance(v, bool) else str(v) for v in values
     ]
+
+
+KINDS = [["b", "a", "b"], [10, 2, 10], [True, False, True], [0.5, -0.0, 0.0]]
+
+
+@pytest.mark.parametrize("values", KINDS)
+@pytest.mark.parametrize(("made", "form"), [(Label, lambda v: v), (Tags, lambda v: [v])])
+def test_names_come_back_as_what_they_were(values, made, form):
+    given = column([form(value) for value in values])
+    fitted = made.from_dict(json.loads(json.dumps(made.fit(given).to_dict())))
+    found = [fitted.values[k] for k in fitted.encode(given).values]
+    assert found == values
+    assert {type(value) for value in found} == {type(values[0])}
+    assert fitted.values == sorted(fitted.values)
+
+
+NUMBERS = ([0, 1], [0.0, 1.0], [False, True])
+
+
+@pytest.mark.parametrize(
+    ("trained", "asked"), [*itertools.product(NUMBERS, NUMBERS), (["0", "1"], [0, 1]), ([0.0, 1.0], ["0", "1"])]
+)
+def test_equal_numbers_are_equal_labels(trained, asked):
+    assert Label.fit(column(trained)).encode(column(asked)).values.tolist() == [0, 1]
+
+
+def test_texts_that_look_alike_are_not_the_same():
+    assert Label.fit(column(["1", "01"])).symbols == ["01", "1"]
+    with pytest.raises(DataError, match=r"is '1.0', which training has never seen"):
+        Label.fit(column(["0", "1"])).encode(column(["1.0"]))
+
+
+def test_a_run_that_does_not_say_the_kind_answers_texts():
+    assert Label.from_dict({"symbols": ["0", "1"]}).values == ["0", "1"]
 
 
 def test_the_decoded_tags_are_the_most_probable_that_bio_allows():
@@ -110,6 +143,9 @@ BAD = [
     (lambda: Label.fit(column([["a"], ["b"]])), "holds texts, not one label"),
     (lambda: Label(["x", "y"]).encode(column(["x", "z"])), "row 2, column 'a' is 'z', which training has never seen"),
     (lambda: Tags(["O"]).encode(column([["O"], ["O", "B-q"]])), "row 2, column 'a' has the tag 'B-q', which training"),
+    (lambda: Label.fit(column([1.0, 0.0, float("nan")])).encode(column([float("nan")])), "is nan, which is no label"),
+    (lambda: Label.fit(column([0, 1])).encode(column([2])), "is 2, which training has never seen; there were 0, 1"),
+    (lambda: Tags.fit(column([[k / 7, -k / 7] for k in range(60)])), "has 119 different values in 120 time steps"),
     (lambda: Series.fit(column([[1.0], []])), "row 2, column 'a' is an empty series"),
     (
         lambda: Series.fit(column([[[1.0, 2.0]], [[1.0]]])),

@@ -150,7 +150,9 @@ def test_the_column_is_found_or_asked_for(folder, tmp_path):
     with pytest.raises(UsageError, match="--input names 2 columns"):
         elman.train("event-modeling", path, out=tmp_path / "r", quiet=True, input="log,other")
     path = tables.write(tmp_path / "none.jsonl", [{"name": "x", "n": [1]} for _ in range(30)])
-    with pytest.raises(DataError, match=r"has no column of sets, .*; it has 'name' \(text\), 'n' \(numbers\)"):
+    with pytest.raises(
+        DataError, match=r"has no column of sets, .*; it has 'name' \(texts\), 'n' \(lists of numbers\)"
+    ):
         elman.train("event-modeling", path, out=tmp_path / "r", quiet=True)
     assert not (tmp_path / "r").exists()
 

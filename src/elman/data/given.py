@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
-from elman.data import tables
+from elman.data import tables, text
 from elman.data.tables import Source, Table
 from elman.errors import DataError, UsageError
 
+LONGEST_NAME = 250
 ROWS = "rows such as [{'text': ..., 'label': ...}], columns such as {'text': [...], 'label': [...]}, or a data frame"
 
 
@@ -42,15 +43,46 @@ def table(data: Any, source: str) -> Table:
 
 
 def source(data: Any, said: str) -> Source:
-    """The file that data names, or the table that rows or columns in memory make; in errors they are called `said`."""
-    return Path(data) if isinstance(data, str | PathLike) else table(data, said)
+    """The file that data names, or the table or text that it is in memory; in errors it is called `said`."""
+    if isinstance(data, str) and _is_text(data):
+        raise UsageError(f"{said} is no file but a text, {data[:40]!r}...; a text in memory stands in a list: [text]")
+    if isinstance(data, str | PathLike):
+        return Path(data)
+    if isinstance(data, list | tuple) and data and all(isinstance(each, str) for each in data):
+        return text.joined(data, said)
+    return table(data, said)
+
+
+def check_there(name: str) -> None:
+    """Raise DataError where a text that is given in the place of rows names no file."""
+    if _is_text(name) or not _is_there(name):
+        shown = f"{name[:40]!r}..." if _is_text(name) else name
+        raise DataError(
+            f"{shown} cannot be read: no such file or directory; rows in memory, also texts, stand in a list: [text]"
+        )
+
+
+def _is_text(name: str) -> bool:
+    """Whether no file has that name, and it hardly is one, being long or of several lines."""
+    return ("\n" in name or len(name) > LONGEST_NAME) and not _is_there(name)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except OSError:  # too long for a name
+        return False
 
 
 def rows(data: Any) -> list[Any]:
-    """Rows as a list: texts or other values as they are, dictionaries by column, and columns turned into rows."""
+    """Rows as a list: values or dictionaries by column, arrays as lists, and columns turned into rows."""
     if in_columns(data):
         return table(data, "the table given").frame.to_dicts()
-    return [_cells(row) for row in data]
+    try:
+        found = iter(data)
+    except TypeError as error:
+        raise UsageError(f"give a file, a list of what is read, {ROWS}, got {type(data).__name__}") from error
+    return [_cells(row) for row in found]
 
 
 def in_columns(data: Any) -> bool:
@@ -117,7 +149,7 @@ def _plain(value: Any) -> Any:
 
 def _cells(row: Any) -> Any:
     """A row whose arrays are lists."""
-    return {name: _plain(value) for name, value in row.items()} if isinstance(row, Mapping) else row
+    return {name: _plain(value) for name, value in row.items()} if isinstance(row, Mapping) else _plain(row)
 
 
 def _listed(values: Any) -> bool:

@@ -174,7 +174,7 @@ def _gathered(layout: StepLayout, table: Table, values: Values, places: Ragged) 
     first = places.values[places.starts[:-1]]
     numbers = values[places.values]
     flat = {layout.name: pl.Series(numbers if numbers.shape[1] > 1 else numbers[:, 0])}
-    flat |= {name: table.frame[name].gather(at).cast(pl.String) for name in layout.tags if name in table.names}
+    flat |= {name: _name(table.frame[name].gather(at)) for name in layout.tags if name in table.names}
     lists = pl.DataFrame({"of": owners} | {f"in {name}": column for name, column in flat.items()})
     made = lists.group_by("of", maintain_order=True).agg(pl.all()).drop("of").rename(lambda name: name[3:])
     names = [layout.group] if layout.group else []
@@ -188,6 +188,11 @@ def _gathered(layout: StepLayout, table: Table, values: Values, places: Ragged) 
         values=values,
         places=places,
     )
+
+
+def _name(column: pl.Series) -> pl.Series:
+    """Numbers and booleans as they are, anything else as texts."""
+    return column if kind(column.dtype) == "number" else column.cast(pl.String)
 
 
 def varies(table: Table, name: str, group: str | None) -> bool:

@@ -21,6 +21,7 @@ import polars as pl
 from elman import files
 from elman.data import fields, flaws
 from elman.data.ragged import Ragged
+from elman.data.text import TextSource
 from elman.errors import DataError, UsageError
 
 Rows = npt.NDArray[np.int64]
@@ -93,7 +94,8 @@ class Column:
     @property
     def measures(self) -> bool:
         """Whether it holds lists of numbers that are no names: not whole, or several for each step."""
-        return self.kind == "numbers" and not self.values.dtype.inner.is_integer()  # type: ignore[attr-defined]
+        inner: Any = getattr(self.values.dtype, "inner", None)
+        return self.kind == "numbers" and not (inner.is_integer() or inner == pl.Boolean)
 
     def take(self, chosen: npt.NDArray[np.integer[Any]]) -> "Column":
         """Return some of the rows."""
@@ -177,6 +179,11 @@ class Table:
         return [self.column(name) for name in self.names]
 
     @property
+    def described(self) -> str:
+        """Its columns with what they hold, in words."""
+        return ", ".join(f"{column.name!r} ({in_words(column.kind)})" for column in self.columns())
+
+    @property
     def counts(self) -> dict[str, int]:
         """How much there is, by what it is counted in."""
         return {"rows": len(self)}
@@ -207,14 +214,20 @@ def kind(dtype: Any) -> str:
     return "mixed values"
 
 
+def in_words(kind: str) -> str:
+    """Return what columns of a kind hold, in the plural."""
+    plurals = {"text": "texts", "number": "numbers", "texts": "lists of texts", "numbers": "lists of numbers"}
+    return plurals.get(kind, kind)
+
+
 def _named(texts: pl.Series) -> str | None:
     """Return the kind of files that most of the first texts name, None where they name none."""
     first = [text.strip().lower() for text in texts.head(LOOKED_AT).drop_nulls().cast(pl.String)]
     return next((name for name, ends in FILES.items() if 2 * sum(t.endswith(ends) for t in first) > len(first)), None)
 
 
-Source = Path | Table
-"""Where a table comes from: a file or folder, or the rows themselves."""
+Source = Path | Table | TextSource
+"""Where data comes from: a file or folder, the rows of a table themselves, or a text in memory."""
 
 
 def read(path: Source) -> Table:
@@ -227,6 +240,10 @@ def read(path: Source) -> Table:
     """
     if isinstance(path, Table):
         return path
+    if isinstance(path, TextSource):
+        raise UsageError(
+            f"{path} is a list of texts, and this task reads a table; give rows as [{{column: value}}, ...]"
+        )
     reader = READERS.get(path.suffix.lower())
     if not path.suffix and not path.exists():
         raise DataError(f"cannot read {path}: no such file or directory")
@@ -303,6 +320,8 @@ def joined(columns: Sequence[Column]) -> Column:
 
 def fingerprint(path: Source) -> str:
     """Return the SHA-256 of a file's bytes, or of a table's values; DataError where a file cannot be read."""
+    if isinstance(path, TextSource):
+        return path.sha256
     if isinstance(path, Table):
         return hashlib.sha256(path.frame.rechunk().write_ipc(None).getvalue()).hexdigest()
     try:

@@ -7,10 +7,11 @@ and no text is ever copied. It does not know what a symbol is.
 import bz2
 import gzip
 import hashlib
+import io
 import lzma
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -30,12 +31,18 @@ OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 class TextSource:
     """Bytes `start` to `stop` (exclusive; None: to the end) of a UTF-8 text file, plain or .gz, .bz2, .xz.
 
-    A byte-order mark at the start of the file is skipped. Line ends are kept as they are.
+    A byte-order mark at the start of the file is skipped. Line ends are kept as they are. A text in memory is one too:
+    `held` are its bytes, and `path` is what errors call it.
     """
 
-    path: Path
+    path: Path | str
     start: int = 0
     stop: int | None = None
+    held: bytes | None = None
+
+    def __str__(self) -> str:
+        """Say where it came from."""
+        return str(self.path)
 
     @cached_property
     def size(self) -> int:
@@ -93,12 +100,15 @@ class TextSource:
             if at + len(block) > wanted:
                 rest = block[wanted - at :] + next(blocks, b"")
                 cut = self.start + wanted + (rest.find(b"\n", 0, near) + 1 or _next_character(rest))
-                return TextSource(self.path, self.start, cut), TextSource(self.path, cut, self.stop)
+                return replace(self, stop=cut), replace(self, start=cut)
             at += len(block)
-        return self, TextSource(self.path, self.start + at, self.stop)
+        return self, replace(self, start=self.start + at)
 
     def _open(self) -> IO[bytes]:
-        return OPENERS.get(self.path.suffix.lower(), open)(self.path, "rb")  # type: ignore[operator,no-any-return]
+        if self.held is not None:
+            return io.BytesIO(self.held)
+        path = Path(self.path)
+        return OPENERS.get(path.suffix.lower(), open)(path, "rb")  # type: ignore[operator,no-any-return]
 
     def _decode(self, data: bytes, line: int, offset: int) -> str:
         try:
@@ -114,6 +124,16 @@ class TextSource:
             where = f"line {line + text.count(chr(10), 0, zero)}"
             raise DataError(f"{self.path} is a binary file (zero byte in {where}); to train on bytes, use --unit byte")
         return text
+
+
+def joined(texts: Sequence[str], source: str) -> TextSource:
+    """Return texts in memory as one, each of which begins on a line of its own; in errors they are called `source`."""
+    *former, last = texts
+    whole = "".join([*(text if text.endswith("\n") else f"{text}\n" for text in former), last])
+    try:
+        return TextSource(source, held=whole.encode())
+    except UnicodeEncodeError as error:
+        raise DataError(f"{source} holds half of a surrogate pair, which is no text; mend it") from error
 
 
 def lines(path: Path | None) -> list[str]:

@@ -4,6 +4,7 @@ It does not know what the tensors mean.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,11 +20,21 @@ Sizes = Mapping[str, tuple[int, int]]
 
 def check(state: Kept, fresh: Kept, sizes: Sizes | None = None) -> None:
     """Raise UsageError where a state is not one of the streams that begin with `fresh`."""
+    check_tensors(state)
     wanted, given = _forms(fresh, sizes or {}), _forms(state, sizes or {})
     if given != wanted:
         raise UsageError(f"the state of a stream of this run has the tensors {_said(wanted)}, got {_said(given)}")
     if wrong := next((name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())), None):
         raise UsageError(f"the state's tensor {wrong!r} holds values that are not finite; send it as it was saved")
+
+
+def check_tensors(state: Any) -> None:
+    """Raise UsageError where a state is not made of tensors by name."""
+    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise UsageError(
+            f"the state of a stream is tensors by name, as `stream.state` gives them, got {type(state).__name__}"
+            f"{' of other values' if isinstance(state, Mapping) else ''}; to begin anew, call `stream.reset()`"
+        )
 
 
 def _forms(state: Kept, sizes: Sizes) -> dict[str, str]:

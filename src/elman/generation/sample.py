@@ -3,9 +3,12 @@
 It knows nothing of runs or terminals: it yields text as it comes into being.
 """
 
-from collections.abc import Iterator
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -31,8 +34,24 @@ class Sampling:
     top_p: float | None = None
     seed: int = 0
 
+    @classmethod
+    def make(cls, given: Mapping[str, Any]) -> Self:
+        """Make it of what is given by name, where None means the default; UsageError for a wrong name or value."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+                raise UsageError(f"unknown option {name!r}; {hint}")
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
     def __post_init__(self) -> None:
-        """Check the ranges; UsageError."""
+        """Check kinds and ranges; UsageError."""
+        for name, value in dataclasses.asdict(self).items():
+            if name in ("top_k", "seed") and value is not None:
+                check_whole(name, value)
+            elif value is not None and not isinstance(value, Real):
+                raise UsageError(f"--{name.replace('_', '-')} {value!r:.60} is not a number")
         if not -(1 << 63) <= self.seed < 1 << 63:
             raise UsageError(f"--seed {self.seed} is out of range; it must have at most 63 bits")
         if not self.temperature >= 0:
@@ -41,6 +60,12 @@ class Sampling:
             raise UsageError(f"--top-k {self.top_k} is out of range; it must be at least 1")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise UsageError(f"--top-p {self.top_p} is out of range; it must be above 0 and at most 1")
+
+
+def check_whole(name: str, value: Any) -> None:
+    """Raise UsageError where an option is no whole number."""
+    if not isinstance(value, Integral):
+        raise UsageError(f"--{name.replace('_', '-')} {value!r:.60} is not a whole number")
 
 
 def generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:

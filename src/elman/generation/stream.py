@@ -15,6 +15,7 @@ from torch import Tensor
 from elman.data.stream import Symbols
 from elman.data.text import mended, shown
 from elman.errors import UsageError
+from elman.generation import kept
 from elman.modalities.units import Unit
 
 PIECE = 256
@@ -123,7 +124,13 @@ class TextStream:
         """Read on, and return ln P of each symbol of `text`, given everything before it.
 
         The text is cut into symbols by itself: words and subwords do not reach from one call to the next.
+
+        Raises:
+            UsageError: if it is no text.
+
         """
+        if not isinstance(text, str):
+            raise UsageError(f"a stream of this run reads text, got {type(text).__name__}; decode bytes first")
         return self.read(self.unit.encode(text))
 
     def read(self, symbols: Symbols) -> list[float]:
@@ -161,6 +168,7 @@ class TextStream:
 
     @state.setter
     def state(self, state: Mapping[str, Tensor]) -> None:
+        kept.check_tensors(state)
         own = self.state
         given = {name: tuple(tensor.shape) for name, tensor in state.items()}
         wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}

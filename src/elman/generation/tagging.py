@@ -133,7 +133,7 @@ class Tagger:
         for name, tags in self._tags.items():
             best = self._heads[name].head(features).softmax(-1).max(-1)
             for answer, sure, number in zip(found, best.values.tolist(), best.indices.tolist(), strict=True):
-                answer |= {name: tags.symbols[number], f"{name}_probability": round(sure, 6)}
+                answer |= {name: tags.values[number], f"{name}_probability": round(sure, 6)}
         return found
 
 

@@ -8,12 +8,14 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+import polars as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman.data.ragged import Integers, Ragged
 from elman.data.tables import Column
+from elman.modalities import names
 
 IGNORED = -100
 """What stands in the place of a target where there is none."""
@@ -169,10 +171,26 @@ class Output(Answer):
     """One symbol of a few for a row or, if stepwise, one for each of its time steps.
 
     Attributes:
-        symbols: what there is to choose from.
+        symbols: what there is to choose from, as texts.
+        kind: what they were in training, of `names.KINDS`.
+        values: the same as that.
     """
 
-    symbols: list[str]
+    def __init__(self, symbols: list[str], kind: str = names.TEXT) -> None:
+        self.symbols, self.kind, self.values = symbols, kind, names.values(symbols, kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the symbols and their kind."""
+        return {"symbols": self.symbols, "kind": self.kind}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Take them; runs that do not say the kind answer texts."""
+        return cls(value["symbols"], value.get("kind", names.TEXT))
+
+    def numbers(self, values: pl.Series) -> pl.Series:
+        """Return the number of the symbol that each value is, null where it is none."""
+        return names.numbers(values, self.symbols, self.kind)
 
     def head(self, features: int, label_smoothing: float = 0.0) -> Head:
         """Return a new head that reads `features` numbers."""

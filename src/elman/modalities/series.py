@@ -14,6 +14,7 @@ from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
 
 Floats32 = npt.NDArray[np.float32]
+PER_STEP = "a list with a number, or a list of numbers, per step"
 LARGEST, FARTHEST = 1e100, 1e30
 """Numbers whose squares can still be summed up, and z-scores that float32 still adds up."""
 
@@ -131,12 +132,13 @@ def raw(column: Column) -> Ragged:
         DataError: names the first row that is empty, ragged, of another width, or not all finite numbers.
 
     """
-    if column.kind != "numbers":
-        raise column.error(
-            0, f"holds {column.kind}, not a series: a list with a number, or a list of numbers, per step"
-        )
+    inner = _inner(column.values.dtype)
+    if column.kind != "numbers" and inner != pl.Null:  # which empty lists have
+        raise column.error(0, f"holds {column.kind}, not a series: {PER_STEP}")
     column.check_filled()
-    steps = column.values.cast(pl.List(_inner(column.values.dtype)))
+    if isinstance(inner, pl.List) and inner.inner.is_nested():
+        raise column.error(0, f"has more than two dimensions; give a series as {PER_STEP}")
+    steps = column.values.cast(pl.List(inner))
     lengths = steps.list.len()
     if (index := column.first(lengths == 0)) is not None:
         raise column.error(index, "is an empty series; remove the row")
@@ -157,6 +159,6 @@ def raw(column: Column) -> Ragged:
 
 
 def _inner(dtype: Any) -> Any:
-    """The type of a row's items, with arrays as lists."""
-    inner = dtype.inner
+    """The type of a row's items, with arrays as lists; None where they are no lists."""
+    inner = getattr(dtype, "inner", None)
     return pl.List(inner.inner) if isinstance(inner, pl.Array | pl.List) else inner

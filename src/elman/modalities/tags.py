@@ -12,10 +12,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elman.data import tables
 from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column
+from elman.modalities import names
 from elman.modalities.base import Output
-from elman.modalities.label import said
 from elman.modalities.words import TOKENS, cut
 
 OUTSIDE = "O"
@@ -39,8 +40,8 @@ class Tags(Output):
     name = "tags"
     stepwise = True
 
-    def __init__(self, symbols: list[str]) -> None:
-        self.symbols = symbols
+    def __init__(self, symbols: list[str], kind: str = names.TEXT) -> None:
+        super().__init__(symbols, kind)
         self._allowed = torch.from_numpy(_allowed(symbols))
 
     @property
@@ -50,8 +51,11 @@ class Tags(Output):
 
     @classmethod
     def fit(cls, column: Column) -> Self:
-        """Collect the tags."""
-        return cls(tag_lists(column).explode().drop_nulls().unique().sort().to_list())
+        """Collect the tags; DataError where most time steps have one of their own."""
+        every = tag_lists(column).explode()
+        symbols, kind = names.collected(every)
+        names.check_few(column, symbols, len(every), "time steps")
+        return cls(symbols, kind)
 
     def named(self, numbers: Array) -> list[str]:
         """Return the tags of these numbers."""
@@ -62,14 +66,14 @@ class Tags(Output):
         lists = tag_lists(column)
         lengths = lists.list.len().to_numpy()
         flat = lists.explode()
-        numbers = flat.replace_strict(self.symbols, list(range(len(self.symbols))), default=None, return_dtype=pl.Int32)
+        numbers = self.numbers(flat)
         if numbers.has_nulls():
             place = int(numbers.is_null().arg_max() or 0)
             starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
             index = int(np.searchsorted(starts, place, side="right")) - 1
             what = "has an empty tag" if flat[place] is None else f"has the tag {flat[place]!r}"
             step = place - int(starts[index])
-            raise column.error(index, f"{what}, which training has never seen; there {said(self.symbols)}", step)
+            raise column.error(index, f"{what}, {names.unseen(flat[place], self.values)}", step)
         return Ragged.of(numbers.to_numpy(), lengths)
 
     def decode(self, log_probabilities: Tensor, lengths: Integers) -> Tensor:
@@ -91,21 +95,14 @@ class Tags(Output):
             path.append(origin.gather(1, path[-1].unsqueeze(1)).squeeze(1))
         return torch.stack(path[:steps][::-1]) if rows else log_probabilities.argmax(-1)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the tags."""
-        return {"symbols": self.symbols}
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self:
-        """Take the tags."""
-        return cls(value["symbols"])
-
 
 def tag_lists(column: Column) -> pl.Series:
     """Return the column as lists of tags; a text is cut at its spaces. DataError at the first row without any."""
-    if column.kind == "numbers" and not column.measures:
-        column = replace(column, values=column.values.cast(pl.List(pl.String)))
-    return cut(column, TOKENS)
+    inner = getattr(column.values.dtype, "inner", None)
+    if inner is None or tables.kind(inner) != "number":
+        return cut(column, TOKENS)
+    cut(replace(column, values=column.values.cast(pl.List(pl.String))), TOKENS)
+    return column.values.cast(pl.List(inner))
 
 
 def has_one_for_each(steps: pl.Series, rows: Integers, column: Column) -> bool:

@@ -13,11 +13,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from elman import files
-from elman.errors import RunError
+from elman.errors import RunError, UsageError
 from elman.version import VERSION
 
 fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None
@@ -157,6 +158,18 @@ def create(path: Path) -> RunFolder:
     files.make_folder(path)
     files.make_folder(folder.state)
     return folder
+
+
+def folder_path(path: Any, said: str) -> Path:
+    """Return what was given as the path of a folder, in errors called `said`; UsageError where it cannot be one."""
+    if not isinstance(path, str | PathLike):
+        raise UsageError(f"{said} must be the path of a folder, got {path!r:.60}")
+    found = Path(path)
+    try:
+        found.exists()
+    except OSError as error:
+        raise UsageError(f"{said} cannot be the folder {str(path)[:60]!r}...: {files.reason(error)}") from error
+    return found
 
 
 def unused(stem: str) -> Path:

@@ -18,8 +18,8 @@ from elman import tasks
 from elman.data import given
 from elman.diagnosis.result import Diagnosis
 from elman.errors import DataError, RunError, UsageError
-from elman.generation.sample import Sampling
-from elman.run.folder import RunFolder
+from elman.generation.sample import Sampling, check_whole
+from elman.run.folder import RunFolder, folder_path
 from elman.run.inspection import look_inside
 from elman.run.predictions import Predictions
 from elman.tasks.base import Prepared, Score, Stream, Task
@@ -101,7 +101,14 @@ class Run:
 
     @cached_property
     def network(self) -> Any:
-        """The trained network, in eval mode."""
+        """The trained network, a torch.nn.Module in eval mode, with its best weights; every time the same one.
+
+        It is what `predict` and `generate` run, on what they make of rows, time first. That of a language model takes
+        symbols by number (T, B) and a state or None, and returns scores (T, B, V) and the state after them. That of a
+        classifier or tagger takes rows, padded, of a series z-scores (T, B, C), and their lengths (B,), and returns
+        {column: scores}, (B, V) or (T, B, V), whose softmax gives probabilities. Parts of it, such as the Elman layer
+        `recurrence`, can be used alone. Who changes its weights changes what this object answers, not what is on disk.
+        """
         network = self._task.network(self.prepared, self.options)
         if not self._folder.model.exists():
             raise RunError(
@@ -119,8 +126,8 @@ class Run:
         """Score the network beside the naive baseline.
 
         Args:
-            data: a file, rows or columns in memory as `train` takes them, or None for the run's own held-out part (the
-                test part if there is one).
+            data: a file, or data in memory as `train` takes it, or None for the run's own held-out part (the test part
+                if there is one).
 
         Returns:
             {"data": ..., "score": {...}, "baselines": [{"name": ..., ...}, ...]}
@@ -137,7 +144,7 @@ class Run:
         """Say where gradients vanish or explode in training, how far the network remembers, and what to do.
 
         Args:
-            data: a file like the training data, rows or columns in memory, or None for the run's own.
+            data: a file like the training data, data in memory, or None for the run's own.
 
         Returns:
             A Diagnosis; print it to read it.
@@ -153,9 +160,16 @@ class Run:
         """Return the task's answer for every row; for a language model its log-probability and perplexity.
 
         Args:
-            rows: a file, "-" for standard input, or the rows themselves: texts, [{column: value}, ...], columns
-                {column: list or array}, or a data frame.
+            rows: a file, "-" for standard input, or the rows themselves: texts or series in a list, series also in an
+                array or a tensor (rows, steps, numbers), [{column: value}, ...], columns {column: list or array}, or a
+                data frame.
+
+        Returns:
+            For each row what was read and what is answered, by name. Labels and tags are what they were in training:
+            texts, whole or other numbers, or booleans; from csv they are texts.
         """
+        if isinstance(rows, str) and rows != "-":
+            given.check_there(rows)
         found = self._asked(rows) if isinstance(rows, str | Path) else given.rows(rows)
         return self._task.predict(self.network, self.prepared, found) if found else []
 
@@ -203,9 +217,16 @@ class Run:
         Args:
             prompt: what the text begins with; it is not repeated.
             length: symbols, or sets, to draw.
-            sampling: temperature, top_k, top_p, seed, as in `generation.sample.Sampling`.
+            sampling: temperature, top_k, top_p, seed, as `elman generate` has them; None means the default.
+
+        Raises:
+            UsageError: if the task does not write, or an option is wrong.
+
         """
-        return self._task.generate(self.network, self.prepared, prompt, length, Sampling(**sampling))
+        if not isinstance(prompt, str):
+            raise UsageError(f"the prompt must be a text, got {type(prompt).__name__}")
+        check_whole("length", length)
+        return self._task.generate(self.network, self.prepared, prompt, length, Sampling.make(sampling))
 
     def stream(self, *, weights: torch.dtype | None = None) -> Stream:
         """Return the network as one that reads or listens on and on, in constant memory.
@@ -233,4 +254,4 @@ class Run:
 
 def load(path: str | Path) -> Run:
     """Open a run folder; RunError says what is wrong with it."""
-    return Run(Path(path))
+    return Run(folder_path(path, "a run"))

@@ -17,7 +17,7 @@ from elman.data import given, tables
 from elman.errors import NonFiniteError, RunError, UsageError
 from elman.randomness import seeded
 from elman.run import inspection
-from elman.run.folder import Description, RunFolder, create, unused
+from elman.run.folder import Description, RunFolder, create, folder_path, unused
 from elman.run.run import Run, load
 from elman.tasks.base import Files, Prepared, Task
 from elman.training import precision
@@ -63,13 +63,15 @@ def train(
         task: its name; `elman tasks` lists them.
         data: the training data: a file, the name of a text that ships with Elman ("tinyshakespeare"), or a table in
             memory: rows [{column: value}, ...], columns {column: list or array}, a data frame of polars or pandas. A
-            cell may be an array, such as a series (steps, numbers).
+            cell may be an array, such as a series (steps, numbers). For a language model a text in memory stands in a
+            list, [text]; of several each begins on a line of its own.
         valid: held-out data, likewise, to choose the weights by; without it the task holds a part of `data` out.
         test: held-out data, likewise, that is only scored.
         out: the run folder, made anew; default runs/NAME-1, -2, ...
         resume: go on with the run in `out`. Only a new budget may be given beside it.
         quiet: show no progress on stderr.
-        options: the task's options by name; None means the default.
+        options: the task's options by name; None means the default. Errors name them as the command line does:
+            `--held-out` is `held_out=`.
 
     Returns:
         The run, trained; interrupted by Ctrl-C it is a complete run as well.
@@ -82,12 +84,13 @@ def train(
 
     def begin() -> tuple[Path, TrainingOptions]:
         chosen = tasks.find(task)
+        place = None if out is None else folder_path(out, "out")
         named = chosen.Options.given(options)
         files = _files(data, valid, test)
         if resume:
-            begun.append(_reopen(chosen, files, out, named, held))
+            begun.append(_reopen(chosen, files, place, named, held))
         else:
-            begun.append(_begin(chosen, files, Path(out) if out is not None else None, named, held))
+            begun.append(_begin(chosen, files, place, named, held))
         return begun[0].folder.path, begun[0].options
 
     with ExitStack() as held:
@@ -139,11 +142,11 @@ def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any], he
     return Sitting(task, options, folder, prepared, description, resume=False)
 
 
-def _reopen(task: Task, files: Files, out: str | Path | None, named: dict[str, Any], held: ExitStack) -> Sitting:
+def _reopen(task: Task, files: Files, out: Path | None, named: dict[str, Any], held: ExitStack) -> Sitting:
     """Open and hold the folder of an earlier sitting, and check that it is continued and not changed."""
     if out is None:
         raise RunError("--resume needs --out RUN, the run folder to go on with")
-    folder = RunFolder(Path(out))
+    folder = RunFolder(out)
     folder.read()  # says what is wrong, before the folder is held
     held.enter_context(folder.held())
     run = load(out)

@@ -67,6 +67,8 @@ TASKS = {
 
 def find(name: str) -> "Task":
     """Return the task of that name; UsageError says which there are. The task's file is imported only now."""
+    if not isinstance(name, str):
+        raise UsageError(f"a task is given by its name, got {name!r:.60}; there is: {', '.join(TASKS)}")
     if name not in TASKS:
         near = difflib.get_close_matches(name, TASKS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; there is: {', '.join(TASKS)}"

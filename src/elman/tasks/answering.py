@@ -43,8 +43,8 @@ def answer(network: Any, examples: Examples, outputs: Mapping[str, Output]) -> d
 
 
 def worded(name: str, output: Output, answers: Answers) -> dict[str, list[Any]]:
-    """Return answers and probabilities row by row in words, as columns of a table."""
-    symbols = np.array(output.symbols, dtype=object)[answers.choices.values]
+    """Return answers, as training had them, and probabilities row by row, as columns of a table."""
+    symbols = np.array(output.values, dtype=object)[answers.choices.values]
     rounded = answers.probabilities.values.astype(np.float64).round(6)
     if not output.stepwise:
         return {name: symbols.tolist(), f"{name}_probability": rounded.tolist()}

@@ -75,10 +75,9 @@ class EventModeling(TableTask):
             raise UsageError(f"--input names {len(given)} columns, {', '.join(given)}; {self.name} reads one")
         found = [table.column(name) for name in given] or [each for each in table.columns() if holds_sets(each)]
         if not found:
-            listed = ", ".join(f"{column.name!r} ({column.kind})" for column in table.columns())
             raise DataError(
                 f"{table.source} has no column of sets, a list of lists in every row, such as [[60, 64], []]; it has "
-                f"{listed}"
+                f"{table.described}"
             )
         if len(found) > 1:
             listed = ", ".join(repr(column.name) for column in found)

@@ -15,7 +15,7 @@ from elman import assets, cells, layers
 from elman.baselines.ngram import NGram
 from elman.data import stream
 from elman.data.stream import Lanes, Symbols, Window
-from elman.data.tables import Source
+from elman.data.tables import Source, Table
 from elman.data.text import ESCAPED, TextSource, lines, raw_lines
 from elman.errors import DataError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
@@ -115,7 +115,7 @@ class LanguageModeling(Task):
 
     def fingerprint(self, file: Source, fact: dict[str, Any]) -> str:
         """That of the bytes that were the part."""
-        return TextSource(_source(file).path, fact["start"], fact["stop"]).sha256
+        return replace(_source(file), start=fact["start"], stop=fact["stop"]).sha256
 
     def describe(self, options: LanguageModelingOptions) -> dict[str, Any]:
         """Say cell, layers and sizes."""
@@ -295,9 +295,11 @@ def _sources(files: Files) -> dict[str, TextSource]:
 
 
 def _source(data: Source) -> TextSource:
-    if not isinstance(data, Path):
-        raise UsageError(f"language-modeling reads one text, and {data} is a table; write the text to a .txt file")
-    return TextSource(data)
+    if isinstance(data, Table):
+        raise UsageError(
+            f"language-modeling reads one text, and {data} is a table; give its texts in a list, or a file"
+        )
+    return TextSource(data) if isinstance(data, Path) else data
 
 
 def _facts(source: TextSource) -> dict[str, Any]:

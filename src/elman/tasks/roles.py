@@ -6,7 +6,7 @@ It does not know what is done with them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from elman.data import videos
+from elman.data import tables, videos
 from elman.data.tables import Column, Table
 from elman.errors import DataError, UsageError
 
@@ -119,10 +119,11 @@ def _question(table: Table, answers: Sequence[str], inputs: Sequence[str]) -> st
             raise UsageError(f"{table.source} could be read from {listed}; say which: --input COLUMN")
     if films := [column for column in table.columns() if column.kind == "films" and "images" in inputs]:
         raise films[0].error(0, f"names a film, which is not read; {videos.CUT}")
-    listed = ", ".join(f"{column.name!r} ({column.kind})" for column in table.columns())
+    *former, last = map(tables.in_words, inputs)
+    able = f"{', '.join(former)} or {last}" if former else last
     raise DataError(
-        f"{table.source} has no column to read beside {', '.join(map(repr, answers))}: this task reads "
-        f"{' or '.join(inputs)}; it has {listed}"
+        f"{table.source} has no column to read beside {', '.join(map(repr, answers))}: this task reads {able}; "
+        f"it has {table.described}"
     )
 
 

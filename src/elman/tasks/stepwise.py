@@ -128,7 +128,7 @@ def _check(
 ) -> None:
     """Raise what is wrong with columns of a table that is said to have a row per time step."""
     if not inputs:
-        there = ", ".join(f"{column.name!r} ({column.kind})" for column in table.columns())
+        there = table.described
         raise DataError(f"{table.source} has no column with a number for each time step to read; it has {there}")
     if wrong := next((name for name in inputs if name not in numeric), None):
         raise UsageError(

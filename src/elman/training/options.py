@@ -71,10 +71,16 @@ class TrainingOptions:
 
     @classmethod
     def given(cls, options: dict[str, Any]) -> dict[str, Any]:
-        """Return what was given of these options: without None and empty lists, lists of names with commas cut up."""
-        lists = {field.name for field in dataclasses.fields(cls) if "list" in str(field.type)}
-        cut = {name: _names(value) if name in lists else value for name, value in options.items()}
-        return {name: value for name, value in cut.items() if value is not None and value != []}
+        """Return what was given of these options: without None and empty lists.
+
+        Lists of names are cut up at commas, several numbers for a text are one with commas, and what numpy and torch
+        have is what Python has.
+        """
+        kinds = {field.name: _kind(field) for field in dataclasses.fields(cls)}
+        made = {"list": _names, "str": _joined}
+        plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in options.items()}
+        found = {name: made.get(kinds.get(name, ""), _same)(value) for name, value in plain.items()}
+        return {name: value for name, value in found.items() if value is not None and value != []}
 
     @classmethod
     def make(cls, given: dict[str, Any]) -> Self:
@@ -146,12 +152,13 @@ def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
     if value is None:
         return
     if rules["choices"]:
-        if value not in rules["choices"]:
-            raise UsageError(f"{flag} {value!r} is not known; choose one of {', '.join(rules['choices'])}")
+        if not isinstance(value, str) or value not in rules["choices"]:
+            raise UsageError(f"{flag} {value!r:.60} is not known; choose one of {', '.join(rules['choices'])}")
         return
-    for kind, (fits, what) in KINDS.items():
-        if kind in str(field.type) and not fits(value):
-            raise UsageError(f"{flag} {value!r} is {what}")
+    fits, what = KINDS[_kind(field)]
+    if not fits(value):
+        such = f" such as {field.default!r}" if field.default and isinstance(field.default, str) else ""
+        raise UsageError(f"{flag} {value!r:.60} is {what}{such}")
     if not isinstance(value, int | float):
         return
     if abs(value) == math.inf:
@@ -166,16 +173,33 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value  # noqa: PLR0124
 
 
+def _kind(field: "dataclasses.Field[Any]") -> str:
+    """The first word of `KINDS` in an option's type."""
+    return next(kind for kind in KINDS if kind in str(field.type))
+
+
 KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "not a whole number"),
-    "float": (_is_number, "not a number"),
-    "bool": (lambda value: isinstance(value, bool), "neither true nor false"),
     "list": (
         lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
         "not a list of names",
     ),
+    "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "not a whole number"),
+    "float": (_is_number, "not a number"),
+    "bool": (lambda value: isinstance(value, bool), "neither true nor false"),
+    "str": (lambda value: isinstance(value, str), "not a text"),
 }
 """By a word in an option's type: whether a value fits, and what is said of one that does not."""
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _joined(value: Any) -> Any:
+    """Several numbers as a text with commas between them, anything else as it is."""
+    if isinstance(value, list | tuple) and value and all(map(_is_number, value)):
+        return ",".join(map(str, value))
+    return value
 
 
 def _names(value: Any) -> Any:

@@ -29,15 +29,23 @@ def encode(read: dict[str, Any], row: Any) -> dict[str, Any]:
     return {**found, "lengths": np.array([next(iter(found.values())).shape[1]], np.int64)}
 
 
-def main(row: Any) -> None:
+def usage(read: dict[str, Any]) -> str:
+    """Return what to give: a text, or a series of as many numbers in a step as are read."""
+    if read["modality"] != "series":
+        return 'give a text: python example.py "a text"'
+    step = [0.5 * (k + 1) for k in range(len(read["mean"]))]
+    return f'give a series as JSON, {len(step)} numbers for each time step: python example.py "{[step, step]}"'
+
+
+def main(description: dict[str, Any], row: Any) -> None:
     """Print the answers to a row."""
     import onnxruntime
 
-    description = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
     session = onnxruntime.InferenceSession(HERE / "model.onnx")
     told(description["modalities"]["outputs"], session.run(None, encode(description["modalities"]["input"], row)))
 
 
 if __name__ == "__main__":
-    given = sys.argv[1] if len(sys.argv) > 1 else sys.exit('give a row: python example.py "a text"')
-    main(json.loads(given) if given.startswith("[") else given)
+    known = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
+    given = sys.argv[1] if len(sys.argv) > 1 else sys.exit(usage(known["modalities"]["input"]))
+    main(known, json.loads(given) if given.startswith("[") else given)
