@@ -53,6 +53,7 @@ STEPS_OF_USERS = {
     "true + 1": lambda a, b, h: ((a > 0) + 1) * h + (b > 0) / 2 * a,
     "true * true + true": lambda a, b, h: ((a > 0) * (b > 0) + (h > 0)) * h,
     "sum of true": lambda a, b, h: ((a > 0) + (b > 0)).sum(-1, keepdim=True) * h,
+    "sum of a constant": lambda a, b, h: torch.ones_like(a > 0).sum(-1, keepdim=True) * h + a,
     "& | ^ ~": lambda a, b, h: ((a > 0) & ~(b > 0) | (h > 0) ^ (a < b)) * h + (True & (a > 0)) * b,
     "logical functions of numbers": lambda a, b, h: torch.logical_or(a, b) * h + torch.logical_xor(a, h) * b,
     "logical_not and logical_and": lambda a, b, h: a.logical_not() * h + torch.logical_and(a, h > 0) * b,

@@ -15,9 +15,15 @@ Value = Any
 
 
 def _row_sum(value: Symbol) -> Node:
-    graph = value.graph
-    nodes = [block if block.width is Width.ONE else graph.apply("row_sum", block) for block in value.blocks]
-    return graph.total(nodes)
+    return value.graph.total([_block_sum(value, block) for block in value.blocks])
+
+
+def _block_sum(value: Symbol, block: Node) -> Node:
+    if block.width is Width.ONE:
+        return block
+    if block.op == "fill":
+        return value.graph.apply("mul", block, value.graph.const(value.sizes[block.width]))
+    return value.graph.apply("row_sum", block)
 
 
 def _row(function: Callable[..., Node]) -> Callable[..., Symbol]:
