@@ -100,6 +100,21 @@ MISTAKES = {
     r"shapes of H, P and I, such as \('H',\) or \('3H', 'P'\), got 5": cell(
         lambda _, projected, state, weights: state, parameters={"v": (5,)}
     ),
+    r"the cell 'own' names 'zz' in recurrent_gates, but its gates are \('r', 'z', 'n'\); take": cell(
+        None, recurrent_gates=("r", "zz")
+    ),
+    r"'own' names 'f' in keep_gate, but its gates are \('r', 'z', 'n'\); take": cell(None, keep_gate="f"),
+    r"'own' names 's' in memory, but its states are \('h',\); take": cell(None, memory="s"),
+    r"'own' has gates = 'rzn'; write a tuple of names": cell(None, "rzn"),
+    r"'own' has gates \('r', 'r'\), in which a name comes twice": cell(None, ("r", "r")),
+    r"'own' has no states; name at least one": cell(None, states=()),
+    r"'own' has parameters = \('v',\); write names and shapes": cell(None, parameters=("v",)),
+    r"'own' has a parameter 'ih', which is no name that is free": cell(None, parameters={"ih": ("H",)}),
+    r"'own' has a parameter 'recurrent', which": cell(None, parameters={"recurrent": ("H",)}),
+    r"'own' has a parameter 'weight_ih', which": cell(None, parameters={"weight_ih": ("H",)}),
+    r"'own' has a parameter '2v', which": cell(None, parameters={"2v": ("H",)}),
+    r"'own' has a parameter '_v', which": cell(None, parameters={"_v": ("H",)}),
+    r"'own' has a parameter 'lambda', which": cell(None, parameters={"lambda": ("H",)}),
 }
 
 
@@ -110,7 +125,43 @@ def test_a_mistake_in_a_cell_is_told_in_a_sentence(message):
         elman.Recurrent(MISTAKES[message], INPUT, HIDDEN)(torch.zeros(STEPS, BATCH, INPUT))
 
 
+@pytest.mark.native
+@pytest.mark.parametrize("recurrent", [(), ("a",)])
+def test_a_row_sum_that_is_only_kept_for_backward_is_the_references(recurrent, threads):
+    def step(_, projected, state, weights):
+        total = projected + weights.recurrent(state[0]) if recurrent else projected
+        return ((total * total.sum(-1, keepdim=True)).tanh(),)
+
+    layer = elman.Recurrent(cell(step, ("a",), recurrent_gates=recurrent), INPUT, 200)
+    for _ in range(3):  # what lies in memory that is used again is another each time
+        x = torch.randn(STEPS, BATCH, INPUT)
+        with elman.backend("reference"):
+            expected = layer(x)
+        with elman.backend("native"):
+            assert_close(layer(x), expected)
+
+
+@pytest.mark.filterwarnings("ignore::elman.FallbackWarning")
+def test_a_step_in_place_writes_over_neither_the_callers_state_nor_an_output():
+    def step(_, projected, state, weights):
+        (h,) = state
+        h.mul_(0.5)
+        h += projected
+        return (h,)
+
+    plain = cell(lambda _, projected, state, weights: (state[0] * 0.5 + projected,), ("h",), recurrent_gates=())
+    layer = elman.Recurrent(cell(step, ("h",), recurrent_gates=()), INPUT, HIDDEN)
+    same = elman.Recurrent(plain, INPUT, HIDDEN)
+    same.load_state_dict(layer.state_dict())
+    x, before = torch.randn(STEPS, BATCH, INPUT), torch.ones(1, BATCH, HIDDEN)
+    with torch.no_grad():
+        assert_close(layer(x, before), same(x, before))
+    assert_equal(before, torch.ones(1, BATCH, HIDDEN))
+
+
 REFUSALS = {
+    "layer_norm='yes' is neither True nor False": lambda: elman.LSTM(4, 5, layer_norm="yes"),
+    "residual=1 is neither True nor False": lambda: elman.Recurrent("gru", 4, (5, 5), residual=1),
     "unknown cell 'lstmm'; did you mean 'lstm'": lambda: elman.Recurrent("lstmm", 4, 5),
     "does not define step; docs/extending.md": lambda: elman.Recurrent(Unfinished, 4, 5),
     "a cell is a name, an elman.Cell or a class of cells, got 3": lambda: elman.Recurrent(3, 4, 5),
@@ -136,6 +187,16 @@ REFUSALS = {
 def test_what_makes_no_sense_is_refused_in_a_sentence(message):
     with pytest.raises(elman.UsageError, match=message.replace("(", r"\(")):
         REFUSALS[message]()
+
+
+def test_an_option_that_there_is_not_is_refused_by_the_layer_with_the_nearest_name():
+    for make, message in (
+        (lambda: elman.LSTM(4, 5, zoneuot=0.1), r"LSTM.__init__\(\) got an .* 'zoneuot'; did you mean 'zoneout'\?"),
+        (lambda: elman.Recurrent("gru", 4, 5, num_layer=2), r"Recurrent.__init__\(\) .* did you mean 'num_layers'\?"),
+        (lambda: elman.GRU(4, 5, qqq=2), r"^GRU.__init__\(\) got an unexpected keyword argument 'qqq'$"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            make()
 
 
 def test_bad_calls_are_refused_in_a_sentence():

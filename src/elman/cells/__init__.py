@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from elman.cells.base import Cell, Mask
 from elman.cells.coupled_lstm import CoupledLSTM
+from elman.cells.declaration import checked
 from elman.cells.elman import Elman
 from elman.cells.gru import GRU
 from elman.cells.gru_reset_before import GRUResetBefore
@@ -23,7 +24,7 @@ from elman.cells.sru import SRU
 from elman.cells.weights import Weights
 from elman.errors import UsageError
 
-__all__ = ["CELLS", "Cell", "Mask", "Weights", "find"]
+__all__ = ["CELLS", "Cell", "Mask", "Weights", "checked", "find"]
 
 CELLS: dict[str, Cell] = {
     cell.name: cell

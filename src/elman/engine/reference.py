@@ -53,7 +53,7 @@ class Reference(Backend):
         return output, tuple(torch.stack(tensors) for tensors in zip(*final, strict=True))
 
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
-        return cell.step(cell.project(input, weights), state, weights)
+        return cell.step(cell.project(input, weights), _own(state), weights)
 
 
 def scan(
@@ -100,7 +100,7 @@ def scan(
     for t in reversed(range(steps)) if reverse else range(steps):
         if fresh is not None:
             state = tuple(tensor.masked_fill(fresh[t], 0) for tensor in state)
-        following = cell.step(projected[t], state, weights.at(t) if masked else weights)
+        following = cell.step(projected[t], _own(state), weights.at(t) if masked else weights)
         if not isinstance(following, tuple) or [s.shape for s in following] != [s.shape for s in state]:
             raise UsageError(_not_a_state(cell, following, state))
         if see is not None:
@@ -112,6 +112,11 @@ def scan(
         state = following
         outputs.append(output)
     return torch.stack(outputs[::-1] if reverse else outputs), state
+
+
+def _own(state: State) -> State:
+    """The state as a step's own, which may work in place: neither the caller's nor an output is written over."""
+    return tuple(tensor.clone() for tensor in state)
 
 
 def _not_a_state(cell: Cell, found: object, state: State) -> str:

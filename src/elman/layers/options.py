@@ -3,8 +3,10 @@
 It does not know how a layer is run.
 """
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from elman.cells import Cell
@@ -65,6 +67,9 @@ class Options:
             UsageError: if one makes no sense.
 
         """
+        for name in ("layer_norm", "residual", "learn_state"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name}={getattr(self, name)!r} is neither True nor False; give one of them")
         if isinstance(self.zoneout, Sequence):
             object.__setattr__(self, "zoneout", tuple(map(float, self.zoneout)))
         for name in ("recurrent_dropout", "zoneout", "weight_dropout", "locked_dropout"):
@@ -122,3 +127,21 @@ class Options:
 
 
 USUAL = Options()
+
+
+def options_of(layer: object, given: OptionArguments) -> Options:
+    """The options that a layer's constructor was given.
+
+    Raises:
+        TypeError: if there is no such option, with torch.nn's text and the nearest name.
+        UsageError: if one makes no sense.
+
+    """
+    owner = type(layer)
+    known = [*inspect.signature(owner.__init__).parameters, *OptionArguments.__annotations__]
+    for name in given:
+        if name not in OptionArguments.__annotations__:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{owner.__name__}.__init__() got an unexpected keyword argument {name!r}{hint}")
+    return Options(**given)  # type: ignore[arg-type]

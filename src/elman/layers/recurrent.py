@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 from torch.types import Device
 
-from elman.cells import Cell, find
+from elman.cells import Cell, checked, find
 from elman.errors import UsageError
 from elman.layers.arguments import Given, Hidden, Lengths, other_batch, selected
-from elman.layers.options import OptionArguments, Options
+from elman.layers.options import OptionArguments, options_of
 from elman.layers.sequence import refuse_with_packed
 from elman.layers.stack import Stack
 from elman.types import State
@@ -68,7 +68,7 @@ class Recurrent(Stack):
         self.num_layers = len(self._hidden_sizes)
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.dropout, self.proj_size = float(dropout), proj_size
-        self.options = Options(**options)  # type: ignore[arg-type]
+        self.options = options_of(self, options)
         self._check_arguments()
         self._add_parameters(device=device, dtype=dtype)
         self.reset_parameters()
@@ -199,12 +199,12 @@ def _cell(cell: str | Cell | type[Cell]) -> Cell:
     if isinstance(cell, str):
         return find(cell)
     if isinstance(cell, Cell):
-        return cell
+        return checked(cell)
     if isinstance(cell, type) and issubclass(cell, Cell):
         if inspect.isabstract(cell):
             missing = ", ".join(sorted(cell.__abstractmethods__))
             raise UsageError(f"the cell {cell.__name__} does not define {missing}; docs/extending.md shows a whole one")
-        return cell()
+        return checked(cell())
     raise UsageError(f"a cell is a name, an elman.Cell or a class of cells, got {cell!r}")
 
 

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.cells import CELLS, Cell
 from elman.engine.warning import warn
 from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, other_batch, torch_name
-from elman.layers.options import USUAL, OptionArguments, Options
+from elman.layers.options import USUAL, OptionArguments, options_of
 from elman.layers.stack import Stack
 from elman.types import State
 
@@ -34,7 +34,7 @@ class SequenceLayer(Stack, nn.RNNBase):
         options: OptionArguments,
         **arguments: Any,
     ) -> None:
-        chosen = Options(**options)  # type: ignore[arg-type]
+        chosen = options_of(self, options)
         idle = _is_idle(dropout, num_layers)
         nn.RNNBase.__init__(
             self, mode, input_size, hidden_size, num_layers, dropout=0.0 if idle else dropout, **arguments

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,18 @@ def first(projected):
     return projected[:, :HIDDEN]
 
 
+class Straight(torch.autograd.Function):
+    """A sign through which gradients go straight."""
+
+    @staticmethod
+    def forward(ctx, value):
+        return torch.sign(value)
+
+    @staticmethod
+    def backward(ctx, d):
+        return d
+
+
 REFUSED = {
     "torch.cumsum": lambda x, h, w: torch.cumsum(h, -1),
     "torch.softmax": lambda x, h, w: h.softmax(-1),
@@ -62,7 +75,29 @@ REFUSED = {
     "A power whose exponent is not a number": lambda x, h, w: h**h,
     "The power 9": lambda x, h, w: h**9,
     "is not a value of that state's size": lambda x, h, w: x,
+    "after the step is not a value of that state's size": lambda x, h, w: h > 0,
+    "'h' after the step is not a value of that state's size": lambda x, h, w: w.bias_ih[:HIDDEN],
     "torch.div": lambda x, h, w: torch.div(h, 2, rounding_mode="floor"),
+    "torch.sub of a comparison": lambda x, h, w: (h > 0) - (h < 0),
+    "torch.neg of a comparison": lambda x, h, w: -(h > 0),
+    "torch.mean of a comparison": lambda x, h, w: (h > 0).mean(-1, keepdim=True) * h,
+    "A multiple of a comparison": lambda x, h, w: torch.add(h > 0, h < 1, alpha=2) * h,
+    "The operator & of other than comparisons": lambda x, h, w: (h & first(x)) * h,
+    "The operator | of other than comparisons": lambda x, h, w: ((h > 0) | 1) * h,
+    "A condition that is no comparison": lambda x, h, w: torch.where(h, first(x), h),
+    "A masked_fill of a comparison": lambda x, h, w: (h > 0).masked_fill(h < 1, 1) * h,
+    "torch.zeros_like": lambda x, h, w: torch.zeros_like(h, dtype=torch.bool) + h,
+    "torch.Tensor.dtype": lambda x, h, w: h if h.dtype == torch.float64 else 2 * h,
+    "torch.Tensor.requires_grad": lambda x, h, w: h if h.requires_grad else 2 * h,
+    "torch.add_ ": lambda x, h, w: operator.iadd(h, 1),
+    "torch.__setitem__": lambda x, h, w: operator.setitem(h, slice(None), 1),
+    "A value without its gradient": lambda x, h, w: torch.no_grad()(lambda: h * 2)() * h,
+    "A clamp": lambda x, h, w: torch.clamp(h, first(x), h),
+    "value @ matrix.T": lambda x, h, w: h @ w.hh[:HIDDEN],
+    "An operation on a weight matrix": lambda x, h, w: F.linear(h, w.hh[:HIDDEN] * 2),
+    "give eps=1e-6": lambda x, h, w: F.rms_norm(h, (HIDDEN,)),
+    "nor is a branch on what it gives": lambda x, h, w: h if h.sum() > 0 else -h,
+    "torch.var": lambda x, h, w: h.var(-1, True) * h,
     "ZeroDivisionError": lambda x, h, w: h * (1 / 0),
 }
 
@@ -75,6 +110,32 @@ def test_what_no_program_contains_is_refused_with_name_and_line(operation):
     if "state's size" not in operation:
         assert Path(caught.value.file) == Path(__file__)
         assert caught.value.line == inspect.getsourcelines(REFUSED[operation])[1]
+
+
+def declared(step=None, **shapes):
+    """A cell with further parameters compiled, of H = 8 and I = 3."""
+    cell = cell_of(step or (lambda x, h, w: first(x) * h))
+    type(cell).parameters = shapes
+    weights = cell.shapes(3, HIDDEN).values()
+    return compile_cell(cell, cell.bundle(None if shape is None else torch.empty(shape) for shape in weights))
+
+
+def test_a_matrix_may_have_a_column_for_each_feature_of_the_input():
+    assert declared(U=("H", "I")).parameters[-1] == "U"
+
+
+@pytest.mark.parametrize("shape", [("H", "2H"), ("I",), ("I", "H")])
+def test_a_shape_that_no_program_can_hold_is_refused_by_the_name_of_the_parameter(shape):
+    with pytest.raises(
+        UntraceableError, match=r"The parameter 'U' of shape .* has other rows than a multiple of H"
+    ) as caught:
+        declared(U=shape)
+    assert caught.value.file is None
+
+
+def test_a_gradient_of_the_users_own_is_refused():
+    with pytest.raises(UntraceableError, match=r"without its gradient, by .* or an autograd.Function"):
+        compiled(lambda x, h, w: Straight.apply(h))
 
 
 def test_a_step_that_returns_no_tuple_is_refused():
@@ -136,7 +197,6 @@ def test_algebra_keeps_signs_and_scalings_out_of_programs():
     assert graph.affine(a, 1) is a
     assert graph.affine(a, 0, 5).data == (5.0,)
     assert graph.apply("add", a, a) is graph.affine(a, 2)
-    assert graph.apply("maximum", a, graph.const(0)).op == "relu"
     assert graph.apply("add", a, graph.node("spread", (scalar,), Width.H)).op == "row_add"
     assert graph.apply("sub", a, scalar).op == "row_add"
     assert graph.apply("sub", scalar, a).args == (graph.apply("neg", a), scalar)

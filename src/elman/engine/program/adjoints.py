@@ -44,15 +44,24 @@ def _div(graph: Algebra, node: Node, d: Node) -> Contributions:
     return numerator, graph.apply("neg", graph.apply("mul", numerator, node))
 
 
+def _where(graph: Algebra, d: Node, share: Node) -> Node:
+    """The gradient where the share of it is not zero; zero elsewhere, even if the gradient is infinite or NaN there."""
+    return graph.apply("drelu", d, share)
+
+
+def _rest(graph: Algebra, share: Node) -> Node:
+    return graph.affine(share, -1, 1)
+
+
 def _larger(graph: Algebra, node: Node, d: Node, larger: int) -> Contributions:
     """Of maximum and minimum: all goes to the one that was taken, half to each of equals."""
-    first = graph.apply("mul", d, graph.apply("above", node.args[larger], node.args[1 - larger]))
-    return first, graph.apply("sub", d, first)
+    first = graph.apply("above", node.args[larger], node.args[1 - larger])
+    return tuple(_where(graph, graph.apply("mul", d, share), share) for share in (first, _rest(graph, first)))
 
 
 def _select(graph: Algebra, node: Node, d: Node) -> Contributions:
-    first = graph.apply("mul", d, node.args[0])
-    return None, first, graph.apply("sub", d, first)
+    condition = node.args[0]
+    return None, _where(graph, d, condition), _where(graph, d, _rest(graph, condition))
 
 
 def _row_add(graph: Algebra, node: Node, d: Node) -> Contributions:  # noqa: ARG001 - the form of a rule
@@ -77,7 +86,7 @@ def _clamp(graph: Algebra, node: Node, d: Node) -> Contributions:
     low, high = node.data
     assert isinstance(low, float)
     assert isinstance(high, float)
-    return (graph.apply("mul", d, graph.apply("inside", node.args[0], data=(low, high))),)
+    return (_where(graph, d, graph.apply("inside", node.args[0], data=(low, high))),)
 
 
 def _affine(graph: Algebra, node: Node, d: Node) -> Contributions:

@@ -3,7 +3,6 @@
 It knows neither torch's functions nor programs; every operation is named as in `operations.OPERATIONS`.
 """
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -158,24 +157,6 @@ def _affine(graph: Algebra, a: Node, scale: float, shift: float) -> Node | None:
     return None
 
 
-def _maximum(graph: Algebra, a: Node, b: Node) -> Node | None:
-    for value, other in ((a, b), (b, a)):
-        if other.op == "const":
-            return graph.apply("clamp", value, data=(_value(other), math.inf))
-    return None
-
-
-def _minimum(graph: Algebra, a: Node, b: Node) -> Node | None:
-    for value, other in ((a, b), (b, a)):
-        if other.op == "const":
-            return graph.apply("clamp", value, data=(-math.inf, _value(other)))
-    return None
-
-
-def _clamp(graph: Algebra, a: Node, low: float, high: float) -> Node | None:
-    return graph.apply("relu", a) if (low, high) == (0, math.inf) else None
-
-
 _RULES: dict[str, Callable[..., Node | None]] = {
     "add": _add,
     "sub": _sub,
@@ -183,7 +164,4 @@ _RULES: dict[str, Callable[..., Node | None]] = {
     "div": _div,
     "neg": _neg,
     "affine": _affine,
-    "maximum": _maximum,
-    "minimum": _minimum,
-    "clamp": _clamp,
 }

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import torch
+
 from elman.cells import Cell, Weights
 from elman.engine.program.backward import Backward, draft_backward
 from elman.engine.program.contract import Kind, Place, Purpose, Source, Width
@@ -82,7 +84,8 @@ def compile_cell(
         UntraceableError: if the step does what no program can contain.
 
     """
-    traced = trace(cell, weights, extras, given=given)
+    with torch.enable_grad():  # whether the step itself leaves gradients out
+        traced = trace(cell, weights, extras, given=given)
     after = merge_products(traced.graph, traced.after)
     step = reachable(after)
     vectors = sorted({(terms_of(node), node.width) for node in step if node.op == "vector"})

@@ -6,5 +6,21 @@ from typing import Any
 from elman.engine.program.pointwise import POINTWISE
 from elman.engine.program.reductions import REDUCTIONS
 from elman.engine.program.shapes import SHAPES
+from elman.engine.program.truths import TRUTHS
 
-FUNCTIONS: dict[str, Callable[..., Any]] = POINTWISE | SHAPES | REDUCTIONS
+FUNCTIONS: dict[str, Callable[..., Any]] = POINTWISE | TRUTHS | SHAPES | REDUCTIONS
+
+OF_TRUTHS = {
+    *TRUTHS,
+    *SHAPES,
+    "add",
+    "mul",
+    "multiply",
+    "div",
+    "divide",
+    "true_divide",
+    "sum",
+    "zeros_like",
+    "ones_like",
+}
+"""Those that may be given what comparisons give."""

@@ -15,19 +15,33 @@ Value = Any
 
 
 def _row_sum(value: Symbol) -> Node:
-    graph = value.graph
-    nodes = [block if block.width is Width.ONE else graph.apply("row_sum", block) for block in value.blocks]
-    return graph.total(nodes)
+    return value.graph.total([_block_sum(value, block) for block in value.blocks])
+
+
+def _block_sum(value: Symbol, block: Node) -> Node:
+    if block.width is Width.ONE:
+        return block
+    if block.op == "fill":
+        return value.graph.apply("mul", block, value.graph.const(value.sizes[block.width]))
+    return value.graph.apply("row_sum", block)
 
 
 def _row(function: Callable[..., Node]) -> Callable[..., Symbol]:
     def reduction(value: Value, dim: Any = None, keepdim: bool = False, **options: Any) -> Symbol:
         dims = list(dim) if isinstance(dim, (tuple, list)) else [dim]
-        if dims not in ([-1], [1]) or not keepdim:
-            raise UntraceableError("A reduction other than along the features with keepdim=True")
+        if dims not in ([-1], [value.dim() - 1]) or keepdim is not True:
+            raise UntraceableError(
+                "A reduction other than along the features with keepdim=True",
+                "is nothing that a program can contain, nor is a branch on what it gives",
+            )
         return value.like((function(value, **options),), 2)  # type: ignore[no-any-return]
 
     return reduction
+
+
+def _var(value: Value, dim: Any = None, **options: Any) -> Symbol:
+    """torch's third operand in order is not `keepdim` here."""
+    return _row(_row_var)(value, dim, **options)
 
 
 def _row_mean(value: Symbol) -> Node:
@@ -56,8 +70,10 @@ def _layer_norm(
 
 
 def _rms_norm(value: Value, normalized_shape: Sequence[int], weight: Value = None, eps: float | None = None) -> Symbol:
-    if tuple(normalized_shape) != (value.columns,) or eps is None:
-        raise UntraceableError("An rms_norm over other than all features of its input, or without eps,")
+    if tuple(normalized_shape) != (value.columns,):
+        raise UntraceableError("An rms_norm over other than all the features of its input")
+    if eps is None:
+        raise UntraceableError("An rms_norm without eps", "has one that depends on the dtype; give eps=1e-6 or another")
     graph = value.graph
     mean_square = graph.affine(_squares(graph, value.blocks), 1 / value.columns, eps)
     scale = graph.apply("rsqrt", mean_square)
@@ -72,7 +88,7 @@ def _scaled(value: Symbol, weight: Value, bias: Value) -> Symbol:
 REDUCTIONS: dict[str, Callable[..., Any]] = {
     "sum": _row(_row_sum),
     "mean": _row(_row_mean),
-    "var": _row(_row_var),
+    "var": _var,
     "layer_norm": _layer_norm,
     "rms_norm": _rms_norm,
 }

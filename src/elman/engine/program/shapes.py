@@ -44,7 +44,8 @@ def _narrow(value: Value, dim: int, start: int, length: int) -> Value:
 
 def _cat(tensors: Sequence[Value], dim: int = 0) -> Symbol:
     _last(tensors[0], dim)
-    return tensors[0].like(tuple(block for tensor in tensors for block in tensor.blocks))  # type: ignore[no-any-return]
+    truth = all(tensor.truth for tensor in tensors)
+    return tensors[0].like(tuple(block for tensor in tensors for block in tensor.blocks), truth=truth)  # type: ignore[no-any-return]
 
 
 def _linear(value: Value, weight: Value, bias: Value = None) -> Symbol:
@@ -69,6 +70,11 @@ def _linear(value: Value, weight: Value, bias: Value = None) -> Symbol:
 def _matmul(value: Value, weight: Value) -> Symbol:
     if not isinstance(weight, Matrix):
         raise UntraceableError("A matmul other than of a value with a weight matrix")
+    if not weight.transposed:
+        raise UntraceableError(
+            "A matmul with the columns of a matrix",
+            "is nothing that a program can contain; declare the matrix the other way round and write value @ matrix.T",
+        )
     return _linear(value, weight.T)
 
 

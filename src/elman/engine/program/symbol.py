@@ -7,6 +7,9 @@ mean is in `functions.py`.
 from collections.abc import Callable
 from typing import Any, ClassVar, Never, Self
 
+import torch
+from torch import Tensor
+
 from elman.engine.program.algebra import Algebra
 from elman.engine.program.contract import Parameter, Width
 from elman.engine.program.graph import Node
@@ -20,7 +23,7 @@ class Rows:
         raise UntraceableError("The batch size", "is used, which a step must not depend on")
 
     __index__ = __int__ = __float__ = __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = __truediv__ = _refuse
-    __rtruediv__ = __eq__ = __lt__ = __gt__ = __hash__ = _refuse
+    __rtruediv__ = __eq__ = __lt__ = __gt__ = __hash__ = __bool__ = _refuse
 
 
 class Sizes:
@@ -38,19 +41,32 @@ class Sizes:
 
 
 def _apply(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    from elman.engine.program.functions import FUNCTIONS  # which in turn makes symbols
+    from elman.engine.program.functions import FUNCTIONS, OF_TRUTHS  # which in turn make symbols
 
     function = FUNCTIONS.get(name)
     if function is None:
         raise UntraceableError(f"torch.{name}")
+    if name not in OF_TRUTHS and any(isinstance(arg, Symbol) and arg.truth for arg in (*args, *kwargs.values())):
+        raise UntraceableError(f"torch.{name} of a comparison")
     try:
         return function(*args, **kwargs)
     except TypeError as error:
         raise UntraceableError(f"torch.{name}", f"is called in a way that a program cannot contain: {error}") from error
 
 
-class Traced:
-    """What values and matrices share: torch's functions and methods come here."""
+_EMPTY = torch.empty(0)
+_Tensor: Any = Tensor  # what has the names of a tensor's methods here has other arguments and results
+
+
+class Traced(_Tensor):  # type: ignore[misc]
+    """What values and matrices share: torch's functions and methods come here.
+
+    They are tensors, so that a step that asks for `isinstance` is answered as outside of a program; empty ones, so that
+    whatever might go past `__torch_function__` finds nothing to compute with.
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        return Tensor._make_subclass(cls, _EMPTY)  # noqa: SLF001 - torch's name of the way to make one
 
     @classmethod
     def __torch_function__(
@@ -60,22 +76,55 @@ class Traced:
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        return _apply(getattr(function, "__name__", str(function)), args, kwargs or {})
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def method(*args: Any, **kwargs: Any) -> Any:
-            return _apply(name, (self, *args), kwargs)
-
-        return method
+        name = getattr(function, "__name__", str(function))
+        if name == "__get__":  # a property of tensors
+            raise UntraceableError(f"torch.Tensor.{function.__self__.__name__}")  # type: ignore[attr-defined]
+        return _apply(name, args, kwargs or {})
 
     def _branch(self, *_: object) -> Never:
         raise UntraceableError("A branch on a value, or its use as a number,", "is nothing that a program can contain")
 
     __array_ufunc__: ClassVar[None] = None  # a numpy number beside a value leaves the operation to the value
     __bool__ = __float__ = __int__ = __index__ = __iter__ = __len__ = __array__ = __contains__ = _branch
+
+    def _binary(name: str) -> Any:  # noqa: N805 - makes the methods below
+        def operator(self: Self, other: Any) -> Any:
+            return _apply(name, (self, other), {})
+
+        return operator
+
+    def _mirrored(name: str) -> Any:  # noqa: N805
+        def operator(self: Self, other: Any) -> Any:
+            return _apply(name, (other, self), {})
+
+        return operator
+
+    __add__, __radd__ = _binary("add"), _mirrored("add")
+    __sub__, __rsub__ = _binary("sub"), _mirrored("sub")
+    __mul__, __rmul__ = _binary("mul"), _mirrored("mul")
+    __truediv__, __rtruediv__ = _binary("div"), _mirrored("div")
+    __pow__, __rpow__ = _binary("pow"), _mirrored("pow")
+    __matmul__, __rmatmul__ = _binary("matmul"), _mirrored("matmul")
+    __eq__, __ne__ = _binary("eq"), _binary("ne")
+    __gt__, __ge__ = _binary("gt"), _binary("ge")
+    __lt__, __le__ = _binary("lt"), _binary("le")
+    __and__, __rand__ = _binary("bitwise_and"), _mirrored("bitwise_and")
+    __or__, __ror__ = _binary("bitwise_or"), _mirrored("bitwise_or")
+    __xor__, __rxor__ = _binary("bitwise_xor"), _mirrored("bitwise_xor")
+    __hash__, __repr__ = object.__hash__, object.__repr__
+
+    def __neg__(self) -> Any:
+        return _apply("neg", (self,), {})
+
+    def __invert__(self) -> Any:
+        return _apply("bitwise_not", (self,), {})
+
+    def __abs__(self) -> Any:
+        return _apply("abs", (self,), {})
+
+    def where(self, condition: Any, other: Any) -> Any:
+        """torch's method, whose operands stand in another order than the function's."""
+        return _apply("where", (condition, self, other), {})
 
 
 class Symbol(Traced):
@@ -86,17 +135,26 @@ class Symbol(Traced):
         sizes: what the widths are in numbers.
         blocks: one node each.
         rank: 2, or 1 for a parameter vector.
+        truth: whether it is what a comparison gives, which torch has as bool: 1 for true and 0 for false.
 
     """
 
-    def __init__(self, graph: Algebra, sizes: Sizes, blocks: tuple[Node, ...], rank: int = 2) -> None:
+    def __init__(
+        self, graph: Algebra, sizes: Sizes, blocks: tuple[Node, ...], rank: int = 2, *, truth: bool = False
+    ) -> None:
+        if not torch.is_grad_enabled():
+            raise UntraceableError(
+                "A value without its gradient, by torch.no_grad or an autograd.Function,",
+                "is nothing that a program can contain",
+            )
         self.graph = graph
         self.sizes = sizes
         self.blocks = blocks
         self.rank = rank
+        self.truth = truth
 
-    def like(self, blocks: tuple[Node, ...], rank: int | None = None) -> "Symbol":
-        return Symbol(self.graph, self.sizes, blocks, rank or self.rank)
+    def like(self, blocks: tuple[Node, ...], rank: int | None = None, *, truth: bool = False) -> "Symbol":
+        return Symbol(self.graph, self.sizes, blocks, rank or self.rank, truth=truth)
 
     @property
     def columns(self) -> int:
@@ -126,48 +184,18 @@ class Symbol(Traced):
             raise UntraceableError(
                 f"A slice of columns {start} to {stop}", f"does not fall between gates, which begin at {edges[:-1]}"
             )
-        return self.like(self.blocks[edges.index(start) : edges.index(stop)])
+        return self.like(self.blocks[edges.index(start) : edges.index(stop)], truth=self.truth)
 
     def __getitem__(self, key: Any) -> "Symbol":
         parts = key if isinstance(key, tuple) else (key,)
         if self.rank == 2:
-            if len(parts) != 2 or parts[0] not in (slice(None), Ellipsis):
+            if len(parts) != 2 or isinstance(parts[0], Tensor) or parts[0] not in (slice(None), Ellipsis):
                 raise UntraceableError("An index other than [:, a:b] or [..., a:b]")
             parts = parts[1:]
         if len(parts) != 1 or not isinstance(parts[0], slice) or parts[0].step not in {None, 1}:
             raise UntraceableError("An index other than a slice of columns")
         start, stop, _ = parts[0].indices(self.columns)
         return self.cut(start, stop)
-
-    def _binary(name: str) -> Any:  # type: ignore[misc]  # noqa: N805 - makes the methods below
-        def operator(self: Self, other: Any) -> Any:
-            return _apply(name, (self, other), {})
-
-        return operator
-
-    def _mirrored(name: str) -> Any:  # type: ignore[misc]  # noqa: N805
-        def operator(self: Self, other: Any) -> Any:
-            return _apply(name, (other, self), {})
-
-        return operator
-
-    __add__, __radd__ = _binary("add"), _mirrored("add")
-    __sub__, __rsub__ = _binary("sub"), _mirrored("sub")
-    __mul__, __rmul__ = _binary("mul"), _mirrored("mul")
-    __truediv__, __rtruediv__ = _binary("div"), _mirrored("div")
-    __pow__, __matmul__ = _binary("pow"), _binary("matmul")
-    __gt__, __ge__ = _binary("gt"), _binary("ge")
-    __lt__, __le__ = _binary("lt"), _binary("le")
-    __and__, __or__ = _binary("logical_and"), _binary("logical_or")
-
-    def __neg__(self) -> Any:
-        return _apply("neg", (self,), {})
-
-    def __invert__(self) -> Any:
-        return _apply("logical_not", (self,), {})
-
-    def __abs__(self) -> Any:
-        return _apply("abs", (self,), {})
 
 
 class Matrix(Traced):
@@ -209,7 +237,7 @@ class Matrix(Traced):
 
     def __getitem__(self, key: Any) -> "Matrix":
         parts = key if isinstance(key, tuple) else (key,)
-        full = len(parts) == 1 or (len(parts) == 2 and parts[1] == slice(None))
+        full = len(parts) == 1 or (len(parts) == 2 and isinstance(parts[1], slice) and parts[1] == slice(None))
         if self.transposed or not full or not isinstance(parts[0], slice) or parts[0].step not in {None, 1}:
             raise UntraceableError("An index of a matrix other than a slice of its rows")
         start, stop, _ = parts[0].indices(self.shape[0])

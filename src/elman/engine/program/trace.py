@@ -68,7 +68,7 @@ def trace(cell: Cell, weights: Weights, extras: Collection[str] = (), *, given: 
         elif name in extras:
             symbols.append(Symbol(graph, sizes, (graph.leaf("extra", name, _width(sizes, tensor.shape[-1], name)),)))
         else:
-            parameters.append(_parameter(sizes, name, tensor))
+            parameters.append(_parameter(cell, sizes, name, tensor))
             symbols.append(_symbol(graph, sizes, len(parameters) - 1, parameters[-1]))
     states = tuple(_width(sizes, size, f"state {name}") for name, size in zip(cell.states, state_sizes, strict=True))
     before = tuple(graph.leaf("prev", k, width) for k, width in enumerate(states))
@@ -106,7 +106,7 @@ def _states(cell: Cell, result: object, graph: Algebra, before: tuple[Node, ...]
         )
     after = []
     for name, value, old in zip(cell.states, result, before, strict=True):
-        if not isinstance(value, Symbol) or len(value.blocks) != 1:
+        if not isinstance(value, Symbol) or len(value.blocks) != 1 or value.rank != 2 or value.truth:
             raise UntraceableError(
                 f"The state '{name}' after the step", "is not a value of that state's size", located=False
             )
@@ -122,18 +122,25 @@ def _states(cell: Cell, result: object, graph: Algebra, before: tuple[Node, ...]
 def _width(sizes: Sizes, columns: int, what: str) -> Width:
     width = sizes.width_of(columns)
     if width is None:
-        raise UntraceableError(f"The size {columns} of {what}", "is neither the hidden size nor the output's")
+        raise UntraceableError(
+            f"The size {columns} of {what}", "is neither the hidden size nor the output's", located=False
+        )
     return width
 
 
-def _parameter(sizes: Sizes, name: str, tensor: Tensor) -> Parameter:
-    total = tensor.shape[0]
-    rows = Width.H if total % sizes[Width.H] == 0 else _width(sizes, total, f"weight '{name}'")
-    if tensor.dim() not in {1, 2}:
-        raise UntraceableError(f"The weight '{name}'", "is neither a vector nor a matrix")
+def _parameter(cell: Cell, sizes: Sizes, name: str, tensor: Tensor) -> Parameter:
+    total, *inner = tensor.shape
+    rows = sizes.width_of(total) if total % sizes[Width.H] else Width.H
     columns = None
-    if tensor.dim() == 2:
-        columns = Width.I if name == "ih" else _width(sizes, tensor.shape[1], f"weight '{name}'")
+    if len(inner) == 1:
+        of_input = name == "ih" or cell.parameters.get(name, ())[-1:] == ("I",)
+        columns = Width.I if of_input else sizes.width_of(inner[0])
+    if rows is None or (inner and columns is None):
+        raise UntraceableError(
+            f"The parameter '{name}' of shape {tuple(tensor.shape)}",
+            "has other rows than a multiple of H, or P, or other columns than H, P or I",
+            located=False,
+        )
     return Parameter(name, tensor.dim(), rows, total // sizes[rows], columns)
 
 
