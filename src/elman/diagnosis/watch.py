@@ -155,7 +155,11 @@ def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., 
     kind = type(layer)
 
     def forward(
-        input: Tensor | PackedSequence, hx: Any = None, *, lengths: Any = None, reset: Any = None, states: bool = False
+        input: Tensor | PackedSequence,
+        hx: Any = None,
+        lengths: Any = None,
+        reset: Any = None,
+        states: bool | None = None,
     ) -> Any:
         packed = input if isinstance(input, PackedSequence) else None
         padded, lengths = _padded(input, lengths, layer)
