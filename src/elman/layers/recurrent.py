@@ -83,6 +83,16 @@ class Recurrent(Stack):
         """H, or one for each layer if they differ."""
         return self._hidden_sizes[0] if len(set(self._hidden_sizes)) == 1 else self._hidden_sizes
 
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The parameters of each layer and direction, as torch.nn's layers list them."""
+        cell, suffixes = self.cell, [f"_l{k}{each}" for k in range(self.num_layers) for each in self._suffixes]
+        found = [self._parameters_of(cell, suffix) for suffix in suffixes]
+        return [[tensor for tensor in each if tensor is not None] for each in found]
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: torch.nn's layers have it, and modules call it; here no weights need to lie side by side."""
+
     def _check_arguments(self) -> None:
         sizes = [("input_size", self.input_size), *(("hidden_size", size) for size in self._hidden_sizes)]
         for name, size in sizes:
