@@ -16,7 +16,7 @@ from elman.cells import Cell, find
 from elman.errors import UsageError
 from elman.layers.arguments import Given, Hidden, Lengths, other_batch, selected
 from elman.layers.options import OptionArguments, Options
-from elman.layers.sequence import refuse_with_packed
+from elman.layers.sequence import refuse_with_packed, rows_of
 from elman.layers.stack import Stack
 from elman.types import State
 
@@ -122,7 +122,7 @@ class Recurrent(Stack):
     ) -> Given:
         if isinstance(input, PackedSequence):
             refuse_with_packed(lengths, reset, states=states)
-            batch = int(input.batch_sizes[0])
+            batch = rows_of(input)
             self._check_input(input.data, "data of a PackedSequence", (2,))
             state = self._state(hx, input.data, batch, batched=True)
             return Given(input.data, selected(state, input.sorted_indices), input.batch_sizes)
