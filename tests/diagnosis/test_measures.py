@@ -38,7 +38,9 @@ def test_rate_and_exponent_of_networks_known_in_closed_form(kind, rate, steps, l
     assert found.lyapunov_exponent == pytest.approx(math.log(rate), abs=0.01)
     expected = math.inf if rate >= 1 else math.log(0.5) / math.log(rate)
     assert found.half_life == pytest.approx(expected, rel=0.05)
-    if found.horizon < math.inf:
+    if rate >= 1:
+        assert found.horizon == math.inf or not any(found.input_by_lag)  # the input's weights may lie below float32
+    elif found.horizon < math.inf:
         assert found.horizon == pytest.approx(math.log(0.01) / math.log(rate), abs=2)
     else:
         assert rate ** (steps - 1) > 0.01

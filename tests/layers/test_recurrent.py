@@ -171,3 +171,14 @@ def test_all_states_of_all_steps_are_shown(name):
         assert tensor.shape == (4, STEPS, BATCH, HIDDEN)
         assert_equal(tensor[0::2, -1], final[0::2])
         assert_equal(tensor[1::2, 0], final[1::2])
+
+
+@pytest.mark.parametrize("name", ["lstm", "lru"])
+def test_what_modules_ask_of_torchs_layers_it_has_too(name):
+    layer = elman.Recurrent(name, INPUT, HIDDEN, 2, bidirectional=True)
+    layer.flatten_parameters()
+    assert [id(w) for each in layer.all_weights for w in each] == list(map(id, layer.parameters()))
+    assert len(layer.all_weights) == 4
+    if name == "lstm":
+        theirs = elman.LSTM(INPUT, HIDDEN, 2, bidirectional=True).all_weights
+        assert [[w.shape for w in each] for each in layer.all_weights] == [[w.shape for w in each] for each in theirs]

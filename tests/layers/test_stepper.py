@@ -113,6 +113,41 @@ def test_the_state_can_be_saved_moved_and_reset(kind):
     assert_close(flat(saved), flat(state))
 
 
+@pytest.mark.parametrize("rows", [[2, 0], torch.tensor([0, 2]), torch.tensor([True, False, True]), [True, False, True]])
+@pytest.mark.parametrize("learn_state", [False, True])
+def test_some_rows_begin_anew(rows, learn_state, backend):
+    layer, x = elman.LSTM(3, 5, 2, learn_state=learn_state), torch.randn(8, 3, 3)
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            if name.startswith("initial"):
+                parameter.normal_()
+        whole = [layer(part)[0] for part in (x, x[4:])]
+    stepper = layer.stepper(3)
+    found = []
+    for t, each in enumerate(x):
+        if t == 4:
+            stepper.reset(rows)
+        found.append(stepper(each).clone())
+    found = torch.stack(found)
+    assert_close(found[:, 1], whole[0][:, 1])
+    assert_close(found[4:, [0, 2]], whole[1][:, [0, 2]])
+    stepper.reset([])
+    assert_close(flat(stepper.state)[0][-1], found[-1])
+
+
+@pytest.mark.parametrize("rows", [[3], [-1], [True], torch.tensor([[0]]), torch.tensor([0.5]), 1])
+def test_rows_that_are_none_are_told(rows):
+    with pytest.raises(ValueError, match="rows of this stepper are a mask of 3 bools, or numbers from 0 to 2, got"):
+        elman.GRU(3, 5).stepper(3).reset(rows)
+
+
+def test_it_says_what_it_is():
+    assert repr(elman.LSTM(3, 5, 2).stepper(4)) == "Stepper(lstm, 3, 5, num_layers=2, batch=4, weights=torch.float32)"
+    assert repr(elman.Recurrent("mgu", 3, (5, 7)).stepper(weights=torch.int8)) == (
+        "Stepper(mgu, 3, (5, 7), num_layers=2, batch=1, weights=torch.int8)"
+    )
+
+
 def test_it_begins_where_a_layer_ended():
     layer, x = elman.LSTM(3, 5, 2), torch.randn(9, 4, 3)
     with torch.no_grad():

@@ -8,9 +8,11 @@ import torch
 from tests.layers.pairs import CELL_LAYERS, LAYERS, pair
 from tests.tolerance import assert_close, assert_equal
 from torch import nn
+from torch._dynamo.utils import counters
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 from torch.nn.utils import prune
+from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
 
 import elman
@@ -324,3 +326,20 @@ def test_an_export_to_onnx_gets_operators_that_onnx_knows(monkeypatch):
 def test_a_layer_on_the_meta_device():
     output, (h, c) = elman.LSTM(4, 6, bidirectional=True, device="meta")(torch.randn(7, 3, 4, device="meta"))
     assert (output.shape, h.shape, c.shape) == ((7, 3, 12), (2, 3, 6), (2, 3, 6))
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda: elman.LSTM(4, 6, 2, bidirectional=True), lambda: elman.Recurrent("mgu", 4, 6)]
+)
+def test_a_packed_sequence_that_was_sorted_by_torch_breaks_no_graph(kind):
+    layer, found = kind(), []
+    torch._dynamo.reset()
+    counters.clear()
+    compiled = torch.compile(lambda packed: layer(packed)[0].data, backend="aot_eager")
+    for lengths in ([3, 7, 5], [7, 7, 1], [2, 4, 4]):
+        x = torch.randn(7, 3, 4)
+        for run in (compiled, lambda packed: layer(packed)[0].data):
+            packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+            found.append(torch.autograd.grad(run(packed).square().sum(), list(layer.parameters())))
+        assert_close(*found[-2:])
+    assert not counters["graph_break"]

@@ -4,9 +4,10 @@ It knows what is measured and in which order; how, is in the files beside it.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from elman.diagnosis.sample import sample, stretch
 from elman.diagnosis.spectrum import Spectrum, spectra
 from elman.diagnosis.transport import Transport, transport
 from elman.diagnosis.untouched import untouched
-from elman.diagnosis.watch import Layers, recurrent, running, watched
+from elman.diagnosis.watch import Layers, overriding, recurrent, running, watched
 from elman.engine.choice import forced
 from elman.errors import UsageError
 
@@ -50,7 +51,8 @@ def diagnose(
     buffers, attributes, mode and hooks, and the random numbers of torch, NumPy and Python.
 
     Args:
-        module: any module with layers of Elman's or of torch.nn inside: RNN, GRU or LSTM.
+        module: any module with layers of Elman's or of torch.nn inside: RNN, GRU or LSTM, their cells, Recurrent, and
+            subclasses of these that leave `forward` as it is.
         batch: what the module takes: a tensor, a tuple of arguments, or a dictionary of keyword arguments.
         loss: from the module's output to a number, as in training.
         optimizer: of the training, with its moments; its next update is tried on copies. Not stepped.
@@ -69,6 +71,11 @@ def diagnose(
     """
     if not isinstance(module, nn.Module):
         raise UsageError(f"diagnose looks into a torch.nn.Module, got {type(module).__name__}; give the model itself")
+    if not callable(loss):
+        raise UsageError(
+            f"loss is a function from the module's output to a number, got {type(loss).__name__}; for instance "
+            "lambda output: output[0][-1].square().mean()"
+        )
     given = _arguments(batch)
 
     def step() -> Tensor:
@@ -76,7 +83,7 @@ def diagnose(
         return loss(module(*args, **kwargs))
 
     values = [*given[0], *given[1].values()]
-    training = Training(optimizer, rate, clip, window, list(norms))
+    training = Training(optimizer, rate, clip, window, norms)
     return examine(module, step, training, nonfinite.given(values))
 
 
@@ -89,12 +96,19 @@ class Training:
         rate: float | None = None,
         clip: float | None = None,
         window: int | None = None,
-        norms: Sequence[float] = (),
+        norms: Iterable[float] = (),
     ) -> None:
+        if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
+            given = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
+            raise UsageError(
+                f"optimizer must be the one that training steps, got {given}; for instance "
+                "torch.optim.Adam(module.parameters())"
+            )
         for name, value in (("rate", rate), ("clip", clip), ("window", window)):
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be positive, got {value}; leave it out where training has none")
-        self.optimizer, self.rate, self.clip, self.window, self.norms = optimizer, rate, clip, window, norms
+            if value is not None and not (isinstance(value, Real) and value > 0):
+                raise UsageError(f"{name} must be positive, got {value!r}; leave it out where training has none")
+        self.optimizer, self.rate, self.clip, self.window = optimizer, rate, clip, window
+        self.norms = _numbers(norms)
 
 
 def examine(
@@ -129,11 +143,11 @@ class _Examination:
         self.parameters = list(self.learning.values())
         self.generator = torch.Generator().manual_seed(0)
         self.random = torch.get_rng_state()
-        with watched(module, layers) as seen:
+        with watched(module, layers) as seen:  # on the way back, too: checkpoints run their layers once more
             self.loss = step()
-        _check_loss(self.loss)
-        self.passages = _long_enough([passage for passage in passages(seen) if passage.learns], module)
-        self._follow()
+            _check_loss(self.loss)
+            self.passages = _long_enough([passage for passage in passages(seen) if passage.learns], module)
+            self._follow()
         gradients = dict(zip(self.learning, self.gradients, strict=True))
         self.weight_norms, self.gradient_norms = update.norms(named), update.norms(gradients.items())
         self.non_finite = (
@@ -193,15 +207,16 @@ class _Examination:
         self, number: int, layer: int, moved: Transport, spectrum: Spectrum, stuck: list[gates.Gate]
     ) -> LayerDiagnosis:
         passage, norms = self.passages[number], self.whole[number][layer]
-        lags = self._by_lag(number, norms, moved.last)
+        lags = self._by_lag(number, layer, moved.last)
         rate, error = flow.decay(lags)
         if math.isnan(rate):  # a loss that is zero or not finite cannot be followed; the Jacobians can
             rate = math.exp(min(moved.lyapunov_exponent, 700.0))
         return LayerDiagnosis(
-            name=_name(passage, layer),
+            name=_name(self.passages, number, layer),
             cell=passage.cell.name,
             hidden=passage.states[layer][0].shape[-1],
             steps=passage.steps,
+            stretch=_longest(passage),
             gradient_norm=norms.square().sum(1).sqrt().tolist(),
             gradient_norm_by_lag=lags,
             decay_per_step=rate,
@@ -216,22 +231,23 @@ class _Examination:
             row_norms=norms.square().sum(0).sqrt().tolist(),
         )
 
-    def _by_lag(self, number: int, whole: Tensor, last: Tensor) -> list[float]:
+    def _by_lag(self, number: int, layer: int, last: Tensor) -> list[float]:
         """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient."""
         passage = self.passages[number]
         if len(self.ends[number].steps) <= 1 and passage.window is None:
-            return flow.by_lag(whole)
+            return flow.by_lag(self.whole[number][layer], passage.begins(layer))
         scale = math.sqrt(passage.batch / last.shape[1])
         return [norm * scale for norm in flow.by_lag(last)]
 
     def _needed(self, number: int) -> int:
-        """How many steps lie at most between a step and the next one that the loss touches."""
-        own = self.passages[number].steps
-        return max(
-            ends.longest_gap
+        """How many steps lie at most between a step and the next one that the loss touches, without a reset."""
+        own = self.passages[number]
+        gap = max(
+            ends.longest_gap(passage.spans)
             for passage, ends in zip(self.passages[number:], self.ends[number:], strict=True)
-            if passage.steps == own
+            if passage.steps == own.steps
         )
+        return min(gap, _longest(own) - 1)
 
     def _trial(self, norm: float) -> update.Trial | None:
         training = self.training
@@ -252,6 +268,16 @@ class _Examination:
             return float(self.step())
 
 
+def _numbers(norms: Iterable[float]) -> list[float]:
+    """Gradient norms as plain numbers; those that torch's clipping returns are tensors."""
+    try:
+        return [float(norm) for norm in norms]
+    except (TypeError, ValueError, RuntimeError):
+        raise UsageError(
+            f"norms are the numbers that clip_grad_norm_ returned in earlier steps, got {norms!r}"
+        ) from None
+
+
 def _arguments(batch: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The module's arguments and keyword arguments."""
     if isinstance(batch, dict):
@@ -260,10 +286,19 @@ def _arguments(batch: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (tuple(batch) if plain else (batch,)), {}
 
 
-def _name(passage: Passage, layer: int) -> str:
-    """The module's name, the depth of a stack, the direction."""
+def _longest(passage: Passage) -> int:
+    """The most steps without a reset between them."""
+    return max(stop - start for start, stop in passage.spans)
+
+
+def _name(passages: list[Passage], number: int, layer: int) -> str:
+    """The module's name, which of several calls it is, the depth of a stack, the direction."""
+    passage = passages[number]
+    calls = [place for place, each in enumerate(passages) if each.layer is passage.layer]
     name = passage.name.replace("_orig_mod.", "")  # torch.compile's
     parts = [name] if name not in ("", "_orig_mod") else []
+    if len(calls) > 1:
+        parts.append(f"call {calls.index(number) + 1}")
     if len(passage.weights) > 1:
         parts.append(f"layer {layer // passage.directions}")
     if passage.directions > 1:
@@ -278,9 +313,15 @@ def _backend() -> AbstractContextManager[None]:
 
 def _check_layers(module: nn.Module, layers: Layers) -> None:
     if not layers:
+        own = overriding(module)
+        if own is not None:
+            raise UsageError(
+                f"{own} derives from a recurrent layer and has a forward of its own, which diagnose cannot look into; "
+                "hold the layer as an attribute in place of deriving from it"
+            )
         raise UsageError(
             f"{type(module).__name__} has no recurrent layer to look into; diagnose knows RNN, GRU and LSTM and their "
-            "cells, of elman and of torch.nn"
+            "cells, of elman and of torch.nn, and elman.Recurrent"
         )
     if not any(p.requires_grad for layer in layers.values() for p in layer.parameters()):
         raise UsageError(
@@ -303,7 +344,7 @@ def _long_enough(found: list[Passage], module: nn.Module) -> list[Passage]:
     if not found:
         raise UsageError(
             f"no recurrent layer of {kind} was run on this batch with its gradient; check that forward uses them, and "
-            "not under torch.no_grad()"
+            "not under torch.no_grad(), nor in a checkpoint with use_reentrant=True (False can be followed)"
         )
     if not all(passage.batch for passage in found):
         raise UsageError("the batch has no rows; give at least one sequence")

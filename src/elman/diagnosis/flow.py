@@ -54,10 +54,10 @@ class Ends:
         touched[-1] |= uses_final
         return cls(output, final, uses_final, [step for step, there in enumerate(touched) if there])
 
-    @property
-    def longest_gap(self) -> int:
-        """How many steps lie at most between a step and the next one that the loss touches."""
-        return max((stop - start - 1 for start, stop in pairwise([-1, *self.steps])), default=0)
+    def longest_gap(self, spans: Sequence[tuple[int, int]]) -> int:
+        """How many steps lie at most between a step and the next one in its span that the loss touches."""
+        touched = [[start - 1, *(t for t in self.steps if start <= t < stop)] for start, stop in spans]
+        return max((after - step - 1 for each in touched for step, after in pairwise(each)), default=0)
 
 
 def whole_gradients(passage: Passage) -> list[Tensor]:
@@ -76,16 +76,23 @@ def _norms(values: Tensor) -> Tensor:
     return torch.cat([torch.linalg.vector_norm(piece, dim=-1, dtype=torch.float64) for piece in pieces])
 
 
-def by_lag(norms: Tensor) -> list[float]:
-    """The norm over the batch by lag from each row's last step that has a gradient; norms (T, B) in reading order.
+def by_lag(norms: Tensor, begins: Tensor | None = None) -> list[float]:
+    """The norm over the batch by lag from each row's last step that has a gradient.
 
-    Rows that are too short for a lag are left out there, and the others count for them.
+    Rows that are too short for a lag, or begin anew within it, are left out there, and the others count for them.
+
+    Args:
+        norms: (T, B) in reading order.
+        begins: (T, B), whether no state comes from the step before; None if all do.
     """
     values = norms.numpy(force=True)
     steps, batch = values.shape
     time = np.arange(steps)[:, None]
-    places = ((values != 0) * (time + 1)).max(0) - 1 - time
+    last = ((values != 0) * (time + 1)).max(0) - 1
+    places = last - time
     inside = places >= 0
+    if begins is not None:
+        inside &= places >= (begins.numpy(force=True) * (time <= last) * time).max(0)
     squares = np.where(inside, values[places, np.arange(batch)], 0) ** 2  # places below zero count from the end
     rows = inside.sum(1)
     kept = rows > 0

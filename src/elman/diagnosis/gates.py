@@ -5,6 +5,7 @@ names follow the values: a piece of the projected input has its gate's name, wha
 states go in; where only states go in, theirs count; a nonlinearity's result begins without a name.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ class Gate:
 
     A value counts as at its limit where the slope is less than 4 % of the steepest: a sigmoid below 0.0101 or above
     0.9899, a tanh beyond ±0.98; a relu at zero.
+
+    Shares are not-a-number where a value is.
 
     Attributes:
         name: of the gate, as in the cell's equations.
@@ -110,14 +113,15 @@ def _gates(name: str, function: str, values: NDArray[np.float32], times: list[in
     found = []
     for number, own in enumerate(values):
         edges, histogram = _histogram(own, function)
+        known = math.nan if np.isnan(own).any() else 1.0
         found.append(
             Gate(
                 name=name,
                 function=function,
-                low=float(low_by_unit[number].sum()) / size,
-                high=float(high_by_unit[number].sum()) / size,
-                shut=np.count_nonzero(own < 1 / SHUT) / size,
-                dead=np.count_nonzero(low_by_unit[number] == len(samples)) / len(units),
+                low=known * float(low_by_unit[number].sum()) / size,
+                high=known * float(high_by_unit[number].sum()) / size,
+                shut=known * np.count_nonzero(own < 1 / SHUT) / size,
+                dead=known * np.count_nonzero(low_by_unit[number] == len(samples)) / len(units),
                 times=times,
                 by_time=by_time[number].tolist(),
                 by_unit=by_unit[number].tolist(),

@@ -6,6 +6,8 @@ a stream is cut into windows, the two are one passage. It does not know what is 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -58,7 +60,7 @@ class Passage:
     @property
     def learns(self) -> bool:
         """Whether a gradient can come back through it."""
-        return all(call.output.requires_grad for call in self.calls)
+        return all(end.requires_grad for end in self.ends)
 
     @property
     def ends(self) -> list[Tensor]:
@@ -83,6 +85,33 @@ class Passage:
             return _zeros_like(call.states[name]) if gradient is None else gradient
 
         return self._by_layer(found)
+
+    @cached_property
+    def segments(self) -> list[tuple[int, int, int]]:
+        """(row, start, stop) of every stretch of steps without a reset inside."""
+        stops = [self.steps] * self.batch if self.lengths is None else self.lengths.tolist()
+        if self.reset is None:
+            return [(row, 0, stop) for row, stop in enumerate(stops)]
+        found = []
+        for row, stop in enumerate(stops):
+            anew = self.reset[:stop, row].nonzero().flatten().tolist()
+            found += [(row, *pair) for pair in pairwise([0, *(t for t in anew if t), stop])]
+        return found
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """(start, stop) of the segments, each once; without a reset all steps."""
+        if self.reset is None:
+            return [(0, self.steps)]
+        return sorted({(start, stop) for _, start, stop in self.segments})
+
+    def begins(self, layer: int) -> Tensor | None:
+        """(T, B) in the order in which a layer reads: whether no state comes from the step before; None if all do."""
+        if self.reset is None:
+            return None
+        backward = layer % self.directions
+        anew = torch.cat([self.reset[1:], torch.zeros_like(self.reset[:1])]) if backward else self.reset
+        return self.in_reading_order(anew, layer)
 
     def weights_of(self, layer: int) -> Weights:
         """Of a layer in torch's order: depth outside, direction inside."""

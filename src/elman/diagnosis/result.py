@@ -50,6 +50,7 @@ class LayerDiagnosis:
         cell: its kind.
         hidden: H.
         steps: T.
+        stretch: the most steps without a reset between them; T without resets.
         gradient_norm: by step, |dL/ds_t| over the batch, by way of all later steps and layers.
         gradient_norm_by_lag: the same with the loss of each row's last step alone, by the steps back from it.
         decay_per_step: the factor by which that falls, or grows, with every step of lag; by the Jacobians alone where
@@ -62,7 +63,7 @@ class LayerDiagnosis:
         lyapunov_exponent: the mean growth of ln |change of the state| per step.
         spectrum: singular values of the step's Jacobian at some steps.
         gates: each nonlinearity, with its shares at the limits by unit and by time, and its histogram.
-        needed_lag: the most steps that lie between a step and the next one that the loss touches.
+        needed_lag: the most steps that lie between a step and the next one that the loss touches, without a reset.
         row_norms: by row of the batch, the norm of all of `gradient_norm`.
 
     """
@@ -71,6 +72,7 @@ class LayerDiagnosis:
     cell: str
     hidden: int
     steps: int
+    stretch: int
     gradient_norm: list[float]
     gradient_norm_by_lag: list[float]
     decay_per_step: float

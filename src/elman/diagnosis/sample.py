@@ -5,7 +5,6 @@ It holds what the costlier measurements need; they do not look at the whole batc
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -130,11 +129,9 @@ def _below(passage: Passage, layer: int) -> Tensor:
 
 def _stretches(passage: Passage) -> list[tuple[int, int, int]]:
     """Of each row (row, start, stop) of its longest stretch between resets."""
-    stops = [passage.steps] * passage.batch if passage.lengths is None else passage.lengths.tolist()
-    if passage.reset is None:
-        return [(row, 0, stop) for row, stop in enumerate(stops)]
-    found = []
-    for row, stop in enumerate(stops):
-        bounds = [0, *(t for t in passage.reset[:stop, row].nonzero().flatten().tolist() if t), stop]
-        found.append((row, *max(pairwise(bounds), key=lambda pair: pair[1] - pair[0])))
-    return found
+    longest: dict[int, tuple[int, int, int]] = {}
+    for each in passage.segments:
+        best = longest.setdefault(each[0], each)
+        if each[2] - each[1] > best[2] - best[1]:
+            longest[each[0]] = each
+    return list(longest.values())

@@ -22,7 +22,7 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
     for name in ("clipping", "truncation", "kept"):  # JSON has texts for keys
         found[name] = {f"{key:g}": value for key, value in found[name].items()}
     for values, layer in zip(found["layers"], diagnosis.layers, strict=True):
-        values["saturation"], values["dead"] = _plain(layer.saturation), layer.dead
+        values["saturation"], values["dead"] = _plain(layer.saturation), _plain(layer.dead)
         for name in UNBOUNDED:
             if getattr(layer, name) == math.inf:
                 values[name] = "infinite"
@@ -71,15 +71,19 @@ def _row(layer: LayerDiagnosis) -> tuple[str, ...]:
         f"{layer.name} ({layer.cell} {layer.hidden})" if layer.name != layer.cell else f"{layer.cell} {layer.hidden}",
         f"{_number(layer.decay_per_step)} ± {_number(layer.decay_uncertainty)}",
         _steps(layer.half_life),
-        f"beyond {layer.steps - 1}" if layer.horizon == math.inf else _steps(layer.horizon),
+        f"beyond {len(layer.input_by_lag) - 1}" if layer.horizon == math.inf else _steps(layer.horizon),
         "unknown" if math.isnan(layer.lyapunov_exponent) else f"{layer.lyapunov_exponent:+.3f}",
         f"up to {_number(max(leading, default=math.nan))}",
-        ", ".join(f"{name} {share:.0%}" for name, share in layer.saturation.items()),
+        ", ".join(f"{name} {_share(share)}" for name, share in layer.saturation.items()),
     )
 
 
 def _steps(value: float) -> str:
     return "none" if value == math.inf else "unknown" if math.isnan(value) else f"{value:.3g}"
+
+
+def _share(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{value:.0%}"
 
 
 def _number(value: float) -> str:

@@ -102,13 +102,14 @@ def _seen(moved: Tensor, record: Record, directions: int) -> list[Transport]:
 
 
 def horizon(by_lag: list[float]) -> float:
-    """The lag from which on all values are less than REACHED of the first; infinite if the last is not."""
+    """The lag from which on all values are less than REACHED of the first, or zero; infinite if the last is neither."""
     limit = REACHED * by_lag[0]
     if math.isnan(limit):
         return math.nan
-    above = [lag for lag, value in enumerate(by_lag) if not value < limit]
-    last = above[-1] if above else 0
-    return math.inf if last == len(by_lag) - 1 else float(last + 1)
+    above = [lag for lag, value in enumerate(by_lag) if not (value < limit or value == 0)]
+    if not above:
+        return 0.0
+    return math.inf if above[-1] == len(by_lag) - 1 else float(above[-1] + 1)
 
 
 def _growth(norms: Tensor, smallest: float) -> float:

@@ -11,16 +11,15 @@ from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import type_before_parametrizations
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from elman.cells import Cell, Weights
 from elman.diagnosis.stepwise import SeenStates, Stepwise
-from elman.layers import Stack, StepLayer, convert
+from elman.errors import UsageError
+from elman.layers import Stack, StepLayer
 from elman.layers.arguments import as_hidden, as_state
+from elman.layers.conversion import TWINS, torch_kind, twin_of
 from elman.types import State
-
-KINDS = (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)
 
 Layers = dict[str, Stack | StepLayer]
 """The recurrent layers of a module by name, those of torch.nn as their twins."""
@@ -71,14 +70,28 @@ class Seen:
 
 
 def recurrent(module: nn.Module) -> Layers:
-    """The recurrent layers in a module; it is left as it is."""
+    """The recurrent layers in a module; it is left as it is.
+
+    Of subclasses that users wrote those that leave `forward` alone: what another one computes is not known.
+    """
     found: Layers = {}
     for name, each in module.named_modules():
         if isinstance(each, Stack | StepLayer):
-            found[name] = each
-        elif isinstance(each, KINDS) and type_before_parametrizations(each) in KINDS:
-            found[name] = convert(each)  # type: ignore[assignment]
+            if type(each).forward in {Stack.forward, StepLayer.forward}:
+                found[name] = each
+        elif torch_kind(each) is not None:
+            found[name] = twin_of(each)  # type: ignore[assignment]
     return found
+
+
+def overriding(module: nn.Module) -> str | None:
+    """The name of a class in a module that derives from a recurrent layer, with a `forward` of its own."""
+    known = recurrent(module)
+    kinds = (Stack, StepLayer, *TWINS)
+    return next(
+        (type(each).__name__ for name, each in module.named_modules() if isinstance(each, kinds) and name not in known),
+        None,
+    )
 
 
 @contextmanager
@@ -142,7 +155,11 @@ def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., 
     kind = type(layer)
 
     def forward(
-        input: Tensor | PackedSequence, hx: Any = None, *, lengths: Any = None, reset: Any = None, states: bool = False
+        input: Tensor | PackedSequence,
+        hx: Any = None,
+        lengths: Any = None,
+        reset: Any = None,
+        states: bool | None = None,
     ) -> Any:
         packed = input if isinstance(input, PackedSequence) else None
         padded, lengths = _padded(input, lengths, layer)
@@ -171,7 +188,16 @@ def _scanning(layer: Stack, run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _followed(input: Tensor, layer: nn.Module) -> Tensor:
-    """The input, as one that a way back through the layer can begin with: of a frozen layer, one with a gradient."""
+    """The input, as one that a way back through the layer can begin with: of a frozen layer, one with a gradient.
+
+    Raises:
+        UsageError: if it is no tensor.
+
+    """
+    if not isinstance(input, Tensor):
+        raise UsageError(
+            f"a recurrent layer got a {type(input).__name__} to read; give the batch as tensors (torch.as_tensor)"
+        )
     if input.is_inference():
         input = input.clone()
     if input.requires_grad or any(parameter.requires_grad for parameter in layer.parameters()):

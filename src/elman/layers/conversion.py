@@ -25,7 +25,8 @@ def convert(module: nn.Module) -> nn.Module:
 
     The twins hold the very same Parameter objects, hooks, parametrizations and training flag, under the same names; so
     an optimizer made before goes on working, and state_dict does not change. A module that stands in two places is
-    replaced by one twin. Subclasses that users wrote are left alone, as their `forward` may rely on torch's.
+    replaced by one twin. Subclasses that users wrote are left alone: a twin has neither their methods nor their class,
+    which the rest of the module may ask for.
 
     Args:
         module: any module, or a recurrent layer itself.
@@ -37,16 +38,23 @@ def convert(module: nn.Module) -> nn.Module:
     twins: dict[nn.Module, nn.Module] = {}
     for path, child in list(module.named_modules(remove_duplicate=False)):
         if type_before_parametrizations(child) in TWINS:
-            twin = twins.setdefault(child, _twin(child))
+            twin = twins.setdefault(child, twin_of(child))
             if path == "":
                 return twin
             module.set_submodule(path, twin)
     return module
 
 
-def _twin(module: nn.Module) -> nn.Module:
-    """A module of Elman's class that shares everything with this one."""
-    kind = TWINS[type_before_parametrizations(module)]
+def torch_kind(module: nn.Module) -> type[nn.Module] | None:
+    """Which of torch.nn's recurrent classes a module computes as, itself or inheriting its `forward`; None if none."""
+    return next((each for each in TWINS if isinstance(module, each) and type(module).forward is each.forward), None)
+
+
+def twin_of(module: nn.Module) -> nn.Module:
+    """A module of Elman's class that shares everything with this one, which has a `torch_kind`."""
+    torchs = torch_kind(module)
+    assert torchs is not None
+    kind = TWINS[torchs]
     if is_parametrized(module):
         kind = _parametrized(kind, type(module))
     twin = kind.__new__(kind)

@@ -16,7 +16,7 @@ from elman.cells import Cell, checked, find
 from elman.errors import UsageError
 from elman.layers.arguments import Given, Hidden, Lengths, other_batch, selected
 from elman.layers.options import OptionArguments, options_of
-from elman.layers.sequence import refuse_with_packed
+from elman.layers.sequence import refuse_with_packed, rows_of
 from elman.layers.stack import Stack
 from elman.types import State
 
@@ -83,6 +83,16 @@ class Recurrent(Stack):
         """H, or one for each layer if they differ."""
         return self._hidden_sizes[0] if len(set(self._hidden_sizes)) == 1 else self._hidden_sizes
 
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The parameters of each layer and direction, as torch.nn's layers list them."""
+        cell, suffixes = self.cell, [f"_l{k}{each}" for k in range(self.num_layers) for each in self._suffixes]
+        found = [self._parameters_of(cell, suffix) for suffix in suffixes]
+        return [[tensor for tensor in each if tensor is not None] for each in found]
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: torch.nn's layers have it, and modules call it; here no weights need to lie side by side."""
+
     def _check_arguments(self) -> None:
         sizes = [("input_size", self.input_size), *(("hidden_size", size) for size in self._hidden_sizes)]
         for name, size in sizes:
@@ -112,7 +122,7 @@ class Recurrent(Stack):
     ) -> Given:
         if isinstance(input, PackedSequence):
             refuse_with_packed(lengths, reset, states=states)
-            batch = int(input.batch_sizes[0])
+            batch = rows_of(input)
             self._check_input(input.data, "data of a PackedSequence", (2,))
             state = self._state(hx, input.data, batch, batched=True)
             return Given(input.data, selected(state, input.sorted_indices), input.batch_sizes)

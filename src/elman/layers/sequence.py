@@ -117,7 +117,7 @@ class SequenceLayer(Stack, nn.RNNBase):
         data, batch_sizes = input.data, input.batch_sizes
         if hx is None:
             self.check_input(data, batch_sizes)
-            return Given(data, self._initial(data, int(batch_sizes[0])), batch_sizes)
+            return Given(data, self._initial(data, rows_of(input)), batch_sizes)
         hidden = self.permute_hidden(hx, input.sorted_indices)
         self.check_forward_args(data, hidden, batch_sizes)
         return Given(data, self._by_layer(hidden), batch_sizes)
@@ -154,6 +154,11 @@ class SequenceLayer(Stack, nn.RNNBase):
     def extra_repr(self) -> str:
         """torch's, and the options that are not as usual."""
         return ", ".join([super().extra_repr(), *self.options.said()])
+
+
+def rows_of(input: PackedSequence) -> int:
+    """B; where rows were sorted without a look at values, which torch.compile cannot take."""
+    return int(input.batch_sizes[0]) if input.sorted_indices is None else len(input.sorted_indices)
 
 
 def refuse_with_packed(lengths: Any, reset: Any, *, states: bool) -> None:

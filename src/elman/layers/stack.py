@@ -145,7 +145,7 @@ class Stack(nn.Module):
     # ------------------------------------------------------------------ running
     @overload
     def forward(
-        self, input: Tensor, hx: Hidden | None = None, *, lengths: Lengths | None = None, reset: Tensor | None = None
+        self, input: Tensor, hx: Hidden | None = None, lengths: Lengths | None = None, reset: Tensor | None = None
     ) -> tuple[Tensor, Hidden]: ...
 
     @overload
@@ -166,12 +166,11 @@ class Stack(nn.Module):
         self,
         input: Tensor | PackedSequence,
         hx: Hidden | None = None,
-        *,
         lengths: Lengths | None = None,
         reset: Tensor | None = None,
-        states: bool = False,
+        states: bool | None = None,  # torch's exporter to ONNX hands defaults on by position, and False as a tensor
     ) -> tuple[Tensor | PackedSequence, Hidden] | tuple[Tensor, Hidden, States]:
-        """Run the layers as torch.nn does, with three additions.
+        """Run the layers as torch.nn does, with three additions, best given by name.
 
         Args:
             input: (T, B, I), or (B, T, I) with batch_first, or (T, I) for one sequence without a batch, or a
@@ -195,7 +194,7 @@ class Stack(nn.Module):
         """
         if lengths is None and reset is None and not states and (found := single.again(self, input, hx)) is not None:
             return found
-        given = self._given(input, hx, lengths, reset, states)
+        given = self._given(input, hx, lengths, reset, bool(states))
         records = [Record() for _ in self.hidden_sizes] if states else None
         output, state = self._run(given, records)
         result = self._results(input, output, state)

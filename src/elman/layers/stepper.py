@@ -3,7 +3,7 @@
 It does not know which backend takes the steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Self
 
 import torch
@@ -54,6 +54,7 @@ class Stepper:
         """
         first = weights[0].ih
         self._form, self._parse = form, parse
+        self._cell, self._storage = cell, storage
         self._shape = torch.Size((initial[0][0].shape[1], first.shape[1]))
         self._dtype = first.dtype
         self._device = first.device
@@ -129,11 +130,40 @@ class Stepper:
             for tensor, value in zip(own, new, strict=True):
                 tensor.copy_(value.detach())
 
-    def reset(self) -> None:
-        """Go back to the state that a sequence begins with: zeros, or what was learnt."""
+    def reset(self, rows: Tensor | Sequence[int] | Sequence[bool] | None = None) -> None:
+        """Go back to the state that a sequence begins with: zeros, or what was learnt.
+
+        Args:
+            rows: those that begin anew, a mask of B bools or their numbers; all of them if absent.
+
+        Raises:
+            ValueError: if they are no rows of this stepper.
+
+        """
+        chosen = slice(None) if rows is None else self._checked_rows(rows)
         for each, initial in zip(self._state, self._initial, strict=True):
             for tensor, first in zip(each, initial, strict=True):
-                tensor.copy_(first)
+                tensor[:, chosen] = first[:, chosen]
+
+    def _checked_rows(self, rows: Any) -> Tensor:
+        """The numbers of some rows."""
+        batch, given = self._shape[0], torch.as_tensor(rows, device=self._device)
+        if given.dtype is torch.bool and given.shape == (batch,):
+            return given.nonzero().flatten()
+        whole = given.numel() == 0 or not (given.is_floating_point() or given.is_complex() or given.dtype is torch.bool)
+        if whole and given.dim() == 1 and bool(((given >= 0) & (given < batch)).all()):
+            return given.long()
+        raise ValueError(
+            f"rows of this stepper are a mask of {batch} bools, or numbers from 0 to {batch - 1}, got {rows!r}"
+        )
+
+    def __repr__(self) -> str:
+        """Say what takes steps of how many rows, and what its matrices are kept as."""
+        kept = self._dtype if self._storage is None else self._storage
+        sizes = tuple(each[-1].shape[-1] for each in self._state)
+        hidden = sizes if len(set(sizes)) > 1 else sizes[0]
+        said = f"{self._cell.name}, {self._shape[1]}, {hidden}, num_layers={len(sizes)}"
+        return f"Stepper({said}, batch={self._shape[0]}, weights={kept})"
 
 
 def _adding(takes: list[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tensor]:

@@ -35,8 +35,7 @@ class LayerNorm(Modified):
         return {**self.inner.parameters, **own}
 
     def project(self, inputs: Tensor, weights: Weights) -> Tensor:
-        value = F.linear(inputs, weights.ih)
-        return F.layer_norm(value, value.shape[-1:], weights.gain_ih, weights.bias_ih)
+        return _normalized(F.linear(inputs, weights.ih), weights.gain_ih, weights.bias_ih)
 
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         return self.inner.step(projected, state, cast("Weights", _Normalized(weights, self.memory)))
@@ -61,8 +60,13 @@ class _Normalized(View):
         weights, rows = self.weights, self.weights.rows(gates)
         result = weights.multiply(value, *gates)
         bias = None if weights.bias_hh is None else weights.bias_hh[rows]
-        return F.layer_norm(result, result.shape[-1:], weights.gain_hh[rows], bias)
+        return _normalized(result, weights.gain_hh[rows], bias)
 
     def inner(self, value: Tensor) -> Tensor:
         gain, bias = (getattr(self.weights, f"{part}_{self.memory}") for part in ("gain", "bias"))
-        return F.layer_norm(value, value.shape[-1:], gain, bias)
+        return _normalized(value, gain, bias)
+
+
+def _normalized(value: Tensor, gain: Tensor, bias: Tensor | None) -> Tensor:
+    """The norm over as many features as there are gains: that number stays known where an exporter lets sizes vary."""
+    return F.layer_norm(value, gain.shape, gain, bias)

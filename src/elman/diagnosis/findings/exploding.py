@@ -27,7 +27,7 @@ def overflow(diagnosis: Diagnosis) -> Finding | None:
     where = diagnosis.non_finite
     if where is None or where.startswith(("the batch", "the weights", "what")):
         return None
-    growing = [layer for layer in diagnosis.layers if layer.lyapunov_exponent * layer.steps > math.log(MOST)]
+    growing = [layer for layer in diagnosis.layers if layer.lyapunov_exponent * layer.stretch > math.log(MOST)]
     if not growing:
         return None
     layer = max(growing, key=lambda each: each.lyapunov_exponent)
@@ -35,7 +35,7 @@ def overflow(diagnosis: Diagnosis) -> Finding | None:
     return Finding(
         problem="exploding",
         evidence=(
-            f"A change of the state grows by the factor {factor(rate)} with every step; over {steps(layer.steps)} "
+            f"A change of the state grows by the factor {factor(rate)} with every step; over {steps(layer.stretch)} "
             f"that left the finite numbers: {where}."
         ),
         meaning="Nothing can be learnt from a number that is not finite.",
@@ -50,8 +50,8 @@ def _growth(diagnosis: Diagnosis, layer: LayerDiagnosis) -> Finding:
     return Finding(
         problem="exploding",
         evidence=(
-            f"The gradient grows by the factor {factor(rate)} with every step back, {_times(rate**layer.steps)} over "
-            f"the {steps(layer.steps)}; the Lyapunov exponent is {layer.lyapunov_exponent:+.3f} a step, and the "
+            f"The gradient grows by the factor {factor(rate)} with every step back, {_times(rate**layer.stretch)} over "
+            f"the {steps(layer.stretch)}; the Lyapunov exponent is {layer.lyapunov_exponent:+.3f} a step, and the "
             f"gradient's norm {factor(diagnosis.gradient_norm)}."
         ),
         meaning="The farthest inputs drown all others, and one update can undo all that was learnt.",
@@ -85,7 +85,7 @@ def _grows(layer: LayerDiagnosis) -> bool:
     error = 0.0 if math.isnan(layer.decay_uncertainty) else layer.decay_uncertainty
     if not rate - 2 * error > 1:
         return False
-    return (layer.steps - 1) * math.log(rate - 2 * error) > math.log(MOST)
+    return (layer.stretch - 1) * math.log(rate - 2 * error) > math.log(MOST)
 
 
 def _steepness(layer: LayerDiagnosis) -> float:

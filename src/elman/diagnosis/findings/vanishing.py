@@ -28,7 +28,7 @@ def check(diagnosis: Diagnosis) -> Finding | None:
         problem="vanishing",
         evidence=(
             f"The gradient falls by the factor {factor(rate)} with every step back (half-life {steps(half)}), so that "
-            f"{arrives}{forgets if math.isfinite(layer.horizon) else ''}."
+            f"{arrives}{forgets if 0 < layer.horizon < math.inf else ''}."
         ),
         meaning="What lies further back teaches the network next to nothing.",
         remedy=f"{remedy.words}; then train as before.{_otherwise(layer)}",
@@ -42,7 +42,7 @@ def _vanishes(layer: LayerDiagnosis) -> bool:
     if not rate < 1:
         return False
     if layer.needed_lag < SHORT:
-        return layer.steps > SHORT and rate < AT_ONCE
+        return layer.stretch > SHORT and rate < AT_ONCE
     error = 0.0 if math.isnan(layer.decay_uncertainty) else layer.decay_uncertainty
     return min(rate + 2 * error, 1.0) ** layer.needed_lag < LEAST
 

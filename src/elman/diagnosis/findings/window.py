@@ -15,7 +15,7 @@ def check(diagnosis: Diagnosis) -> Finding | None:
     cosine, kept = diagnosis.truncation[window], diagnosis.kept[window]
     if cosine >= COSINE and kept >= KEPT:
         return None
-    length = max(layer.steps for layer in diagnosis.layers)
+    length = max(layer.stretch for layer in diagnosis.layers)
     good = [w for w in diagnosis.truncation if diagnosis.truncation[w] >= COSINE and diagnosis.kept[w] >= KEPT]
     better = min((w for w in good if w > window), default=length)
     return Finding(

@@ -145,13 +145,13 @@ def _gate(gate: Any) -> dict[str, Any]:
     bars = _numbers(gate.get("histogram"))
     highest = max((bar for bar in bars if math.isfinite(bar)), default=0.0) or 1.0
     low, high = gate.get("low"), gate.get("high")
-    share = (low if is_number(low) else 0.0) + (high if is_number(high) else 0.0)
+    share = percent(low + high) if is_number(low) and is_number(high) else "unknown"
     edges = _numbers(gate.get("edges")) or [0.0, 1.0]
     limits = "at zero" if gate.get("function") == "relu" else "at the limits"
     return {
         "name": gate.get("name"),
         "function": gate.get("function"),
-        "share": f"{percent(share)} {limits}",
+        "share": f"{share} {limits}",
         "dead": percent(gate["dead"]) if gate.get("function") == "relu" and is_number(gate.get("dead")) else "",
         "bars": [(i, round(38 * bar / highest, 2)) for i, bar in enumerate(bars) if math.isfinite(bar)],
         "count": max(1, len(bars)),
@@ -160,14 +160,14 @@ def _gate(gate: Any) -> dict[str, Any]:
 
 
 def _row(layer: Entry) -> dict[str, str]:
-    steps = layer.get("steps")
+    measured = len(_numbers(layer.get("input_by_lag")))
     error = layer.get("decay_uncertainty")
     return {
         "name": str(layer.get("name")),
         "kind": f"{layer.get('cell')}, {layer.get('hidden')}",
         "rate": _figure(layer.get("decay_per_step")) + (f" ± {_figure(error)}" if is_number(error) else ""),
         "half_life": _steps(layer.get("half_life"), None),
-        "horizon": _steps(layer.get("horizon"), steps if is_number(steps) else None),
+        "horizon": _steps(layer.get("horizon"), measured or None),
         "lyapunov": f"{layer['lyapunov_exponent']:+.3f}" if is_number(layer.get("lyapunov_exponent")) else "–",
     }
 

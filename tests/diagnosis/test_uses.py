@@ -1,0 +1,120 @@
+"""What users have around a layer and hand to `diagnose`: subclasses, checkpoints, a layer called twice, mistakes."""
+
+import json
+import math
+
+import pytest
+import torch
+from tests.diagnosis.networks import compare, every, last
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+import elman
+
+
+class Own(nn.LSTM):
+    """With methods of its own."""
+
+
+class Changed(nn.LSTM):
+    def forward(self, x):
+        return super().forward(x * 2)
+
+
+class ChangedToo(elman.LSTM):
+    def forward(self, x):
+        return super().forward(x * 2)
+
+
+def test_a_subclass_is_followed_that_leaves_forward_alone():
+    torch.manual_seed(0)
+    own, x = Own(3, 6), torch.randn(20, 4, 3)
+    plain = nn.LSTM(3, 6)
+    plain.load_state_dict(own.state_dict())
+    compare(*(elman.diagnose(each, x, every).to_dict() for each in (own, plain)))
+
+
+@pytest.mark.parametrize("kind", [Changed, ChangedToo])
+def test_a_forward_of_its_own_is_told(kind):
+    with pytest.raises(elman.UsageError, match=f"{kind.__name__} derives from .* forward of its own"):
+        elman.diagnose(kind(3, 6), torch.randn(20, 4, 3), every)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, kind, reentrant):
+        super().__init__()
+        self.layer, self.out, self.reentrant = kind(3, 6, 2), nn.Linear(6, 1), reentrant
+
+    def forward(self, x):
+        if self.reentrant is None:
+            return self.out(self.layer(x)[0])
+        return self.out(checkpoint(self.layer, x, use_reentrant=self.reentrant)[0])
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, elman.LSTM, elman.GRU])
+def test_a_layer_in_a_checkpoint_is_seen_as_without_it(kind):
+    module, x, found = Checkpointed(kind, reentrant=False), torch.randn(20, 4, 3), []
+    for module.reentrant in (False, None):
+        found.append(elman.diagnose(module, x, lambda y: y.square().mean(), rate=0.1).to_dict())
+    compare(*found)
+    assert "forward" not in vars(module.layer)
+
+
+def test_a_checkpoint_that_hides_the_layer_is_told():
+    x = torch.randn(20, 4, 3, requires_grad=True)
+    with pytest.raises(elman.UsageError, match="nor in a checkpoint with use_reentrant=True"):
+        elman.diagnose(Checkpointed(nn.LSTM, reentrant=True), x, lambda y: y.square().mean())
+
+
+def test_two_calls_of_a_layer_have_two_names():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.gru = nn.LSTM(4, 4), nn.GRU(4, 4)
+
+        def forward(self, x):
+            return self.gru(self.lstm(self.lstm(x)[0].flip(0))[0])
+
+    found = elman.diagnose(Twice(), torch.randn(20, 4, 4), last)
+    assert [layer.name for layer in found.layers] == ["lstm, call 1", "lstm, call 2", "gru"]
+
+
+def test_a_dead_layer_has_no_horizon():
+    layer = elman.RNN(3, 8, nonlinearity="relu")
+    nn.init.constant_(layer.bias_ih_l0, -100)
+    found = elman.diagnose(layer, torch.randn(60, 4, 3), last).layers[0]
+    assert (found.decay_per_step, found.half_life, found.horizon) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, lambda *sizes: elman.RNN(*sizes, nonlinearity="relu")])
+def test_gates_that_are_no_numbers_are_unknown(kind):
+    layer = kind(3, 8)
+    nn.init.constant_(layer.bias_ih_l0, math.nan)
+    found = elman.diagnose(layer, torch.randn(20, 4, 3), last)
+    assert all(map(math.isnan, found.layers[0].saturation.values()))
+    assert "%" not in str(found)
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "unknown at" in found.to_html()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"batch": torch.randn(9, 1, 3).numpy()}, "got a ndarray to read; give the batch as tensors"),
+        ({"loss": None}, "loss is a function from the module's output to a number, got NoneType"),
+        ({"optimizer": torch.optim.Adam}, "optimizer must be the one that training steps, got the class Adam"),
+        ({"optimizer": 0.1}, "optimizer must be the one that training steps, got float"),
+        ({"norms": ["a"]}, r"norms are the numbers that clip_grad_norm_ returned in earlier steps, got \['a'\]"),
+        ({"norms": 5}, "in earlier steps, got 5"),
+        ({"rate": "a"}, "rate must be positive, got 'a'"),
+    ],
+)
+def test_what_is_no_training_is_told_in_one_sentence(given, words):
+    with pytest.raises(elman.UsageError, match=words) as error:
+        elman.diagnose(elman.GRU(3, 4), **{"batch": torch.randn(9, 1, 3), "loss": last, **given})
+    assert "\n" not in str(error.value)
+
+
+def test_norms_may_be_tensors_as_torch_returns_them():
+    found = elman.diagnose(elman.GRU(3, 4), torch.randn(9, 1, 3), last, norms=[torch.tensor(2.0)])
+    assert set(found.clipping.values()) == {2.0}
