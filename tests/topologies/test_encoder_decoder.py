@@ -124,6 +124,17 @@ def test_smoothing_is_part_of_training_alone():
     assert torch.allclose(smooth, 0.9 * plain - 0.1 * told.mean(-1), atol=1e-6)
 
 
+def test_smoothing_is_exact_under_autocast():
+    net, (inputs, lengths, targets) = network().train(), batch()
+    net.label_smoothing = 1.0
+    with torch.autocast("cpu", torch.bfloat16):
+        told = net.losses(inputs, lengths, targets)
+        written, _ = net(inputs, lengths, targets)
+        expected = -net.writer.scores(written.features)[targets != IGNORED].float().log_softmax(-1).mean(-1)
+    assert told.dtype == torch.float32
+    assert torch.allclose(told, expected, atol=1e-6)
+
+
 def test_it_begins_with_how_often_symbols_occur_and_smooths_among_those_alone():
     net, (inputs, lengths, targets) = network().train(), batch()
     net.label_smoothing = 0.1

@@ -227,7 +227,7 @@ class EncoderDecoder(nn.Module):
             chosen = torch.logaddexp(F.logsigmoid(-gate) + chosen, F.logsigmoid(gate) + pointed.log())
         if not self.training or not self.label_smoothing:
             return -chosen
-        return -chosen.lerp(said @ self.writer.share, self.label_smoothing)
+        return -chosen.lerp(said.mv(self.writer.share), self.label_smoothing)  # which autocast leaves in float32
 
 
 def _exact(value: Tensor) -> Tensor:
