@@ -120,12 +120,12 @@ class Writer(nn.Module):
     def expect(self, counts: Tensor) -> None:
         """Begin with how often each symbol occurs in training, (V + 1,): with ln P of each by itself as bias.
 
-        A vocabulary has symbols that no text has, such as most bytes. These get no share of the smoothing: to give each
-        of them the same little probability, what is thought would have to be nearly the same everywhere.
+        A vocabulary has symbols that no text has, such as most bytes. The smoothing gives them nothing: if each of them
+        got the same little probability, what is thought would have to be nearly the same everywhere.
         """
         with torch.no_grad():
             self.bias.copy_(log_frequencies(counts))
-            self.share.copy_((counts > 0) / (counts > 0).sum())
+            self.share.copy_((counts > 0) / len(counts))
 
     def begin(self, state: State) -> Carried:
         """What is carried into the first step, from the state of the recurrence, tensors (L, B, ·)."""
@@ -183,7 +183,8 @@ class EncoderDecoder(nn.Module):
             which the writer's embedding then stands for too.
         encoder: any Elman layer, time first.
         writer: looks back at the encoder's output.
-        label_smoothing: the share of a target's probability that all symbols which occur get alike in training.
+        label_smoothing: the share of a target's probability that all symbols get alike in training, but for those of
+            which it is known that they never occur.
     """
 
     def __init__(self, reader: nn.Module | None, encoder: Stack, writer: Writer, label_smoothing: float = 0.0) -> None:
@@ -227,7 +228,8 @@ class EncoderDecoder(nn.Module):
             chosen = torch.logaddexp(F.logsigmoid(-gate) + chosen, F.logsigmoid(gate) + pointed.log())
         if not self.training or not self.label_smoothing:
             return -chosen
-        return -chosen.lerp(said.mv(self.writer.share), self.label_smoothing)  # which autocast leaves in float32
+        share = self.label_smoothing * self.writer.share
+        return -((1 - share.sum()) * chosen + said.mv(share))
 
 
 def _exact(value: Tensor) -> Tensor:
