@@ -25,7 +25,7 @@ def machine(monkeypatch):
 def seen(kind, module):
     """What is asked of the recurrent layers inside, and whether torch's layers are under autocast."""
     with precision.matmuls(kind, CPU, module)():
-        return products._asked(), torch.is_autocast_enabled("cpu")
+        return products.ASKED.get(), torch.is_autocast_enabled("cpu")
 
 
 def test_the_recurrent_layers_alone_unless_torch_has_much_to_multiply(machine):
