@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace elman {
@@ -8,8 +10,9 @@ namespace {
 // Measured on 2 cores of Zen 4 (1 MiB of second-level cache each) and of a Xeon (2 MiB), see docs/engine.md, "Runtime".
 
 constexpr i64 FEW_ROWS = 8;                 // for each thread: below it, sharing columns wins
-constexpr i64 SOME_ROWS = 16;               // up to here, it wins for weights that no second-level cache holds
-constexpr i64 LARGE_WEIGHTS = 9 << 18;      // bytes
+constexpr i64 SOME_ROWS = 16;               // up to here, it wins for large weights, if the columns go up evenly
+constexpr i64 LARGE_WEIGHTS = 9 << 18;      // bytes, where all rows are of one length
+constexpr i64 UNEVEN = 16;                  // one part in so many
 constexpr i64 FEW_ALONE = 4;                // the same where columns need not wait for each other
 constexpr i64 ENOUGH_SUMS = 16;             // vectors of them in a register block
 constexpr i64 WORTH_A_BARRIER = 32 * 1024;  // multiply-adds of a step: a barrier costs about one microsecond
@@ -21,7 +24,18 @@ i64 weights(const Program& p, i64 inputs) {
     return sum;
 }
 
-bool share_columns(const Program& p, const Batch& batch, i64 weights, i64 bytes, int threads) {
+// Rows of several lengths end one after the other, and every thread reads all weights for fewer and fewer of them.
+// That takes longer as soon as a core's own cache does not hold them.
+i64 large_weights(const Batch& batch) {
+    if (batch.dense()) return LARGE_WEIGHTS;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    static const i64 cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (cache > 0) return cache;
+#endif
+    return LARGE_WEIGHTS;
+}
+
+bool share_columns(const Program& p, const Batch& batch, i64 weights, i64 bytes, int threads, bool evenly) {
     const i64 rows = batch.rows();
     if (threads == 1 || p.reduces()) return false;
     const bool meet = std::any_of(p.segments.begin(), p.segments.end(), [](const Segment& segment) {
@@ -30,7 +44,8 @@ bool share_columns(const Program& p, const Batch& batch, i64 weights, i64 bytes,
     if (p.columns_are_independent() && !meet) return rows < FEW_ALONE * threads && (rows > 1 || p.hidden > TILE);
     if (rows * weights < WORTH_A_BARRIER * threads) return false;
     if (rows / threads < FEW_ROWS) return true;
-    return batch.real_steps() <= SOME_ROWS * threads * batch.steps() && weights * bytes > LARGE_WEIGHTS;
+    const bool some = batch.real_steps() <= SOME_ROWS * threads * batch.steps();
+    return some && evenly && weights * bytes > large_weights(batch);
 }
 
 // The widest panel whose block of registers takes all rows at once; for more rows than any takes, the widest. Where
@@ -57,14 +72,17 @@ i64 largest_share(i64 tile, i64 columns, int threads) {
     return most;
 }
 
+template <class T>
+i64 share_of_busiest(const Program& program, int vectors, const Matmul<T>& kernels, int threads) {
+    const i64 panel = i64(vectors) * kernels.lanes;
+    return largest_share(shared_tile_columns(panel, program.hidden, threads), program.hidden, threads);
+}
+
 // Panels for threads that share columns: narrower ones where that leaves the busiest thread much less to do, and still
 // enough sums at once to hide how long each takes.
 template <class T>
 int shared_panel_vectors(const Program& program, i64 rows, const Matmul<T>& kernels, int threads) {
-    const auto share = [&](int vectors) {
-        const i64 panel = i64(vectors) * kernels.lanes;
-        return largest_share(shared_tile_columns(panel, program.hidden, threads), program.hidden, threads);
-    };
+    const auto share = [&](int vectors) { return share_of_busiest(program, vectors, kernels, threads); };
     int best = panel_vectors(program, rows, kernels);
     for (int vectors = best - 1; vectors >= 1 && rows * vectors >= ENOUGH_SUMS; --vectors)
         if (5 * share(vectors) <= 4 * share(best)) best = vectors;
@@ -87,8 +105,10 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
     const i64 rows = batch.rows();
     const i64 at_once = program.columns_are_independent() ? SUPER_BLOCK : rows;
     threads = int(std::max<i64>(1, threads));
-    if (share_columns(program, batch, numbers, bytes, threads))
-        return {true, threads, shared_panel_vectors(program, at_once, kernels, threads)};
+    const int vectors = shared_panel_vectors(program, at_once, kernels, threads);
+    const i64 most = share_of_busiest(program, vectors, kernels, threads);
+    const bool evenly = UNEVEN * most * threads <= (UNEVEN + 1) * program.hidden;
+    if (share_columns(program, batch, numbers, bytes, threads, evenly)) return {true, threads, vectors};
     const i64 work = std::max(program.hidden, numbers);
     if (rows * batch.steps() * work < WORTH_A_BARRIER) threads = 1;
     threads = int(std::max<i64>(1, std::min<i64>(threads, rows)));
