@@ -12,7 +12,19 @@ if TYPE_CHECKING:
     from elman.diagnosis.result import Diagnosis
     from elman.engine import backend, clear_cache, linear_scan, precision
     from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
-    from elman.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, convert, explain
+    from elman.layers import (
+        GRU,
+        LSTM,
+        RNN,
+        GRUCell,
+        LSTMCell,
+        Recurrent,
+        RNNCell,
+        convert,
+        explain,
+        from_keras,
+        to_keras,
+    )
     from elman.run import Run, load, train
     from elman.training.memory import kept_pages
 
@@ -22,7 +34,10 @@ _HOME = {
     "elman.diagnosis.result": ("Diagnosis",),
     "elman.engine": ("backend", "clear_cache", "linear_scan", "precision"),
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
-    "elman.layers": ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "convert", "explain"),
+    "elman.layers": (
+        *("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent"),
+        *("convert", "explain", "from_keras", "to_keras"),
+    ),
     "elman.run": ("Run", "load", "train"),
     "elman.training.memory": ("kept_pages",),
 }
@@ -50,10 +65,12 @@ __all__ = [
     "convert",
     "diagnose",
     "explain",
+    "from_keras",
     "kept_pages",
     "linear_scan",
     "load",
     "precision",
+    "to_keras",
     "train",
 ]
 

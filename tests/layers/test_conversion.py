@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 
 from elman import layers
 from elman.engine import backend
+from elman.errors import UsageError
 from elman.layers import convert
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
@@ -152,3 +153,44 @@ def test_parametrizations_are_kept(name, table):
     parametrize.remove_parametrizations(twin, key)
     assert type(twin) is table[name][0]
     assert convert(twin) is twin
+
+
+@each
+def test_the_way_back_gives_torchs_layer_with_the_same_parameters(name, table):
+    ours, _ = pair(name, 4, 6, table=table)
+    twin = convert(ours, to="torch")
+    assert type(twin) is table[name][1]
+    assert [id(parameter) for parameter in twin.parameters()] == [id(parameter) for parameter in ours.parameters()]
+    assert vars(twin).keys() == vars(table[name][1](4, 6)).keys()
+    assert_equal(flat(twin(given)), flat(ours(given)))
+    assert_equal(flat(copy.deepcopy(twin).double()(given.double())), flat(ours.double()(given.double())))
+
+
+def test_the_way_back_in_a_model_takes_recurrents_of_torchs_cells_too():
+    model = nn.Sequential(nn.Linear(4, 4), layers.Recurrent("lstm", 4, 6, 2, bidirectional=True, init="orthogonal"))
+    twin = convert(copy.deepcopy(model), to="torch")
+    assert type(twin[1]) is nn.LSTM
+    assert list(twin.state_dict()) == list(model.state_dict())
+    assert_equal(flat(twin(given)), flat(model(given)))
+    assert type(convert(twin)[1]) is layers.LSTM
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (lambda: layers.LSTM(4, 6, layer_norm=True), "layer_norm=True"),
+        (lambda: layers.Recurrent("mingru", 4, 6), "the cell 'mingru'"),
+        (lambda: layers.Recurrent("gru", 4, [6, 7]), r"hidden_size=\(6, 7\)"),
+        (lambda: nn.utils.parametrizations.weight_norm(layers.LSTM(4, 6), "weight_hh_l0"), "parametrized"),
+    ],
+)
+def test_what_torch_has_no_layer_for_is_refused_and_nothing_is_replaced(layer, said):
+    model = nn.Sequential(layers.GRU(4, 4), layer())
+    with pytest.raises(UsageError, match=said):
+        convert(model, to="torch")
+    assert type(model[0]) is layers.GRU
+
+
+def test_a_model_goes_to_elman_or_torch():
+    with pytest.raises(UsageError, match="neither 'elman' nor 'torch'"):
+        convert(nn.LSTM(4, 6), to="keras")

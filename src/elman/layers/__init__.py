@@ -12,6 +12,7 @@ from elman.layers.conversion import convert
 from elman.layers.dropout import LockedDropout
 from elman.layers.explanation import explain
 from elman.layers.gru import GRU, GRUCell
+from elman.layers.keras import from_keras, to_keras
 from elman.layers.lstm import LSTM, LSTMCell
 from elman.layers.recurrent import Recurrent
 from elman.layers.rnn import RNN, RNNCell
@@ -33,6 +34,8 @@ __all__ = [
     "build",
     "convert",
     "explain",
+    "from_keras",
+    "to_keras",
 ]
 
 LAYERS: dict[str, Callable[..., Stack]] = {name: partial(Recurrent, name) for name in CELLS} | {

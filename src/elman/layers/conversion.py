@@ -1,14 +1,22 @@
-"""Give a model Elman's layers: every recurrent module of torch.nn in it is replaced by its twin.
+"""Give a model Elman's layers, or torch.nn's again: every recurrent module in it is replaced by its twin.
 
 It does not know what the twins compute, only that they take the same attributes.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
+from elman.cells import CELLS
+from elman.errors import UsageError
 from elman.layers.gru import GRU, GRUCell
 from elman.layers.lstm import LSTM, LSTMCell
+from elman.layers.recurrent import Recurrent
 from elman.layers.rnn import RNN, RNNCell
+from elman.layers.stack import Stack
 
 TWINS: dict[type[nn.Module], type[nn.Module]] = {
     nn.RNN: RNN,
@@ -18,10 +26,18 @@ TWINS: dict[type[nn.Module], type[nn.Module]] = {
     nn.GRUCell: GRUCell,
     nn.LSTMCell: LSTMCell,
 }
+_TORCHS = {twin: kind for kind, twin in TWINS.items()}
+_STACKS: dict[str, Callable[..., nn.RNNBase]] = {
+    "rnn": nn.RNN,
+    "rnn-relu": partial(nn.RNN, nonlinearity="relu"),
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+}
+"""torch.nn's layers by the cell that they have."""
 
 
-def convert(module: nn.Module) -> nn.Module:
-    """Replace torch.nn's RNN, GRU, LSTM and their cells by Elman's, in place.
+def convert(module: nn.Module, *, to: Literal["elman", "torch"] = "elman") -> nn.Module:
+    """Replace torch.nn's RNN, GRU, LSTM and their cells by Elman's, in place; or Elman's by torch.nn's.
 
     The twins hold the very same Parameter objects, hooks, parametrizations and training flag, under the same names; so
     an optimizer made before goes on working, and state_dict does not change. A module that stands in two places is
@@ -30,18 +46,25 @@ def convert(module: nn.Module) -> nn.Module:
 
     Args:
         module: any module, or a recurrent layer itself.
+        to: whose layers it shall have. On the way to torch.nn a `Recurrent` of a cell that torch.nn has goes, too.
 
     Returns:
-        The module; if it is itself a recurrent layer of torch.nn, its twin.
+        The module; if it is itself a recurrent layer, its twin.
+
+    Raises:
+        UsageError: if a layer of Elman's does what torch.nn has no layer for; nothing is replaced then.
 
     """
-    twins: dict[nn.Module, nn.Module] = {}
-    for path, child in list(module.named_modules(remove_duplicate=False)):
-        if type_before_parametrizations(child) in TWINS:
-            twin = twins.setdefault(child, twin_of(child))
-            if path == "":
-                return twin
-            module.set_submodule(path, twin)
+    if to not in ("elman", "torch"):
+        raise UsageError(f"to={to!r} is neither 'elman' nor 'torch'; say whose layers the module shall have")
+    kinds, make = (TWINS, twin_of) if to == "elman" else ({*_TORCHS, Recurrent}, _torch_twin)
+    every = module.named_modules(remove_duplicate=False)
+    places = [(path, child) for path, child in every if type_before_parametrizations(child) in kinds]
+    twins = {child: make(child) for child in dict.fromkeys(child for _, child in places)}
+    for path, child in places:
+        if path == "":
+            return twins[child]
+        module.set_submodule(path, twins[child])
     return module
 
 
@@ -61,6 +84,42 @@ def twin_of(module: nn.Module) -> nn.Module:
     # torch's own list of the weights stays behind: SequenceLayer reads them from the named attributes.
     twin.__dict__.update({name: value for name, value in vars(module).items() if name != "_flat_weights"})
     return twin
+
+
+def _torch_twin(layer: nn.Module) -> nn.Module:
+    """A module of torch.nn's class that shares everything with a layer of Elman's; UsageError if there is none."""
+    if isinstance(layer, Stack):
+        twin = _torch_stack(layer)
+        twin.__dict__.update({name: value for name, value in vars(layer).items() if name in vars(twin)})
+        twin._init_flat_weights()  # noqa: SLF001 - torch's own list of the weights
+        return twin
+    kind = _TORCHS[type_before_parametrizations(layer)]
+    if is_parametrized(layer):
+        kind = _parametrized(kind, type(layer))
+    cell = kind.__new__(kind)
+    cell.__dict__.update(vars(layer))
+    return cell
+
+
+def _torch_stack(layer: Stack) -> nn.RNNBase:
+    """A layer of torch.nn's that computes the same, without numbers in its weights."""
+    cell = layer.plain_cell
+    lacking = [each for each in layer.options.said() if not each.startswith("init=")]
+    if len(set(layer.hidden_sizes)) > 1:
+        lacking.append(f"hidden_size={layer.hidden_sizes}")
+    if is_parametrized(layer):
+        lacking.append("parametrized weights, which torch.nn's layers read once and never again")
+    if cell.name not in _STACKS or CELLS[cell.name] != cell:
+        lacking.append(f"the cell {cell.name!r}")
+    if lacking:
+        raise UsageError(
+            f"a layer {type(layer).__name__} has {', '.join(lacking)}, for which torch.nn has no layer; leave it "
+            "Elman's, or export the model (torch.export)"
+        )
+    sizes = layer.input_size, layer.hidden_sizes[0], layer.num_layers
+    projection = {"proj_size": layer.proj_size} if layer.proj_size else {}
+    flags = {"bias": layer.bias, "batch_first": layer.batch_first, "bidirectional": layer.bidirectional}
+    return _STACKS[cell.name](*sizes, **flags, **projection, device="meta")
 
 
 def _parametrized(kind: type[nn.Module], like: type[nn.Module]) -> type[nn.Module]:
