@@ -22,7 +22,16 @@ from elman.training.options import BUDGET
 
 PAGE = Path(__file__).parent / "api.md"
 PARTS = {
-    "Layers": (elman.RNN, elman.GRU, elman.LSTM, elman.Recurrent, Options, States),
+    "Layers": (
+        elman.RNN,
+        elman.GRU,
+        elman.LSTM,
+        elman.Recurrent,
+        Options,
+        States,
+        elman.Dropout,
+        elman.LockedDropout,
+    ),
     "Single steps": (elman.RNNCell, elman.GRUCell, elman.LSTMCell, Stepper),
     "A cell of one's own": (elman.Cell,),
     "Linear recurrences": (elman.linear_scan,),

@@ -65,8 +65,9 @@ def test_a_layer_equals_torchs(name, layers, bidirectional, batch_first, form):
             actual = differentiate(ours.train(training), given, hx)
         assert_equal(flat(actual), flat(expected))
         assert [tensor.stride() for tensor in flat(actual[0])] == [tensor.stride() for tensor in flat(expected[0])]
-        with backend("reference"):
-            assert_close(flat(differentiate(ours, given, hx)), flat(expected))
+        if ours.dropout == 0:  # which torch draws for its own kernels alone
+            with backend("reference"):
+                assert_close(flat(differentiate(ours, given, hx)), flat(expected))
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -1,13 +1,12 @@
 """The real steps of a padded batch, in the order in which torch packs them: by time, the longest rows first.
 
-It knows nothing of cells. Dropout draws its masks in this order, whichever backend runs; the native engine makes the
-same order by itself (`native/rows.py`), without the positions of all steps.
+It knows nothing of cells. torch's dropout draws in this order; the native engine makes the same order by itself
+(`native/rows.py`), without the positions of all steps.
 """
 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -56,12 +55,3 @@ class Packing:
         steps, batch = self.shape
         zeros = packed.new_zeros(steps * batch, packed.shape[-1])
         return zeros.index_copy(0, self.index, packed).view(steps, batch, packed.shape[-1])
-
-
-def dropout(value: Tensor, probability: float, packing: Packing | None) -> Tensor:
-    """Dropout on the real steps only, in packed order, as torch draws it."""
-    if probability == 0:
-        return value
-    if packing is None:
-        return F.dropout(value, probability)
-    return packing.unpack(F.dropout(packing.pack(value), probability))

@@ -9,7 +9,7 @@ from typing import Any
 
 from elman.cells import CELLS, find
 from elman.layers.conversion import convert
-from elman.layers.dropout import LockedDropout
+from elman.layers.dropout import Dropout, LockedDropout
 from elman.layers.explanation import explain
 from elman.layers.gru import GRU, GRUCell
 from elman.layers.keras import from_keras, to_keras
@@ -24,6 +24,7 @@ __all__ = [
     "LAYERS",
     "LSTM",
     "RNN",
+    "Dropout",
     "GRUCell",
     "LSTMCell",
     "LockedDropout",

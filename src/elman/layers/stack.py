@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman import engine
 from elman.cells import Cell, Weights
 from elman.engine import Call, Explanation
-from elman.engine.packing import Packing, dropout
+from elman.engine.drop import dropout, keep
 from elman.engine.record import Record
 from elman.errors import UsageError
 from elman.layers import masks, single
@@ -207,13 +207,12 @@ class Stack(nn.Module):
         """Output and, for each layer, the final state."""
         final: list[State] = []
         value = given.input
-        packing = given.packing() if self.training and (self.dropout or self.options.locked_dropout) else None
         for depth, weights in enumerate(self.weights):
             record = None if records is None else records[depth]
             output, state = engine.run(self._call(depth, weights, value, given, record))
             final.append(state)
             last = depth == self.num_layers - 1
-            passed = output if last else self._dropped(output, packing, given)
+            passed = output if last else self._dropped(output, given)
             value = passed + value if self.options.residual and depth > 0 else passed
         return value, final
 
@@ -230,7 +229,7 @@ class Stack(nn.Module):
         """Weights as a call takes them: derived from the parameters, with random masks and dropped weights."""
         rate = self.options.weight_dropout
         if rate and self.training and weights.hh is not None:
-            mask = masks.keep(tuple(weights.hh.shape), rate, weights.hh, scaled=True)
+            mask = keep(tuple(weights.hh.shape), rate, weights.hh, scaled=True)
             weights = weights.replaced(hh=weights.hh * mask)
         if cell.masks:
             sizes, batch = self._state_sizes(depth), given.state[depth][0].shape[1]
@@ -238,18 +237,17 @@ class Stack(nn.Module):
             weights = weights.replaced(**drawn)
         return cell.derive(weights)
 
-    def _dropped(self, output: Tensor, packing: Packing | None, given: Given) -> Tensor:
+    def _dropped(self, output: Tensor, given: Given) -> Tensor:
         """What the next layer reads of an output."""
         if not self.training:
             return output
+        packed = given.batch_sizes is not None
         if self.options.locked_dropout:
             shape = (given.state[0][0].shape[1], output.shape[-1])
-            mask = masks.keep(shape, self.options.locked_dropout, output, scaled=True)
-            if given.batch_sizes is not None and packing is not None:
-                mask = mask.index_select(0, packing.index % shape[0])
-            output = output * mask
-        packed = given.batch_sizes is not None
-        return dropout(output, self.dropout, None if packed else packing)
+            mask = keep(shape, self.options.locked_dropout, output, scaled=True)
+            packing = given.packing() if packed else None
+            output = output * (mask if packing is None else mask.index_select(0, packing.index % shape[0]))
+        return dropout(output, self.dropout, None if packed else given.packing)
 
     def _results(self, input: Tensor | PackedSequence, output: Tensor, state: list[State]) -> tuple[Any, Hidden]:
         """Output and final state in the caller's form."""

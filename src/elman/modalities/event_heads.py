@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman import layers
+from elman.layers import Dropout
 from elman.modalities.base import Head
 
 Choose = Callable[[Tensor], int]
@@ -99,7 +100,7 @@ class OrderedEvents(EventHead):
         self.embedding = nn.Embedding(self.size + 1, hidden)
         self.start, self.context = nn.Linear(features, hidden), nn.Linear(features, self.size + 1)
         self.recurrence, self.scores = layers.build("gru", hidden, hidden), nn.Linear(hidden, self.size + 1, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.normal_(self.embedding.weight, std=hidden**-0.5)
         with torch.no_grad():
             self.context.bias[:-1] = log_odds.clamp_max(2)

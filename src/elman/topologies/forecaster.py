@@ -6,7 +6,7 @@ It knows numbers on a common scale, and nothing of what they measure.
 import torch
 from torch import Tensor, nn
 
-from elman.layers import Stack
+from elman.layers import Dropout, Stack
 from elman.modalities.base import Head
 
 
@@ -33,7 +33,7 @@ class SegmentForecaster(nn.Module):
         self.read = nn.Linear(self.segment * (1 + covariates), features)
         self.target = nn.Embedding(self.targets, features - features // 2)
         self.place = nn.Embedding(self.answers, features // 2)
-        self.recurrence, self.dropout, self.head = recurrence, nn.Dropout(dropout), head
+        self.recurrence, self.dropout, self.head = recurrence, Dropout(dropout), head
 
     def forward(self, past: Tensor) -> Tensor:
         """Return the forecasts.

@@ -6,6 +6,7 @@ It knows neither what is read nor what is answered.
 import torch
 from torch import Tensor, nn
 
+from elman.layers import Dropout
 from elman.modalities.base import Head
 
 SUMMARIES = 3
@@ -27,7 +28,7 @@ class ManyToOne(nn.Module):
     def __init__(self, head: Head, features: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.attention = nn.Linear(features, 1, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = head
 
     def forward(self, features: Tensor, last: Tensor, live: Tensor) -> Tensor:

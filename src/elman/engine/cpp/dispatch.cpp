@@ -14,6 +14,8 @@ namespace elman {
     extern const Gradient<double> gradient_double;                               \
     extern const decltype(Operation<float>::run) operations_float[OPERATIONS];   \
     extern const decltype(Operation<double>::run) operations_double[OPERATIONS]; \
+    extern const decltype(Kernels<float>::drop) drop_float;                      \
+    extern const decltype(Kernels<double>::drop) drop_double;                    \
     extern const Hash hash_bytes;                                                \
     }
 
@@ -33,8 +35,8 @@ namespace {
 
 template <class T>
 Kernels<T> gather(const Matmul<T>& matmul, const Gradient<T>& gradient, const Gradient<T>& pairs,
-                  const decltype(Operation<T>::run)* operations) {
-    Kernels<T> all{matmul, gradient, pairs, {}};
+                  const decltype(Operation<T>::run)* operations, decltype(Kernels<T>::drop) drop) {
+    Kernels<T> all{matmul, gradient, pairs, {}, drop};
     for (int i = 0; i < OPERATIONS; ++i) all.operations[i] = operations[i];
     return all;
 }
@@ -43,8 +45,10 @@ Kernels<T> gather(const Matmul<T>& matmul, const Gradient<T>& gradient, const Gr
     [] {                                                                                                            \
         static const InstructionSet it = {                                                                          \
             #isa, multiplies_pairs,                                                                                 \
-            gather<float>(isa::matmul_float, isa::gradient_float, isa::gradient_pairs, isa::operations_float),      \
-            gather<double>(isa::matmul_double, isa::gradient_double, {}, isa::operations_double), isa::hash_bytes}; \
+            gather<float>(isa::matmul_float, isa::gradient_float, isa::gradient_pairs, isa::operations_float,       \
+                          isa::drop_float),                                                                         \
+            gather<double>(isa::matmul_double, isa::gradient_double, {}, isa::operations_double, isa::drop_double), \
+            isa::hash_bytes};                                                                                       \
         return &it;                                                                                                 \
     }()
 

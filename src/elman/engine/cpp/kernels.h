@@ -106,6 +106,8 @@ struct Kernels {
     Gradient<T> gradient;
     Gradient<T> gradient_pairs;  // empty where T is not float
     decltype(Operation<T>::run) operations[OPERATIONS];
+    // to[0..count) = scale * from[...], or scale where `from` is null; but 0 with the probability threshold / 2^16.
+    void (*drop)(const T* from, T* to, i64 count, uint64_t seed, int threshold, T scale);
 };
 
 // Of all bits of some memory; by another instruction set it is another.

@@ -8,6 +8,7 @@
 
 #include "batch.h"
 #include "dispatch.h"
+#include "drop.h"
 #include "float_environment.h"
 #include "job.h"
 #include "padding.h"
@@ -212,6 +213,12 @@ void bind_numbers(nb::module_& parent, const char* name) {
         },
         "a"_a, "b"_a, "out"_a, "rows"_a, "k"_a, "columns"_a, "transposed"_a, "vectors"_a, "threads"_a,
         "pairs"_a = false, Unlocked());
+    m.def(
+        "drop",
+        [](Address from, Address to, i64 count, uint64_t seed, int threshold, double scale, int threads) {
+            drop<T>(pointer<const T>(from), pointer<T>(to), count, seed, threshold, T(scale), threads);
+        },
+        "from_"_a, "to"_a, "count"_a, "seed"_a, "threshold"_a, "scale"_a, "threads"_a, Unlocked());
     m.def(
         "apply",
         [](int code, const Addresses& operands, double k0, double k1, i64 rows, i64 columns) {

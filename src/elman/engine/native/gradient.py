@@ -115,7 +115,7 @@ class LayerFunction(torch.autograd.Function):
             return (None,) * (1 + len(tensors))
         needed = ctx.needs_input_grad[1:]
         arriving = (d_output, *given)  # at the output, the final state, the other states of every step
-        if any([_in_a_batch(d) for d in arriving if d is not None]):
+        if any([in_a_batch(d) for d in arriving if d is not None]):
             given, weights = tensors[: 1 + ctx.where.states], tensors[1 + ctx.where.states :]
             own = [*given, *parameters(cell_of(ctx.where.cell), weights)]
             found: Any = _with_gaps(_by_reference(ctx.where, arriving, tensors), own)
@@ -192,7 +192,7 @@ class Gradients(torch.autograd.Function):
         return (None,) * (5 + ctx.others) + tuple(_with_gaps(second, tensors))
 
 
-_in_a_batch: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor  # noqa: SLF001
+in_a_batch: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor  # noqa: SLF001
 """Whether a gradient stands for many: `is_grads_batched` of torch.autograd.grad, `vectorize` of its jacobian."""
 
 
