@@ -24,6 +24,15 @@ def test_the_mask_is_the_same_at_every_step_and_differs_between_rows():
     assert abs(dropped.mean().item() - 1) < 0.15
 
 
+def test_what_it_returns_may_be_written_over():
+    value = torch.randn(4, 5, requires_grad=True)
+    torch.manual_seed(0)
+    (plain,) = torch.autograd.grad(elman.Dropout(0.5)(value).sum(), value)
+    torch.manual_seed(0)
+    (doubled,) = torch.autograd.grad(elman.Dropout(0.5)(value).mul_(2).sum(), value)
+    torch.testing.assert_close(doubled, 2 * plain)
+
+
 @pytest.mark.parametrize("kind", [elman.Dropout, elman.LockedDropout])
 def test_it_is_nothing_in_eval_mode(kind):
     features = torch.ones(2, 3, 4)

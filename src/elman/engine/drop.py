@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from elman.engine import watching
 from elman.engine.choice import forced
-from elman.engine.native.gradient import in_a_batch
+from elman.engine.native.gradient import in_a_batch, no_view
 from elman.engine.native.library import library, memory, numbers
 from elman.engine.native.operator import traced
 from elman.engine.packing import Packing
@@ -56,7 +56,7 @@ class _Dropout(torch.autograd.Function):
         value = value.contiguous()
         result = memory(tuple(value.shape), value)
         _drop(value.data_ptr(), result, seed, rate, 1 / (1 - rate))
-        return result
+        return no_view(result)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

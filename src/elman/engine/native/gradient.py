@@ -62,7 +62,7 @@ def _keep(ctx: Any, inputs: Any, outputs: Any, own: Tensor | None = None) -> Non
     ctx.set_materialize_grads(False)
 
 
-def _no_view(tensor: Tensor) -> Tensor:
+def no_view(tensor: Tensor) -> Tensor:
     """The same memory as a tensor that may be written over in a graph."""
     return tensor.new_empty(0).set_(tensor.untyped_storage(), 0, tensor.shape)  # type: ignore[call-overload, no-any-return]
 
@@ -93,7 +93,7 @@ class LayerFunction(torch.autograd.Function):
     def forward(ctx: Any, *inputs: Any) -> Any:
         output, *rest = _forward(*inputs)
         if type(output) is Tensor:
-            output = _no_view(output)
+            output = no_view(output)
             _keep(ctx, inputs, (output, *rest), output.detach())
         else:  # a compiler's, in whose graph nothing is written over: the copy is none in the end
             _keep(ctx, inputs, (output.clone(), *rest))
