@@ -112,6 +112,11 @@ def test_weights_begin_as_named(init):
         assert INITS[init](layer)
 
 
+def test_kerass_weights_are_for_layers_without_biases_too():
+    weight = elman.LSTM(INPUT, HIDDEN, bias=False, init="keras").weight_hh_l0
+    assert torch.allclose(weight.T @ weight, torch.eye(HIDDEN), atol=1e-5)
+
+
 @pytest.mark.parametrize(("cell", "gate"), [("mingru", 0), ("mgu", 0), ("gru", 1)])
 def test_a_gate_that_replaces_the_past_begins_nearly_shut_where_one_that_keeps_it_begins_open(cell, gate):
     layer = elman.Recurrent(cell, INPUT, HIDDEN, init="chrono:100")

@@ -75,7 +75,7 @@ def _keras(cell: Cell, weights: Weights, hidden: int) -> None:
     if weights.hh is not None:
         nn.init.orthogonal_(weights.hh)
     _clear(weights.bias_ih, weights.bias_hh)
-    if cell.keep_gate == "f":
+    if cell.keep_gate == "f" and weights.bias_ih is not None:
         _forget_bias(cell, weights, hidden)
 
 
