@@ -81,6 +81,14 @@ def test_they_take_the_inputs_form(backend):
     assert states["h"].shape == (3, 6, 5)
 
 
+def test_they_stay_what_they_are_where_the_output_is_written_over(backend):
+    layer, x = made("LSTM")
+    output, _, states = layer(x, states=True)
+    expected = output.clone()
+    torch.relu_(output)
+    assert_close(states["h"][0], expected)
+
+
 def test_torchs_kernels_cannot_and_packed_input_does_not():
     layer, x = made("GRU")
     with elman.backend("torch"), pytest.raises(elman.ElmanError, match="do not show the states of every step"):
