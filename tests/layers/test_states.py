@@ -135,3 +135,11 @@ def test_layers_of_different_sizes_have_a_tensor_each(directions, backend):
     assert [tensor.shape for tensor in gradients] == [tensor.shape for tensor in states["h"]]
     assert_close(gradients[1][0][:, -1], torch.ones(3, 3, dtype=torch.float64))
     assert gradients[0].abs().min() > 0
+
+
+def test_layers_of_one_projection_and_different_sizes_have_a_tensor_each(backend):
+    torch.manual_seed(0)
+    layer = elman.Recurrent("lstm", 4, (5, 3), proj_size=2, dtype=torch.float64)
+    states = layer(torch.randn(6, 3, 4, dtype=torch.float64), states=True)[2]
+    assert [tensor.shape for tensor in states["h"]] == [(1, 6, 3, 2)] * 2
+    assert [tensor.shape for tensor in states["c"]] == [(1, 6, 3, 5), (1, 6, 3, 3)]
