@@ -10,7 +10,7 @@ from tests.tolerance import assert_close, assert_equal
 from torch import nn
 from torch._dynamo.utils import counters
 from torch.autograd import forward_ad
-from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
@@ -245,6 +245,16 @@ def test_vmap_maps_lengths_and_resets_too(name, extent):
         for row in range(3):
             alone = grad(function)(weights, x[:, row], given.select(dim, row))
             assert_close([found[key][row] for key in weights], [alone[key] for key in weights])
+
+
+@pytest.mark.parametrize("extent", MAPPED)
+@each
+def test_vjp_is_pulled_when_its_function_has_ended(name, extent):
+    layer, x = pair(name, 4, 6, 2, bidirectional=True)[0].double(), torch.randn(7, 3, 4, dtype=torch.float64)
+    given = {extent: MAPPED[extent][0]}
+    output, pull = vjp(lambda x: layer(x, **given)[0], x)
+    x.requires_grad_()
+    assert_close(pull(output), torch.autograd.grad(layer(x, **given)[0].square().sum() / 2, [x]))
 
 
 @pytest.mark.parametrize("name", CELL_LAYERS)
