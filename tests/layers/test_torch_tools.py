@@ -345,11 +345,14 @@ def test_a_packed_sequence_that_was_sorted_by_torch_breaks_no_graph(kind):
     layer, found = kind(), []
     torch._dynamo.reset()
     counters.clear()
-    compiled = torch.compile(lambda packed: layer(packed)[0].data, backend="aot_eager")
+    compiled = torch.compile(lambda packed, hx: layer(packed, hx)[0].data, backend="aot_eager")
     for lengths in ([3, 7, 5], [7, 7, 1], [2, 4, 4]):
         x = torch.randn(7, 3, 4)
-        for run in (compiled, lambda packed: layer(packed)[0].data):
-            packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
-            found.append(torch.autograd.grad(run(packed).square().sum(), list(layer.parameters())))
-        assert_close(*found[-2:])
+        with torch.no_grad():
+            state = layer(x)[1]
+        for hx in (None, state):
+            for run in (compiled, lambda packed, hx: layer(packed, hx)[0].data):
+                packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+                found.append(torch.autograd.grad(run(packed, hx).square().sum(), list(layer.parameters())))
+            assert_close(*found[-2:])
     assert not counters["graph_break"]
