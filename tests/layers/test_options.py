@@ -125,6 +125,22 @@ def test_a_gate_that_replaces_the_past_begins_nearly_shut_where_one_that_keeps_i
     assert kept.exp().sub(50).abs().lt(50).all()
 
 
+def test_a_gate_without_a_recurrent_share_leaves_the_other_gates_biases_alone():
+    class Partly(elman.Cell):
+        gates = ("z", "n")
+        recurrent_gates = ("n",)
+        states = ("h",)
+        keep_gate = "z"
+
+        def step(self, projected, state, weights):
+            z, n = projected.chunk(2, -1)
+            return (torch.lerp((n + weights.recurrent(state[0])).tanh(), state[0], z.sigmoid()),)
+
+    layer = elman.Recurrent(Partly, INPUT, HIDDEN, init="forget-bias")
+    assert layer.bias_ih_l0[:HIDDEN].eq(1).all()
+    assert layer.bias_hh_l0.ne(0).all()
+
+
 def test_the_default_begins_as_torch_does():
     for options in ({}, {"num_layers": 2, "bidirectional": True, "proj_size": 2}):
         torch.manual_seed(0)
