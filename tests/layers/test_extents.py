@@ -106,6 +106,8 @@ BAD_LENGTHS = [
     ([2, 5, -1], "got -1 for row 2"),
     (torch.tensor([2.0, 5.0, 4.0]), r"must be integers, got torch.float32. Convert them"),
     ([True, False, True], "must be integers, got torch.bool"),
+    ({2, 5, 4}, "must be integers in a list or a tensor, got a set"),
+    ([2, 5, None], "must be integers in a list or a tensor, got a list"),
 ]
 
 

@@ -112,12 +112,33 @@ def test_weights_begin_as_named(init):
         assert INITS[init](layer)
 
 
+def test_kerass_weights_are_for_layers_without_biases_too():
+    weight = elman.LSTM(INPUT, HIDDEN, bias=False, init="keras").weight_hh_l0
+    assert torch.allclose(weight.T @ weight, torch.eye(HIDDEN), atol=1e-5)
+
+
 @pytest.mark.parametrize(("cell", "gate"), [("mingru", 0), ("mgu", 0), ("gru", 1)])
 def test_a_gate_that_replaces_the_past_begins_nearly_shut_where_one_that_keeps_it_begins_open(cell, gate):
     layer = elman.Recurrent(cell, INPUT, HIDDEN, init="chrono:100")
     bias = layer.bias_ih_l0[gate * HIDDEN : (gate + 1) * HIDDEN]
     kept = bias if cell == "gru" else -bias
     assert kept.exp().sub(50).abs().lt(50).all()
+
+
+def test_a_gate_without_a_recurrent_share_leaves_the_other_gates_biases_alone():
+    class Partly(elman.Cell):
+        gates = ("z", "n")
+        recurrent_gates = ("n",)
+        states = ("h",)
+        keep_gate = "z"
+
+        def step(self, projected, state, weights):
+            z, n = projected.chunk(2, -1)
+            return (torch.lerp((n + weights.recurrent(state[0])).tanh(), state[0], z.sigmoid()),)
+
+    layer = elman.Recurrent(Partly, INPUT, HIDDEN, init="forget-bias")
+    assert layer.bias_ih_l0[:HIDDEN].eq(1).all()
+    assert layer.bias_hh_l0.ne(0).all()
 
 
 def test_the_default_begins_as_torch_does():

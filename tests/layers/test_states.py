@@ -81,6 +81,14 @@ def test_they_take_the_inputs_form(backend):
     assert states["h"].shape == (3, 6, 5)
 
 
+def test_they_stay_what_they_are_where_the_output_is_written_over(backend):
+    layer, x = made("LSTM")
+    output, _, states = layer(x, states=True)
+    expected = output.clone()
+    torch.relu_(output)
+    assert_close(states["h"][0], expected)
+
+
 def test_torchs_kernels_cannot_and_packed_input_does_not():
     layer, x = made("GRU")
     with elman.backend("torch"), pytest.raises(elman.ElmanError, match="do not show the states of every step"):
@@ -127,3 +135,11 @@ def test_layers_of_different_sizes_have_a_tensor_each(directions, backend):
     assert [tensor.shape for tensor in gradients] == [tensor.shape for tensor in states["h"]]
     assert_close(gradients[1][0][:, -1], torch.ones(3, 3, dtype=torch.float64))
     assert gradients[0].abs().min() > 0
+
+
+def test_layers_of_one_projection_and_different_sizes_have_a_tensor_each(backend):
+    torch.manual_seed(0)
+    layer = elman.Recurrent("lstm", 4, (5, 3), proj_size=2, dtype=torch.float64)
+    states = layer(torch.randn(6, 3, 4, dtype=torch.float64), states=True)[2]
+    assert [tensor.shape for tensor in states["h"]] == [(1, 6, 3, 2)] * 2
+    assert [tensor.shape for tensor in states["c"]] == [(1, 6, 3, 5), (1, 6, 3, 3)]

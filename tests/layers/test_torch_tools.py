@@ -10,7 +10,7 @@ from tests.tolerance import assert_close, assert_equal
 from torch import nn
 from torch._dynamo.utils import counters
 from torch.autograd import forward_ad
-from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
@@ -247,6 +247,16 @@ def test_vmap_maps_lengths_and_resets_too(name, extent):
             assert_close([found[key][row] for key in weights], [alone[key] for key in weights])
 
 
+@pytest.mark.parametrize("extent", MAPPED)
+@each
+def test_vjp_is_pulled_when_its_function_has_ended(name, extent):
+    layer, x = pair(name, 4, 6, 2, bidirectional=True)[0].double(), torch.randn(7, 3, 4, dtype=torch.float64)
+    given = {extent: MAPPED[extent][0]}
+    output, pull = vjp(lambda x: layer(x, **given)[0], x)
+    x.requires_grad_()
+    assert_close(pull(output), torch.autograd.grad(layer(x, **given)[0].square().sum() / 2, [x]))
+
+
 @pytest.mark.parametrize("name", CELL_LAYERS)
 def test_vmap_of_a_cell(name):
     cell, x = pair(name, 4, 6, table=CELL_LAYERS)[0], torch.randn(5, 3, 4)
@@ -335,11 +345,14 @@ def test_a_packed_sequence_that_was_sorted_by_torch_breaks_no_graph(kind):
     layer, found = kind(), []
     torch._dynamo.reset()
     counters.clear()
-    compiled = torch.compile(lambda packed: layer(packed)[0].data, backend="aot_eager")
+    compiled = torch.compile(lambda packed, hx: layer(packed, hx)[0].data, backend="aot_eager")
     for lengths in ([3, 7, 5], [7, 7, 1], [2, 4, 4]):
         x = torch.randn(7, 3, 4)
-        for run in (compiled, lambda packed: layer(packed)[0].data):
-            packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
-            found.append(torch.autograd.grad(run(packed).square().sum(), list(layer.parameters())))
-        assert_close(*found[-2:])
+        with torch.no_grad():
+            state = layer(x)[1]
+        for hx in (None, state):
+            for run in (compiled, lambda packed, hx: layer(packed, hx)[0].data):
+                packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+                found.append(torch.autograd.grad(run(packed, hx).square().sum(), list(layer.parameters())))
+            assert_close(*found[-2:])
     assert not counters["graph_break"]

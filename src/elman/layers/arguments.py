@@ -110,7 +110,11 @@ def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor |
     """
     if lengths is None:
         return None
-    given = torch.as_tensor(lengths)
+    try:
+        given = torch.as_tensor(lengths)
+    except (RuntimeError, TypeError, ValueError) as error:  # torch's own, which say nothing of lengths
+        kind = type(lengths).__name__
+        raise ValueError(f"lengths must be integers in a list or a tensor, got a {kind}: {error}") from None
     if (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool) and given.numel():  # [] is float
         raise ValueError(f"lengths must be integers, got {given.dtype}. Convert them, for instance: lengths.long()")
     if given.dim() > 1 or given.numel() != batch:

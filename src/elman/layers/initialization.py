@@ -75,7 +75,7 @@ def _keras(cell: Cell, weights: Weights, hidden: int) -> None:
     if weights.hh is not None:
         nn.init.orthogonal_(weights.hh)
     _clear(weights.bias_ih, weights.bias_hh)
-    if cell.keep_gate == "f":
+    if cell.keep_gate == "f" and weights.bias_ih is not None:
         _forget_bias(cell, weights, hidden)
 
 
@@ -109,7 +109,7 @@ def _forget_bias(cell: Cell, weights: Weights, hidden: int) -> None:
     (2015).
     """
     gate, sign = _keep_gate(cell, weights, "forget-bias")
-    _set_bias(weights, hidden, gate, sign * torch.ones(hidden))
+    _set_bias(cell, weights, hidden, gate, sign * torch.ones(hidden))
 
 
 def _chrono(cell: Cell, weights: Weights, hidden: int, steps: int) -> None:
@@ -119,9 +119,9 @@ def _chrono(cell: Cell, weights: Weights, hidden: int, steps: int) -> None:
     """
     gate, sign = _keep_gate(cell, weights, "chrono")
     spread = torch.empty(hidden).uniform_(1, steps - 1).log()
-    _set_bias(weights, hidden, gate, sign * spread)
+    _set_bias(cell, weights, hidden, gate, sign * spread)
     if "i" in cell.gates:
-        _set_bias(weights, hidden, cell.gates.index("i"), -spread)
+        _set_bias(cell, weights, hidden, "i", -spread)
 
 
 WAYS: dict[str, Callable[[Cell, Weights, int], None]] = {
@@ -133,13 +133,13 @@ WAYS: dict[str, Callable[[Cell, Weights, int], None]] = {
 }
 
 
-def _keep_gate(cell: Cell, weights: Weights, name: str) -> tuple[int, int]:
-    """The number of the gate that keeps the past, and the sign of the bias that it does so with."""
+def _keep_gate(cell: Cell, weights: Weights, name: str) -> tuple[str, int]:
+    """The gate that keeps the past, and the sign of the bias that it does so with."""
     gate = cell.keep_gate or cell.replace_gate
     if gate is None or weights.bias_ih is None:
         lacks = "has no such gate" if gate is None else "has no biases here"
         raise UsageError(f"init={name!r} sets the bias of the gate that keeps the past, but {cell.name} {lacks}")
-    return cell.gates.index(gate), 1 if cell.keep_gate else -1
+    return gate, 1 if cell.keep_gate else -1
 
 
 def _squares(cell: Cell, weights: Weights, name: str) -> Iterator[Tensor]:
@@ -149,13 +149,11 @@ def _squares(cell: Cell, weights: Weights, name: str) -> Iterator[Tensor]:
     yield from weights.hh.chunk(len(cell.recurrent_gates))
 
 
-def _set_bias(weights: Weights, hidden: int, gate: int, value: Tensor) -> None:
+def _set_bias(cell: Cell, weights: Weights, hidden: int, gate: str, value: Tensor) -> None:
     """The sum of both biases of a gate."""
-    rows = slice(gate * hidden, (gate + 1) * hidden)
-    if weights.bias_ih is not None:
-        weights.bias_ih[rows] = value
-    if weights.bias_hh is not None:
-        weights.bias_hh[rows] = 0
+    for bias, gates, own in ((weights.bias_ih, cell.gates, value), (weights.bias_hh, cell.recurrent_gates, 0.0)):
+        if bias is not None and gate in gates:
+            bias.view(len(gates), hidden)[gates.index(gate)] = own
 
 
 def _clear(*biases: Tensor | None) -> None:

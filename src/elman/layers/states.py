@@ -26,7 +26,7 @@ class States(Mapping[str, Any]):
     def __init__(self, records: list[Record], cell: Cell, *, batch_first: bool, batched: bool) -> None:
         self._records, self._cell = records, cell
         self._batch_first, self._batched = batch_first, batched
-        self._sizes = len({record.values[0].shape[-1] for record in records})
+        self._sizes = len({tuple([value.shape[-1] for value in record.values]) for record in records})
         self._values = {name: self._joined([r.values for r in records], k) for k, name in enumerate(cell.states)}
 
     def gradient(self, name: str) -> Any:

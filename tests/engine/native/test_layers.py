@@ -114,6 +114,12 @@ def test_packed_data():
     assert_same(padded._replace(input=data, batch_sizes=sizes))
 
 
+@pytest.mark.parametrize("known", [{}, {"lengths": LENGTHS}], ids=["full", "lengths"])
+def test_one_input_for_all_steps_and_rows(known):
+    call = make_call("gru", directions=2, **known)
+    assert_same(call._replace(input=call.input.detach()[:1, :1].expand_as(call.input)))
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "gru-reset-before", "lru", "all-at-once"])
 def test_awkward_sizes(name, size, instruction_set, monkeypatch):

@@ -8,7 +8,7 @@ from tests.engine.native.conftest import native
 from tests.tolerance import assert_close
 
 import elman
-from elman.engine.native import packed
+from elman.engine.native import packed, programs
 
 CHANGES = {
     "in place": lambda p: p.mul_(0.5),
@@ -37,6 +37,10 @@ def value(module, *arguments):
     return result[0] if isinstance(result, tuple) else result
 
 
+def entries():
+    return {(weights, *use): entry for weights, kept in packed._entries.items() for use, entry in kept.items()}
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("kind", ["LSTM", "GRUCell", "LSTMCell"])
 def test_changed_weights_are_packed_anew(kind, change):
@@ -57,18 +61,18 @@ def test_unchanged_weights_are_packed_once():
     with torch.no_grad():
         layer(x)
         layer(x)  # only now they are known to be asked for again, and a hash is kept
-        kept = dict(packed._entries)
+        kept = entries()
         layer(x)
         layer(torch.randn(9, 3, 8))
     layer(x)  # training multiplies with the same
     assert len(kept) == 1
-    assert packed._entries == kept
+    assert entries() == kept
 
 
 def test_what_is_packed_dies_with_its_weights():
     layer, x = elman.LSTM(8, 32), torch.randn(4, 3, 8)
     layer(x)[0].sum().backward()
-    assert len(packed._entries) == 2
+    assert len(entries()) == 2
     del layer
     gc.collect()
     assert not packed._entries
@@ -110,6 +114,28 @@ def test_two_cells_may_share_their_weights():
     with torch.no_grad():
         for cell in (tanh, relu, tanh):
             assert_close(cell(x, h), expected(cell, x, h))
+
+
+def test_programs_that_are_no_more_are_not_taken_for_those_that_come_after(monkeypatch):
+    class Warm(elman.Cell):
+        gates = ("a", "b")
+        recurrent_gates = ("b",)
+        states = ("h",)
+        warmth = 1.0
+
+        def step(self, projected, state, weights):
+            a, b = projected.chunk(2, -1)
+            return (torch.tanh(self.warmth * a + weights.recurrent(a * state[0], "b") + b),)
+
+    monkeypatch.setattr(programs, "MOST", 4)
+    cell, x = Warm(), torch.randn(6, 3, 5, dtype=torch.float64, requires_grad=True)
+    layer = elman.Recurrent(cell, 5, 64, dtype=torch.float64)
+    for step in range(50):
+        cell.warmth = 1 + step / 50
+        found = torch.autograd.grad(layer(x)[0].sum(), [x, *layer.parameters()])
+        with elman.backend("reference"):
+            assert_close(found, torch.autograd.grad(layer(x)[0].sum(), [x, *layer.parameters()]))
+    assert len(entries()) == packed.MOST
 
 
 @pytest.mark.parametrize("weights", [torch.bfloat16, torch.int8])

@@ -59,7 +59,8 @@ class Native(Backend):
             handle(call.cell), call.input, call.state, flat, *known, told, pairs=self.narrow(call)
         )
         if call.record is not None:
-            call.record.values = tuple(_by_direction(tensor, call.directions) for tensor in (output, *others))
+            seen = (output.clone(), *others)  # the output itself is the caller's to write over
+            call.record.values = tuple(_by_direction(tensor, call.directions) for tensor in seen)
         return output, tuple(final)
 
     def narrow(self, call: Call) -> bool:

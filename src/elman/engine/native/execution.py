@@ -66,7 +66,7 @@ class Layer:
             for direction in range(self.directions)
         ]
         chosen = self.rows.chosen
-        self.input = input.contiguous() if chosen is None else self.rows.packed(input)
+        self.input = (input if chosen is None else self.rows.packed(input)).contiguous()
         self.state = [(tensor if chosen is None else tensor.index_select(1, chosen)).contiguous() for tensor in state]
         self.inputs = input.shape[-1]
         self.width = state[0].shape[-1]

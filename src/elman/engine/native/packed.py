@@ -40,7 +40,11 @@ class Entry(NamedTuple):
     packed: Any
 
 
-_entries: dict[tuple[int, ...], Entry] = {}
+_entries: dict[tuple[int, ...], dict[tuple[Any, int, Storage], Entry]] = {}
+"""By the ids of the weights, then by program, width and storage. A program lives as long as what is packed for it, so
+that none is taken for another that lay at its address."""
+MOST = 32
+"""So many are kept of the same weights: a cell whose attribute changes has other programs every time."""
 
 
 def packed(
@@ -64,8 +68,9 @@ def packed(
         storage: how matrices are kept.
 
     """
-    key = (id(program), vectors, storage, *map(id, weights))
-    entry, known = _entries.get(key), False
+    key, use = tuple(map(id, weights)), (program, vectors, storage)
+    kept = _entries.setdefault(key, {})
+    entry, known = kept.get(use), False
     if entry is not None and entry.seen == _seen(weights):
         if entry.packed.holds(entry.addresses, threads):
             return entry
@@ -74,7 +79,9 @@ def packed(
     def forget(_: ref[Tensor]) -> None:
         _entries.pop(key, None)
 
-    entry = _entries[key] = once(numbers, program, weights, inputs, vectors, threads, storage, forget)
+    if len(kept) >= MOST:
+        kept.pop(list(kept)[0], None)  # noqa: RUF015 - a copy, as another thread may be adding to it
+    entry = kept[use] = once(numbers, program, weights, inputs, vectors, threads, storage, forget)
     if known:  # for the second time in this version, so there may be a third; in training there is not
         entry.packed.take_hash(entry.addresses, threads)
     return entry
