@@ -106,11 +106,16 @@ def _frame(columns: Any, source: str) -> pl.DataFrame:
         raise DataError(
             f"{source} has {sizes[other]} values in column {other!r} and {sizes[one]} in {one!r}; give as many of each"
         )
-    try:
-        return pl.DataFrame(found)
-    except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError):
-        listed = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
-        return tables.from_rows(listed, source).frame
+    if not any(sizes.values()):
+        return pl.DataFrame()
+    return pl.DataFrame([_series(name, values, source) for name, values in found.items()])
+
+
+def _series(name: str, values: Any, source: str) -> pl.Series:
+    """A column with its name; values are taken as rows are, as polars goes by the first list: [[1], [2.5]] is [1], [2]."""
+    if isinstance(values, pl.Series):
+        return values.alias(name)
+    return tables.from_rows([{name: value} for value in values], source).frame[name]
 
 
 def _column(values: Any) -> Any:
