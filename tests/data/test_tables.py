@@ -55,6 +55,15 @@ def test_a_csv_may_have_lists_of_numbers_as_json_writes_them(tmp_path):
     assert table.frame["y"].to_list() == [[[1.0, 2.0], [3.0, 4.0]], [[-0.5, 0.0]]]
 
 
+def test_a_csv_may_have_lists_of_texts_and_booleans_as_json_writes_them(tmp_path):
+    columns = {"turns": ["a b", "c"], "on": [True, False], "sets": [["x"], []]}
+    path = tmp_path / "t.csv"
+    tables.write(path, tables.readable(path, pl.DataFrame({name: [row, []] for name, row in columns.items()})))
+    assert tables.read(path).frame.to_dict(as_series=False) == {name: [row, []] for name, row in columns.items()}
+    path.write_text('a,b,c,d\n"[""x""]",[laughs],"[""x"", 1]","[""\\ud800""]"\n[[[]]],[sighs],[],[]\n', encoding="utf-8")
+    assert [column.kind for column in tables.read(path).columns()] == ["text"] * 4
+
+
 def test_rows_may_have_whole_numbers_among_others_and_paths():
     rows = [{"x": [[1, 2, 0.5], [1, None, 3]], "at": Path("a")}]
     assert tables.from_rows(rows).frame.to_dicts() == [{"x": [[1.0, 2.0, 0.5], [1.0, None, 3.0]], "at": "a"}]

@@ -356,10 +356,7 @@ def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
 
 
 def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
-    """Return a table such that what `write` makes of it at `path` can be read again: lists as JSON in csv and tsv.
-
-    Lists of tokens become the tokens with spaces between, which is how they are read.
-    """
+    """Return a table such that what `write` makes of it at `path` can be read again: lists as JSON in csv and tsv."""
     if table is None or path.suffix.lower() not in flaws.SEPARATED:
         return table
     return table.with_columns(fields.texts(table[name]) for name, dtype in table.schema.items() if dtype.is_nested())
