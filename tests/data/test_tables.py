@@ -100,6 +100,16 @@ FLAWS = [
         '{"p": [1]}\n{"p": [[1]]}\n',
         "t.jsonl, row 2, column 'p' holds a list of lists, where the rows before",
     ),
+    (
+        "t.jsonl",
+        '{"p": null}\n{"p": ["a"]}\n{"p": "b"}\n',
+        "t.jsonl, row 3, column 'p' holds a text, where the rows before hold a list of texts; mend or remove it",
+    ),
+    (
+        "t.jsonl",
+        '{"p": "b"}\n{"p": []}\n',
+        "t.jsonl, row 2, column 'p' holds an empty list, where the rows before hold a text; mend or remove it",
+    ),
     ("t.jsonl", "\ufeff{}", "t.jsonl begins with a byte-order mark"),
     ("t.parquet", "PAR1", "cannot read t.parquet as parquet"),
 ]
@@ -114,6 +124,12 @@ def test_a_flaw_is_told_with_its_row(tmp_path, monkeypatch, name, content, messa
         tables.read(path)
     assert str(told.value).startswith(message)
     assert "\n" not in str(told.value)
+
+
+def test_empty_lists_are_lists_of_any_type(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"p": []}\n{"p": ["a"]}\n{"p": []}\n')
+    assert tables.read(path).frame["p"].to_list() == [[], ["a"], []]
 
 
 def test_places_that_are_no_tables(tmp_path):

@@ -78,12 +78,15 @@ def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             raise DataError(f'{source}, row {number} is no JSON object; write {{"column": value, ...}} in every line')
         for name, value in row.items():
-            usual = kinds.setdefault(name, _kind(value)) if value is not None else None
-            if usual is not None and usual != _kind(value):
+            kind, usual = _kind(value), kinds.get(name)
+            if value is None or (kind == EMPTY and usual is not None and "list" in usual):
+                continue
+            if usual not in (None, kind) and not (usual == EMPTY and "list" in kind):
                 raise DataError(
-                    f"{source}, row {number}, column {name!r} holds {_kind(value)}, where the rows before hold "
-                    f"{usual}; mend or remove it"
+                    f"{source}, row {number}, column {name!r} holds {kind}, where the rows before hold {usual}; "
+                    "mend or remove it"
                 )
+            kinds[name] = kind
         found.append(row)
     return found
 
@@ -141,9 +144,17 @@ def _check_types(path: Path, frame: pl.DataFrame) -> None:
     with path.open(encoding="utf-8") as lines:
         first = json.loads(next(line for line in lines if line.strip()))
         told = {name: _kind(value) for name, value in first.items() if value is not None}
-        if any("String" in str(frame.schema[name]) and "text" not in kind for name, kind in told.items()):
+        other = any("String" in str(frame.schema[name]) and "text" not in kind for name, kind in told.items())
+        if other or any(map(_has_json, frame)):
             lines.seek(0)
             parse_lines(str(path), lines)
+
+
+def _has_json(column: pl.Series) -> bool:
+    """Whether texts may be lists or objects, which polars writes as texts where others are texts."""
+    while isinstance(column.dtype, pl.List):
+        column = column.explode()
+    return column.dtype == pl.String and bool(column.str.contains(r"^[\[{]").any())
 
 
 def _check_text(path: Path) -> None:
