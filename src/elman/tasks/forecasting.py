@@ -1,7 +1,7 @@
 """Forecasting: what a few measured values will be, with quantiles. Many-to-many over real values."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -99,13 +99,14 @@ class Forecasting(Task):
         longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
         context, segment = sized(longest, options.context, options.segment, options.horizon)
         cut = divide(whole, options.split, parts, context)
+        layout = Layout(
+            **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=1
+        )
+        layout.check("train", cut["train"], files.train)
         learnt = [(track.name, track.values) for track in cut["train"]]
         scale = options.scale or ("column" if options.group is None else GROUPED)
         forecast = Forecast.fit(columns["targets"], columns["covariates"], learnt, scale)
-        season = options.season or _season(learnt, len(columns["targets"]))
-        layout = Layout(
-            **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=season
-        )
+        layout = replace(layout, season=options.season or _season(learnt, len(columns["targets"])))
         prepared = PreparedTracks(layout, forecast, {}, {}, notes + layout.too_short(cut["train"]))
         for part, tracks in cut.items():
             prepared.add(part, tracks, files.train, folder)

@@ -44,6 +44,12 @@ class Layout:
         """Return the table's series."""
         return timeline.tracks(table, [*self.targets, *self.covariates], self.time, self.group)
 
+    def check(self, part: str, tracks: Sequence[Track], file: Source) -> None:
+        """Raise DataError where no series of a part has a window."""
+        if max(map(len, tracks)) < self.context + self.horizon:
+            rows, history = max(len(track) - track.before for track in tracks), max(track.before for track in tracks)
+            raise DataError(_too_short(part, file, rows, history, self))
+
     def too_short(self, tracks: Sequence[Track]) -> tuple[str, ...]:
         """Say which of several series have no window to learn from, where there are any."""
         short = [track.name for track in tracks if len(track) < self.context + self.horizon]
@@ -80,12 +86,10 @@ class PreparedTracks(Prepared):
 
     def add(self, part: str, tracks: Sequence[Track], file: Source, folder: Path) -> None:
         """Check a part, and keep it in `folder`."""
+        self.layout.check(part, tracks, file)
         self._tracks[part] = list(tracks)
         windows = len(self.windows(part))
         own = [len(track) - track.before for track in tracks]
-        if not windows:
-            history = max(track.before for track in tracks)
-            raise DataError(_too_short(part, file, max(own), history, self.layout))
         self.places[part] = tables.write(folder / f"{part}.parquet", self._frame(part))
         facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": sum(own), "windows": windows}
         first = next(track.rows[track.before] for track, rows in zip(tracks, own, strict=True) if rows)
