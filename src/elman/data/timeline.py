@@ -17,6 +17,8 @@ Values = npt.NDArray[np.float64]
 TIMES = ("date", "time", "datetime", "timestamp", "ds")
 """Names that people give to the column of times."""
 LOOKED_AT = 100
+SAME = 1e-6
+"""As a share of the usual step, by how much others may differ where times are numbers that are not whole."""
 MONTH = r"^\d{4}-\d{2}$"
 
 
@@ -54,6 +56,9 @@ class Track:
         if (months := _months(self.times)) is not None:
             step = int(months[-1] - months[-2])
             return [_month(self.times[-1], k * step) for k in range(1, count + 1)]
+        if self.times.dtype.is_float():
+            last, step = self.times[-1], (self.times[-1] - self.times[0]) / (len(self) - 1)
+            return [float(f"{last + k * step:.15g}") for k in range(1, count + 1)]
         last, step = self.times[-1], self.times[-1] - self.times[-2]
         return [last + k * step for k in range(1, count + 1)]
 
@@ -155,7 +160,7 @@ def _check_steps(column: Column, track: Track, *, even: bool) -> None:
     of = f" of series {track.name!r}" if track.name else ""
     if len(times) < 2 or _even(times):
         return
-    steps = times.diff()[1:]
+    steps = _steps(times)
     usual = steps.mode().sort()[0]
     place = _first(steps <= 0 * usual if even else steps < 0 * usual)
     if place is not None:
@@ -189,9 +194,18 @@ def _even(times: pl.Series) -> bool:
     return bool((steps == steps[0]).all() and numbers[-1] > numbers[0])
 
 
+def _steps(times: pl.Series) -> pl.Series:
+    """The time from each row to the next; as 0.3 - 0.2 is not 0.1, steps that only rounding makes unequal are equal."""
+    steps: Any = times.diff()[1:]
+    if not times.dtype.is_float():
+        return steps
+    usual, last = steps.median(), np.spacing(times.abs().max())
+    return steps.set((steps - usual).abs() <= SAME * abs(usual) + 4 * last, usual)
+
+
 def _span(step: Any) -> str:
     """A step in words: 3 days, not 3 days, 0:00:00."""
-    return str(step).removesuffix(", 0:00:00")
+    return f"{step:.9g}" if isinstance(step, float) else str(step).removesuffix(", 0:00:00")
 
 
 def _months(times: pl.Series) -> pl.Series | None:
