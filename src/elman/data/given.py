@@ -4,7 +4,6 @@ Rows are dictionaries by column; columns are a dictionary of lists or arrays, or
 cell may be an array or a tensor, such as a series of time steps.
 """
 
-import math
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -126,10 +125,7 @@ def _column(values: Any) -> Any:
     array = array.to_numpy() if hasattr(array, "to_numpy") else array
     if isinstance(array, np.ndarray) and array.dtype.kind in "biufM":
         return _as_lists(pl.Series(array))
-    cells = [_plain(value) for value in array]
-    if any(isinstance(cell, str) for cell in cells):  # pandas has not-a-number for a missing text
-        return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
-    return cells
+    return [_plain(value) for value in array]
 
 
 def _as_lists(values: pl.Series) -> pl.Series:

@@ -270,9 +270,18 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
     if (place := next((k for k, row in enumerate(rows, 1) if not isinstance(row, dict)), None)) is not None:
         raise DataError(f"{source}, row {place} is no object; give one with a value for each column")
     try:
-        return Table(source, frame(rows))
+        return Table(source, _without_nan(frame(rows), rows))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
         raise flaws.of_rows(source, rows, error) from error
+
+
+def _without_nan(found: pl.DataFrame, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """The rows with nothing where a number that is none stands among texts, as pandas has it for a missing one."""
+    names = [name for name, dtype in found.schema.items() if dtype == pl.String and (found[name] == "NaN").any()]
+    missing = {name: pl.Series([isinstance(row.get(name), float) for row in rows]) for name in names}
+    return found.with_columns(
+        found[name].set((found[name] == "NaN") & where, None) for name, where in missing.items()
+    )
 
 
 def frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
