@@ -70,6 +70,8 @@ def test_rows_may_have_whole_numbers_among_others_and_paths():
     for wrong in (["a", 1], [[1, 2], [1, "a"]], [[1], 2], ["a", {"b": 1}]):
         with pytest.raises(DataError, match="row 2, column 'x' holds a list of different things; mend or remove it"):
             tables.from_rows([{"x": []}, {"x": wrong}])
+    with pytest.raises(DataError, match="row 3, column 'x' holds a list of texts, where the rows before hold a text; mend"):
+        tables.from_rows([{"x": None}, {"x": "a"}, {"x": ["b"]}])
 
 
 FLAWS = [

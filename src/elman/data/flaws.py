@@ -77,16 +77,7 @@ def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
             raise DataError(f"{source}, row {number} is no JSON ({brief(error)}); mend or remove it") from error
         if not isinstance(row, dict):
             raise DataError(f'{source}, row {number} is no JSON object; write {{"column": value, ...}} in every line')
-        for name, value in row.items():
-            kind, usual = _kind(value), kinds.get(name)
-            if value is None or (kind == EMPTY and usual is not None and "list" in usual):
-                continue
-            if usual not in (None, kind) and not (usual == EMPTY and "list" in kind):
-                raise DataError(
-                    f"{source}, row {number}, column {name!r} holds {kind}, where the rows before hold {usual}; "
-                    "mend or remove it"
-                )
-            kinds[name] = kind
+        _check_kinds(source, number, row, kinds)
         found.append(row)
     return found
 
@@ -103,12 +94,31 @@ def of_list(path: Path, column: pl.Series, error: Exception) -> DataError:
 
 
 def of_rows(source: str, rows: Sequence[dict[str, Any]], error: Exception) -> DataError:
-    """Return the error that names the first row with a list of different things, or the reader's own words."""
+    """Return the error that names the first row of which the values differ in type, or the reader's own words."""
+    kinds: dict[str, str] = {}
     for number, row in enumerate(rows, 1):
         for name, value in row.items():
             if (kind := _kind(value)) == MIXED:
                 return DataError(f"{source}, row {number}, column {name!r} holds {kind}; mend or remove it")
+        try:
+            _check_kinds(source, number, row, kinds)
+        except DataError as found:
+            return found
     return DataError(f"{source} cannot be read: {brief(error)}")
+
+
+def _check_kinds(source: str, number: int, row: dict[str, Any], kinds: dict[str, str]) -> None:
+    """Raise DataError where a value differs in type from those before, and note the types of those that have none."""
+    for name, value in row.items():
+        kind, usual = _kind(value), kinds.get(name)
+        if value is None or (kind == EMPTY and usual is not None and "list" in usual):
+            continue
+        if usual not in (None, kind) and not (usual == EMPTY and "list" in kind):
+            raise DataError(
+                f"{source}, row {number}, column {name!r} holds {kind}, where the rows before hold {usual}; "
+                "mend or remove it"
+            )
+        kinds[name] = kind
 
 
 def _no_number(name: str) -> None:
