@@ -165,6 +165,9 @@ def test_standard_input_is_json_lines_or_texts(monkeypatch):
     assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a", "n": 1}, {"q": "b", "n": 2}]
     monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
     assert tables.from_stdin("q").frame.to_dicts() == [{"q": "one"}, {"q": "two"}]
+    for form in ('\ufeff{{"q": "{0}"}}\n', "\ufeff{0}\n"):  # a line ends as in a file, whatever ends one for Unicode
+        monkeypatch.setattr(sys, "stdin", io.StringIO(form.format("a\u2028b\u0085c")))
+        assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a\u2028b\u0085c"}]
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     with pytest.raises(DataError, match="standard input is empty"):
         tables.from_stdin("q")

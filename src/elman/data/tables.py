@@ -6,7 +6,6 @@ Rows are counted from 1, without the header. It does not know what a column is f
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import fields, flaws
+from elman.data import fields, flaws, text
 from elman.data.ragged import Ragged
 from elman.data.text import TextSource
 from elman.errors import DataError, UsageError
@@ -373,10 +372,7 @@ def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
 
 def from_stdin(column: str) -> Table:
     """Read JSON lines from standard input; lines that are no JSON objects are texts, in the column of that name."""
-    try:
-        lines = [line for line in sys.stdin.read().splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"standard input is not UTF-8 text (offset {error.start}); convert it first") from error
+    lines = [line for line in text.lines(None) if line.strip()]
     if not lines:
         raise DataError("standard input is empty; there is nothing to read")
     if not lines[0].lstrip().startswith("{"):
