@@ -81,6 +81,8 @@ FLAWS = [
     ("t.csv", "text,label\n", "t.csv has no rows"),
     ("t.csv", "a,b\n1,2\n3,4,5\n", "t.csv, row 2 has 3 fields, the header 2"),
     ("t.csv", "a,b\n1,2\n\n3\n", "t.csv, row 3 has 1 field, the header 2"),
+    ("t.csv", 'a,b\n"x\n,""y""",1\n5" x,2\n6" y,3\n', "t.csv, row 2 has a quote inside of a field, or one that is not"),
+    ("t.csv", 'a,b\nx,1\n"y" z,2\n', "t.csv, row 2 has a quote inside of a field"),
     ("t.csv", "a;b\n1;2\n3;4;5\n", "t.csv, row 2 has 3 fields, the header 2"),
     ("t.tsv", "a\ta\n1\t2\n", "t.tsv has two columns named 'a'; rename one"),
     ("t.jsonl", '{"a": 1.0}\n{"a": Infinity}\n', "t.jsonl, row 2 is no JSON (it has no number Infinity)"),

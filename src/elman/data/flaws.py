@@ -6,6 +6,7 @@ It does not know what a column is for.
 import csv
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ def explain(path: Path, error: BaseException) -> DataError:
             _check_text(path)
         if ending in SEPARATED:
             _check_width(path)
+            _check_quotes(path)
         if ending == ".jsonl":
             with path.open(encoding="utf-8") as lines:
                 if lines.read(1) == "\ufeff":
@@ -189,6 +191,23 @@ def _check_width(path: Path) -> None:
                     f"{path}, row {number} has {len(row)} field{'s' * (len(row) != 1)}, the header {len(header)}; "
                     "mend the row, or put fields that hold separators or quotes into quotes"
                 )
+
+
+def _check_quotes(path: Path) -> None:
+    """Raise DataError at the first row in which quotes stand elsewhere than around a field, or are not closed."""
+    between = separator(path)
+    ends = re.escape(between)
+    field = re.compile(rf'(?:"(?:[^"]|"")*+"|[^"\r\n{ends}]*)({ends}|\r\n?|\n|\Z)')
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        text = file.read()
+    at = row = 0
+    while at < len(text):
+        if (found := field.match(text, at)) is None:
+            raise DataError(
+                f"{path}, {f'row {row}' if row else 'header'} has a quote inside of a field, or one that is not closed; "
+                'put the field into quotes and write the quote twice, as in "a 5"" nail"'
+            )
+        at, row = found.end(), row + (found[1] != between)
 
 
 def _without_zeros(lines: Iterable[str]) -> Iterator[str]:
