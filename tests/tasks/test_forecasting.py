@@ -136,6 +136,16 @@ def test_rows_without_times_are_in_order(tmp_path):
     assert [row["step"] for row in run.predict(made)] == [1, 2, 3, 4, 5, 6]
 
 
+def test_times_may_be_left_out_where_rows_are_in_order(run):
+    made = rows(60)
+    found = run.predict(without_times(made))
+    assert found == [{"step": k} | row for k, row in enumerate(without_times(run.predict(made)), 1)]
+
+
+def without_times(rows):
+    return [{name: value for name, value in row.items() if name != "date"} for row in rows]
+
+
 CALENDARS = {
     "months, as texts": ([f"{2000 + k // 12}-{k % 12 + 1:02d}" for k in range(24)], ["2002-01-01", "2002-02-01"]),
     "tenths of a second": ([round(0.1 * k, 1) for k in range(100)], ["10.0", "10.1"]),

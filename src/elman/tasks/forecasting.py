@@ -290,9 +290,9 @@ def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[Track]:
     """The series to forecast; DataError where that cannot be."""
     layout = prepared.layout
     table = rows if isinstance(rows, Table) else tables.from_rows(rows)
-    needed = max(layout.context, 2 if layout.time else 1)  # two times tell how far apart steps are
     found = layout.read(table)
     for track in found:
+        needed = max(layout.context, 1 if track.times is None else 2)  # two times tell how far apart steps are
         if len(track) < needed:
             of = f"series {track.name!r} of " if track.name else ""
             what = f"{len(track)} time steps, fewer than the context {needed}"
@@ -324,7 +324,7 @@ def _spoken(layout: Layout, track: Track, forecast: Any) -> list[dict[str, Any]]
     rows = []
     for when, step in zip(track.after(layout.horizon), forecast, strict=True):
         row: dict[str, Any] = {layout.group: track.name} if layout.group else {}
-        row[layout.time or "step"] = str(when) if layout.time else when
+        row |= {"step": when} if track.times is None else {str(layout.time): str(when)}
         for name, values in zip(layout.targets, step, strict=True):
             row[name] = float(values[-1])
             row |= {f"{name}_q{round(100 * level)}": float(v) for level, v in zip(LEVELS, values, strict=False)}

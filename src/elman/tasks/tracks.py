@@ -41,8 +41,9 @@ class Layout:
     season: int
 
     def read(self, table: Table) -> list[Track]:
-        """Return the table's series."""
-        return timeline.tracks(table, [*self.targets, *self.covariates], self.time, self.group)
+        """Return the table's series; where it has no column of times, its rows are in order."""
+        time = self.time if self.time in table.names else None
+        return timeline.tracks(table, [*self.targets, *self.covariates], time, self.group)
 
     def check(self, part: str, tracks: Sequence[Track], file: Source) -> None:
         """Raise DataError where no series of a part has a window."""
