@@ -335,6 +335,11 @@ BAD = {
         {"target": "load", "covariates": "load"},
         "'load' is named as target and as something else",
     ),
+    "a column called like a quantile": (
+        [row | {"load_q10": 1.0} for row in rows(300)],
+        {"target": "load,load_q10"},
+        "would have two columns named 'load_q10'; rename the table's",
+    ),
     "no numbers": ([{"a": "x"}] * 30, {}, "has no column of numbers to forecast; it has a ('x', ...)"),
     "a long segment": (rows(300), {"segment": 60}, "--segment 60 exceeds the context of 48 time steps"),
 }

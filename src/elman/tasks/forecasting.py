@@ -227,6 +227,9 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
     if not targets:
         first = ", ".join(f"{c.name} ({c.values[0]!r}, ...)" for c in table.columns())
         raise DataError(f"{table.source} has no column of numbers to forecast; it has {first}")
+    said = ["step", *filter(None, (time, options.group)), *chain.from_iterable(map(_said_of, targets))]
+    if twice := next((name for name in said if said.count(name) > 1), None):
+        raise UsageError(f"a forecast of {table.source} would have two columns named {twice!r}; rename the table's")
     notes = []
     if not options.target:
         notes.append(f"Forecasting {', '.join(map(repr, targets))}: all columns of numbers; --target says otherwise.")
@@ -326,7 +329,11 @@ def _spoken(layout: Layout, track: Track, forecast: Any) -> list[dict[str, Any]]
         row: dict[str, Any] = {layout.group: track.name} if layout.group else {}
         row |= {"step": when} if track.times is None else {str(layout.time): str(when)}
         for name, values in zip(layout.targets, step, strict=True):
-            row[name] = float(values[-1])
-            row |= {f"{name}_q{round(100 * level)}": float(v) for level, v in zip(LEVELS, values, strict=False)}
+            row |= dict(zip(_said_of(name), map(float, (values[-1], *values)), strict=False))
         rows.append(row)
     return rows
+
+
+def _said_of(target: str) -> list[str]:
+    """What the columns are called that a forecast has of a target: its mean, and its quantiles."""
+    return [target, *(f"{target}_q{round(100 * level)}" for level in LEVELS)]
