@@ -54,7 +54,11 @@ def test_a_missing_text_of_pandas_is_missing_and_a_number_that_is_none_stays():
     found = given.table(Frame(), "the data").frame
     assert found["text"].to_list() == ["a", None]
     assert found["number"].is_nan().to_list() == [False, True]
-    rows = [{"text": "a", "number": 1.0}, {"text": float("nan"), "number": float("nan")}, {"text": "NaN", "number": 2.0}]
+    rows = [
+        {"text": "a", "number": 1.0},
+        {"text": float("nan"), "number": float("nan")},
+        {"text": "NaN", "number": 2.0},
+    ]
     found = given.table(rows, "the data").frame
     assert found["text"].to_list() == ["a", None, "NaN"]
     assert found["number"].is_nan().to_list() == [False, True, False]

@@ -60,7 +60,9 @@ def test_a_csv_may_have_lists_of_texts_and_booleans_as_json_writes_them(tmp_path
     path = tmp_path / "t.csv"
     tables.write(path, tables.readable(path, pl.DataFrame({name: [row, []] for name, row in columns.items()})))
     assert tables.read(path).frame.to_dict(as_series=False) == {name: [row, []] for name, row in columns.items()}
-    path.write_text('a,b,c,d\n"[""x""]",[laughs],"[""x"", 1]","[""\\ud800""]"\n[[[]]],[sighs],[],[]\n', encoding="utf-8")
+    path.write_text(
+        'a,b,c,d\n"[""x""]",[laughs],"[""x"", 1]","[""\\ud800""]"\n[[[]]],[sighs],[],[]\n', encoding="utf-8"
+    )
     assert [column.kind for column in tables.read(path).columns()] == ["text"] * 4
 
 
@@ -70,7 +72,9 @@ def test_rows_may_have_whole_numbers_among_others_and_paths():
     for wrong in (["a", 1], [[1, 2], [1, "a"]], [[1], 2], ["a", {"b": 1}]):
         with pytest.raises(DataError, match="row 2, column 'x' holds a list of different things; mend or remove it"):
             tables.from_rows([{"x": []}, {"x": wrong}])
-    with pytest.raises(DataError, match="row 3, column 'x' holds a list of texts, where the rows before hold a text; mend"):
+    with pytest.raises(
+        DataError, match="row 3, column 'x' holds a list of texts, where the rows before hold a text; mend"
+    ):
         tables.from_rows([{"x": None}, {"x": "a"}, {"x": ["b"]}])
 
 

@@ -322,7 +322,11 @@ BAD = {
     "beyond all bounds": (changed(6, load=1e200), {}, "column 'load' holds numbers beyond 1e+100; give it in larger"),
     "no time": (changed(9, date="soon"), {}, "row 10, column 'date' is 'soon', which is no time"),
     "ten rows": (rows(10), {}, "has 7 time steps in its longest series, too few for context 48 and horizon 6"),
-    "two rows": (rows(2), {"context": None, "segment": None}, "has 1 time steps in its longest series, too few for context 1 and"),
+    "two rows": (
+        rows(2),
+        {"context": None, "segment": None},
+        "has 1 time steps in its longest series, too few for context 1 and",
+    ),
     "no row to learn from": (rows(4), {"split": "0.1,0.45,0.45"}, "the train part of"),
     "a horizon longer than the test": (
         rows(300),

@@ -203,8 +203,9 @@ def _check_quotes(path: Path) -> None:
     at = row = 0
     while at < len(text):
         if (found := field.match(text, at)) is None:
+            where = f"row {row}" if row else "header"
             raise DataError(
-                f"{path}, {f'row {row}' if row else 'header'} has a quote inside of a field, or one that is not closed; "
+                f"{path}, {where} has a quote inside of a field, or one that is not closed; "
                 'put the field into quotes and write the quote twice, as in "a 5"" nail"'
             )
         at, row = found.end(), row + (found[1] != between)

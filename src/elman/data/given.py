@@ -111,7 +111,7 @@ def _frame(columns: Any, source: str) -> pl.DataFrame:
 
 
 def _series(name: str, values: Any, source: str) -> pl.Series:
-    """A column with its name; values are taken as rows are, as polars goes by the first list: [[1], [2.5]] is [1], [2]."""
+    """A column with its name. Values become one as rows do: polars goes by the first list, [[1], [2.5]] is [1], [2]."""
     if isinstance(values, pl.Series):
         return values.alias(name)
     return tables.from_rows([{name: value} for value in values], source).frame[name]

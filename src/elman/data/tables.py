@@ -278,9 +278,7 @@ def _without_nan(found: pl.DataFrame, rows: Sequence[dict[str, Any]]) -> pl.Data
     """The rows with nothing where a number that is none stands among texts, as pandas has it for a missing one."""
     names = [name for name, dtype in found.schema.items() if dtype == pl.String and (found[name] == "NaN").any()]
     missing = {name: pl.Series([isinstance(row.get(name), float) for row in rows]) for name in names}
-    return found.with_columns(
-        found[name].set((found[name] == "NaN") & where, None) for name, where in missing.items()
-    )
+    return found.with_columns(found[name].set((found[name] == "NaN") & where, None) for name, where in missing.items())
 
 
 def frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:

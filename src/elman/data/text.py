@@ -150,7 +150,7 @@ def lines(path: Path | None) -> list[str]:
 
 
 def split(text: str) -> list[str]:
-    """Return the lines of a text, which end as in a file, and not at signs that Unicode has for that, such as U+2028."""
+    """Return the lines of a text, which end as in a file, not at what ends one for Unicode, such as U+2028."""
     return [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]
 
 

@@ -196,11 +196,13 @@ def _even(times: pl.Series) -> bool:
 
 def _steps(times: pl.Series) -> pl.Series:
     """The time from each row to the next; as 0.3 - 0.2 is not 0.1, steps that only rounding makes unequal are equal."""
-    steps: Any = times.diff()[1:]
+    steps = times.diff()[1:]
     if not times.dtype.is_float():
         return steps
-    usual, last = steps.median(), np.spacing(times.abs().max())
-    return steps.set((steps - usual).abs() <= SAME * abs(usual) + 4 * last, usual)
+    numbers, found = times.to_numpy(), steps.to_numpy()
+    usual = np.median(found)
+    near = np.abs(found - usual) <= SAME * abs(usual) + 4 * np.spacing(np.abs(numbers).max())
+    return pl.Series(np.where(near, usual, found))
 
 
 def _span(step: Any) -> str:
