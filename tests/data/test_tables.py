@@ -66,6 +66,11 @@ def test_a_csv_may_have_lists_of_texts_and_booleans_as_json_writes_them(tmp_path
     assert [column.kind for column in tables.read(path).columns()] == ["text"] * 4
 
 
+def test_texts_with_spaces_in_a_list_stay_apart_in_a_csv(tmp_path):
+    path = tables.write(tmp_path / "t.csv", [{"a": ["x y", "z"], "b": ["x", "z"], "c": [0.5, 1.0]}])
+    assert tables.read(path).frame.to_dicts() == [{"a": ["x y", "z"], "b": "x z", "c": "0.5 1.0"}]
+
+
 def test_rows_may_have_whole_numbers_among_others_and_paths():
     rows = [{"x": [[1, 2, 0.5], [1, None, 3]], "at": Path("a")}]
     assert tables.from_rows(rows).frame.to_dicts() == [{"x": [[1.0, 2.0, 0.5], [1.0, None, 3.0]], "at": "a"}]

@@ -40,11 +40,10 @@ def read(path: Path) -> pl.DataFrame:
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with every list as text: its items with spaces between, a list of lists as JSON."""
-    nested = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
+    """Return the frame with every list as text: its items with spaces between or, where these would not do, as JSON."""
+    nested = [frame[name] for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
     return frame.with_columns(
-        pl.Series(name, [None if row is None else _written(row) for row in frame[name].to_list()], pl.String)
-        for name in nested
+        texts(column) if any(map(_hard, column.to_list())) else _spaced(column) for column in nested
     )
 
 
@@ -97,6 +96,13 @@ def _forms(value: Any, depth: int = 0) -> Iterator[tuple[type, int]]:
         yield type(value), depth
 
 
-def _written(row: list[Any]) -> str:
-    lists = any(isinstance(item, list) for item in row)
-    return json.dumps(row, ensure_ascii=False) if lists else " ".join(map(str, row))
+def _hard(row: list[Any] | None) -> bool:
+    """Whether the items of a list could not be told apart with spaces between: lists, texts with spaces, nothing."""
+    return any(
+        item.split() != [item] if isinstance(item, str) else not isinstance(item, int | float) for item in row or ()
+    )
+
+
+def _spaced(column: pl.Series) -> pl.Series:
+    rows = [None if row is None else " ".join(map(str, row)) for row in column.to_list()]
+    return pl.Series(column.name, rows, pl.String)

@@ -354,7 +354,7 @@ def check_writable(path: Path) -> None:
 def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
     """Write rows, columns by name, whole or not at all.
 
-    In csv and tsv a list becomes its items with spaces between, a list of lists JSON.
+    In csv and tsv a list becomes its items with spaces between or, where these would not tell them apart, JSON.
     """
     check_writable(path)
     found = rows if isinstance(rows, pl.DataFrame) else frame(rows)
