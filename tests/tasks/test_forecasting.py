@@ -320,6 +320,16 @@ BAD = {
         "comes 3 days after the row before, where steps are 1 day; fill in what is missing, or give a table without",
     ),
     "beyond all bounds": (changed(6, load=1e200), {}, "column 'load' holds numbers beyond 1e+100; give it in larger"),
+    "a list for a time": (
+        [row | {"date": ["x"]} for row in rows(300)],
+        {},
+        "'date' holds texts, not a time in each row",
+    ),
+    "a list for a name": (
+        [row | {"place": ["x"]} for row in rows(300)],
+        {"group": "place"},
+        "row 1, column 'place' holds texts, not the name of a series in each row",
+    ),
     "no time": (changed(9, date="soon"), {}, "row 10, column 'date' is 'soon', which is no time"),
     "ten rows": (rows(10), {}, "has 7 time steps in its longest series, too few for context 48 and horizon 6"),
     "two rows": (

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elman.data.tables import Column, Rows, Table
+from elman.data.tables import Column, Rows, Table, kind
 
 Values = npt.NDArray[np.float64]
 TIMES = ("date", "time", "datetime", "timestamp", "ds")
@@ -87,6 +87,7 @@ def tracks(
     else:
         column = table.column(group)
         column.check_filled()
+        _check_single(column, "the name of a series")
         numbered = pl.DataFrame({"group": column.values.cast(pl.String), "at": np.arange(len(table))})
         found = numbered.group_by("group", maintain_order=True).agg("at").rows()
         owners = {str(name): np.array(at) for name, at in found}
@@ -129,6 +130,7 @@ def _numbers(column: Column) -> Values:
 def _times(column: Column) -> pl.Series:
     """The column as times or numbers; DataError at the first row that is none."""
     column.check_filled()
+    _check_single(column, "a time")
     values = column.values
     if values.dtype.is_temporal() or values.dtype.is_numeric():
         return _plain(values)
@@ -143,6 +145,12 @@ def _times(column: Column) -> pl.Series:
     if times.null_count() and (index := column.first(times.is_null())) is not None:
         raise column.error(index, f"is {values[index]!r}, which is no time; write 2026-05-11 14:00:00")
     return _plain(times)
+
+
+def _check_single(column: Column, wanted: str) -> None:
+    """Raise DataError where a column holds neither texts nor numbers nor times."""
+    if kind(column.values.dtype) not in ("text", "number") and not column.values.dtype.is_temporal():
+        raise column.error(0, f"holds {column.kind}, not {wanted} in each row")
 
 
 def _plain(times: pl.Series) -> pl.Series:
