@@ -54,6 +54,14 @@ def test_a_missing_text_of_pandas_is_missing_and_a_number_that_is_none_stays():
     found = given.table(Frame(), "the data").frame
     assert found["text"].to_list() == ["a", None]
     assert found["number"].is_nan().to_list() == [False, True]
+    rows = [
+        {"text": "a", "number": 1.0},
+        {"text": float("nan"), "number": float("nan")},
+        {"text": "NaN", "number": 2.0},
+    ]
+    found = given.table(rows, "the data").frame
+    assert found["text"].to_list() == ["a", None, "NaN"]
+    assert found["number"].is_nan().to_list() == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -77,3 +85,11 @@ def test_what_is_no_table_is_told(data, error, said):
 def test_equal_tables_have_the_same_fingerprint():
     one, same, other = (given.table({"x": values}, "the data") for values in ([1, 2], np.array([1, 2]), [1, 3]))
     assert tables.fingerprint(one) == tables.fingerprint(same) != tables.fingerprint(other)
+
+
+def test_columns_whose_first_list_has_whole_numbers_keep_the_others():
+    columns = {"x": [[0, 1], [0.5, 1.5]], "y": [[[1]], [[], [2.5]]]}
+    assert given.table(columns, "the data").frame.to_dict(as_series=False) == {
+        "x": [[0.0, 1.0], [0.5, 1.5]],
+        "y": [[[1.0]], [[], [2.5]]],
+    }

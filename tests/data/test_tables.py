@@ -55,12 +55,32 @@ def test_a_csv_may_have_lists_of_numbers_as_json_writes_them(tmp_path):
     assert table.frame["y"].to_list() == [[[1.0, 2.0], [3.0, 4.0]], [[-0.5, 0.0]]]
 
 
+def test_a_csv_may_have_lists_of_texts_and_booleans_as_json_writes_them(tmp_path):
+    columns = {"turns": ["a b", "c"], "on": [True, False], "sets": [["x"], []]}
+    path = tmp_path / "t.csv"
+    tables.write(path, tables.readable(path, pl.DataFrame({name: [row, []] for name, row in columns.items()})))
+    assert tables.read(path).frame.to_dict(as_series=False) == {name: [row, []] for name, row in columns.items()}
+    path.write_text(
+        'a,b,c,d\n"[""x""]",[laughs],"[""x"", 1]","[""\\ud800""]"\n[[[]]],[sighs],[],[]\n', encoding="utf-8"
+    )
+    assert [column.kind for column in tables.read(path).columns()] == ["text"] * 4
+
+
+def test_texts_with_spaces_in_a_list_stay_apart_in_a_csv(tmp_path):
+    path = tables.write(tmp_path / "t.csv", [{"a": ["x y", "z"], "b": ["x", "z"], "c": [0.5, 1.0]}])
+    assert tables.read(path).frame.to_dicts() == [{"a": ["x y", "z"], "b": "x z", "c": "0.5 1.0"}]
+
+
 def test_rows_may_have_whole_numbers_among_others_and_paths():
     rows = [{"x": [[1, 2, 0.5], [1, None, 3]], "at": Path("a")}]
     assert tables.from_rows(rows).frame.to_dicts() == [{"x": [[1.0, 2.0, 0.5], [1.0, None, 3.0]], "at": "a"}]
     for wrong in (["a", 1], [[1, 2], [1, "a"]], [[1], 2], ["a", {"b": 1}]):
         with pytest.raises(DataError, match="row 2, column 'x' holds a list of different things; mend or remove it"):
             tables.from_rows([{"x": []}, {"x": wrong}])
+    with pytest.raises(
+        DataError, match="row 3, column 'x' holds a list of texts, where the rows before hold a text; mend"
+    ):
+        tables.from_rows([{"x": None}, {"x": "a"}, {"x": ["b"]}])
 
 
 FLAWS = [
@@ -70,6 +90,8 @@ FLAWS = [
     ("t.csv", "text,label\n", "t.csv has no rows"),
     ("t.csv", "a,b\n1,2\n3,4,5\n", "t.csv, row 2 has 3 fields, the header 2"),
     ("t.csv", "a,b\n1,2\n\n3\n", "t.csv, row 3 has 1 field, the header 2"),
+    ("t.csv", 'a,b\n"x\n,""y""",1\n5" x,2\n6" y,3\n', "t.csv, row 2 has a quote inside of a field, or one that is not"),
+    ("t.csv", 'a,b\nx,1\n"y" z,2\n', "t.csv, row 2 has a quote inside of a field"),
     ("t.csv", "a;b\n1;2\n3;4;5\n", "t.csv, row 2 has 3 fields, the header 2"),
     ("t.tsv", "a\ta\n1\t2\n", "t.tsv has two columns named 'a'; rename one"),
     ("t.jsonl", '{"a": 1.0}\n{"a": Infinity}\n', "t.jsonl, row 2 is no JSON (it has no number Infinity)"),
@@ -91,6 +113,16 @@ FLAWS = [
         '{"p": [1]}\n{"p": [[1]]}\n',
         "t.jsonl, row 2, column 'p' holds a list of lists, where the rows before",
     ),
+    (
+        "t.jsonl",
+        '{"p": null}\n{"p": ["a"]}\n{"p": "b"}\n',
+        "t.jsonl, row 3, column 'p' holds a text, where the rows before hold a list of texts; mend or remove it",
+    ),
+    (
+        "t.jsonl",
+        '{"p": "b"}\n{"p": []}\n',
+        "t.jsonl, row 2, column 'p' holds an empty list, where the rows before hold a text; mend or remove it",
+    ),
     ("t.jsonl", "\ufeff{}", "t.jsonl begins with a byte-order mark"),
     ("t.parquet", "PAR1", "cannot read t.parquet as parquet"),
 ]
@@ -105,6 +137,12 @@ def test_a_flaw_is_told_with_its_row(tmp_path, monkeypatch, name, content, messa
         tables.read(path)
     assert str(told.value).startswith(message)
     assert "\n" not in str(told.value)
+
+
+def test_empty_lists_are_lists_of_any_type(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"p": []}\n{"p": ["a"]}\n{"p": []}\n')
+    assert tables.read(path).frame["p"].to_list() == [[], ["a"], []]
 
 
 def test_places_that_are_no_tables(tmp_path):
@@ -138,6 +176,9 @@ def test_standard_input_is_json_lines_or_texts(monkeypatch):
     assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a", "n": 1}, {"q": "b", "n": 2}]
     monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
     assert tables.from_stdin("q").frame.to_dicts() == [{"q": "one"}, {"q": "two"}]
+    for form in ('\ufeff{{"q": "{0}"}}\n', "\ufeff{0}\n"):  # a line ends as in a file, whatever ends one for Unicode
+        monkeypatch.setattr(sys, "stdin", io.StringIO(form.format("a\u2028b\u0085c")))
+        assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a\u2028b\u0085c"}]
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     with pytest.raises(DataError, match="standard input is empty"):
         tables.from_stdin("q")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman.data import text
-from elman.data.text import TextSource
+from elman.data.text import TextSource, lines
 from elman.errors import DataError
 
 NO_ZERO = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=200)
@@ -97,3 +97,8 @@ def test_a_broken_archive_is_named(tmp_path):
     path.write_bytes(b"this is no archive")
     with pytest.raises(DataError, match=r"cannot read .*a\.xz"):
         _ = TextSource(path).size
+
+
+def test_lines_end_where_those_of_a_file_do(tmp_path):
+    (tmp_path / "a.txt").write_bytes("a\fb\r\nc\u2028d\n\ne\rf".encode())
+    assert lines(tmp_path / "a.txt") == ["a\fb", "c\u2028d", "", "e", "f"]

@@ -73,6 +73,10 @@ def colours(count, place):
     return pictures(count, place, sizes=((9, 12), (31, 12), (14, 25)), channels=3)
 
 
+def greys(count, place):
+    return pictures(count, place, sizes=((9, 12), (31, 12)))
+
+
 def films(count, place):
     from PIL import Image
 
@@ -132,6 +136,7 @@ KINDS = {
     "images": ("classification", pictures, SMALL | {"output": ["label"]}),
     "rows of images": ("classification", pictures, SMALL | {"output": ["label"], "reading": "rows"}),
     "images of any width": ("classification", colours, SMALL | {"output": ["label"], "cell": "gru", "size": "x25"}),
+    "grey images of any width": ("classification", greys, SMALL | {"output": ["label"], "size": "x12"}),
     "captions": ("captioning", colours, SMALL | {"output": ["caption"], "size": "x12", "unit": "char"}),
     "films": ("video-tagging", films, SMALL),
     "streamed films": ("video-tagging", films, SMALL | {"bidirectional": False, "size": "9x11", "cell": "mgu"}),

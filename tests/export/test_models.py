@@ -1,5 +1,8 @@
 """What is exported computes what the run computes; nothing here needs ONNX."""
 
+import unicodedata
+
+import polars as pl
 import pytest
 import torch
 
@@ -11,6 +14,7 @@ from elman.export.export import description, exporter_of
 from elman.export.recurrence import Loop, Portable, Steps
 from elman.layers import build
 from elman.modalities.tags import Tags
+from elman.modalities.words import TOKENS, WORDS
 
 CLOSE, EXACT = 1e-5, 1e-10
 OPTIONS = [{}, {"layer_norm": True}, {"zoneout": 0.2}, {"residual": True, "num_layers": 3}]
@@ -137,6 +141,25 @@ def test_the_example_cuts_texts_as_the_run_does(unit, text_file, tmp_path, tiny)
     found = list(exporter.encodings(scripts.find(exporter.script), description(exporter, [])))
     assert len(found) > 10
     assert all(found)
+
+
+@pytest.mark.parametrize("pattern", [WORDS, TOKENS])
+def test_the_example_finds_the_words_that_the_run_finds(pattern):
+    from elman.export.scripts.wording import cut
+
+    every = [chr(c) for c in range(1, 0x30000) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+    texts = [f"a{c}b don't {c}" for c in every]
+    assert [cut(pattern, text) for text in texts] == pl.Series(texts).str.extract_all(pattern).to_list()
+
+
+def test_a_row_in_brackets_is_a_list_or_a_text():
+    from elman.export.scripts.answer import taken
+
+    words = {"modality": "words"}
+    assert taken(words, '["a", "b"]') == ["a", "b"]
+    assert taken(words, "[laughs] a") == "[laughs] a"
+    with pytest.raises(SystemExit, match="give a series as JSON"):
+        taken({"modality": "series", "mean": [0.0]}, "[1, 2")
 
 
 def test_the_example_finds_the_tags_that_the_run_finds():

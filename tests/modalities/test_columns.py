@@ -133,6 +133,11 @@ def test_a_series_is_scaled_by_training_and_keeps_its_shape():
     assert Series.fit(column([[1.0, 2.0, 3.0]])).channels == 1
 
 
+def test_a_channel_that_never_changed_is_not_scaled_by_how_its_sum_rounds():
+    series = Series.fit(column([[[0.1, 1.0]] * 1000]))  # whose deviation is 2e-16, for numpy
+    assert (series.mean.tolist(), series.deviation.tolist()) == ([0.1, 1.0], [1.0, 1.0])
+
+
 BAD = [
     (lambda: Words.fit(column(["a", " "])), "t.csv, row 2, column 'a' is empty"),
     (lambda: Words.fit(column(["a", None])), "t.csv, row 2, column 'a' is empty"),

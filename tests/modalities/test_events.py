@@ -120,6 +120,8 @@ def test_a_csv_and_empty_sets_are_read(tmp_path):
         ([[[1]], [[2], None]], "row 2, column 'x' lacks a time step; write"),
         ([[[1]], [[2, None]]], "row 2, column 'x' lacks an event"),
         ([[[1.0]], [[2.5]]], "row 2, column 'x' holds 2.5; events are whole numbers or texts"),
+        ([[[1.0]], [[float("nan")]]], "row 2, column 'x' holds nan; events are whole numbers or texts"),
+        ([[[1]], [[1 << 63]]], "row 2, column 'x' holds 9.22337e.18; events are whole numbers or texts"),
         ([["a", "b"]], "row 1, column 'x' holds texts, not sets"),
         ([[1, 2]], "row 1, column 'x' holds numbers, not sets"),
         ([[[], []]], "column 'x' has no events, only empty sets"),

@@ -41,6 +41,12 @@ def test_rows_may_be_arrays_or_tensors(runs):
         assert runs["series"].predict(given) == wanted
 
 
+def test_names_in_a_list_may_have_commas(tmp_path):
+    columns = {"x, y": table()["x"], "up, down": table()["label"]}
+    run = elman.train("classification", columns, input=["x, y"], output=["up, down"], out=tmp_path / "r", **TINY)
+    assert "up, down" in elman.load(run.path).predict(columns["x, y"][:1])[0]
+
+
 def test_options_may_be_scalars_of_numpy_and_torch(tmp_path):
     given = {
         "hidden": np.int64(8),

@@ -136,8 +136,20 @@ def test_rows_without_times_are_in_order(tmp_path):
     assert [row["step"] for row in run.predict(made)] == [1, 2, 3, 4, 5, 6]
 
 
+def test_times_may_be_left_out_where_rows_are_in_order(run):
+    made = rows(60)
+    found = run.predict(without_times(made))
+    assert found == [{"step": k} | row for k, row in enumerate(without_times(run.predict(made)), 1)]
+
+
+def without_times(rows):
+    return [{name: value for name, value in row.items() if name != "date"} for row in rows]
+
+
 CALENDARS = {
     "months, as texts": ([f"{2000 + k // 12}-{k % 12 + 1:02d}" for k in range(24)], ["2002-01-01", "2002-02-01"]),
+    "tenths of a second": ([round(0.1 * k, 1) for k in range(100)], ["10.0", "10.1"]),
+    "seconds since 1970": ([1.7e9 + 0.04 * k for k in range(100)], ["1700000004.0", "1700000004.04"]),
     "months": ([dt.date(2000 + k // 12, k % 12 + 1, 1) for k in range(23)], ["2001-12-01", "2002-01-01"]),
     "ends of months": (
         [dt.date(2022 + (k + 1) // 12, (k + 1) % 12 + 1, 1) - dt.timedelta(days=1) for k in range(13)],
@@ -297,14 +309,35 @@ BAD = {
         {},
         "row 207, column 'date' comes 2 months after the row before, where steps are 1 months; fill in what is missing",
     ),
+    "a tenth of a second left out": (
+        [row | {"date": 0.1 * (k + (k > 50))} for k, row in enumerate(rows(300))],
+        {},
+        "row 52, column 'date' comes 0.2 after the row before, where steps are 0.1; fill in what is missing",
+    ),
     "working days": (
         [row | {"date": str(day)} for row, day in zip(rows(300), working_days(), strict=False)],
         {},
         "comes 3 days after the row before, where steps are 1 day; fill in what is missing, or give a table without",
     ),
     "beyond all bounds": (changed(6, load=1e200), {}, "column 'load' holds numbers beyond 1e+100; give it in larger"),
+    "a list for a time": (
+        [row | {"date": ["x"]} for row in rows(300)],
+        {},
+        "'date' holds texts, not a time in each row",
+    ),
+    "a list for a name": (
+        [row | {"place": ["x"]} for row in rows(300)],
+        {"group": "place"},
+        "row 1, column 'place' holds texts, not the name of a series in each row",
+    ),
     "no time": (changed(9, date="soon"), {}, "row 10, column 'date' is 'soon', which is no time"),
     "ten rows": (rows(10), {}, "has 7 time steps in its longest series, too few for context 48 and horizon 6"),
+    "two rows": (
+        rows(2),
+        {"context": None, "segment": None},
+        "has 1 time steps in its longest series, too few for context 1 and",
+    ),
+    "no row to learn from": (rows(4), {"split": "0.1,0.45,0.45"}, "the train part of"),
     "a horizon longer than the test": (
         rows(300),
         {"horizon": 70},
@@ -315,6 +348,11 @@ BAD = {
         rows(300),
         {"target": "load", "covariates": "load"},
         "'load' is named as target and as something else",
+    ),
+    "a column called like a quantile": (
+        [row | {"load_q10": 1.0} for row in rows(300)],
+        {"target": "load,load_q10"},
+        "would have two columns named 'load_q10'; rename the table's",
     ),
     "no numbers": ([{"a": "x"}] * 30, {}, "has no column of numbers to forecast; it has a ('x', ...)"),
     "a long segment": (rows(300), {"segment": 60}, "--segment 60 exceeds the context of 48 time steps"),

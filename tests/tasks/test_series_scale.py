@@ -161,6 +161,11 @@ def test_a_window_is_scaled_by_what_is_read_of_it_alone():
     assert batch.came[:, :, 0].T.ravel() == pytest.approx([16, 900, 160, 9000])
 
 
+def test_a_column_that_never_changed_is_scaled_by_its_size():
+    fitted = Forecast.fit(["y"], ["z"], [("", np.array([[0.1, 0.0]] * 1000))])  # the first deviates by 2e-16, for numpy
+    assert (fitted.mean.tolist(), fitted.deviation.tolist()) == ([0.1, 0.0], [0.1, 1.0])
+
+
 def test_a_series_has_the_scale_of_its_training_part_or_that_of_the_window():
     known = {"a": [0, 2, 0, 2, 0, 2], "still": [7] * 6, "new": [10, 30, 10, 30, 0, 0]}
     batch = windows("series", **known).batch(np.arange(3))

@@ -59,7 +59,8 @@ def _function(task: "Task") -> Callable[..., None]:
 
     def command(**values: Any) -> None:
         common = {key: values.pop(key) for key in NAMES}
-        _train(task.name, common, values)
+        options = {name: ",".join(value) if isinstance(value, list) else value for name, value in values.items()}
+        _train(task.name, common, options)
 
     parameters = [_parameter(key, kind, DEFAULTS.get(key), how) for key, (kind, how) in _common(task).items()]
     for field in dataclasses.fields(task.Options):

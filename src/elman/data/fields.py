@@ -4,6 +4,7 @@ It does not know what a column is for.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,18 @@ import polars as pl
 from elman.data import flaws
 
 LIST = r"(?i)^\s*\[(?:[\[\]\s\d.,e+-]|nan|null|inf(?:inity)?)*\]\s*$"
+OTHER_LIST = r"(?s)^\s*\[.*\]\s*$"
+OTHERS = {
+    (str, 1): pl.List(pl.String),
+    (str, 2): pl.List(pl.List(pl.String)),
+    (bool, 1): pl.List(pl.Boolean),
+    (bool, 2): pl.List(pl.List(pl.Boolean)),
+}
 DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
 
 
 def read(path: Path) -> pl.DataFrame:
-    """A csv or tsv as texts, and lists of numbers. Between semicolons whole columns may have decimal commas."""
+    """A csv or tsv as texts, and lists. Between semicolons whole columns may have decimal commas."""
     separator = flaws.separator(path)
     frame = _without_empty_end(pl.read_csv(path, infer_schema=False, separator=separator))
     frame = frame.with_columns(_lists(path, column) for column in frame)
@@ -32,21 +40,16 @@ def read(path: Path) -> pl.DataFrame:
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with every list as text: its items with spaces between, a list of lists as JSON."""
-    nested = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
+    """Return the frame with every list as text: its items with spaces between or, where these would not do, as JSON."""
+    nested = [frame[name] for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
     return frame.with_columns(
-        pl.Series(name, [None if row is None else _written(row) for row in frame[name].to_list()], pl.String)
-        for name in nested
+        texts(column) if any(map(_hard, column.to_list())) else _spaced(column) for column in nested
     )
 
 
 def texts(column: pl.Series) -> pl.Series:
     """A column of lists or objects as texts that can be read again."""
-    values = column.to_list()
-    if column.dtype == pl.List(pl.String) and not any(_spaced(item) for row in values for item in row or ()):
-        found = [None if row is None else " ".join(row) for row in values]
-    else:
-        found = [None if row is None else json.dumps(row, ensure_ascii=False, default=str) for row in values]
+    found = [None if row is None else json.dumps(row, ensure_ascii=False, default=str) for row in column.to_list()]
     return pl.Series(column.name, found, pl.String)
 
 
@@ -57,10 +60,12 @@ def _without_empty_end(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _lists(path: Path, column: pl.Series) -> pl.Series:
-    """A column of texts, as lists where each text is one as JSON has it: "[0.5, 1]" or "[[0.5, 1], [2, 3]]"."""
+    """A column of texts, as lists where each text is one as JSON has it: "[0.5, 1]", "[[0.5, 1], [2, 3]]", '["a"]'."""
     filled = column.drop_nulls()
-    if not len(filled) or not filled.str.contains(LIST).all():
+    if not len(filled) or not filled.str.contains(OTHER_LIST).all():
         return column
+    if not filled.str.contains(LIST).all():
+        return _other_lists(column)
     nested = filled.str.contains(r"^\s*\[\s*\[").any()
     try:
         found = column.str.json_decode(pl.List(pl.List(pl.Float64)) if nested else pl.List(pl.Float64))
@@ -71,11 +76,33 @@ def _lists(path: Path, column: pl.Series) -> pl.Series:
     return found.cast(pl.List(pl.Int64)) if whole else found  # which may be tags
 
 
-def _written(row: list[Any]) -> str:
-    lists = any(isinstance(item, list) for item in row)
-    return json.dumps(row, ensure_ascii=False) if lists else " ".join(map(str, row))
+def _other_lists(column: pl.Series) -> pl.Series:
+    """A column of texts, as lists of texts or booleans, or of lists of these, where JSON reads each as such a list."""
+    try:
+        rows = [None if text is None else json.loads(text) for text in column]
+        forms = {form for row in rows for form in _forms(row)}
+        dtype = OTHERS.get(forms.pop()) if len(forms) == 1 else None
+        return column if dtype is None else pl.Series(column.name, rows, dtype)
+    except (ValueError, TypeError, RecursionError):  # texts that stand in brackets
+        return column
 
 
-def _spaced(token: str | None) -> bool:
-    """Whether a token would not be found again among others with spaces between."""
-    return token is None or token.split() != [token]
+def _forms(value: Any, depth: int = 0) -> Iterator[tuple[type, int]]:
+    """Of which type the values in a list are, and in how many lists they stand."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _forms(each, depth + 1)
+    elif value is not None:
+        yield type(value), depth
+
+
+def _hard(row: list[Any] | None) -> bool:
+    """Whether the items of a list could not be told apart with spaces between: lists, texts with spaces, nothing."""
+    return any(
+        item.split() != [item] if isinstance(item, str) else not isinstance(item, int | float) for item in row or ()
+    )
+
+
+def _spaced(column: pl.Series) -> pl.Series:
+    rows = [None if row is None else " ".join(map(str, row)) for row in column.to_list()]
+    return pl.Series(column.name, rows, pl.String)

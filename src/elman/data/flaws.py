@@ -6,6 +6,7 @@ It does not know what a column is for.
 import csv
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ def explain(path: Path, error: BaseException) -> DataError:
             _check_text(path)
         if ending in SEPARATED:
             _check_width(path)
+            _check_quotes(path)
         if ending == ".jsonl":
             with path.open(encoding="utf-8") as lines:
                 if lines.read(1) == "\ufeff":
@@ -77,13 +79,7 @@ def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
             raise DataError(f"{source}, row {number} is no JSON ({brief(error)}); mend or remove it") from error
         if not isinstance(row, dict):
             raise DataError(f'{source}, row {number} is no JSON object; write {{"column": value, ...}} in every line')
-        for name, value in row.items():
-            usual = kinds.setdefault(name, _kind(value)) if value is not None else None
-            if usual is not None and usual != _kind(value):
-                raise DataError(
-                    f"{source}, row {number}, column {name!r} holds {_kind(value)}, where the rows before hold "
-                    f"{usual}; mend or remove it"
-                )
+        _check_kinds(source, number, row, kinds)
         found.append(row)
     return found
 
@@ -100,12 +96,31 @@ def of_list(path: Path, column: pl.Series, error: Exception) -> DataError:
 
 
 def of_rows(source: str, rows: Sequence[dict[str, Any]], error: Exception) -> DataError:
-    """Return the error that names the first row with a list of different things, or the reader's own words."""
+    """Return the error that names the first row of which the values differ in type, or the reader's own words."""
+    kinds: dict[str, str] = {}
     for number, row in enumerate(rows, 1):
         for name, value in row.items():
             if (kind := _kind(value)) == MIXED:
                 return DataError(f"{source}, row {number}, column {name!r} holds {kind}; mend or remove it")
+        try:
+            _check_kinds(source, number, row, kinds)
+        except DataError as found:
+            return found
     return DataError(f"{source} cannot be read: {brief(error)}")
+
+
+def _check_kinds(source: str, number: int, row: dict[str, Any], kinds: dict[str, str]) -> None:
+    """Raise DataError where a value differs in type from those before, and note the types of those that have none."""
+    for name, value in row.items():
+        kind, usual = _kind(value), kinds.get(name)
+        if value is None or (kind == EMPTY and usual is not None and "list" in usual):
+            continue
+        if usual not in (None, kind) and not (usual == EMPTY and "list" in kind):
+            raise DataError(
+                f"{source}, row {number}, column {name!r} holds {kind}, where the rows before hold {usual}; "
+                "mend or remove it"
+            )
+        kinds[name] = kind
 
 
 def _no_number(name: str) -> None:
@@ -141,9 +156,17 @@ def _check_types(path: Path, frame: pl.DataFrame) -> None:
     with path.open(encoding="utf-8") as lines:
         first = json.loads(next(line for line in lines if line.strip()))
         told = {name: _kind(value) for name, value in first.items() if value is not None}
-        if any("String" in str(frame.schema[name]) and "text" not in kind for name, kind in told.items()):
+        other = any("String" in str(frame.schema[name]) and "text" not in kind for name, kind in told.items())
+        if other or any(map(_has_json, frame)):
             lines.seek(0)
             parse_lines(str(path), lines)
+
+
+def _has_json(column: pl.Series) -> bool:
+    """Whether texts may be lists or objects, which polars writes as texts where others are texts."""
+    while isinstance(column.dtype, pl.List):
+        column = column.explode()
+    return column.dtype == pl.String and bool(column.str.contains(r"^[\[{]").any())
 
 
 def _check_text(path: Path) -> None:
@@ -168,6 +191,24 @@ def _check_width(path: Path) -> None:
                     f"{path}, row {number} has {len(row)} field{'s' * (len(row) != 1)}, the header {len(header)}; "
                     "mend the row, or put fields that hold separators or quotes into quotes"
                 )
+
+
+def _check_quotes(path: Path) -> None:
+    """Raise DataError at the first row in which quotes stand elsewhere than around a field, or are not closed."""
+    between = separator(path)
+    ends = re.escape(between)
+    field = re.compile(rf'(?:"(?:[^"]|"")*+"|[^"\r\n{ends}]*)({ends}|\r\n?|\n|\Z)')
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        text = file.read()
+    at = row = 0
+    while at < len(text):
+        if (found := field.match(text, at)) is None:
+            where = f"row {row}" if row else "header"
+            raise DataError(
+                f"{path}, {where} has a quote inside of a field, or one that is not closed; "
+                'put the field into quotes and write the quote twice, as in "a 5"" nail"'
+            )
+        at, row = found.end(), row + (found[1] != between)
 
 
 def _without_zeros(lines: Iterable[str]) -> Iterator[str]:

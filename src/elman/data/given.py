@@ -4,7 +4,6 @@ Rows are dictionaries by column; columns are a dictionary of lists or arrays, or
 cell may be an array or a tensor, such as a series of time steps.
 """
 
-import math
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -106,11 +105,16 @@ def _frame(columns: Any, source: str) -> pl.DataFrame:
         raise DataError(
             f"{source} has {sizes[other]} values in column {other!r} and {sizes[one]} in {one!r}; give as many of each"
         )
-    try:
-        return pl.DataFrame(found)
-    except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError):
-        listed = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
-        return tables.from_rows(listed, source).frame
+    if not any(sizes.values()):
+        return pl.DataFrame()
+    return pl.DataFrame([_series(name, values, source) for name, values in found.items()])
+
+
+def _series(name: str, values: Any, source: str) -> pl.Series:
+    """A column with its name. Values become one as rows do: polars goes by the first list, [[1], [2.5]] is [1], [2]."""
+    if isinstance(values, pl.Series):
+        return values.alias(name)
+    return tables.from_rows([{name: value} for value in values], source).frame[name]
 
 
 def _column(values: Any) -> Any:
@@ -121,10 +125,7 @@ def _column(values: Any) -> Any:
     array = array.to_numpy() if hasattr(array, "to_numpy") else array
     if isinstance(array, np.ndarray) and array.dtype.kind in "biufM":
         return _as_lists(pl.Series(array))
-    cells = [_plain(value) for value in array]
-    if any(isinstance(cell, str) for cell in cells):  # pandas has not-a-number for a missing text
-        return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
-    return cells
+    return [_plain(value) for value in array]
 
 
 def _as_lists(values: pl.Series) -> pl.Series:

@@ -83,3 +83,10 @@ class Scales:
         spread = torch.where(anew & ~steady, spread, 1.0)
         found = Scale(mean + deviation * level.numpy(), deviation * spread.numpy(), steady.numpy())
         return found, (level, spread)
+
+
+def measured(values: Values) -> Values:
+    """Mean and deviation of (T, C), together (2, C); of what does not change exactly itself and 0."""
+    steady = (values == values[:1]).all(0)
+    found: Values = np.where(steady, [values[0], np.zeros(len(steady))], [values.mean(0), values.std(0)])
+    return found

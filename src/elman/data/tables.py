@@ -6,7 +6,6 @@ Rows are counted from 1, without the header. It does not know what a column is f
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import fields, flaws
+from elman.data import fields, flaws, text
 from elman.data.ragged import Ragged
 from elman.data.text import TextSource
 from elman.errors import DataError, UsageError
@@ -270,9 +269,16 @@ def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -
     if (place := next((k for k, row in enumerate(rows, 1) if not isinstance(row, dict)), None)) is not None:
         raise DataError(f"{source}, row {place} is no object; give one with a value for each column")
     try:
-        return Table(source, frame(rows))
+        return Table(source, _without_nan(frame(rows), rows))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:
         raise flaws.of_rows(source, rows, error) from error
+
+
+def _without_nan(found: pl.DataFrame, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """The rows with nothing where a number that is none stands among texts, as pandas has it for a missing one."""
+    names = [name for name, dtype in found.schema.items() if dtype == pl.String and (found[name] == "NaN").any()]
+    missing = {name: pl.Series([isinstance(row.get(name), float) for row in rows]) for name in names}
+    return found.with_columns(found[name].set((found[name] == "NaN") & where, None) for name, where in missing.items())
 
 
 def frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
@@ -348,7 +354,7 @@ def check_writable(path: Path) -> None:
 def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
     """Write rows, columns by name, whole or not at all.
 
-    In csv and tsv a list becomes its items with spaces between, a list of lists JSON.
+    In csv and tsv a list becomes its items with spaces between or, where these would not tell them apart, JSON.
     """
     check_writable(path)
     found = rows if isinstance(rows, pl.DataFrame) else frame(rows)
@@ -356,10 +362,7 @@ def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
 
 
 def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
-    """Return a table such that what `write` makes of it at `path` can be read again: lists as JSON in csv and tsv.
-
-    Lists of tokens become the tokens with spaces between, which is how they are read.
-    """
+    """Return a table such that what `write` makes of it at `path` can be read again: lists as JSON in csv and tsv."""
     if table is None or path.suffix.lower() not in flaws.SEPARATED:
         return table
     return table.with_columns(fields.texts(table[name]) for name, dtype in table.schema.items() if dtype.is_nested())
@@ -367,10 +370,7 @@ def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
 
 def from_stdin(column: str) -> Table:
     """Read JSON lines from standard input; lines that are no JSON objects are texts, in the column of that name."""
-    try:
-        lines = [line for line in sys.stdin.read().splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"standard input is not UTF-8 text (offset {error.start}); convert it first") from error
+    lines = [line for line in text.lines(None) if line.strip()]
     if not lines:
         raise DataError("standard input is empty; there is nothing to read")
     if not lines[0].lstrip().startswith("{"):

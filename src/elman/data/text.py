@@ -140,13 +140,18 @@ def lines(path: Path | None) -> list[str]:
     """Return the lines of a text file, or of standard input for None; DataError where there is none."""
     if path is None:
         try:
-            return sys.stdin.read().splitlines()
+            return split(sys.stdin.read().removeprefix("\ufeff"))
         except UnicodeDecodeError as error:
             raise DataError(f"standard input is not UTF-8 text (offset {error.start}); convert it first") from error
-    found = "".join(TextSource(path).blocks()).splitlines()
+    found = split("".join(TextSource(path).blocks()))
     if not found:
         raise DataError(f"{path} is empty; there is nothing to predict")
     return found
+
+
+def split(text: str) -> list[str]:
+    """Return the lines of a text, which end as in a file, not at what ends one for Unicode, such as U+2028."""
+    return [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]
 
 
 def raw_lines(path: Path | None) -> list[str]:

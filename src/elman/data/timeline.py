@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elman.data.tables import Column, Rows, Table
+from elman.data.tables import Column, Rows, Table, kind
 
 Values = npt.NDArray[np.float64]
 TIMES = ("date", "time", "datetime", "timestamp", "ds")
 """Names that people give to the column of times."""
 LOOKED_AT = 100
+SAME = 1e-6
+"""As a share of the usual step, by how much others may differ where times are numbers that are not whole."""
 MONTH = r"^\d{4}-\d{2}$"
 
 
@@ -54,6 +56,9 @@ class Track:
         if (months := _months(self.times)) is not None:
             step = int(months[-1] - months[-2])
             return [_month(self.times[-1], k * step) for k in range(1, count + 1)]
+        if self.times.dtype.is_float():
+            last, step = self.times[-1], (self.times[-1] - self.times[0]) / (len(self) - 1)
+            return [float(f"{last + k * step:.15g}") for k in range(1, count + 1)]
         last, step = self.times[-1], self.times[-1] - self.times[-2]
         return [last + k * step for k in range(1, count + 1)]
 
@@ -82,6 +87,7 @@ def tracks(
     else:
         column = table.column(group)
         column.check_filled()
+        _check_single(column, "the name of a series")
         numbered = pl.DataFrame({"group": column.values.cast(pl.String), "at": np.arange(len(table))})
         found = numbered.group_by("group", maintain_order=True).agg("at").rows()
         owners = {str(name): np.array(at) for name, at in found}
@@ -124,6 +130,7 @@ def _numbers(column: Column) -> Values:
 def _times(column: Column) -> pl.Series:
     """The column as times or numbers; DataError at the first row that is none."""
     column.check_filled()
+    _check_single(column, "a time")
     values = column.values
     if values.dtype.is_temporal() or values.dtype.is_numeric():
         return _plain(values)
@@ -138,6 +145,12 @@ def _times(column: Column) -> pl.Series:
     if times.null_count() and (index := column.first(times.is_null())) is not None:
         raise column.error(index, f"is {values[index]!r}, which is no time; write 2026-05-11 14:00:00")
     return _plain(times)
+
+
+def _check_single(column: Column, wanted: str) -> None:
+    """Raise DataError where a column holds neither texts nor numbers nor times."""
+    if kind(column.values.dtype) not in ("text", "number") and not column.values.dtype.is_temporal():
+        raise column.error(0, f"holds {column.kind}, not {wanted} in each row")
 
 
 def _plain(times: pl.Series) -> pl.Series:
@@ -155,7 +168,7 @@ def _check_steps(column: Column, track: Track, *, even: bool) -> None:
     of = f" of series {track.name!r}" if track.name else ""
     if len(times) < 2 or _even(times):
         return
-    steps = times.diff()[1:]
+    steps = _steps(times)
     usual = steps.mode().sort()[0]
     place = _first(steps <= 0 * usual if even else steps < 0 * usual)
     if place is not None:
@@ -189,9 +202,20 @@ def _even(times: pl.Series) -> bool:
     return bool((steps == steps[0]).all() and numbers[-1] > numbers[0])
 
 
+def _steps(times: pl.Series) -> pl.Series:
+    """The time from each row to the next; as 0.3 - 0.2 is not 0.1, steps that only rounding makes unequal are equal."""
+    steps = times.diff()[1:]
+    if not times.dtype.is_float():
+        return steps
+    numbers, found = times.to_numpy(), steps.to_numpy()
+    usual = np.median(found)
+    near = np.abs(found - usual) <= SAME * abs(usual) + 4 * np.spacing(np.abs(numbers).max())
+    return pl.Series(np.where(near, usual, found))
+
+
 def _span(step: Any) -> str:
     """A step in words: 3 days, not 3 days, 0:00:00."""
-    return str(step).removesuffix(", 0:00:00")
+    return f"{step:.9g}" if isinstance(step, float) else str(step).removesuffix(", 0:00:00")
 
 
 def _months(times: pl.Series) -> pl.Series | None:

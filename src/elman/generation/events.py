@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from elman.data import text
 from elman.errors import DataError, UsageError
 from elman.generation import kept
 from elman.generation.kept import Kept
@@ -269,7 +270,7 @@ def _prompt(prompt: str, events: Events) -> list[list[Event]]:
     """The sets of a prompt."""
     steps: list[Any] = []
     try:
-        for line in filter(str.strip, prompt.splitlines()):
+        for line in filter(str.strip, text.split(prompt)):
             found = json.loads(line)
             several = isinstance(found, list) and found and all(isinstance(each, list) for each in found)
             steps += found if several else [found]

@@ -114,7 +114,8 @@ class ColumnReader(ImageReader):
 
     def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
         """A time step for each column."""
-        found = self.convolution(scaled, widths).permute(3, 0, 1, 2).flatten(2)
+        found = self.convolution(scaled, widths).permute(3, 0, 1, 2)
+        found = found.contiguous().flatten(2)  # flatten alone copies too; of grey images torch's exporter cannot tell
         return self.project(found).relu()  # type: ignore[no-any-return]
 
 

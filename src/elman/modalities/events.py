@@ -221,13 +221,12 @@ def sets_of(column: Column) -> Sets:
     owners = np.repeat(owners, counts)
     if events.has_nulls():
         raise column.error(int(owners[events.is_null().arg_max() or 0]), "lacks an event in a set; leave it out")
-    if events.dtype.is_float():
-        whole = events.round() == events
-        if not whole.all():
-            place = int((~whole).arg_max() or 0)
-            raise column.error(int(owners[place]), f"holds {events[place]:g}; events are whole numbers or texts")
     if events.dtype.is_numeric():
-        events = events.cast(pl.Int64)
+        whole = events.cast(pl.Int64, strict=False)
+        if (other := (whole != events).fill_null(value=True)).any():
+            place = int(other.arg_max() or 0)
+            raise column.error(int(owners[place]), f"holds {events[place]:g}; events are whole numbers or texts")
+        events = whole
     return Sets(events, counts, lengths.to_numpy().astype(np.int64))
 
 

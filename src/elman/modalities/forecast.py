@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from elman.data.scales import FAR, Scales, Values
+from elman.data.scales import FAR, Scales, Values, measured
 from elman.errors import DataError
 from elman.modalities.base import Head, Modality
 from elman.modalities.series import FARTHEST, LARGEST
@@ -37,7 +37,7 @@ class Forecast(Modality):
         targets: their names.
         covariates: the names of the columns that are read too.
         mean: (C,), of both, over all series.
-        deviation: (C,), 1 where a column is constant.
+        deviation: (C,), a constant column's own size.
         scale: one of `SCALES`.
         series: by name the mean and deviation of a series in training, (2, C); none where the scale is the column's.
         least: what the deviation of a window is at least, as a share of its series' deviation in training.
@@ -65,9 +65,9 @@ class Forecast(Modality):
         values, columns = np.concatenate([own for _, own in series]), len(targets) + len(covariates)
         made = cls(targets, covariates, np.zeros(columns), np.ones(columns), scale)
         made._check_size(values)
-        deviation = values.std(0)
-        made.mean, made.deviation = values.mean(0), np.where(deviation > 0, deviation, 1.0)
-        made.series = {} if scale == "column" else {name: _measured(own) for name, own in series if len(own)}
+        own = measured(values)
+        made.mean, made.deviation = own[0], _unit(own)
+        made.series = {} if scale == "column" else {name: measured(own) for name, own in series if len(own)}
         return made
 
     def scales(self, series: Sequence[Named]) -> Scales:
@@ -86,12 +86,10 @@ class Forecast(Modality):
         if self.scale == "column":
             return self.mean, self.deviation, np.full_like(self.mean, np.nan), np.full_like(self.mean, np.inf)
         mean, deviation = self.series.get(name, np.zeros((2, len(self.mean))))
-        known, own = deviation > 0, _measured(values)
-        steady = np.where(own[0] == 0, 1.0, np.abs(own[0]))
-        instead = np.where(own[1] > 0, own[1], steady)
+        known, own = deviation > 0, measured(values)
         least = np.where(known, self.least if self.scale == "window" else np.nan, 0.0)
         most = np.where(known & (self.scale == "series"), FAR, np.inf)
-        return np.where(known, mean, own[0]), np.where(known, deviation, instead), least, most
+        return np.where(known, mean, own[0]), np.where(known, deviation, _unit(own)), least, most
 
     def _check_size(self, values: Values) -> None:
         if len(wrong := np.flatnonzero(np.abs(values).max(0, initial=0) > LARGEST)):
@@ -127,10 +125,10 @@ class Forecast(Modality):
         return cls(value["targets"], value["covariates"], value["mean"], value["deviation"], *own)
 
 
-def _measured(values: Values) -> Values:
-    """Mean and deviation of (T, C), together (2, C); of what does not change exactly itself and 0."""
-    steady = (values == values[:1]).all(0)
-    found: Values = np.where(steady, [values[0], np.zeros(len(steady))], [values.mean(0), values.std(0)])
+def _unit(own: Values) -> Values:
+    """What is divided by where `measured` says this, (C,): the deviation, of what does not change its size."""
+    mean, deviation = own
+    found: Values = np.where(deviation > 0, deviation, np.where(mean == 0, 1.0, np.abs(mean)))
     return found
 
 

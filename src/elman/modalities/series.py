@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from elman.data.ragged import Array, Integers, Ragged
+from elman.data.scales import measured
 from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
 
@@ -63,8 +64,8 @@ class Series(Input):
         if len(bad := np.flatnonzero(np.abs(values).max(1) > LARGEST)):
             row = int(np.searchsorted(rows.starts, bad[0], side="right")) - 1
             raise column.error(row, f"holds a number beyond {LARGEST:g}; give it in larger units")
-        deviation = values.std(0)
-        return cls(values.mean(0), np.where(deviation > 0, deviation, 1.0), noise)
+        mean, deviation = measured(values)
+        return cls(mean, np.where(deviation > 0, deviation, 1.0), noise)
 
     @property
     def channels(self) -> int:

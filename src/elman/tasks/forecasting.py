@@ -1,7 +1,7 @@
 """Forecasting: what a few measured values will be, with quantiles. Many-to-many over real values."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -99,13 +99,14 @@ class Forecasting(Task):
         longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
         context, segment = sized(longest, options.context, options.segment, options.horizon)
         cut = divide(whole, options.split, parts, context)
+        layout = Layout(
+            **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=1
+        )
+        layout.check("train", cut["train"], files.train)
         learnt = [(track.name, track.values) for track in cut["train"]]
         scale = options.scale or ("column" if options.group is None else GROUPED)
         forecast = Forecast.fit(columns["targets"], columns["covariates"], learnt, scale)
-        season = options.season or _season(learnt, len(columns["targets"]))
-        layout = Layout(
-            **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=season
-        )
+        layout = replace(layout, season=options.season or _season(learnt, len(columns["targets"])))
         prepared = PreparedTracks(layout, forecast, {}, {}, notes + layout.too_short(cut["train"]))
         for part, tracks in cut.items():
             prepared.add(part, tracks, files.train, folder)
@@ -226,6 +227,9 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
     if not targets:
         first = ", ".join(f"{c.name} ({c.values[0]!r}, ...)" for c in table.columns())
         raise DataError(f"{table.source} has no column of numbers to forecast; it has {first}")
+    said = ["step", *filter(None, (time, options.group)), *chain.from_iterable(map(_said_of, targets))]
+    if twice := next((name for name in said if said.count(name) > 1), None):
+        raise UsageError(f"a forecast of {table.source} would have two columns named {twice!r}; rename the table's")
     notes = []
     if not options.target:
         notes.append(f"Forecasting {', '.join(map(repr, targets))}: all columns of numbers; --target says otherwise.")
@@ -289,9 +293,9 @@ def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[Track]:
     """The series to forecast; DataError where that cannot be."""
     layout = prepared.layout
     table = rows if isinstance(rows, Table) else tables.from_rows(rows)
-    needed = max(layout.context, 2 if layout.time else 1)  # two times tell how far apart steps are
     found = layout.read(table)
     for track in found:
+        needed = max(layout.context, 1 if track.times is None else 2)  # two times tell how far apart steps are
         if len(track) < needed:
             of = f"series {track.name!r} of " if track.name else ""
             what = f"{len(track)} time steps, fewer than the context {needed}"
@@ -323,9 +327,13 @@ def _spoken(layout: Layout, track: Track, forecast: Any) -> list[dict[str, Any]]
     rows = []
     for when, step in zip(track.after(layout.horizon), forecast, strict=True):
         row: dict[str, Any] = {layout.group: track.name} if layout.group else {}
-        row[layout.time or "step"] = str(when) if layout.time else when
+        row |= {"step": when} if track.times is None else {str(layout.time): str(when)}
         for name, values in zip(layout.targets, step, strict=True):
-            row[name] = float(values[-1])
-            row |= {f"{name}_q{round(100 * level)}": float(v) for level, v in zip(LEVELS, values, strict=False)}
+            row |= dict(zip(_said_of(name), map(float, (values[-1], *values)), strict=False))
         rows.append(row)
     return rows
+
+
+def _said_of(target: str) -> list[str]:
+    """What the columns are called that a forecast has of a target: its mean, and its quantiles."""
+    return [target, *(f"{target}_q{round(100 * level)}" for level in LEVELS)]

@@ -41,8 +41,15 @@ class Layout:
     season: int
 
     def read(self, table: Table) -> list[Track]:
-        """Return the table's series."""
-        return timeline.tracks(table, [*self.targets, *self.covariates], self.time, self.group)
+        """Return the table's series; where it has no column of times, its rows are in order."""
+        time = self.time if self.time in table.names else None
+        return timeline.tracks(table, [*self.targets, *self.covariates], time, self.group)
+
+    def check(self, part: str, tracks: Sequence[Track], file: Source) -> None:
+        """Raise DataError where no series of a part has a window."""
+        if max(map(len, tracks)) < self.context + self.horizon:
+            rows, history = max(len(track) - track.before for track in tracks), max(track.before for track in tracks)
+            raise DataError(_too_short(part, file, rows, history, self))
 
     def too_short(self, tracks: Sequence[Track]) -> tuple[str, ...]:
         """Say which of several series have no window to learn from, where there are any."""
@@ -80,12 +87,10 @@ class PreparedTracks(Prepared):
 
     def add(self, part: str, tracks: Sequence[Track], file: Source, folder: Path) -> None:
         """Check a part, and keep it in `folder`."""
+        self.layout.check(part, tracks, file)
         self._tracks[part] = list(tracks)
         windows = len(self.windows(part))
         own = [len(track) - track.before for track in tracks]
-        if not windows:
-            history = max(track.before for track in tracks)
-            raise DataError(_too_short(part, file, max(own), history, self.layout))
         self.places[part] = tables.write(folder / f"{part}.parquet", self._frame(part))
         facts = {"path": assets.name(file), "sha256": tables.fingerprint(file), "rows": sum(own), "windows": windows}
         first = next(track.rows[track.before] for track, rows in zip(tracks, own, strict=True) if rows)

@@ -203,8 +203,7 @@ def _joined(value: Any) -> Any:
 
 
 def _names(value: Any) -> Any:
-    """The names in a text, or in a list of texts, with commas between them; anything else as it is."""
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
-        return value
-    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    """The names in a text, with commas between them; those of a list, and anything else, as they are."""
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return list(value) if isinstance(value, tuple) else value

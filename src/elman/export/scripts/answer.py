@@ -37,6 +37,14 @@ def usage(read: dict[str, Any]) -> str:
     return f'give a series as JSON, {len(step)} numbers for each time step: python example.py "{[step, step]}"'
 
 
+def taken(read: dict[str, Any], given: str) -> Any:
+    """Return the row that is given: a list as JSON writes it, or a text, which may stand in brackets."""
+    try:
+        return json.loads(given) if given.startswith("[") else given
+    except ValueError:
+        return sys.exit(usage(read)) if read["modality"] == "series" else given
+
+
 def main(description: dict[str, Any], row: Any) -> None:
     """Print the answers to a row."""
     import onnxruntime
@@ -48,4 +56,4 @@ def main(description: dict[str, Any], row: Any) -> None:
 if __name__ == "__main__":
     known = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
     given = sys.argv[1] if len(sys.argv) > 1 else sys.exit(usage(known["modalities"]["input"]))
-    main(known, json.loads(given) if given.startswith("[") else given)
+    main(known, taken(known["modalities"]["input"], given))

@@ -4,6 +4,7 @@ It needs numpy and onnxruntime. All else is in model.json.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 def encode(read: dict[str, Any], turns: Any) -> dict[str, Any]:
     """Return the inputs for one call: a list of turns, or a text with a turn on each line."""
     if isinstance(turns, str):
-        turns = [line for line in turns.splitlines() if line.strip()]
+        turns = [line for line in re.split(r"[\r\n]", turns) if line.strip()]
     words, found, counts = numbers(read["words"], turns)
     lengths = np.array([len(turns)], np.int64)
     return {"words": words[None], "parts": found[None], "counts": counts[None], "lengths": lengths}

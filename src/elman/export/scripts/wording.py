@@ -1,6 +1,7 @@
 """What an example makes of words: their numbers, and those of their parts."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ def numbers(read: dict[str, Any], texts: list[Any]) -> tuple[Any, Any, Any]:
     """Return words (N, W), parts (N, W, P) and how many words each has (N,), for texts or lists of words."""
     word = {known: k for k, known in enumerate(read["words"], 1)}
     part = {known: k for k, known in enumerate(read["parts"])}
-    rows = [re.findall(read["pattern"], text) if isinstance(text, str) else text for text in texts]
+    rows = [cut(read["pattern"], text) if isinstance(text, str) else text for text in texts]
     found = [[[part[each] for each in parts(form) if each in part] for form in row] for row in rows]
     words = np.zeros((len(rows), max(map(len, rows))), np.int64)
     padded = np.full((*words.shape, max([1, *(len(each) for row in found for each in row)])), len(part), np.int64)
@@ -20,6 +21,19 @@ def numbers(read: dict[str, Any], texts: list[Any]) -> tuple[Any, Any, Any]:
         for k, each in enumerate(found[n]):
             padded[n, k, : len(each)] = each
     return words, padded, np.array([len(row) for row in rows], np.int64)
+
+
+def cut(pattern: str, text: str) -> list[str]:
+    """Return all that matches; a mark belongs to a word, and a fraction does not, as for Unicode and not for Python."""
+    return [text[found.start() : found.end()] for found in re.finditer(pattern, "".join(map(plain, text)))]
+
+
+def plain(c: str) -> str:
+    """Return a character that is to Python's regular expressions what this one is to Unicode's."""
+    kind = unicodedata.category(c)
+    if kind[0] in "LM" or kind in ("Nd", "Nl", "Pc") or c.isupper() or c.islower() or c in "\u200c\u200d":
+        return "a"
+    return "." if kind == "No" or "\x1c" <= c <= "\x1f" else c
 
 
 def parts(form: str) -> Iterator[str]:
