@@ -78,6 +78,17 @@ def test_a_recognizer_learns_and_says_so_beside_its_baselines(recognizer):
     assert recognizer.evaluate()["score"] == score
 
 
+def test_a_recognizer_begins_with_how_often_symbols_are_heard_and_when_none_is(recognizer):
+    prepared, task = recognizer.prepared, recognizer._task
+    network = task.network(prepared, recognizer.options)
+    task.begin(network, prepared)
+    bias = network.outputs[0].head.linear.bias.detach()
+    examples = prepared.examples("train")
+    said, steps = len(examples.targets["text"].values), int(examples.lengths.sum())
+    assert bias.exp()[-1].item() == pytest.approx(1 - said / steps, rel=0.01)
+    assert bias.exp().sum().item() == pytest.approx(1)
+
+
 def test_a_run_needs_none_of_its_files_any_more(folder, recognizer, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(folder, moved / "data")

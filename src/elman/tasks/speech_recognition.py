@@ -116,6 +116,14 @@ class SpeechRecognition(TableTask):
         wired = {name: Synced(output.head(recurrence.output_size))}
         return SharedEncoder(reader, recurrence, wired, (o.input_dropout, o.dropout))
 
+    def begin(self, network: SharedEncoder, prepared: PreparedExamples) -> None:
+        """How often each symbol is heard, and at how many time steps none."""
+        (name,), examples, blank = prepared.outputs, prepared.examples("train"), transcripts(prepared).blank
+        counts = np.bincount(examples.targets[name].values, minlength=blank + 1)
+        counts[blank] = examples.lengths.sum() - counts.sum()
+        wiring: Any = network.outputs[0]
+        wiring.head.expect(torch.from_numpy(counts))
+
     def score(self, network: SharedEncoder, prepared: PreparedExamples, part: str) -> Score:
         """Write down every row, and measure the texts; beside them the loss of the right ones."""
         examples, output = prepared.examples(part), transcripts(prepared)
