@@ -39,13 +39,14 @@ struct Matrix {
     bool transposed;
 };
 
-// Products with weights packed in panels. A panel is up to `widest` vectors of neighbouring columns; row i of it lies
+// Products with weights packed in panels. A panel is some vectors of neighbouring columns; row i of it lies
 // at i * (columns of this panel, rounded up to whole vectors), the columns past the last one zero.
 template <class T>
 struct Matmul {
-    int lanes;      // numbers in a vector
-    int widest;     // vectors in a panel at most
-    int height[6];  // by vectors in a panel: rows of a register block at most
+    int lanes;         // numbers in a vector
+    int widest;        // vectors in a panel at most
+    int widest_alone;  // the same where there is never more than one row, of numbers of their own type
+    int height[6];     // by vectors in a panel: rows of a register block at most
 
     // out[r][0..columns) = init[r][...] + sum over sources of a[r][:] . panel, for all rows r. `init` may be null.
     void (*multiply)(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo,

@@ -53,7 +53,8 @@ bool share_columns(const Program& p, const Batch& batch, i64 weights, i64 bytes,
 // not depend on the other rows. (With AVX2 those panels are of 2 vectors instead of 3, by which an LSTM with layer norm
 // loses nothing.)
 template <class T>
-int panel_vectors(const Program& program, i64 rows, const Matmul<T>& kernels) {
+int panel_vectors(const Program& program, i64 rows, const Matmul<T>& kernels, bool alone = false) {
+    if (alone && kernels.widest_alone > kernels.widest) return kernels.widest_alone;
     const auto fits = [&](int vectors) { return !program.reduces() || TILE % (vectors * kernels.lanes) == 0; };
     int widest = 1;
     for (int vectors = 1; vectors <= kernels.widest; ++vectors)
@@ -81,10 +82,13 @@ i64 share_of_busiest(const Program& program, int vectors, const Matmul<T>& kerne
 // Panels for threads that share columns: narrower ones where that leaves the busiest thread much less to do, and still
 // enough sums at once to hide how long each takes.
 template <class T>
-int shared_panel_vectors(const Program& program, i64 rows, const Matmul<T>& kernels, int threads) {
+int shared_panel_vectors(const Program& program, i64 rows, const Matmul<T>& kernels, int threads, bool alone) {
     const auto share = [&](int vectors) { return share_of_busiest(program, vectors, kernels, threads); };
-    int best = panel_vectors(program, rows, kernels);
-    for (int vectors = best - 1; vectors >= 1 && rows * vectors >= ENOUGH_SUMS; --vectors)
+    int best = panel_vectors(program, rows, kernels, alone);
+    const auto enough = [&](int vectors) {
+        return rows * vectors >= ENOUGH_SUMS || (alone && vectors > kernels.widest);
+    };
+    for (int vectors = best - 1; vectors >= 1 && enough(vectors); --vectors)
         if (5 * share(vectors) <= 4 * share(best)) best = vectors;
     return best;
 }
@@ -105,7 +109,8 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
     const i64 rows = batch.rows();
     const i64 at_once = program.columns_are_independent() ? SUPER_BLOCK : rows;
     threads = int(std::max<i64>(1, threads));
-    const int vectors = shared_panel_vectors(program, at_once, kernels, threads);
+    const bool alone = rows == 1 && batch.steps() == 1 && bytes == i64(sizeof(T));
+    const int vectors = shared_panel_vectors(program, at_once, kernels, threads, alone);
     const i64 most = share_of_busiest(program, vectors, kernels, threads);
     const bool evenly = UNEVEN * most * threads <= (UNEVEN + 1) * program.hidden;
     if (share_columns(program, batch, numbers, bytes, threads, evenly)) return {true, threads, vectors};
@@ -113,7 +118,7 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
     if (rows * batch.steps() * work < WORTH_A_BARRIER) threads = 1;
     threads = int(std::max<i64>(1, std::min<i64>(threads, rows)));
     const i64 each = (rows + threads - 1) / threads;
-    return {false, threads, panel_vectors(program, each, kernels)};
+    return {false, threads, panel_vectors(program, each, kernels, alone)};
 }
 
 template Plan make_plan<float>(const Program&, const Batch&, i64, const Matmul<float>&, int, i64);

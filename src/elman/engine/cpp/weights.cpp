@@ -49,7 +49,8 @@ Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const 
     if (storage != Storage::own && !std::is_same_v<T, float>)
         throw std::invalid_argument("Only weights of float can be kept as narrower numbers.");
     const Matmul<T>& kernel = kernels<T>().matmul;
-    panel_width = i64(std::clamp(vectors_of_panel, 1, kernel.widest)) * kernel.lanes;
+    const int widest = storage == Storage::own ? kernel.widest_alone : kernel.widest;
+    panel_width = i64(std::clamp(vectors_of_panel, 1, widest)) * kernel.lanes;
     lanes = kernel.lanes;
     memory = std::make_unique<Workspace>(size_t(lay_out(program)) * sizeof(T));
     add_up(program, parameters);

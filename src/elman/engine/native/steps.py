@@ -35,7 +35,7 @@ def prepared(cell: Cell, weights: Weights, rows: Any, threads: int, storage: tor
     own = numbers(weights.ih.dtype)
     given = [weights[k].contiguous() for k in made.present]  # type: ignore[union-attr]
     inputs = weights.ih.shape[1]
-    plan = own.plan(made.inference, rows, inputs, threads)
+    plan = own.plan(made.inference, rows, inputs, threads, storage is not None)
     program = made.packed_for(made.inference)
     arguments = (own, program, given, inputs, plan.vectors, threads)
     entry = packed(*arguments) if storage is None else once(*arguments, _STORAGE[storage])

@@ -9,12 +9,15 @@ namespace ELMAN_ISA {
 namespace {
 
 constexpr int WIDEST = Vector<float>::registers == 32 ? 4 : 3;
+// For a row by itself: as many sums as hide how long each takes. With 16 registers these are more than a panel has for
+// several rows; 4 vectors in the 4 cycles of a multiply-add are the 64 bytes per cycle that a second-level cache gives.
+constexpr int WIDEST_ALONE = Vector<float>::registers == 32 ? 4 : 8;
 
 // Rows of a register block: rows * vectors sums, a vector of the panel each, one of the left side.
 // Measured on 32 registers: 6 x 4 reaches 97 % of the multiply-adds; 8 x 3 is 13-22 % ahead of it for 7 or 8 rows.
 constexpr int height(int vectors) {
     if (Vector<float>::registers == 32) return vectors == 4 ? 6 : vectors == 3 ? 8 : 12;
-    return vectors == 3 ? 4 : vectors == 2 ? 6 : 8;
+    return vectors > 3 ? 1 : vectors == 3 ? 4 : vectors == 2 ? 6 : 8;
 }
 
 // While a panel is multiplied with block after block of rows, the next one is fetched: of its VECTORS lines for each k,
@@ -42,8 +45,7 @@ struct Block {
     }
 
     // In the order of k, whatever the height of the block: a row's result does not depend on its neighbours. (Sums of
-    // their own for odd k would hide the latency of a single row, but that one waits for its panel: 4 vectors in the 4
-    // cycles of a multiply-add are the 64 bytes per cycle that the second-level cache gives.)
+    // their own for odd k would hide the latency of a single row; wider panels do as well.)
     // `ahead`: FETCH lines for every k are fetched from there.
     __attribute__((always_inline)) void add(const T* a, i64 lda, const T* panel, i64 k, const char* ahead) {
         for (i64 at = 0; at < k; ++at) {
@@ -179,15 +181,12 @@ Function<T> of_rows(int rows) {
     else return rows == ROWS ? block<T, ROWS, VECTORS, STORAGE> : of_rows<T, STORAGE, VECTORS, ROWS + 1>(rows);
 }
 
-template <class T, Storage STORAGE>
+template <class T, Storage STORAGE, int VECTORS = 1>
 Function<T> choose(int rows, int vectors) {
-    switch (vectors) {
-        case 1: return of_rows<T, STORAGE, 1>(rows);
-        case 2: return of_rows<T, STORAGE, 2>(rows);
-        case 3: return of_rows<T, STORAGE, 3>(rows);
-        default:
-            if constexpr (WIDEST >= 4) return of_rows<T, STORAGE, 4>(rows);
-            else return nullptr;
+    if constexpr (VECTORS == (STORAGE == Storage::own ? WIDEST_ALONE : WIDEST)) {
+        return of_rows<T, STORAGE, VECTORS>(rows);
+    } else {
+        return vectors == VECTORS ? of_rows<T, STORAGE, VECTORS>(rows) : choose<T, STORAGE, VECTORS + 1>(rows, vectors);
     }
 }
 
@@ -278,6 +277,7 @@ template <class T>
 constexpr Matmul<T> table() {
     Matmul<T> it{Vector<T>::W,
                  WIDEST,
+                 WIDEST_ALONE,
                  {0, height(1), height(2), height(3), WIDEST >= 4 ? height(4) : 0, 0},
                  multiply<T, Storage::own>,
                  nullptr,
