@@ -228,6 +228,14 @@ def test_a_new_budget_may_be_given_and_nothing_else(text_file, tmp_path, tiny):
         elman.train("language-modeling", text_file, resume=True)
 
 
+def test_a_run_that_is_continued_with_a_larger_budget_is_validated_on_the_way(text_file, tmp_path, tiny):
+    out, options = tmp_path / "r", tiny | {"steps": 12, "validations": 4}
+    elman.train("language-modeling", text_file, out=out, quiet=True, **options)
+    elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=40)
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "valid_loss" in line] == [3, 6, 9, 12, 20, 30, 40]
+
+
 def test_a_diverging_run_stops_with_advice_and_keeps_its_folder(text_file, tmp_path, tiny):
     out = tmp_path / "r"
     options = tiny | {"cell": "rnn-relu", "optimizer": "sgd", "rate": 1e30, "clip": 0.0, "warmup": 0}

@@ -39,6 +39,11 @@ def spent(options: TrainingOptions, progress: Progress) -> float:
     return progress.seconds / (60 * (options.minutes or 0))
 
 
+def validates(options: TrainingOptions, before: float, progress: Progress) -> bool:
+    """Whether a point at which the budget is interrupted to validate was passed since the share `before` was spent."""
+    return math.floor(spent(options, progress) * options.validations) > math.floor(before * options.validations)
+
+
 def rate(options: TrainingOptions, progress: Progress) -> float:
     """Return the learning rate: a linear rise over the warm-up, under a half cosine over the budget.
 

@@ -128,7 +128,7 @@ def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[
             trainer.update(share)
             trainer.look_inside()
             signs = trainer.agree(interrupted=interrupted.is_set())
-            if math.floor(budget.spent(options, progress) * options.validations) > progress.validations:
+            if budget.validates(options, share, progress):
                 trainer.validate()
             if options.patience is not None and progress.stale >= options.patience:
                 ending = "stopped"
