@@ -279,6 +279,16 @@ def test_the_best_weights_of_a_continued_run_are_those_of_the_uninterrupted_one(
     assert continued.scores == whole.scores
 
 
+def test_a_run_that_has_used_up_a_new_budget_keeps_its_best_weights(text_file, tmp_path, tiny):
+    options, out = tiny | {"steps": 40, "validations": 2}, tmp_path / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, 30)
+        begun = elman.train("language-modeling", text_file, out=out, quiet=True, **options)
+    again = elman.train("language-modeling", text_file, out=out, quiet=True, resume=True, steps=30)
+    assert begun.description["training"]["best_step"] == again.description["training"]["best_step"] == 30
+    assert again.scores == begun.scores
+
+
 def test_a_run_with_files_of_its_own_is_continued_without_naming_them_again(text_file, tmp_path, tiny):
     valid = tmp_path / "valid.txt"
     valid.write_text(text_file.read_text()[:3000])

@@ -174,7 +174,6 @@ class Trainer:
             )
         if job.resume:
             self.restore()
-        self.validated_step = self.progress.step
         self.norms: deque[float] = deque(maxlen=NORMS_KEPT)
         self.last: tuple[Any, State | None] = (None, None)
         self.looking = 0.0
@@ -242,7 +241,7 @@ class Trainer:
             loss = self.processes.from_first(lambda: self.job.validate(kept))
         self.module.train()
         progress.validations, progress.stale = progress.validations + 1, progress.stale + 1
-        self.validated_step = progress.step
+        progress.validated = progress.step
         self.agree(interrupted=False)
         if loss < progress.best or not self.best:
             progress.best, progress.best_step, progress.stale = loss, progress.step, 0
@@ -279,7 +278,7 @@ class Trainer:
         is continued.
         """
         self.save()
-        if self.validated_step < self.progress.step or not self.best:
+        if self.progress.validated < self.progress.step or not self.best:
             self.validate()
         self.module.load_state_dict(self.best)
         self.module.eval()
