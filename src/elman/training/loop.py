@@ -9,6 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -229,8 +230,13 @@ class Trainer:
         begun = time.perf_counter()
         if self.looking > DIAGNOSIS_SHARE * (begun - self.started):
             return
-        seen = job.inspect(self.module, lambda: job.objective(self.module, *self.last).loss, self.optimizer, self.norms)
-        job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
+
+        def loss() -> Tensor:
+            return job.objective(self.module, *self.last).loss
+
+        with suppress(UsageError):  # a batch with nothing to follow, such as one of short rows
+            seen = job.inspect(self.module, loss, self.optimizer, self.norms)
+            job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
         self.looking += time.perf_counter() - begun
 
     def validate(self) -> None:
