@@ -246,6 +246,8 @@ class Trainer:
         with torch.inference_mode(), self.matmuls():
             loss = self.processes.from_first(lambda: self.job.validate(kept))
         self.module.train()
+        if math.isnan(loss):
+            raise self._diverged("the validation loss became nan", progress.step, self.optimizer.param_groups[0]["lr"])
         progress.validations, progress.stale = progress.validations + 1, progress.stale + 1
         progress.validated = progress.step
         self.agree(interrupted=False)
@@ -291,14 +293,17 @@ class Trainer:
 
     def _check_finite(self, norm: float, rate: float) -> None:
         loss = self.meter.last
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
-        what = f"the loss became {loss}" if not math.isfinite(loss) else f"the gradient's norm became {norm}"
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss became {loss}", self.progress.step + 1, rate)
+        if not math.isfinite(norm):
+            raise self._diverged(f"the gradient's norm became {norm}", self.progress.step + 1, rate)
+
+    def _diverged(self, what: str, step: int, rate: float) -> NonFiniteError:
         remedies = [f"a lower rate (--rate {rate / 4:.2g})"]
         remedies += [] if self.job.options.clip else ["clipping (--clip 1)"]
         remedies += ["--precision float32"] if self.kind != "float32" else []
-        raise NonFiniteError(
-            f"{what} at step {self.progress.step + 1} (learning rate {rate:.2g}); "
+        return NonFiniteError(
+            f"{what} at step {step} (learning rate {rate:.2g}); "
             f"{'the best weights so far are kept' if self.best else 'there were no weights to keep yet'}. "
             f"Try {', or '.join(remedies)}"
         )
