@@ -247,7 +247,7 @@ def test_a_diverging_run_stops_with_advice_and_keeps_its_folder(text_file, tmp_p
 
 def test_a_network_that_says_nothing_any_more_is_not_the_best(text_file, tmp_path, tiny):
     options = tiny | {"rate": 1e38, "warmup": 0, "steps": 1}
-    with pytest.raises(NonFiniteError, match="the validation loss became nan at step 1 .*; there were no weights to"):
+    with pytest.raises(NonFiniteError, match=r"the validation loss became nan at step 1 .*; there were no weights to"):
         elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **options)
 
 
