@@ -5,7 +5,6 @@ It knows nothing of runs or terminals: it yields text as it comes into being.
 
 import dataclasses
 import difflib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -18,8 +17,8 @@ from elman.errors import UsageError
 from elman.generation.stream import PIECE, Reading
 from elman.modalities.units import Unit
 
-COLDEST = 1e-30
-"""At lower temperatures scores would leave float32, and only the most probable symbol has a chance."""
+COLDEST, HOTTEST = 1e-30, 1e30
+"""Beyond these temperatures float32 ends. At lower ones only the most probable symbol has a chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +57,8 @@ class Sampling:
                 raise UsageError(f"--{name.replace('_', '-')} {value!r:.60} is not a number")
         if not -(1 << 63) <= self.seed < 1 << 63:
             raise UsageError(f"--seed {self.seed} is out of range; it must have at most 63 bits")
-        if not 0 <= self.temperature < math.inf:
-            raise UsageError(f"--temperature {self.temperature} is out of range; it must be at least 0, and finite")
+        if not 0 <= self.temperature <= HOTTEST:
+            raise UsageError(f"--temperature {self.temperature} is out of range; it must be from 0 to {HOTTEST:g}")
         if self.top_k is not None and self.top_k < 1:
             raise UsageError(f"--top-k {self.top_k} is out of range; it must be at least 1")
         if self.top_p is not None and not 0 < self.top_p <= 1:
