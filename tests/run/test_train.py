@@ -139,7 +139,10 @@ def test_patience_stops_early(text_file, tmp_path, tiny):
     options = tiny | {"steps": 1000, "rate": 0.0, "patience": 2, "validations": 100}
     run = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **options)
     assert run.description["status"] == "stopped"
-    assert run.description["training"]["steps"] < 100
+    assert run.description["training"]["steps"] == 30
+    again = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, resume=True)
+    assert again.description["status"] == "stopped"
+    assert again.description["training"]["steps"] == 40
 
 
 def test_a_continued_run_ends_with_the_same_weights(text_file, tmp_path, tiny):

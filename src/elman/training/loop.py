@@ -131,9 +131,9 @@ def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[
             signs = trainer.agree(interrupted=interrupted.is_set())
             if budget.validates(options, share, progress):
                 trainer.validate()
-            if options.patience is not None and progress.stale >= options.patience:
-                ending = "stopped"
-                break
+                if options.patience is not None and progress.stale >= options.patience:
+                    ending = "stopped"
+                    break
             if signs.interrupted:
                 ending = "interrupted"
                 break
