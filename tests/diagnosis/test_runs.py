@@ -89,6 +89,13 @@ def test_looking_inside_takes_a_small_part_of_the_time(text_file, tmp_path):
     assert 1 <= sum(line.get("event") == "diagnosis" for line in lines) < 50
 
 
+def test_training_goes_on_where_a_batch_is_too_short_to_be_looked_into(text_file, tmp_path):
+    run = elman.train(
+        "language-modeling", text_file, out=tmp_path / "r", diagnose="every=1", **TINY | {"window": 2, "quiet": True}
+    )
+    assert run.description["status"] == "finished"
+
+
 @pytest.mark.parametrize("value", ["100", "every=", "every=0", "each=10", "every=-5"])
 def test_how_often_is_checked_before_anything_is_made(text_file, tmp_path, value):
     with pytest.raises(elman.UsageError, match="write every=N"):

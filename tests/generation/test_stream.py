@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from elman.errors import UsageError
+from elman.generation.sample import Sampling, draw
 
 TEXT = "the cat sat on the mat.\nthe dog sat on the log.\n" * 8
 
@@ -97,3 +98,9 @@ def test_what_it_refuses(run):
         stream.state = {"h": torch.zeros(1, 1, 3)}
     with pytest.raises(UsageError, match="got weights="):
         run.stream(weights=torch.float16)
+
+
+def test_as_many_symbols_as_asked_for_are_drawn_from_where_several_are_as_probable():
+    generator, sampling = torch.Generator().manual_seed(0), Sampling(top_k=2)
+    drawn = {draw(torch.tensor([0.0, 1.0, 1.0, 1.0]), None, sampling, generator) for _ in range(50)}
+    assert len(drawn) == 2

@@ -133,6 +133,7 @@ WRONG = {
     "length": (lambda r: r["text"].generate(length=1.5), "--length 1.5 is not a whole number"),
     "prompt": (lambda r: r["text"].generate(prompt=3), "the prompt must be a text, got int"),
     "temperature": (lambda r: r["text"].generate(temperature="hot"), "--temperature 'hot' is not a number"),
+    "too hot": (lambda r: "".join(r["text"].generate(temperature=1e300)), "--temperature 1e+300 is out of range"),
     "top_k": (lambda r: r["text"].generate(top_k=1.5), "--top-k 1.5 is not a whole number"),
     "bytes": (lambda r: r["text"].stream().feed(b"x"), "a stream of this run reads text, got bytes"),
     "no state": (lambda r: setattr(r["text"].stream(), "state", None), "is tensors by name, as `stream.state` gives"),

@@ -87,7 +87,8 @@ def test_the_best_symbol_is_drawn_in_the_limit(run):
     greedy = "".join(run.generate("the ", 40, temperature=0))
     assert greedy == "".join(run.generate("the ", 40, top_k=1, seed=5))
     assert greedy == "".join(run.generate("the ", 40, top_p=1e-9, seed=6))
-    assert greedy == "".join(run.generate("the ", 40, temperature=1e-6, seed=7))
+    for temperature in (1e-6, 1e-40):
+        assert greedy == "".join(run.generate("the ", 40, temperature=temperature, seed=7))
 
 
 @pytest.mark.parametrize("block", [torch.no_grad, torch.inference_mode])
@@ -138,7 +139,10 @@ def test_patience_stops_early(text_file, tmp_path, tiny):
     options = tiny | {"steps": 1000, "rate": 0.0, "patience": 2, "validations": 100}
     run = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **options)
     assert run.description["status"] == "stopped"
-    assert run.description["training"]["steps"] < 100
+    assert run.description["training"]["steps"] == 30
+    again = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, resume=True)
+    assert again.description["status"] == "stopped"
+    assert again.description["training"]["steps"] == 40
 
 
 def test_a_continued_run_ends_with_the_same_weights(text_file, tmp_path, tiny):
@@ -228,12 +232,26 @@ def test_a_new_budget_may_be_given_and_nothing_else(text_file, tmp_path, tiny):
         elman.train("language-modeling", text_file, resume=True)
 
 
+def test_a_run_that_is_continued_with_a_larger_budget_is_validated_on_the_way(text_file, tmp_path, tiny):
+    out, options = tmp_path / "r", tiny | {"steps": 12, "validations": 4}
+    elman.train("language-modeling", text_file, out=out, quiet=True, **options)
+    elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=40)
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "valid_loss" in line] == [3, 6, 9, 12, 20, 30, 40]
+
+
 def test_a_diverging_run_stops_with_advice_and_keeps_its_folder(text_file, tmp_path, tiny):
     out = tmp_path / "r"
     options = tiny | {"cell": "rnn-relu", "optimizer": "sgd", "rate": 1e30, "clip": 0.0, "warmup": 0}
     with pytest.raises(NonFiniteError, match=r"became (nan|inf) at step \d+ .*Try a lower rate .* or clipping"):
         elman.train("language-modeling", text_file, out=out, quiet=True, **options)
     assert json.loads((out / "run.json").read_text())["status"] == "failed"
+
+
+def test_a_network_that_says_nothing_any_more_is_not_the_best(text_file, tmp_path, tiny):
+    options = tiny | {"rate": 1e38, "warmup": 0, "steps": 1}
+    with pytest.raises(NonFiniteError, match=r"the validation loss became nan at step 1 .*; there were no weights to"):
+        elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **options)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +287,16 @@ def test_the_best_weights_of_a_continued_run_are_those_of_the_uninterrupted_one(
     assert begun.scores["valid"]["loss"] < whole.scores["valid"]["loss"]
     continued = elman.train("language-modeling", text_file, out=tmp_path / "part", quiet=True, resume=True)
     assert continued.scores == whole.scores
+
+
+def test_a_run_that_has_used_up_a_new_budget_keeps_its_best_weights(text_file, tmp_path, tiny):
+    options, out = tiny | {"steps": 40, "validations": 2}, tmp_path / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, 30)
+        begun = elman.train("language-modeling", text_file, out=out, quiet=True, **options)
+    again = elman.train("language-modeling", text_file, out=out, quiet=True, resume=True, steps=30)
+    assert begun.description["training"]["best_step"] == again.description["training"]["best_step"] == 30
+    assert again.scores == begun.scores
 
 
 def test_a_run_with_files_of_its_own_is_continued_without_naming_them_again(text_file, tmp_path, tiny):

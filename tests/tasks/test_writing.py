@@ -95,6 +95,15 @@ def test_a_file_is_scored_as_it_was_in_training(translator, summarizer, folder):
         assert found["baselines"] == run.description["baselines"]["test"]
 
 
+def test_symbols_that_only_held_out_rows_have_are_not_learnt(tmp_path):
+    rows = [{"en": f"the letter {k}", "fr": f"lettre {chr(0x4E00 + k)}"} for k in range(60)]
+    options = {"output": "fr", "unit": "char", "steps": 1, "hidden": 8, "embedding": 8, "quiet": True}
+    prepared = elman.train("translation", rows, out=tmp_path / "r", **options).prepared
+    (output,) = prepared.outputs.values()
+    for text in prepared.column("valid", "fr").values:
+        assert output.unit.unseen(text) == [text[-1]]
+
+
 def test_a_prediction_is_a_text_with_the_probability_of_each_symbol(translator):
     found, other = translator.predict(["a red house.", {"en": "a grey car."}])
     assert (found["fr"], other["fr"]) == ("une maison rouge.", "une voiture grise.")

@@ -33,7 +33,7 @@ def targets_seen(windows, epochs=1):
     return [[symbol for part in seen for symbol in part[lane]] for lane in range(len(seen[0]))]
 
 
-@pytest.mark.parametrize(("window", "advance"), [(7, 7), (7, 3), (7, 1), (100, 100), (100, 6), (30, 30)])
+@pytest.mark.parametrize(("window", "advance"), [(7, 7), (7, 3), (7, 1), (8, 6), (100, 100), (100, 6), (30, 30)])
 def test_every_target_of_a_lane_is_scored_once_in_order(window, advance):
     lanes = targets_seen(Windows(Lanes(np.arange(61), 2), window, advance))
     assert lanes == [list(range(1, 31)), list(range(31, 61))]

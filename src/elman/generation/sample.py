@@ -17,6 +17,9 @@ from elman.errors import UsageError
 from elman.generation.stream import PIECE, Reading
 from elman.modalities.units import Unit
 
+COLDEST, HOTTEST = 1e-30, 1e30
+"""Beyond these temperatures float32 ends. At lower ones only the most probable symbol has a chance."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
@@ -54,8 +57,8 @@ class Sampling:
                 raise UsageError(f"--{name.replace('_', '-')} {value!r:.60} is not a number")
         if not -(1 << 63) <= self.seed < 1 << 63:
             raise UsageError(f"--seed {self.seed} is out of range; it must have at most 63 bits")
-        if not self.temperature >= 0:
-            raise UsageError(f"--temperature {self.temperature} is out of range; it must be at least 0")
+        if not 0 <= self.temperature <= HOTTEST:
+            raise UsageError(f"--temperature {self.temperature} is out of range; it must be from 0 to {HOTTEST:g}")
         if self.top_k is not None and self.top_k < 1:
             raise UsageError(f"--top-k {self.top_k} is out of range; it must be at least 1")
         if self.top_p is not None and not 0 < self.top_p <= 1:
@@ -118,11 +121,12 @@ def draw(scores: Tensor, unknown: int | None, sampling: Sampling, generator: tor
     scores = scores.clone()
     if unknown is not None and scores.numel() > 1:
         scores[unknown] = -torch.inf
-    if sampling.temperature == 0:
+    if sampling.temperature < COLDEST:
         return int(scores.argmax())
     scores /= sampling.temperature
     if sampling.top_k is not None and sampling.top_k < scores.numel():
-        scores[scores < scores.topk(sampling.top_k).values[-1]] = -torch.inf
+        best = scores.topk(sampling.top_k)
+        scores = torch.full_like(scores, -torch.inf).scatter(0, best.indices, best.values)
     if sampling.top_p is not None:
         ordered, index = scores.softmax(-1).sort(descending=True)
         scores[index[ordered.cumsum(-1) - ordered >= sampling.top_p]] = -torch.inf

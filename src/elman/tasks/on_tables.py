@@ -73,6 +73,7 @@ class TableTask(Task):
         answer_names: what the column that is answered is usually called.
         modalities: all that may stand for a column.
         learning: how its networks learn from examples.
+        free: whether what is answered are free texts, not labels or tags.
     """
 
     data = f"a table ({tables.ENDINGS}) with a row per example"
@@ -82,10 +83,11 @@ class TableTask(Task):
     answer_names: ClassVar[tuple[str, ...]] = roles.LABELS
     modalities: ClassVar[tuple[type[Modality], ...]]
     learning: ClassVar[Learning]
+    free: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, input: Column, outputs: list[Column], options: Any) -> tuple[Input, Sequence[Answer]]:
-        """Fit the modalities: the input's on the rows to learn from, those of the outputs on all rows of the file."""
+        """Fit the modalities on the rows to learn from, but for labels and tags: these are of all rows of the file."""
 
     def beside(self, options: Any) -> tuple[str, ...]:
         """Columns that are kept beside input and outputs in those tables that have them."""
@@ -112,7 +114,8 @@ class TableTask(Task):
         table, found = self.opened(folders.read(files.train), options, held_out)
         input, outputs = table.column(found.input), [table.column(name) for name in found.outputs]
         parts = divided(table, held_out, options.seed, input, outputs)
-        fitted, answers = self.fit(parts["train"].column(found.input), outputs, options)
+        learnt = [parts["train"].column(name) for name in found.outputs] if self.free else outputs
+        fitted, answers = self.fit(parts["train"].column(found.input), learnt, options)
         answered = dict(zip(found.outputs, answers, strict=True))
         prepared = PreparedExamples(
             (found.input, fitted),

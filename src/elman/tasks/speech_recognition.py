@@ -73,6 +73,7 @@ class SpeechRecognition(TableTask):
     answer_names = ("text", "transcript", "transcription", "sentence", "words")
     modalities = (Recordings, Transcripts)
     learning = TRANSCRIBING
+    free = True
 
     def notes(self) -> tuple[str, ...]:
         """Say what cannot be measured."""

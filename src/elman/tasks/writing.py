@@ -75,6 +75,7 @@ class WritingTask(TableTask):
     topology = "many-to-many"
     answers = ("text",)
     learning = WRITING
+    free = True
 
     @abstractmethod
     def figures(self, prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:

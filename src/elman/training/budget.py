@@ -15,7 +15,7 @@ class Progress:
         seconds: time spent in training, over all sittings.
         epochs: passes over the training data.
         symbols: targets that were learnt from.
-        validations: validations done.
+        validations: validations done, and `validated` the step of the last one.
         best: the lowest validation loss so far, and `best_step` where it was.
         stale: validations since then.
     """
@@ -25,6 +25,7 @@ class Progress:
     epochs: float = 0.0
     symbols: int = 0
     validations: int = 0
+    validated: int = 0
     best: float = math.inf
     best_step: int = 0
     stale: int = 0
@@ -37,6 +38,11 @@ def spent(options: TrainingOptions, progress: Progress) -> float:
     if options.epochs is not None:
         return progress.epochs / options.epochs
     return progress.seconds / (60 * (options.minutes or 0))
+
+
+def validates(options: TrainingOptions, before: float, progress: Progress) -> bool:
+    """Whether a point at which the budget is interrupted to validate was passed since the share `before` was spent."""
+    return math.floor(spent(options, progress) * options.validations) > math.floor(before * options.validations)
 
 
 def rate(options: TrainingOptions, progress: Progress) -> float:

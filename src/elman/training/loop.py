@@ -9,6 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -128,11 +129,11 @@ def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[
             trainer.update(share)
             trainer.look_inside()
             signs = trainer.agree(interrupted=interrupted.is_set())
-            if math.floor(budget.spent(options, progress) * options.validations) > progress.validations:
+            if budget.validates(options, share, progress):
                 trainer.validate()
-            if options.patience is not None and progress.stale >= options.patience:
-                ending = "stopped"
-                break
+                if options.patience is not None and progress.stale >= options.patience:
+                    ending = "stopped"
+                    break
             if signs.interrupted:
                 ending = "interrupted"
                 break
@@ -174,7 +175,6 @@ class Trainer:
             )
         if job.resume:
             self.restore()
-        self.validated_step = self.progress.step
         self.norms: deque[float] = deque(maxlen=NORMS_KEPT)
         self.last: tuple[Any, State | None] = (None, None)
         self.looking = 0.0
@@ -230,8 +230,13 @@ class Trainer:
         begun = time.perf_counter()
         if self.looking > DIAGNOSIS_SHARE * (begun - self.started):
             return
-        seen = job.inspect(self.module, lambda: job.objective(self.module, *self.last).loss, self.optimizer, self.norms)
-        job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
+
+        def loss() -> Tensor:
+            return job.objective(self.module, *self.last).loss
+
+        with suppress(UsageError):  # a batch with nothing to follow, such as one of short rows
+            seen = job.inspect(self.module, loss, self.optimizer, self.norms)
+            job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
         self.looking += time.perf_counter() - begun
 
     def validate(self) -> None:
@@ -241,8 +246,10 @@ class Trainer:
         with torch.inference_mode(), self.matmuls():
             loss = self.processes.from_first(lambda: self.job.validate(kept))
         self.module.train()
+        if math.isnan(loss):
+            raise self._diverged("the validation loss became nan", progress.step, self.optimizer.param_groups[0]["lr"])
         progress.validations, progress.stale = progress.validations + 1, progress.stale + 1
-        self.validated_step = progress.step
+        progress.validated = progress.step
         self.agree(interrupted=False)
         if loss < progress.best or not self.best:
             progress.best, progress.best_step, progress.stale = loss, progress.step, 0
@@ -279,21 +286,24 @@ class Trainer:
         is continued.
         """
         self.save()
-        if self.validated_step < self.progress.step or not self.best:
+        if self.progress.validated < self.progress.step or not self.best:
             self.validate()
         self.module.load_state_dict(self.best)
         self.module.eval()
 
     def _check_finite(self, norm: float, rate: float) -> None:
         loss = self.meter.last
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
-        what = f"the loss became {loss}" if not math.isfinite(loss) else f"the gradient's norm became {norm}"
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss became {loss}", self.progress.step + 1, rate)
+        if not math.isfinite(norm):
+            raise self._diverged(f"the gradient's norm became {norm}", self.progress.step + 1, rate)
+
+    def _diverged(self, what: str, step: int, rate: float) -> NonFiniteError:
         remedies = [f"a lower rate (--rate {rate / 4:.2g})"]
         remedies += [] if self.job.options.clip else ["clipping (--clip 1)"]
         remedies += ["--precision float32"] if self.kind != "float32" else []
-        raise NonFiniteError(
-            f"{what} at step {self.progress.step + 1} (learning rate {rate:.2g}); "
+        return NonFiniteError(
+            f"{what} at step {step} (learning rate {rate:.2g}); "
             f"{'the best weights so far are kept' if self.best else 'there were no weights to keep yet'}. "
             f"Try {', or '.join(remedies)}"
         )

@@ -43,7 +43,7 @@ class Windows:
         inputs, targets = self.lanes.window(self.position, steps, share)
         fresh = self.position == 0
         scored = None
-        if not fresh and self.advance < steps:
+        if not fresh and self.advance < self.window:
             scored = torch.zeros(targets.shape, dtype=torch.bool)
             scored[self.window - self.advance :] = True
         self.position += self.advance
