@@ -91,16 +91,31 @@ def test_gradients_are_autograds(backend):
 
 
 def test_gradients_by_lag_are_those_of_the_last_step_that_each_direction_reads():
+    """By way of the layers in the same direction: the upper layer reads the other direction's output as a constant."""
     layer, x = elman.LSTM(3, 5, 2, bidirectional=True), torch.randn(12, 2, 3)
     found = elman.diagnose(layer, x, every).layers
-    output, _, states = layer(x, states=True)
-    loss = output.square() / output.numel()
-    last = loss[-1, :, :5].sum() + loss[0, :, 5:].sum()
-    last.backward()
-    squares = sum(states.gradient(name).square().sum((2, 3)) for name in ("h", "c"))
-    for number, by_time in enumerate(squares.sqrt()):
-        by_lag = by_time if number % 2 else by_time.flip(0)
-        assert found[number].gradient_norm_by_lag == pytest.approx(by_lag.tolist(), rel=1e-4)
+    lower, upper = elman.LSTM(3, 5, bidirectional=True), elman.LSTM(10, 5, bidirectional=True)
+    for name, parameter in layer.named_parameters():
+        (upper if "_l1" in name else lower).get_parameter(name.replace("_l1", "_l0")).data = parameter.data
+    for direction, end in enumerate((-1, 0)):
+        middle, _, below = lower(x, states=True)
+        halves = list(middle.split(5, -1))
+        halves[1 - direction] = halves[1 - direction].detach()
+        output, _, above = upper(torch.cat(halves, -1), states=True)
+        (output[end, :, 5 * direction :][:, :5].square() / output.numel()).sum().backward()
+        for number, states in ((direction, below), (2 + direction, above)):
+            by_time = sum(states.gradient(name)[direction].square().sum((1, 2)) for name in ("h", "c")).sqrt()
+            by_lag = by_time if direction else by_time.flip(0)
+            assert found[number].gradient_norm_by_lag == pytest.approx(by_lag.tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", [last, every, lambda output: output[1][-2:].square().sum()])
+def test_what_comes_from_the_other_end_is_no_growth(loss):
+    """Below two directions a loss arrives from both ends; the Jacobians know but one rate."""
+    found = elman.diagnose(nn.GRU(3, 32, 3, bidirectional=True), torch.randn(100, 4, 3), loss)
+    for layer in found.layers:
+        assert layer.decay_per_step == pytest.approx(math.exp(layer.lyapunov_exponent), rel=0.1)
+    assert not [finding for finding in found.findings if finding.problem == "exploding"]
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

@@ -232,9 +232,13 @@ class _Examination:
         )
 
     def _by_lag(self, number: int, layer: int, last: Tensor) -> list[float]:
-        """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient."""
+        """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient.
+
+        But not below layers with two directions, where it comes back from both ends.
+        """
         passage = self.passages[number]
-        if len(self.ends[number].steps) <= 1 and passage.window is None:
+        straight = passage.directions == 1 or layer >= passage.depths - passage.directions
+        if straight and len(self.ends[number].steps) <= 1 and passage.window is None:
             return flow.by_lag(self.whole[number][layer], passage.begins(layer))
         scale = math.sqrt(passage.batch / last.shape[1])
         return [norm * scale for norm in flow.by_lag(last)]

@@ -52,7 +52,8 @@ class LayerDiagnosis:
         steps: T.
         stretch: the most steps without a reset between them; T without resets.
         gradient_norm: by step, |dL/ds_t| over the batch, by way of all later steps and layers.
-        gradient_norm_by_lag: the same with the loss of each row's last step alone, by the steps back from it.
+        gradient_norm_by_lag: the same with the loss of each row's last step alone, by the steps back from it; of two
+            directions, the step that this one reads last, by way of the layers in this direction.
         decay_per_step: the factor by which that falls, or grows, with every step of lag; by the Jacobians alone where
             the loss or its gradient is zero or not finite.
         decay_uncertainty: the standard error of that factor; not-a-number where there are too few lags for one.
