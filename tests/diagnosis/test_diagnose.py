@@ -86,6 +86,24 @@ def test_a_loss_without_any_gradient_is_a_fault():
     assert "mask" in found.findings[0].remedy
 
 
+class Carrying(nn.Module):
+    """Begins with the state that the last call left, and draws numbers of three kinds."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.state = elman.GRU(3, 8), None
+
+    def forward(self, x):
+        output, state = self.layer(x, self.state)
+        self.state = state.detach()
+        return output * (1 + random.random() + np.random.rand() + torch.rand(()))  # noqa: NPY002
+
+
+def test_an_update_is_tried_from_where_the_batch_began():
+    trial = elman.diagnose(Carrying(), torch.randn(20, 4, 3), lambda output: output.square().mean(), rate=1e-9).trial
+    assert trial.after == pytest.approx(trial.before, rel=1e-6)
+
+
 def test_an_optimizer_of_another_model_is_refused():
     layer, other = elman.GRU(3, 8), elman.GRU(3, 8)
     optimizer = torch.optim.Adam(other.parameters())

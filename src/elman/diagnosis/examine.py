@@ -142,8 +142,7 @@ class _Examination:
         self.learning = {name: parameter for name, parameter in named if parameter.requires_grad}
         self.parameters = list(self.learning.values())
         self.generator = torch.Generator().manual_seed(0)
-        self.random = torch.get_rng_state()
-        with watched(module, layers) as seen:  # on the way back, too: checkpoints run their layers once more
+        with untouched(module), watched(module, layers) as seen:  # on the way back, too, for checkpoints' second run
             self.loss = step()
             _check_loss(self.loss)
             self.passages = _long_enough([passage for passage in passages(seen) if passage.learns], module)
@@ -266,9 +265,8 @@ class _Examination:
             return update.trial(steps, gradients, self.module, float(self.loss.detach()), self._again)
 
     def _again(self) -> float:
-        """The loss of the same batch with the same random numbers."""
-        torch.set_rng_state(self.random)
-        with torch.no_grad():
+        """The loss of the same batch, from the same state of the module and with the same random numbers."""
+        with untouched(self.module), torch.no_grad():
             return float(self.step())
 
 
