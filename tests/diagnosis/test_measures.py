@@ -9,6 +9,7 @@ from torch import nn
 
 import elman
 from elman.cells import CELLS
+from elman.diagnosis.update import Trial
 
 
 @pytest.fixture(autouse=True)
@@ -219,6 +220,27 @@ def test_an_update_on_trial_is_the_optimizers():
     low, high = (elman.diagnose(layer, x, every, rate=rate) for rate in (0.01, 1e4))
     assert not low.findings
     assert high.findings[0].problem == "rate-too-high"
+
+
+def test_moments_that_lead_up_the_slope_of_one_batch_are_no_fault():
+    layer, x = elman.GRU(3, 6), torch.randn(10, 4, 3)
+    gradients = torch.autograd.grad(every(layer(x)), layer.parameters())
+    found = []
+    for rate in (0.01, 1e3):
+        optimizer = torch.optim.SGD(layer.parameters(), rate, momentum=0.9)
+        for parameter, gradient in zip(layer.parameters(), gradients, strict=True):
+            optimizer.state[parameter]["momentum_buffer"] = -5 * gradient
+        found.append(elman.diagnose(layer, x, every, optimizer=optimizer))
+    assert found[0].trial.promised == pytest.approx(-found[0].trial.steepest)
+    assert found[0].trial.after > found[0].trial.before
+    assert not found[0].findings
+    assert "where its slope promised a rise of" in found[1].findings[0].evidence
+    assert 0 < found[1].findings[0].change["rate"] < 1e3
+
+
+@pytest.mark.parametrize("rise", [0.0, 6e-8, -6e-8])
+def test_a_rise_within_rounding_is_none(rise):
+    assert not Trial(1e-6, 1.0, 1.0 + rise, promised=1e-9, steepest=1e-9).overshoots
 
 
 def test_learnt_states_are_what_a_sequence_begins_with():

@@ -8,7 +8,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,12 @@ ACTED_ON = (0.5, 0.1, 0.01)
 
 FACTOR, TRIES = 4.0, 6
 
+ALONG = 0.3
+"""Adam's first updates go about that much along the slope, or more; its later ones, and momentum's, also up."""
+
+ROUNDING = 1e-6
+"""Of the loss, in float32: that much may differ between a run with a gradient and one without."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -31,7 +37,9 @@ class Trial:
         rate: the learning rate.
         before: the loss.
         after: the loss after the update.
-        promised: by how much the loss would fall if it were as straight as its gradient says.
+        promised: by how much the loss would fall if it were as straight as its gradient says; less than nothing where
+            an optimizer's moments lead up the slope of this batch.
+        steepest: the same of an update of this size straight down the slope.
         better_rate: where the update overshoots, the first of rate/4, rate/16, ... that does not; else None.
     """
 
@@ -39,15 +47,19 @@ class Trial:
     before: float
     after: float
     promised: float
+    steepest: float
     better_rate: float | None = None
 
     @property
     def overshoots(self) -> bool:
         """Whether the loss rises by more than it was promised to fall (beyond twice the stable rate), or by half.
 
-        The half counts where so great a fall is promised that no loss could rise by it.
+        That is, the curve adds more than twice the fall; one of at least ALONG of the steepest, since moments may lead
+        across the slope of one batch and yet down that of all. The half counts where so great a fall is promised that
+        no loss could rise by it. A rise within rounding is none.
         """
-        return not self.after - self.before <= min(self.promised, abs(self.before) / 2)
+        most = 2 * max(self.promised, ALONG * self.steepest) - self.promised
+        return not self.after - self.before <= max(min(most, abs(self.before) / 2), ROUNDING * abs(self.before))
 
 
 @dataclass
@@ -133,19 +145,20 @@ def trial(
         loss: the loss of the same batch, with the same random numbers, each time it is called.
     """
     promised = -sum(_along(gradients[p], change) for p, change in steps.changes.items())
+    sizes = (math.hypot(*_norms(list(each))) for each in (steps.changes.values(), map(gradients.get, steps.changes)))
+    steepest = math.prod(sizes)
 
-    def after(share: float) -> float:
+    def tried(share: float) -> Trial:
         with _moved(module, steps.changes, share):
-            return loss()
+            return Trial(steps.rate * share, before, loss(), promised * share, steepest * share)
 
-    first = after(1.0)
-    found = Trial(steps.rate, before, first, promised)
-    if not found.overshoots or promised <= 0:
+    found = tried(1.0)
+    if not found.overshoots:
         return found
     for power in range(1, TRIES + 1):
-        share = FACTOR**-power
-        if after(share) <= before:
-            return Trial(steps.rate, before, first, promised, steps.rate * share)
+        smaller = tried(FACTOR**-power)
+        if smaller.after <= before or (promised <= 0 and not smaller.overshoots):
+            return replace(found, better_rate=smaller.rate)
     return found
 
 
