@@ -122,7 +122,7 @@ def examine(
     """
     layers = recurrent(module)
     _check_layers(module, layers)
-    with untouched(module), torch.inference_mode(mode=False), torch.enable_grad(), _backend():
+    with torch.inference_mode(mode=False), torch.enable_grad(), _backend():
         return _Examination(module, layers, step, training or Training(), bad_batch).result()
 
 
@@ -254,14 +254,12 @@ class _Examination:
 
     def _trial(self, norm: float) -> update.Trial | None:
         training = self.training
-        if self.non_finite is not None:
+        if self.non_finite is not None or (training.optimizer is None and training.rate is None):
             return None
         scale = min(1.0, training.clip / norm) if training.clip and norm > 0 else 1.0
-        steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, scale)
-        if steps is None:
-            return None
-        gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}
-        with running(self.module, self.layers):
+        with untouched(self.module), running(self.module, self.layers):  # an optimizer may draw numbers, too
+            steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, scale)
+            gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}
             return update.trial(steps, gradients, self.module, float(self.loss.detach()), self._again)
 
     def _again(self) -> float:

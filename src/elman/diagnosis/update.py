@@ -124,12 +124,13 @@ def plan(
     optimizer: torch.optim.Optimizer | None,
     rate: float | None,
     scale: float = 1.0,
-) -> Steps | None:
-    """The next update by gradients times `scale`: the optimizer's, or plain descent at `rate`; None without either."""
+) -> Steps:
+    """The next update by gradients times `scale`: the optimizer's, or plain descent at `rate`."""
     present = {p: g for p, g in zip(parameters, gradients, strict=True) if g is not None}
     if optimizer is not None:
         return _by_optimizer(optimizer, present if scale == 1.0 else {p: g * scale for p, g in present.items()})
-    return None if rate is None else Steps(rate, {p: g * (-rate * scale) for p, g in present.items()})
+    assert rate is not None
+    return Steps(rate, {p: g * (-rate * scale) for p, g in present.items()})
 
 
 def trial(
@@ -145,8 +146,8 @@ def trial(
         loss: the loss of the same batch, with the same random numbers, each time it is called.
     """
     promised = -sum(_along(gradients[p], change) for p, change in steps.changes.items())
-    sizes = (math.hypot(*_norms(list(each))) for each in (steps.changes.values(), map(gradients.get, steps.changes)))
-    steepest = math.prod(sizes)
+    slope, length = [gradients[p] for p in steps.changes], list(steps.changes.values())
+    steepest = math.hypot(*_norms(slope)) * math.hypot(*_norms(length))
 
     def tried(share: float) -> Trial:
         with _moved(module, steps.changes, share):
