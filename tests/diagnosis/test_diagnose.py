@@ -104,6 +104,20 @@ def test_an_update_is_tried_from_where_the_batch_began():
     assert trial.after == pytest.approx(trial.before, rel=1e-6)
 
 
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_an_embedding_with_sparse_gradients_is_as_one_without(spoilt):
+    found = []
+    for sparse in (False, True):
+        torch.manual_seed(1)
+        module = nn.Sequential(nn.Embedding(9, 3, sparse=sparse), elman.GRU(3, 8))
+        x = torch.randint(9, (20, 4))
+        if spoilt:
+            module[0].weight.register_hook(lambda gradient: gradient * math.nan)
+        found.append(elman.diagnose(module, x, every, rate=0.1).to_dict())
+    compare(*found)
+    assert ("gradient of 0.weight" in str(found[1]["non_finite"])) is spoilt
+
+
 def test_an_optimizer_of_another_model_is_refused():
     layer, other = elman.GRU(3, 8), elman.GRU(3, 8)
     optimizer = torch.optim.Adam(other.parameters())

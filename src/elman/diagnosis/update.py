@@ -81,12 +81,18 @@ def ratios(gradients: dict[str, float], weights: dict[str, float]) -> dict[str, 
     return {name: norm / weights[name] if weights[name] else math.nan for name, norm in gradients.items()}
 
 
+def stored(values: Tensor) -> Tensor:
+    """Without the zeros that a sparse tensor leaves out, as an embedding's gradient may."""
+    return values.coalesce().values() if values.is_sparse else values
+
+
 def _fractions(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
 
 def _norms(tensors: list[Tensor]) -> list[float]:
     """All at once, which is what torch's clipping does; in float64 where float32 has no such squares."""
+    tensors = [stored(tensor) for tensor in tensors]
     found = [float(norm) for norm in torch._foreach_norm(tensors)] if tensors else []  # noqa: SLF001
     return [
         float(torch.linalg.vector_norm(tensor, dtype=torch.float64)) if math.isinf(norm) else norm
@@ -164,7 +170,7 @@ def trial(
 
 
 def _along(gradient: Tensor, change: Tensor) -> float:
-    """How much the loss rises by a change, to the first order; an embedding's gradient may be sparse."""
+    """How much the loss rises by a change, to the first order."""
     return float((gradient * change).sum() if gradient.is_sparse else gradient.flatten() @ change.flatten())
 
 
