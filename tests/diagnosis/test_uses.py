@@ -66,6 +66,38 @@ def test_a_checkpoint_that_hides_the_layer_is_told():
         elman.diagnose(Checkpointed(nn.LSTM, reentrant=True), x, lambda y: y.square().mean())
 
 
+class Stepped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTMCell(3, 6)
+
+    def forward(self, x):
+        state, outputs = None, []
+        for step in x:
+            state = self.cell(step, state)
+            outputs.append(state[0])
+        return (torch.stack(outputs),)
+
+
+@pytest.mark.parametrize("kind", [lambda: nn.GRU(3, 6), lambda: elman.LSTM(3, 6, 2), Stepped])
+def test_a_frozen_layer_below_one_that_learns_has_its_gradients(kind):
+    class Upon(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lower, self.upper = kind(), nn.GRU(6, 6)
+
+        def forward(self, x):
+            return self.upper(self.lower(x)[0])
+
+    module, x = Upon(), torch.randn(20, 4, 3)
+    learning = elman.diagnose(module, x, every)
+    module.lower.requires_grad_(False)
+    frozen = elman.diagnose(module, x, every)
+    assert not frozen.findings
+    for one, other in zip(learning.layers, frozen.layers, strict=True):
+        compare(one.gradient_norm, other.gradient_norm)
+
+
 def test_two_calls_of_a_layer_have_two_names():
     class Twice(nn.Module):
         def __init__(self):

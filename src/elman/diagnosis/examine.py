@@ -181,7 +181,8 @@ class _Examination:
     def _follow(self) -> None:
         """The way back, of the whole loss, and of each row's last step alone."""
         ends = [passage.ends for passage in self.passages]
-        wanted = [*self.parameters, *(end for each in ends for end in each)]
+        inputs = [call.input for passage in self.passages if passage.frozen for call in passage.calls]
+        wanted = [*self.parameters, *(end for each in ends for end in each), *inputs]  # the way back ends at these
         found = torch.autograd.grad(self.loss, wanted, allow_unused=True)
         self.gradients = found[: len(self.parameters)]
         self.whole = [flow.whole_gradients(passage) for passage in self.passages]

@@ -58,6 +58,11 @@ class Passage:
         return options is not None and options.residual
 
     @property
+    def frozen(self) -> bool:
+        """Whether none of its weights learns."""
+        return not any(t.requires_grad for each in self.weights for weights in each for t in weights.flat())
+
+    @property
     def learns(self) -> bool:
         """Whether a gradient can come back through it."""
         return all(end.requires_grad for end in self.ends)
