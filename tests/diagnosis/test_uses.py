@@ -98,6 +98,22 @@ def test_a_frozen_layer_below_one_that_learns_has_its_gradients(kind):
         compare(one.gradient_norm, other.gradient_norm)
 
 
+def test_a_compiled_module_is_seen_as_it_is_written():
+    module, x, compiled = nn.Sequential(elman.GRU(3, 6)), torch.randn(20, 4, 3), []
+
+    def backend(graph, _):
+        compiled.append(graph)
+        return graph
+
+    fast = torch.compile(module, backend=backend)
+    loss = every(fast(x)).detach()
+    found = elman.diagnose(fast, x, every, rate=0.1).to_dict()
+    found["gradient_to_weight"] = {name.replace("_orig_mod.", ""): v for name, v in found["gradient_to_weight"].items()}
+    compare(found, elman.diagnose(module, x, every, rate=0.1).to_dict())
+    assert torch.equal(every(fast(x)).detach(), loss)
+    assert len(compiled) == 1
+
+
 def test_two_calls_of_a_layer_have_two_names():
     class Twice(nn.Module):
         def __init__(self):

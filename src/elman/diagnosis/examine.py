@@ -4,6 +4,7 @@ It knows what is measured and in which order; how, is in the files beside it.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -122,7 +123,7 @@ def examine(
     """
     layers = recurrent(module)
     _check_layers(module, layers)
-    with torch.inference_mode(mode=False), torch.enable_grad(), _backend():
+    with torch.inference_mode(mode=False), torch.enable_grad(), _backend(), _as_written():
         return _Examination(module, layers, step, training or Training(), bad_batch).result()
 
 
@@ -310,6 +311,11 @@ def _name(passages: list[Passage], number: int, layer: int) -> str:
 def _backend() -> AbstractContextManager[None]:
     """What runs the layers: as in training, but torch's kernels do not show states, and the reference stands in."""
     return engine.backend("reference") if forced() == "torch" else nullcontext()
+
+
+def _as_written() -> AbstractContextManager[None]:
+    """Without what torch.compile has made, which shows no gradients of states; to import it takes a second."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 def _check_layers(module: nn.Module, layers: Layers) -> None:
