@@ -228,7 +228,7 @@ class _Examination:
             lyapunov_exponent=moved.lyapunov_exponent,
             spectrum=spectrum,
             gates=stuck,
-            needed_lag=self._needed(number),
+            needed_lag=self._needed(number, layer),
             row_norms=norms.square().sum(0).sqrt().tolist(),
         )
 
@@ -239,16 +239,16 @@ class _Examination:
         """
         passage = self.passages[number]
         straight = passage.directions == 1 or layer >= passage.depths - passage.directions
-        if straight and len(self.ends[number].steps) <= 1 and passage.window is None:
+        if straight and self.ends[number].single and passage.window is None:
             return flow.by_lag(self.whole[number][layer], passage.begins(layer))
         scale = math.sqrt(passage.batch / last.shape[1])
         return [norm * scale for norm in flow.by_lag(last)]
 
-    def _needed(self, number: int) -> int:
+    def _needed(self, number: int, layer: int) -> int:
         """How many steps lie at most between a step and the next one that the loss touches, without a reset."""
-        own = self.passages[number]
+        own, direction = self.passages[number], layer % self.passages[number].directions
         gap = max(
-            ends.longest_gap(passage.spans)
+            ends.longest_gap(passage, min(direction, passage.directions - 1))
             for passage, ends in zip(self.passages[number:], self.ends[number:], strict=True)
             if passage.steps == own.steps
         )

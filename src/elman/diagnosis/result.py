@@ -64,7 +64,7 @@ class LayerDiagnosis:
         lyapunov_exponent: the mean growth of ln |change of the state| per step.
         spectrum: singular values of the step's Jacobian at some steps.
         gates: each nonlinearity, with its shares at the limits by unit and by time, and its histogram.
-        needed_lag: the most steps that lie between a step and the next one that the loss touches, without a reset.
+        needed_lag: the most steps of a row that lie between one and the next that the loss touches, without a reset.
         row_norms: by row of the batch, the norm of all of `gradient_norm`.
 
     """
