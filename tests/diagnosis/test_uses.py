@@ -114,6 +114,22 @@ def test_a_compiled_module_is_seen_as_it_is_written():
     assert len(compiled) == 1
 
 
+@pytest.mark.parametrize("kind", [lambda: elman.GRU(3, 6), Stepped])
+def test_a_layer_needs_no_lag_of_one_that_does_not_read_it(kind):
+    class Beside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tags, self.label, self.lower = kind(), elman.GRU(3, 6), kind()
+            self.upper = elman.GRU(6, 6)
+
+        def forward(self, x):
+            return self.tags(x)[0], self.label(x)[0][-1], self.upper(torch.relu(self.lower(x)[0]))[0][-1]
+
+    found = elman.diagnose(Beside(), torch.randn(20, 4, 3), lambda output: sum(each.square().mean() for each in output))
+    needed = {layer.name.split(".")[0]: layer.needed_lag for layer in found.layers}
+    assert needed == {"tags": 0, "label": 19, "lower": 19, "upper": 19}
+
+
 def test_two_calls_of_a_layer_have_two_names():
     class Twice(nn.Module):
         def __init__(self):

@@ -245,13 +245,16 @@ class _Examination:
         return [norm * scale for norm in flow.by_lag(last)]
 
     def _needed(self, number: int, layer: int) -> int:
-        """How many steps lie at most between a step and the next one that the loss touches, without a reset."""
+        """How many steps lie at most between a step and the next one that the loss touches, without a reset.
+
+        Through layers that read it, too.
+        """
         own, direction = self.passages[number], layer % self.passages[number].directions
-        gap = max(
-            ends.longest_gap(passage, min(direction, passage.directions - 1))
-            for passage, ends in zip(self.passages[number:], self.ends[number:], strict=True)
-            if passage.steps == own.steps
-        )
+        gap = self.ends[number].longest_gap(own, direction)
+        for passage, ends in zip(self.passages[number + 1 :], self.ends[number + 1 :], strict=True):
+            if passage.steps == own.steps:
+                there = ends.longest_gap(passage, min(direction, passage.directions - 1))
+                gap = there if there > gap and own.feeds(passage) else gap
         return min(gap, _longest(own) - 1)
 
     def _trial(self, norm: float) -> update.Trial | None:
