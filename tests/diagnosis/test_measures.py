@@ -257,7 +257,7 @@ def test_moments_that_lead_up_the_slope_of_one_batch_are_no_fault():
     assert 0 < found[1].findings[0].change["rate"] < 1e3
 
 
-@pytest.mark.parametrize("rise", [0.0, 6e-8, -6e-8])
+@pytest.mark.parametrize("rise", [0.0, 6e-8, -6e-8, 1e-5])
 def test_a_rise_within_rounding_is_none(rise):
     assert not Trial(1e-6, 1.0, 1.0 + rise, promised=1e-9, steepest=1e-9).overshoots
 
