@@ -130,6 +130,41 @@ def test_a_layer_needs_no_lag_of_one_that_does_not_read_it(kind):
     assert needed == {"tags": 0, "label": 19, "lower": 19, "upper": 19}
 
 
+class Piecewise(nn.Module):
+    """Takes a layer through a sequence in pieces, and hands on what its output or its state says after each."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.state, self.forgets = layer, False, False
+
+    def forward(self, x):
+        hidden, found = None, []
+        for piece in x.split(4):
+            output, hidden = self.layer(piece, hidden)
+            h = hidden[0] if isinstance(hidden, tuple) else hidden
+            found.append(h[-1] if self.state else output[-1])
+            if self.forgets:
+                h[:, 1] = 0
+        return torch.stack(found)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, elman.GRU])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_state_after_each_piece_says_what_the_output_does(kind, layers):
+    module, x, found = Piecewise(kind(3, 6, layers)), torch.randn(24, 4, 3), []
+    for module.state in (False, True):
+        found.append(elman.diagnose(module, x, lambda output: output.square().mean(), window=8).to_dict())
+    compare(*found)
+    assert {layer["needed_lag"] for layer in found[1]["layers"]} == {3}
+
+
+def test_a_state_that_the_module_changes_in_place_stays_changed():
+    module, x = Piecewise(elman.GRU(3, 6)), torch.randn(24, 4, 3)
+    module.forgets = True
+    found = elman.diagnose(module, x, lambda output: output.square().mean())
+    assert found.loss == pytest.approx(float(module(x).square().mean().detach()))
+
+
 def test_two_calls_of_a_layer_have_two_names():
     class Twice(nn.Module):
         def __init__(self):
