@@ -67,7 +67,8 @@ class Ends:
     def longest_gap(self, passage: Passage, direction: int) -> int:
         """How many steps of a row lie at most between a step and the next one that the loss touches.
 
-        As a direction reads them, and without a step that begins anew in between.
+        As a direction reads them, and without a step that begins anew in between. Counted back from a row's last one,
+        all rows together say which steps the loss touches: a maximum over time picks others in every row.
         """
         there = passage.in_reading_order(self.touched[direction], direction).numpy(force=True).copy()
         rows = self.touches_final[direction].nonzero().flatten().cpu()
@@ -75,6 +76,10 @@ class Ends:
             rows = rows[passage.lengths[rows] > 0]
         there[-1 if passage.lengths is None else passage.lengths[rows] - 1, rows] = True
         time = np.arange(len(there))[:, None]
+        lag = ((there * (time + 1)).max(0) - 1) - time
+        seen = np.zeros(len(there), np.bool_)
+        seen[lag[there]] = True
+        there = (lag >= 0) & seen[lag]
         before = np.full(there.shape, -1)
         before[1:] = np.where(there, time, -1)[:-1]
         begins = passage.begins(direction)
