@@ -236,7 +236,9 @@ def test_the_lag_that_is_needed_is_a_rows_and_a_directions_own():
         assert [layer.needed_lag for layer in elman.diagnose(both, x, loss).layers] == 2 * expected
     lengths, rows = torch.tensor([30, 0, 11, 25]), torch.arange(4)
     single = elman.diagnose(
-        elman.GRU(3, 6), {"input": x[:, :4], "lengths": lengths}, lambda output: output[0][lengths - 1, rows].square().sum()
+        elman.GRU(3, 6),
+        {"input": x[:, :4], "lengths": lengths},
+        lambda output: output[0][lengths - 1, rows].square().sum(),
     )
     assert single.layers[0].needed_lag == 29
     assert single.findings[0].problem == "vanishing"

@@ -192,6 +192,10 @@ class _Examination:
             self.ends.append(Ends.of(*passage.of_ends(found[place : place + len(each)])))
             place += len(each)
         self.few = [Few(passage, each, ROWS) for passage, each in zip(self.passages, self.ends, strict=True)]
+        self.needed = [
+            [self._needed(number, direction) for direction in range(passage.directions)]
+            for number, passage in enumerate(self.passages)
+        ]
 
     def _layers(self, number: int, moved: list[Transport]) -> list[LayerDiagnosis]:
         passage = self.passages[number]
@@ -228,7 +232,7 @@ class _Examination:
             lyapunov_exponent=moved.lyapunov_exponent,
             spectrum=spectrum,
             gates=stuck,
-            needed_lag=self._needed(number, layer),
+            needed_lag=self.needed[number][layer % passage.directions],
             row_norms=norms.square().sum(0).sqrt().tolist(),
         )
 
@@ -244,12 +248,12 @@ class _Examination:
         scale = math.sqrt(passage.batch / last.shape[1])
         return [norm * scale for norm in flow.by_lag(last)]
 
-    def _needed(self, number: int, layer: int) -> int:
+    def _needed(self, number: int, direction: int) -> int:
         """How many steps lie at most between a step and the next one that the loss touches, without a reset.
 
         Through layers that read it, too.
         """
-        own, direction = self.passages[number], layer % self.passages[number].directions
+        own = self.passages[number]
         gap = self.ends[number].longest_gap(own, direction)
         for passage, ends in zip(self.passages[number + 1 :], self.ends[number + 1 :], strict=True):
             if passage.steps == own.steps:

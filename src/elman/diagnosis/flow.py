@@ -75,6 +75,8 @@ class Ends:
         if passage.lengths is not None:
             rows = rows[passage.lengths[rows] > 0]
         there[-1 if passage.lengths is None else passage.lengths[rows] - 1, rows] = True
+        if there.all():
+            return 0
         time = np.arange(len(there))[:, None]
         lag = ((there * (time + 1)).max(0) - 1) - time
         seen = np.zeros(len(there), np.bool_)
