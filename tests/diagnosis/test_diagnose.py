@@ -86,6 +86,15 @@ def test_a_loss_without_any_gradient_is_a_fault():
     assert "mask" in found.findings[0].remedy
 
 
+def test_a_wrong_label_among_rows_that_are_known_well_is_no_cliff():
+    layer, x, weight = elman.GRU(3, 8), torch.randn(20, 16, 3), torch.ones(16)
+    weight[1:] = 1e-3
+    found = elman.diagnose(layer, x, lambda output: (output[0][-1].square().sum(1) * weight).sum())
+    row_norms = found.layers[0].row_norms
+    assert max(row_norms) > 100 * sorted(row_norms)[8]
+    assert not [finding for finding in found.findings if finding.problem == "exploding"]
+
+
 class Carrying(nn.Module):
     """Begins with the state that the last call left, and draws numbers of three kinds."""
 

@@ -212,6 +212,7 @@ class _Examination:
         self, number: int, layer: int, moved: Transport, spectrum: Spectrum, stuck: list[gates.Gate]
     ) -> LayerDiagnosis:
         passage, norms = self.passages[number], self.whole[number][layer]
+        rows = norms.square().sum(0).sqrt()
         lags = self._by_lag(number, layer, moved.last)
         rate, error = flow.decay(lags)
         if math.isnan(rate):  # a loss that is zero or not finite cannot be followed; the Jacobians can
@@ -233,7 +234,8 @@ class _Examination:
             spectrum=spectrum,
             gates=stuck,
             needed_lag=self.needed[number][layer % passage.directions],
-            row_norms=norms.square().sum(0).sqrt().tolist(),
+            row_norms=rows.tolist(),
+            row_growth=(rows / self.ends[number].steepest).tolist(),
         )
 
     def _by_lag(self, number: int, layer: int, last: Tensor) -> list[float]:

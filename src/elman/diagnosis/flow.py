@@ -37,20 +37,22 @@ class Ends:
         final: by layer of the final state, (D, B, ·) each.
         touched: (D, T, B), whether the loss touches the output of a direction there.
         touches_final: (D, B), whether it touches the final state.
+        steepest: (B,), the largest of these gradients.
     """
 
     output: Tensor
     final: list[State]
     touched: Tensor
     touches_final: Tensor
+    steepest: Tensor
 
     @classmethod
     def of(cls, output: Tensor, final: list[State]) -> Self:
         """Look at the gradients."""
         directions = len(final[0][0])
-        apart = output.reshape(*output.shape[:2], directions, -1)
-        parts = [_touched(tensor) for state in final for tensor in state]
-        return cls(output, final, _touched(apart).permute(2, 0, 1), torch.stack(parts).any(0))
+        sizes = _largest(output.reshape(*output.shape[:2], directions, -1)).permute(2, 0, 1)
+        ends = torch.stack([_largest(tensor) for state in final for tensor in state]).amax(0)
+        return cls(output, final, sizes != 0, ends != 0, torch.maximum(sizes.amax((0, 1)), ends.amax(0)))
 
     @cached_property
     def uses_final(self) -> bool:
@@ -91,9 +93,9 @@ class Ends:
         return int(gaps.max(initial=0))
 
 
-def _touched(gradient: Tensor) -> Tensor:
-    """Without the features; not-a-number counts as a gradient."""
-    return (gradient.amax(-1) != 0) | (gradient.amin(-1) != 0)
+def _largest(gradient: Tensor) -> Tensor:
+    """Of the features, without their signs; not-a-number where one is."""
+    return torch.maximum(gradient.amax(-1), -gradient.amin(-1))
 
 
 def whole_gradients(passage: Passage) -> list[Tensor]:

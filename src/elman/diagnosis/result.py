@@ -66,6 +66,7 @@ class LayerDiagnosis:
         gates: each nonlinearity, with its shares at the limits by unit and by time, and its histogram.
         needed_lag: the most steps of a row that lie between one and the next that the loss touches, without a reset.
         row_norms: by row of the batch, the norm of all of `gradient_norm`.
+        row_growth: the same beside the row's largest gradient at an output, where the loss comes in.
 
     """
 
@@ -86,6 +87,7 @@ class LayerDiagnosis:
     gates: list[Gate]
     needed_lag: int
     row_norms: list[float]
+    row_growth: list[float]
 
     @property
     def saturation(self) -> dict[str, float]:
