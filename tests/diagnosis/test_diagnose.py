@@ -86,6 +86,47 @@ def test_a_loss_without_any_gradient_is_a_fault():
     assert "mask" in found.findings[0].remedy
 
 
+def test_a_wrong_label_among_rows_that_are_known_well_is_no_cliff():
+    layer, x, weight = elman.GRU(3, 8), torch.randn(20, 16, 3), torch.ones(16)
+    weight[1:] = 1e-3
+    found = elman.diagnose(layer, x, lambda output: (output[0][-1].square().sum(1) * weight).sum())
+    row_norms = found.layers[0].row_norms
+    assert max(row_norms) > 100 * sorted(row_norms)[8]
+    assert not [finding for finding in found.findings if finding.problem == "exploding"]
+
+
+class Carrying(nn.Module):
+    """Begins with the state that the last call left, and draws numbers of three kinds."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.state = elman.GRU(3, 8), None
+
+    def forward(self, x):
+        output, state = self.layer(x, self.state)
+        self.state = state.detach()
+        return output * (1 + random.random() + np.random.rand() + torch.rand(()))  # noqa: NPY002
+
+
+def test_an_update_is_tried_from_where_the_batch_began():
+    trial = elman.diagnose(Carrying(), torch.randn(20, 4, 3), lambda output: output.square().mean(), rate=1e-9).trial
+    assert trial.after == pytest.approx(trial.before, rel=1e-6)
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_an_embedding_with_sparse_gradients_is_as_one_without(spoilt):
+    found = []
+    for sparse in (False, True):
+        torch.manual_seed(1)
+        module = nn.Sequential(nn.Embedding(9, 3, sparse=sparse), elman.GRU(3, 8))
+        x = torch.randint(9, (20, 4))
+        if spoilt:
+            module[0].weight.register_hook(lambda gradient: gradient * math.nan)
+        found.append(elman.diagnose(module, x, every, rate=0.1).to_dict())
+    compare(*found)
+    assert ("gradient of 0.weight" in str(found[1]["non_finite"])) is spoilt
+
+
 def test_an_optimizer_of_another_model_is_refused():
     layer, other = elman.GRU(3, 8), elman.GRU(3, 8)
     optimizer = torch.optim.Adam(other.parameters())

@@ -9,6 +9,7 @@ from torch import nn
 
 import elman
 from elman.cells import CELLS
+from elman.diagnosis.update import Trial
 
 
 @pytest.fixture(autouse=True)
@@ -91,16 +92,31 @@ def test_gradients_are_autograds(backend):
 
 
 def test_gradients_by_lag_are_those_of_the_last_step_that_each_direction_reads():
+    """By way of the layers in the same direction: the upper layer reads the other direction's output as a constant."""
     layer, x = elman.LSTM(3, 5, 2, bidirectional=True), torch.randn(12, 2, 3)
     found = elman.diagnose(layer, x, every).layers
-    output, _, states = layer(x, states=True)
-    loss = output.square() / output.numel()
-    last = loss[-1, :, :5].sum() + loss[0, :, 5:].sum()
-    last.backward()
-    squares = sum(states.gradient(name).square().sum((2, 3)) for name in ("h", "c"))
-    for number, by_time in enumerate(squares.sqrt()):
-        by_lag = by_time if number % 2 else by_time.flip(0)
-        assert found[number].gradient_norm_by_lag == pytest.approx(by_lag.tolist(), rel=1e-4)
+    lower, upper = elman.LSTM(3, 5, bidirectional=True), elman.LSTM(10, 5, bidirectional=True)
+    for name, parameter in layer.named_parameters():
+        (upper if "_l1" in name else lower).get_parameter(name.replace("_l1", "_l0")).data = parameter.data
+    for direction, end in enumerate((-1, 0)):
+        middle, _, below = lower(x, states=True)
+        halves = list(middle.split(5, -1))
+        halves[1 - direction] = halves[1 - direction].detach()
+        output, _, above = upper(torch.cat(halves, -1), states=True)
+        (output[end, :, 5 * direction :][:, :5].square() / output.numel()).sum().backward()
+        for number, states in ((direction, below), (2 + direction, above)):
+            by_time = sum(states.gradient(name)[direction].square().sum((1, 2)) for name in ("h", "c")).sqrt()
+            by_lag = by_time if direction else by_time.flip(0)
+            assert found[number].gradient_norm_by_lag == pytest.approx(by_lag.tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", [last, every, lambda output: output[1][-2:].square().sum()])
+def test_what_comes_from_the_other_end_is_no_growth(loss):
+    """Below two directions a loss arrives from both ends; the Jacobians know but one rate."""
+    found = elman.diagnose(nn.GRU(3, 32, 3, bidirectional=True), torch.randn(100, 4, 3), loss)
+    for layer in found.layers:
+        assert layer.decay_per_step == pytest.approx(math.exp(layer.lyapunov_exponent), rel=0.1)
+    assert not [finding for finding in found.findings if finding.problem == "exploding"]
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -204,6 +220,49 @@ def test_an_update_on_trial_is_the_optimizers():
     low, high = (elman.diagnose(layer, x, every, rate=rate) for rate in (0.01, 1e4))
     assert not low.findings
     assert high.findings[0].problem == "rate-too-high"
+
+
+def test_the_lag_that_is_needed_is_a_rows_and_a_directions_own():
+    both, x = elman.GRU(3, 6, 2, bidirectional=True), torch.randn(30, 64, 3)
+    for loss, expected in (
+        (last, [29, 0]),
+        (lambda output: output[0][0].square().sum(), [0, 29]),
+        (lambda output: output[0][20].square().sum(), [20, 9]),
+        (lambda output: output[1][-2:].square().sum(), [29, 29]),
+        (lambda output: output[1][-1].square().sum(), [0, 29]),
+        (every, [0, 0]),
+        (lambda output: output[0].amax(0).sum(), [0, 0]),
+    ):
+        assert [layer.needed_lag for layer in elman.diagnose(both, x, loss).layers] == 2 * expected
+    lengths, rows = torch.tensor([30, 0, 11, 25]), torch.arange(4)
+    single = elman.diagnose(
+        elman.GRU(3, 6),
+        {"input": x[:, :4], "lengths": lengths},
+        lambda output: output[0][lengths - 1, rows].square().sum(),
+    )
+    assert single.layers[0].needed_lag == 29
+    assert single.findings[0].problem == "vanishing"
+
+
+def test_moments_that_lead_up_the_slope_of_one_batch_are_no_fault():
+    layer, x = elman.GRU(3, 6), torch.randn(10, 4, 3)
+    gradients = torch.autograd.grad(every(layer(x)), layer.parameters())
+    found = []
+    for rate in (0.01, 1e3):
+        optimizer = torch.optim.SGD(layer.parameters(), rate, momentum=0.9)
+        for parameter, gradient in zip(layer.parameters(), gradients, strict=True):
+            optimizer.state[parameter]["momentum_buffer"] = -5 * gradient
+        found.append(elman.diagnose(layer, x, every, optimizer=optimizer))
+    assert found[0].trial.promised == pytest.approx(-found[0].trial.steepest)
+    assert found[0].trial.after > found[0].trial.before
+    assert not found[0].findings
+    assert "where its slope promised a rise of" in found[1].findings[0].evidence
+    assert 0 < found[1].findings[0].change["rate"] < 1e3
+
+
+@pytest.mark.parametrize("rise", [0.0, 6e-8, -6e-8, 1e-5])
+def test_a_rise_within_rounding_is_none(rise):
+    assert not Trial(1e-6, 1.0, 1.0 + rise, promised=1e-9, steepest=1e-9).overshoots
 
 
 def test_learnt_states_are_what_a_sequence_begins_with():

@@ -66,6 +66,105 @@ def test_a_checkpoint_that_hides_the_layer_is_told():
         elman.diagnose(Checkpointed(nn.LSTM, reentrant=True), x, lambda y: y.square().mean())
 
 
+class Stepped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTMCell(3, 6)
+
+    def forward(self, x):
+        state, outputs = None, []
+        for step in x:
+            state = self.cell(step, state)
+            outputs.append(state[0])
+        return (torch.stack(outputs),)
+
+
+@pytest.mark.parametrize("kind", [lambda: nn.GRU(3, 6), lambda: elman.LSTM(3, 6, 2), Stepped])
+def test_a_frozen_layer_below_one_that_learns_has_its_gradients(kind):
+    class Upon(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lower, self.upper = kind(), nn.GRU(6, 6)
+
+        def forward(self, x):
+            return self.upper(self.lower(x)[0])
+
+    module, x = Upon(), torch.randn(20, 4, 3)
+    learning = elman.diagnose(module, x, every)
+    module.lower.requires_grad_(False)
+    frozen = elman.diagnose(module, x, every)
+    assert not frozen.findings
+    for one, other in zip(learning.layers, frozen.layers, strict=True):
+        compare(one.gradient_norm, other.gradient_norm)
+
+
+def test_a_compiled_module_is_seen_as_it_is_written():
+    module, x, compiled = nn.Sequential(elman.GRU(3, 6)), torch.randn(20, 4, 3), []
+
+    def backend(graph, _):
+        compiled.append(graph)
+        return graph
+
+    fast = torch.compile(module, backend=backend)
+    loss = every(fast(x)).detach()
+    found = elman.diagnose(fast, x, every, rate=0.1).to_dict()
+    found["gradient_to_weight"] = {name.replace("_orig_mod.", ""): v for name, v in found["gradient_to_weight"].items()}
+    compare(found, elman.diagnose(module, x, every, rate=0.1).to_dict())
+    assert torch.equal(every(fast(x)).detach(), loss)
+    assert len(compiled) == 1
+
+
+@pytest.mark.parametrize("kind", [lambda: elman.GRU(3, 6), Stepped])
+def test_a_layer_needs_no_lag_of_one_that_does_not_read_it(kind):
+    class Beside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tags, self.label, self.lower = kind(), elman.GRU(3, 6), kind()
+            self.upper = elman.GRU(6, 6)
+
+        def forward(self, x):
+            return self.tags(x)[0], self.label(x)[0][-1], self.upper(torch.relu(self.lower(x)[0]))[0][-1]
+
+    found = elman.diagnose(Beside(), torch.randn(20, 4, 3), lambda output: sum(each.square().mean() for each in output))
+    needed = {layer.name.split(".")[0]: layer.needed_lag for layer in found.layers}
+    assert needed == {"tags": 0, "label": 19, "lower": 19, "upper": 19}
+
+
+class Piecewise(nn.Module):
+    """Takes a layer through a sequence in pieces, and hands on what its output or its state says after each."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.state, self.forgets = layer, False, False
+
+    def forward(self, x):
+        hidden, found = None, []
+        for piece in x.split(4):
+            output, hidden = self.layer(piece, hidden)
+            h = hidden[0] if isinstance(hidden, tuple) else hidden
+            found.append(h[-1] if self.state else output[-1])
+            if self.forgets:
+                h[:, 1] = 0
+        return torch.stack(found)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, elman.GRU])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_state_after_each_piece_says_what_the_output_does(kind, layers):
+    module, x, found = Piecewise(kind(3, 6, layers)), torch.randn(24, 4, 3), []
+    for module.state in (False, True):
+        found.append(elman.diagnose(module, x, lambda output: output.square().mean(), window=8).to_dict())
+    compare(*found)
+    assert {layer["needed_lag"] for layer in found[1]["layers"]} == {3}
+
+
+def test_a_state_that_the_module_changes_in_place_stays_changed():
+    module, x = Piecewise(elman.GRU(3, 6)), torch.randn(24, 4, 3)
+    module.forgets = True
+    found = elman.diagnose(module, x, lambda output: output.square().mean())
+    assert found.loss == pytest.approx(float(module(x).square().mean().detach()))
+
+
 def test_two_calls_of_a_layer_have_two_names():
     class Twice(nn.Module):
         def __init__(self):

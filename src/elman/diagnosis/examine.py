@@ -4,6 +4,7 @@ It knows what is measured and in which order; how, is in the files beside it.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -122,7 +123,7 @@ def examine(
     """
     layers = recurrent(module)
     _check_layers(module, layers)
-    with untouched(module), torch.inference_mode(mode=False), torch.enable_grad(), _backend():
+    with torch.inference_mode(mode=False), torch.enable_grad(), _backend(), _as_written():
         return _Examination(module, layers, step, training or Training(), bad_batch).result()
 
 
@@ -142,8 +143,7 @@ class _Examination:
         self.learning = {name: parameter for name, parameter in named if parameter.requires_grad}
         self.parameters = list(self.learning.values())
         self.generator = torch.Generator().manual_seed(0)
-        self.random = torch.get_rng_state()
-        with watched(module, layers) as seen:  # on the way back, too: checkpoints run their layers once more
+        with untouched(module), watched(module, layers) as seen:  # on the way back, too, for checkpoints' second run
             self.loss = step()
             _check_loss(self.loss)
             self.passages = _long_enough([passage for passage in passages(seen) if passage.learns], module)
@@ -182,7 +182,8 @@ class _Examination:
     def _follow(self) -> None:
         """The way back, of the whole loss, and of each row's last step alone."""
         ends = [passage.ends for passage in self.passages]
-        wanted = [*self.parameters, *(end for each in ends for end in each)]
+        inputs = [call.input for passage in self.passages if passage.frozen for call in passage.calls]
+        wanted = [*self.parameters, *(end for each in ends for end in each), *inputs]  # the way back ends at these
         found = torch.autograd.grad(self.loss, wanted, allow_unused=True)
         self.gradients = found[: len(self.parameters)]
         self.whole = [flow.whole_gradients(passage) for passage in self.passages]
@@ -191,6 +192,10 @@ class _Examination:
             self.ends.append(Ends.of(*passage.of_ends(found[place : place + len(each)])))
             place += len(each)
         self.few = [Few(passage, each, ROWS) for passage, each in zip(self.passages, self.ends, strict=True)]
+        self.needed = [
+            [self._needed(number, direction) for direction in range(passage.directions)]
+            for number, passage in enumerate(self.passages)
+        ]
 
     def _layers(self, number: int, moved: list[Transport]) -> list[LayerDiagnosis]:
         passage = self.passages[number]
@@ -207,6 +212,7 @@ class _Examination:
         self, number: int, layer: int, moved: Transport, spectrum: Spectrum, stuck: list[gates.Gate]
     ) -> LayerDiagnosis:
         passage, norms = self.passages[number], self.whole[number][layer]
+        rows = norms.square().sum(0).sqrt()
         lags = self._by_lag(number, layer, moved.last)
         rate, error = flow.decay(lags)
         if math.isnan(rate):  # a loss that is zero or not finite cannot be followed; the Jacobians can
@@ -227,44 +233,49 @@ class _Examination:
             lyapunov_exponent=moved.lyapunov_exponent,
             spectrum=spectrum,
             gates=stuck,
-            needed_lag=self._needed(number),
-            row_norms=norms.square().sum(0).sqrt().tolist(),
+            needed_lag=self.needed[number][layer % passage.directions],
+            row_norms=rows.tolist(),
+            row_growth=(rows / self.ends[number].steepest).tolist(),
         )
 
     def _by_lag(self, number: int, layer: int, last: Tensor) -> list[float]:
-        """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient."""
+        """With the loss of the last step alone: where no other step has one, and no window cuts, the whole gradient.
+
+        But not below layers with two directions, where it comes back from both ends.
+        """
         passage = self.passages[number]
-        if len(self.ends[number].steps) <= 1 and passage.window is None:
+        straight = passage.directions == 1 or layer >= passage.depths - passage.directions
+        if straight and self.ends[number].single and passage.window is None:
             return flow.by_lag(self.whole[number][layer], passage.begins(layer))
         scale = math.sqrt(passage.batch / last.shape[1])
         return [norm * scale for norm in flow.by_lag(last)]
 
-    def _needed(self, number: int) -> int:
-        """How many steps lie at most between a step and the next one that the loss touches, without a reset."""
+    def _needed(self, number: int, direction: int) -> int:
+        """How many steps lie at most between a step and the next one that the loss touches, without a reset.
+
+        Through layers that read it, too.
+        """
         own = self.passages[number]
-        gap = max(
-            ends.longest_gap(passage.spans)
-            for passage, ends in zip(self.passages[number:], self.ends[number:], strict=True)
-            if passage.steps == own.steps
-        )
+        gap = self.ends[number].longest_gap(own, direction)
+        for passage, ends in zip(self.passages[number + 1 :], self.ends[number + 1 :], strict=True):
+            if passage.steps == own.steps:
+                there = ends.longest_gap(passage, min(direction, passage.directions - 1))
+                gap = there if there > gap and own.feeds(passage) else gap
         return min(gap, _longest(own) - 1)
 
     def _trial(self, norm: float) -> update.Trial | None:
         training = self.training
-        if self.non_finite is not None:
+        if self.non_finite is not None or (training.optimizer is None and training.rate is None):
             return None
         scale = min(1.0, training.clip / norm) if training.clip and norm > 0 else 1.0
-        steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, scale)
-        if steps is None:
-            return None
-        gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}
-        with running(self.module, self.layers):
+        with untouched(self.module), running(self.module, self.layers):  # an optimizer may draw numbers, too
+            steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, scale)
+            gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}
             return update.trial(steps, gradients, self.module, float(self.loss.detach()), self._again)
 
     def _again(self) -> float:
-        """The loss of the same batch with the same random numbers."""
-        torch.set_rng_state(self.random)
-        with torch.no_grad():
+        """The loss of the same batch, from the same state of the module and with the same random numbers."""
+        with untouched(self.module), torch.no_grad():
             return float(self.step())
 
 
@@ -309,6 +320,11 @@ def _name(passages: list[Passage], number: int, layer: int) -> str:
 def _backend() -> AbstractContextManager[None]:
     """What runs the layers: as in training, but torch's kernels do not show states, and the reference stands in."""
     return engine.backend("reference") if forced() == "torch" else nullcontext()
+
+
+def _as_written() -> AbstractContextManager[None]:
+    """Without what torch.compile has made, which shows no gradients of states; to import it takes a second."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 def _check_layers(module: nn.Module, layers: Layers) -> None:

@@ -39,10 +39,11 @@ class Few:
         chosen = self.where.rows.to(self.input.device)
         self.at_final = [tuple(tensor[:, chosen] * self.ended[..., None] for tensor in state) for state in ends.final]
 
-    def last_step_only(self) -> Tensor:
-        """`at_output` with the loss of each row's last step alone, in the order in which a direction reads.
+    def last_step_only(self) -> tuple[Tensor, list[State]]:
+        """`at_output` and `at_final` with the loss of each row's last step alone, in the order of each direction.
 
-        Where the loss uses the final state, that is the last step, with whatever reads the last output.
+        Where the loss uses the final state, that is the last step, with whatever reads the last output. The rows are
+        there once for each direction, one below the other, with the loss at what this direction reads last.
         """
         steps, rows, directions = *self.at_output.shape[:2], self.passage.directions
         values = self.at_output.reshape(steps, rows, directions, -1)
@@ -50,4 +51,16 @@ class Few:
         read = torch.stack([order, order.flip(0)][:directions], 1)[:, None]
         places = values.ne(0).any(-1) * read
         last = self.ended.T * steps if self.ends.uses_final else places.amax(0)
-        return (values * (read == last)[..., None]).reshape(steps, rows, -1)
+        values = (values * (read == last)[..., None]).reshape(steps, rows, -1).repeat(1, directions, 1)
+        own = torch.eye(directions, device=values.device).repeat_interleave(rows, 1)[..., None]
+        final = [tuple(each.repeat(1, directions, 1) * own.to(each) for each in state) for state in self.at_final]
+        return of_own_direction(values, directions), final
+
+
+def of_own_direction(values: Tensor, directions: int) -> Tensor:
+    """(T, D*R, D*P) with the features of each direction in its own rows alone."""
+    if directions == 1:
+        return values
+    apart = values.reshape(len(values), directions, -1, directions, values.shape[-1] // directions)
+    other = ~torch.eye(directions, dtype=torch.bool, device=values.device)
+    return apart.masked_fill(other[:, None, :, None], 0).view_as(values)

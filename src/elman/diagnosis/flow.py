@@ -6,8 +6,7 @@ It does not know modules: it works on passages whose graph is still there.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from itertools import pairwise
+from functools import cached_property, reduce
 from typing import Self
 
 import numpy as np
@@ -36,28 +35,67 @@ class Ends:
     Attributes:
         output: (T, B, D*P).
         final: by layer of the final state, (D, B, ·) each.
-        uses_final: whether the loss touches the final state.
-        steps: at which steps the loss touches the passage directly, the final state counting as the last step's.
+        touched: (D, T, B), whether the loss touches the output of a direction there.
+        touches_final: (D, B), whether it touches the final state.
+        steepest: (B,), the largest of these gradients.
     """
 
     output: Tensor
     final: list[State]
-    uses_final: bool
-    steps: list[int]
+    touched: Tensor
+    touches_final: Tensor
+    steepest: Tensor
 
     @classmethod
     def of(cls, output: Tensor, final: list[State]) -> Self:
         """Look at the gradients."""
-        uses_final = any(bool(tensor.any()) for state in final for tensor in state)
-        flat = output.flatten(1)
-        touched = ((flat.amax(1) != 0) | (flat.amin(1) != 0)).tolist()  # not-a-number counts as a gradient
-        touched[-1] |= uses_final
-        return cls(output, final, uses_final, [step for step, there in enumerate(touched) if there])
+        directions = len(final[0][0])
+        sizes = _largest(output.reshape(*output.shape[:2], directions, -1)).permute(2, 0, 1)
+        ends = torch.stack([_largest(tensor) for state in final for tensor in state]).amax(0)
+        return cls(output, final, sizes != 0, ends != 0, torch.maximum(sizes.amax((0, 1)), ends.amax(0)))
 
-    def longest_gap(self, spans: Sequence[tuple[int, int]]) -> int:
-        """How many steps lie at most between a step and the next one in its span that the loss touches."""
-        touched = [[start - 1, *(t for t in self.steps if start <= t < stop)] for start, stop in spans]
-        return max((after - step - 1 for each in touched for step, after in pairwise(each)), default=0)
+    @cached_property
+    def uses_final(self) -> bool:
+        """Whether the loss touches the final state."""
+        return bool(self.touches_final.any())
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether the loss touches one step at most, the final state counting as the last one's."""
+        steps = self.touched.any(2).any(0)
+        steps[-1] |= self.uses_final
+        return int(steps.sum()) <= 1
+
+    def longest_gap(self, passage: Passage, direction: int) -> int:
+        """How many steps of a row lie at most between a step and the next one that the loss touches.
+
+        As a direction reads them, and without a step that begins anew in between. Counted back from a row's last one,
+        all rows together say which steps the loss touches: a maximum over time picks others in every row.
+        """
+        there = passage.in_reading_order(self.touched[direction], direction).numpy(force=True).copy()
+        rows = self.touches_final[direction].nonzero().flatten().cpu()
+        if passage.lengths is not None:
+            rows = rows[passage.lengths[rows] > 0]
+        there[-1 if passage.lengths is None else passage.lengths[rows] - 1, rows] = True
+        if there.all():
+            return 0
+        time = np.arange(len(there))[:, None]
+        lag = ((there * (time + 1)).max(0) - 1) - time
+        seen = np.zeros(len(there), np.bool_)
+        seen[lag[there]] = True
+        there = (lag >= 0) & seen[lag]
+        before = np.full(there.shape, -1)
+        before[1:] = np.where(there, time, -1)[:-1]
+        begins = passage.begins(direction)
+        if begins is not None:
+            before = np.where(begins.numpy(force=True), time - 1, before)
+        gaps = (time - np.maximum.accumulate(before) - 1) * there
+        return int(gaps.max(initial=0))
+
+
+def _largest(gradient: Tensor) -> Tensor:
+    """Of the features, without their signs; not-a-number where one is."""
+    return torch.maximum(gradient.amax(-1), -gradient.amin(-1))
 
 
 def whole_gradients(passage: Passage) -> list[Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.diagnosis.passage import Passage
+from elman.diagnosis.update import stored
 
 
 def given(batch: Iterable[Any]) -> str | None:
@@ -46,8 +47,8 @@ def inside(found: Sequence[Passage]) -> str | None:
 def backwards(named: Iterable[tuple[str, Tensor | None]], norms: Mapping[str, float]) -> str | None:
     """The first gradient of a parameter, by their norms."""
     for name, gradient in named:
-        if gradient is not None and _suspect(norms, name) and not _finite(gradient):
-            return f"the gradient of {name}, which holds {_first(gradient)}, while the loss is finite"
+        if gradient is not None and _suspect(norms, name) and not _finite(values := stored(gradient)):
+            return f"the gradient of {name}, which holds {_first(values)}, while the loss is finite"
     return None
 
 

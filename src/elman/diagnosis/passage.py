@@ -58,6 +58,11 @@ class Passage:
         return options is not None and options.residual
 
     @property
+    def frozen(self) -> bool:
+        """Whether none of its weights learns."""
+        return not any(t.requires_grad for each in self.weights for weights in each for t in weights.flat())
+
+    @property
     def learns(self) -> bool:
         """Whether a gradient can come back through it."""
         return all(end.requires_grad for end in self.ends)
@@ -66,6 +71,21 @@ class Passage:
     def ends(self) -> list[Tensor]:
         """What the passage hands on: the outputs of its calls, then the tensors of its final state."""
         return [call.output for call in self.calls] + list(_tensors(self.calls[-1].final))
+
+    def feeds(self, other: "Passage") -> bool:
+        """Whether something that it hands on goes into another one, by the graph."""
+        sought = {end.grad_fn for end in self.ends}
+        given = [tensor for call in other.calls if call.given is not None for tensor in _tensors(call.given)]
+        found, left = set(), [tensor.grad_fn for tensor in (*(call.input for call in other.calls), *given)]
+        while left:
+            node = left.pop()
+            if node is None or node in found:
+                continue
+            if node in sought:
+                return True
+            found.add(node)
+            left += [below for below, _ in node.next_functions]
+        return False
 
     def of_ends(self, gradients: Sequence[Tensor | None]) -> tuple[Tensor, list[State]]:
         """Gradients by `ends`, as the output's (T, B, D*P) and by layer the final state's, (D, B, ·) each."""

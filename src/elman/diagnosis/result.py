@@ -52,7 +52,8 @@ class LayerDiagnosis:
         steps: T.
         stretch: the most steps without a reset between them; T without resets.
         gradient_norm: by step, |dL/ds_t| over the batch, by way of all later steps and layers.
-        gradient_norm_by_lag: the same with the loss of each row's last step alone, by the steps back from it.
+        gradient_norm_by_lag: the same with the loss of each row's last step alone, by the steps back from it; of two
+            directions, the step that this one reads last, by way of the layers in this direction.
         decay_per_step: the factor by which that falls, or grows, with every step of lag; by the Jacobians alone where
             the loss or its gradient is zero or not finite.
         decay_uncertainty: the standard error of that factor; not-a-number where there are too few lags for one.
@@ -63,8 +64,9 @@ class LayerDiagnosis:
         lyapunov_exponent: the mean growth of ln |change of the state| per step.
         spectrum: singular values of the step's Jacobian at some steps.
         gates: each nonlinearity, with its shares at the limits by unit and by time, and its histogram.
-        needed_lag: the most steps that lie between a step and the next one that the loss touches, without a reset.
+        needed_lag: the most steps of a row that lie between one and the next that the loss touches, without a reset.
         row_norms: by row of the batch, the norm of all of `gradient_norm`.
+        row_growth: the same beside the row's largest gradient at an output, where the loss comes in.
 
     """
 
@@ -85,6 +87,7 @@ class LayerDiagnosis:
     gates: list[Gate]
     needed_lag: int
     row_norms: list[float]
+    row_growth: list[float]
 
     @property
     def saturation(self) -> dict[str, float]:

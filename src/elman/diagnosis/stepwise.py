@@ -66,9 +66,11 @@ class Stepwise:
     def take(self, input: Tensor, hx: Hidden | None) -> Step:
         """One step from `hx`, in the module's form."""
         given = None if hx is None else tuple(map(self._own, as_state(hx, self.cell)))
-        after = type(self._layer).forward(self._layer, input, None if given is None else as_hidden(given))
-        state = as_state(after, self.cell)
         rows = input.dim() == 1
+        read = _as_sequence(input, rows=rows)
+        own = read.reshape(input.shape)  # so that what is shown lies on the way back
+        after = type(self._layer).forward(self._layer, own, None if given is None else as_hidden(given))
+        state = as_state(after, self.cell)
         long = tuple(_as_sequence(tensor, rows=rows) for tensor in state)
         shown = tuple(tensor.reshape(own.shape) for tensor, own in zip(long, state, strict=True))
         self._returned |= {id(view): (view, own) for view, own in zip(shown, state, strict=True)}
@@ -76,7 +78,7 @@ class Stepwise:
         final = (_as_sequence(state[0], rows=rows), *long[1:])
         before = None if given is None else as_hidden(tuple(_as_sequence(tensor, rows=rows) for tensor in given))
         seen = StepStates(self.cell.states, state, rows=rows)
-        return Step(_as_sequence(input, rows=rows), before, long[0], as_hidden(final), seen, as_hidden(shown))
+        return Step(read, before, long[0], as_hidden(final), seen, as_hidden(shown))
 
     def _own(self, tensor: Tensor) -> Tensor:
         view, own = self._returned.get(id(tensor), (None, tensor))

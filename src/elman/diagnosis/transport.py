@@ -1,8 +1,9 @@
 """What goes back from the last step of a few rows: the loss of that step alone, and random vectors.
 
 The rows are taken through the stack once more, with a copy of them for each thing that is sent back: for every
-direction a random vector from its last output, through one layer, and the loss gradient through all. So one call for
-each depth, and one back, brings how far an input reaches, the Lyapunov exponent, and the gradient by lag.
+direction a random vector from its last output, through one layer, and its loss gradient through all. So one call for
+each depth, and one back, brings how far an input reaches, the Lyapunov exponent, and the gradient by lag. Through the
+layers of the other direction the loss would come from the other end, and over all steps the other way round.
 """
 
 import math
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman import engine
-from elman.diagnosis.few import Few
+from elman.diagnosis.few import Few, of_own_direction
 from elman.diagnosis.flow import state_norms
 from elman.diagnosis.sample import detached
 from elman.engine import Call
@@ -34,7 +35,7 @@ class Transport:
         lyapunov_exponent: the mean growth of the logarithm of the state's gradient for each step back, after a quarter
             of the steps, in which a random vector turns into the leading direction.
         last: (T, R) in the order of reading, the norm of the gradient at the states with the loss of each row's last
-            step alone.
+            step alone, by way of the layers in this direction.
 
     """
 
@@ -53,7 +54,7 @@ def transport(few: Few, generator: torch.Generator) -> list[Transport]:
 
 
 def _travelled(few: Few, dtype: torch.dtype, generator: torch.Generator) -> list[Transport]:
-    passage, copies = few.passage, few.passage.directions + 1
+    passage, copies = few.passage, 2 * few.passage.directions
     value, there = few.input.to(dtype).repeat(1, copies, 1), []
     for depth, (weights, given) in enumerate(zip(passage.weights, few.first, strict=True)):
         read, record = value.detach().requires_grad_(), Record()
@@ -63,20 +64,22 @@ def _travelled(few: Few, dtype: torch.dtype, generator: torch.Generator) -> list
         value = output + read if passage.residual and depth > 0 else output
         there.append((read, record, output, final, _vectors(output, passage.directions, generator)))
     found: list[Transport] = []
-    at_output = few.last_step_only().to(dtype)
+    at_output, at_finals = few.last_step_only()
+    at_output = at_output.to(dtype)
     for depth in reversed(range(len(there))):
         read, record, output, final, vectors = there[depth]
-        at_final = [F.pad(each.to(dtype), (0, 0, vectors.shape[1], 0)) for each in few.at_final[depth]]
+        at_final = [F.pad(each.to(dtype), (0, 0, vectors.shape[1], 0)) for each in at_finals[depth]]
         (moved,) = torch.autograd.grad((output, *final), read, (torch.cat([vectors, at_output], 1), *at_final))
         own = moved[:, vectors.shape[1] :]
-        at_output = own + at_output if passage.residual and depth > 0 else own
+        if depth > 0:
+            at_output = of_own_direction(own + at_output if passage.residual else own, passage.directions)
         found = _seen(moved, record, passage.directions) + found
     return found
 
 
 def _vectors(output: Tensor, directions: int, generator: torch.Generator) -> Tensor:
     """(T, D*R, D*P): in the rows of each direction a random vector at the output that it reads last."""
-    rows, width = output.shape[1] // (directions + 1), output.shape[2] // directions
+    rows, width = output.shape[1] // (2 * directions), output.shape[2] // directions
     vectors = output.new_zeros(len(output), directions, rows, directions, width)
     for direction in range(directions):
         vector = torch.randn(rows, width, generator=generator)
@@ -85,9 +88,9 @@ def _vectors(output: Tensor, directions: int, generator: torch.Generator) -> Ten
 
 
 def _seen(moved: Tensor, record: Record, directions: int) -> list[Transport]:
-    """What came to the inputs (T, (D+1)*R, I) and to the states of a layer, by direction."""
+    """What came to the inputs (T, 2*D*R, I) and to the states of a layer, by direction."""
     assert record.gradients is not None
-    steps, copies, smallest = len(moved), directions + 1, torch.finfo(moved.dtype).tiny * 1e5
+    steps, copies, smallest = len(moved), 2 * directions, torch.finfo(moved.dtype).tiny * 1e5
     norms = state_norms(record.gradients).reshape(directions, steps, copies, -1)
     inputs = torch.linalg.vector_norm(moved.reshape(steps, copies, -1), dim=2, dtype=torch.float64)
     found = []
@@ -97,7 +100,7 @@ def _seen(moved: Tensor, record: Record, directions: int) -> list[Transport]:
             read, came = read.flip(0), came.flip(0)
         by_lag = read.flip(0).tolist()
         growth = _growth(came[:, direction].flip(0), smallest)
-        found.append(Transport(by_lag, horizon(by_lag), growth, came[:, -1]))
+        found.append(Transport(by_lag, horizon(by_lag), growth, came[:, directions + direction]))
     return found
 
 

@@ -8,7 +8,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,12 @@ ACTED_ON = (0.5, 0.1, 0.01)
 
 FACTOR, TRIES = 4.0, 6
 
+ALONG = 0.3
+"""Adam's first updates go about that much along the slope, or more; its later ones, and momentum's, also up."""
+
+ROUNDING = 1e-4
+"""Of the loss: rises by up to 1e-7 of it were rounding in float32, by up to 1e-5 in bfloat16."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -31,7 +37,9 @@ class Trial:
         rate: the learning rate.
         before: the loss.
         after: the loss after the update.
-        promised: by how much the loss would fall if it were as straight as its gradient says.
+        promised: by how much the loss would fall if it were as straight as its gradient says; less than nothing where
+            an optimizer's moments lead up the slope of this batch.
+        steepest: the same of an update of this size straight down the slope.
         better_rate: where the update overshoots, the first of rate/4, rate/16, ... that does not; else None.
     """
 
@@ -39,15 +47,19 @@ class Trial:
     before: float
     after: float
     promised: float
+    steepest: float
     better_rate: float | None = None
 
     @property
     def overshoots(self) -> bool:
         """Whether the loss rises by more than it was promised to fall (beyond twice the stable rate), or by half.
 
-        The half counts where so great a fall is promised that no loss could rise by it.
+        That is, the curve adds more than twice the fall; one of at least ALONG of the steepest, since moments may lead
+        across the slope of one batch and yet down that of all. The half counts where so great a fall is promised that
+        no loss could rise by it. A rise within rounding is none.
         """
-        return not self.after - self.before <= min(self.promised, abs(self.before) / 2)
+        most = 2 * max(self.promised, ALONG * self.steepest) - self.promised
+        return not self.after - self.before <= max(min(most, abs(self.before) / 2), ROUNDING * abs(self.before))
 
 
 @dataclass
@@ -69,12 +81,18 @@ def ratios(gradients: dict[str, float], weights: dict[str, float]) -> dict[str, 
     return {name: norm / weights[name] if weights[name] else math.nan for name, norm in gradients.items()}
 
 
+def stored(values: Tensor) -> Tensor:
+    """Without the zeros that a sparse tensor leaves out, as an embedding's gradient may."""
+    return values.coalesce().values() if values.is_sparse else values
+
+
 def _fractions(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
 
 def _norms(tensors: list[Tensor]) -> list[float]:
     """All at once, which is what torch's clipping does; in float64 where float32 has no such squares."""
+    tensors = [stored(tensor) for tensor in tensors]
     found = [float(norm) for norm in torch._foreach_norm(tensors)] if tensors else []  # noqa: SLF001
     return [
         float(torch.linalg.vector_norm(tensor, dtype=torch.float64)) if math.isinf(norm) else norm
@@ -112,12 +130,13 @@ def plan(
     optimizer: torch.optim.Optimizer | None,
     rate: float | None,
     scale: float = 1.0,
-) -> Steps | None:
-    """The next update by gradients times `scale`: the optimizer's, or plain descent at `rate`; None without either."""
+) -> Steps:
+    """The next update by gradients times `scale`: the optimizer's, or plain descent at `rate`."""
     present = {p: g for p, g in zip(parameters, gradients, strict=True) if g is not None}
     if optimizer is not None:
         return _by_optimizer(optimizer, present if scale == 1.0 else {p: g * scale for p, g in present.items()})
-    return None if rate is None else Steps(rate, {p: g * (-rate * scale) for p, g in present.items()})
+    assert rate is not None
+    return Steps(rate, {p: g * (-rate * scale) for p, g in present.items()})
 
 
 def trial(
@@ -133,24 +152,25 @@ def trial(
         loss: the loss of the same batch, with the same random numbers, each time it is called.
     """
     promised = -sum(_along(gradients[p], change) for p, change in steps.changes.items())
+    slope, length = [gradients[p] for p in steps.changes], list(steps.changes.values())
+    steepest = math.hypot(*_norms(slope)) * math.hypot(*_norms(length))
 
-    def after(share: float) -> float:
+    def tried(share: float) -> Trial:
         with _moved(module, steps.changes, share):
-            return loss()
+            return Trial(steps.rate * share, before, loss(), promised * share, steepest * share)
 
-    first = after(1.0)
-    found = Trial(steps.rate, before, first, promised)
-    if not found.overshoots or promised <= 0:
+    found = tried(1.0)
+    if not found.overshoots:
         return found
     for power in range(1, TRIES + 1):
-        share = FACTOR**-power
-        if after(share) <= before:
-            return Trial(steps.rate, before, first, promised, steps.rate * share)
+        smaller = tried(FACTOR**-power)
+        if smaller.after <= before or (promised <= 0 and not smaller.overshoots):
+            return replace(found, better_rate=smaller.rate)
     return found
 
 
 def _along(gradient: Tensor, change: Tensor) -> float:
-    """How much the loss rises by a change, to the first order; an embedding's gradient may be sparse."""
+    """How much the loss rises by a change, to the first order."""
     return float((gradient * change).sum() if gradient.is_sparse else gradient.flatten() @ change.flatten())
 
 

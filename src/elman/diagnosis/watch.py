@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -152,7 +153,7 @@ def _watching_steps(name: str, layer: StepLayer, seen: list[Seen]) -> Callable[.
 
 def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., Any]:
     """For a layer that runs over whole sequences."""
-    kind = type(layer)
+    kind, returned = type(layer), _Returned()
 
     def forward(
         input: Tensor | PackedSequence,
@@ -163,14 +164,42 @@ def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., 
     ) -> Any:
         packed = input if isinstance(input, PackedSequence) else None
         padded, lengths = _padded(input, lengths, layer)
-        padded = _followed(padded, layer)
+        padded, hx = _followed(padded, layer), returned.own(hx)
         output, final, known = kind.forward(layer, padded, hx, lengths=lengths, reset=reset, states=True)
         seen.append(Seen(name, layer, padded, hx, lengths, reset, output, final, known))
         if packed is not None:
             return _packed(output, lengths, packed, layer), final
-        return (output, final, known) if states else (output, final)
+        state = as_state(final, layer.cell)
+        last = output[:, -1:].transpose(0, 1) if layer.batch_first and output.dim() == 3 else output[-1:]
+        shown = as_hidden((returned.shown(state[0], last), *state[1:]))
+        return (output, shown, known) if states else (output, shown)
 
     return forward
+
+
+class _Returned:
+    """States h that calls have returned, shown to the module as made of the output of the last step.
+
+    What reads h then reads the output, and the next call, which is given what was shown, goes on with h itself.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Tensor, int, Tensor]] = {}  # by id: what was shown, kept alive; its version; h
+
+    def shown(self, h: Any, last: Tensor) -> Any:
+        """That of the uppermost layer; as it is where the output is something else, as of rows of unequal length."""
+        if not isinstance(h, Tensor) or last.shape != h[-1:].shape or not torch.equal(last, h[-1:]):
+            return h
+        view = last.clone() if len(h) == 1 else torch.cat([h[:-1], last])
+        self._known[id(view)] = view, view._version, h  # noqa: SLF001
+        return view
+
+    def own(self, hx: Any) -> Any:
+        """A state in the caller's form, with h itself where what was shown comes back unchanged."""
+        if type(hx) in {list, tuple}:
+            return type(hx)(map(self.own, hx))
+        _, version, h = self._known.get(id(hx), (hx, None, hx))
+        return h if version is not None and hx._version == version else hx  # noqa: SLF001
 
 
 def _scanning(layer: Stack, run: Callable[..., Any]) -> Callable[..., Any]:

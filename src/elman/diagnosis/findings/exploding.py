@@ -11,7 +11,10 @@ MOST = 100.0
 """So much growth over the sequence is too much."""
 
 CLIFF = 100.0
-"""At a cliff the steepest row has more than so many times the gradient of the middle one."""
+"""At a cliff the steepest row has more than so many times the gradient of the middle one, and has grown so much more.
+
+A row with a wrong label, among rows that are known well, has such a gradient where the loss comes in already.
+"""
 
 
 def check(diagnosis: Diagnosis) -> Finding | None:
@@ -63,14 +66,14 @@ def _growth(diagnosis: Diagnosis, layer: LayerDiagnosis) -> Finding:
 
 def _cliff(diagnosis: Diagnosis) -> Finding | None:
     layer = max(diagnosis.layers, key=_steepness)
-    clip = round_down(_middle(diagnosis))
+    clip, steepest = round_down(_middle(diagnosis)), max(_beside_middle(layer.row_norms))
     share = sum(norm > 10 * statistics.median(layer.row_norms) for norm in layer.row_norms) / len(layer.row_norms)
     if diagnosis.clip is not None and diagnosis.clip <= 10 * _middle(diagnosis):
         return None
     return Finding(
         problem="exploding",
         evidence=(
-            f"The steepest row's gradient is {_times(_steepness(layer))} the middle row's, and {part(share)} of the "
+            f"The steepest row's gradient is {_times(steepest)} the middle row's, and {part(share)} of the "
             f"rows have more than ten times that: the loss has a cliff, and nothing clips there."
         ),
         meaning="Training goes well until such a row comes, and is thrown far back by it.",
@@ -89,10 +92,15 @@ def _grows(layer: LayerDiagnosis) -> bool:
 
 
 def _steepness(layer: LayerDiagnosis) -> float:
-    """The largest row's gradient beside the middle row's."""
-    norms = [norm for norm in layer.row_norms if math.isfinite(norm)]
-    middle = statistics.median(norms) if norms else 0.0
-    return max(norms) / middle if middle > 0 else 0.0
+    """The largest row's gradient beside the middle row's, as far as it has grown on its way back."""
+    norms, growth = _beside_middle(layer.row_norms), _beside_middle(layer.row_growth)
+    return max(map(min, norms, growth), default=0.0)
+
+
+def _beside_middle(values: list[float]) -> list[float]:
+    """Values beside the median of those that are finite; zeros for the others, and where that is zero."""
+    middle = statistics.median([value for value in values if math.isfinite(value)] or [0.0])
+    return [value / middle if middle > 0 and math.isfinite(value) else 0.0 for value in values]
 
 
 def _middle(diagnosis: Diagnosis) -> float:
