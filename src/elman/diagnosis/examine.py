@@ -123,8 +123,14 @@ def examine(
     """
     layers = recurrent(module)
     _check_layers(module, layers)
-    with torch.inference_mode(mode=False), torch.enable_grad(), _backend(), _as_written():
-        return _Examination(module, layers, step, training or Training(), bad_batch).result()
+    with (
+        untouched(module) as put_back,
+        torch.inference_mode(mode=False),
+        torch.enable_grad(),
+        _backend(),
+        _as_written(),
+    ):
+        return _Examination(module, layers, step, training or Training(), bad_batch, put_back).result()
 
 
 class _Examination:
@@ -137,13 +143,15 @@ class _Examination:
         step: Callable[[], Tensor],
         training: Training,
         bad_batch: str | None,
+        put_back: Callable[[], None],
     ) -> None:
         self.module, self.layers, self.step, self.training = module, layers, step, training
+        self.put_back = put_back
         named = list(module.named_parameters())
         self.learning = {name: parameter for name, parameter in named if parameter.requires_grad}
         self.parameters = list(self.learning.values())
         self.generator = torch.Generator().manual_seed(0)
-        with untouched(module), watched(module, layers) as seen:  # on the way back, too, for checkpoints' second run
+        with watched(module, layers) as seen:  # on the way back, too: checkpoints run their layers once more
             self.loss = step()
             _check_loss(self.loss)
             self.passages = _long_enough([passage for passage in passages(seen) if passage.learns], module)
@@ -268,14 +276,13 @@ class _Examination:
         if self.non_finite is not None or (training.optimizer is None and training.rate is None):
             return None
         scale = min(1.0, training.clip / norm) if training.clip and norm > 0 else 1.0
-        with untouched(self.module), running(self.module, self.layers):  # an optimizer may draw numbers, too
-            steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, scale)
-            gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}
-            return update.trial(steps, gradients, self.module, float(self.loss.detach()), self._again)
+        steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, scale)
+        gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}
+        return update.trial(steps, gradients, self.module, float(self.loss.detach()), self._again, self.put_back)
 
     def _again(self) -> float:
-        """The loss of the same batch, from the same state of the module and with the same random numbers."""
-        with untouched(self.module), torch.no_grad():
+        """The loss of the same batch."""
+        with running(self.module, self.layers), torch.no_grad():
             return float(self.step())
 
 

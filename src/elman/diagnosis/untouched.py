@@ -4,7 +4,7 @@ It does not know what is done in between.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def untouched(module: nn.Module) -> Iterator[None]:
+def untouched(module: nn.Module) -> Iterator[Callable[[], None]]:
     """Run a block, then put back buffers, attributes, flags, hooks and generators as they were.
+
+    The block is given the function that does so, to do it in between.
 
     Parameters are not copied: the block must not write to them, nor to their `.grad`. Attributes are put back with what
     lies in their lists, dictionaries and sets; other objects of the user's are not looked into.
@@ -28,19 +30,26 @@ def untouched(module: nn.Module) -> Iterator[None]:
     others += [value for each in inside for value in each.values()]
     contents = [(each, content) for each in others if (content := _content(each)) is not None]
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's generator, not ours
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
-    try:
-        with torch.random.fork_rng(devices=list(devices)):
-            yield
-    finally:
+    torchs = torch.get_rng_state()
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+    def put_back() -> None:
         random.setstate(python)
         np.random.set_state(numbers)  # noqa: NPY002
+        torch.set_rng_state(torchs)
+        if devices:
+            torch.cuda.set_rng_state_all(devices)
         for table, known in tables:
             table.clear()
             table.update(known)
         with torch.no_grad():
             for value, content in contents:
                 _refill(value, content)
+
+    try:
+        yield put_back
+    finally:
+        put_back()
 
 
 def _content(value: Any) -> Any:

@@ -140,7 +140,12 @@ def plan(
 
 
 def trial(
-    steps: Steps, gradients: dict[nn.Parameter, Tensor], module: nn.Module, before: float, loss: Callable[[], float]
+    steps: Steps,
+    gradients: dict[nn.Parameter, Tensor],
+    module: nn.Module,
+    before: float,
+    loss: Callable[[], float],
+    put_back: Callable[[], None],
 ) -> Trial:
     """Take the update and say what becomes of the loss; where it overshoots, look for a rate that does not.
 
@@ -149,13 +154,15 @@ def trial(
         gradients: of the loss.
         module: whose parameters stand in `loss`.
         before: the loss as it is.
-        loss: the loss of the same batch, with the same random numbers, each time it is called.
+        loss: of the same batch.
+        put_back: makes the module and all random numbers as they were when the loss was `before`.
     """
     promised = -sum(_along(gradients[p], change) for p, change in steps.changes.items())
     slope, length = [gradients[p] for p in steps.changes], list(steps.changes.values())
     steepest = math.hypot(*_norms(slope)) * math.hypot(*_norms(length))
 
     def tried(share: float) -> Trial:
+        put_back()
         with _moved(module, steps.changes, share):
             return Trial(steps.rate * share, before, loss(), promised * share, steepest * share)
 
