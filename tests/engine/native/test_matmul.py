@@ -7,7 +7,7 @@ from tests.tolerance import assert_close, assert_equal
 
 ROWS = (*range(1, 15), 31)
 WIDTHS = (1, 2, 3, 4, 5, 6, 8)
-"""In vectors; those that an instruction set has for a row by itself alone are cut to what it has for several."""
+"""In vectors; those above 4 are cut to 4 where there are 32 registers."""
 
 
 def multiply(a, b, *, transposed=False, vectors=4, threads=1, pairs=False):

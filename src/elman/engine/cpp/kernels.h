@@ -45,7 +45,7 @@ template <class T>
 struct Matmul {
     int lanes;         // numbers in a vector
     int widest;        // vectors in a panel at most
-    int widest_alone;  // the same where there is never more than one row, of numbers of their own type
+    int widest_alone;  // the same where a step has one row, of numbers of their own type; several take longer with it
     int height[6];     // by vectors in a panel: rows of a register block at most
 
     // out[r][0..columns) = init[r][...] + sum over sources of a[r][:] . panel, for all rows r. `init` may be null.

@@ -109,7 +109,7 @@ Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Mat
     const i64 rows = batch.rows();
     const i64 at_once = program.columns_are_independent() ? SUPER_BLOCK : rows;
     threads = int(std::max<i64>(1, threads));
-    const bool alone = rows == 1 && batch.steps() == 1 && bytes == i64(sizeof(T));
+    const bool alone = at_once == 1 && bytes == i64(sizeof(T));
     const int vectors = shared_panel_vectors(program, at_once, kernels, threads, alone);
     const i64 most = share_of_busiest(program, vectors, kernels, threads);
     const bool evenly = UNEVEN * most * threads <= (UNEVEN + 1) * program.hidden;

@@ -33,7 +33,7 @@ template <class T>
 void matmul(const Matrix<T>& b, const T* a, i64 rows, T* out, int vectors, bool in_pairs, int threads) {
     const Matmul<T>& kernel = kernels<T>().matmul;
     if (in_pairs && kernel.multiply_pairs == nullptr) throw std::invalid_argument("Only float is multiplied in pairs.");
-    const int widest = rows == 1 && !in_pairs ? kernel.widest_alone : kernel.widest;
+    const int widest = in_pairs ? kernel.widest : kernel.widest_alone;
     const i64 width = i64(std::clamp(vectors, 1, widest)) * kernel.lanes;
     const i64 panels = (b.columns + width - 1) / width;
     const Workspace memory(size_t(panels * width * b.rows) * sizeof(T));

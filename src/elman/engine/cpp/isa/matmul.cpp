@@ -12,6 +12,8 @@ constexpr int WIDEST = Vector<float>::registers == 32 ? 4 : 3;
 // For a row by itself: as many sums as hide how long each takes. With 16 registers these are more than a panel has for
 // several rows; 4 vectors in the 4 cycles of a multiply-add are the 64 bytes per cycle that a second-level cache gives.
 constexpr int WIDEST_ALONE = Vector<float>::registers == 32 ? 4 : 8;
+// Where several rows meet such a panel, they take so many of its vectors at a time.
+constexpr int PART = 2;
 
 // Rows of a register block: rows * vectors sums, a vector of the panel each, one of the left side.
 // Measured on 32 registers: 6 x 4 reaches 97 % of the multiply-adds; 8 x 3 is 13-22 % ahead of it for 7 or 8 rows.
@@ -46,11 +48,11 @@ struct Block {
 
     // In the order of k, whatever the height of the block: a row's result does not depend on its neighbours. (Sums of
     // their own for odd k would hide the latency of a single row; wider panels do as well.)
-    // `ahead`: FETCH lines for every k are fetched from there.
-    __attribute__((always_inline)) void add(const T* a, i64 lda, const T* panel, i64 k, const char* ahead) {
+    // `ahead`: FETCH lines for every k are fetched from there. The rows of the panel are `width` apart.
+    __attribute__((always_inline)) void add(const T* a, i64 lda, const T* panel, i64 width, i64 k, const char* ahead) {
         for (i64 at = 0; at < k; ++at) {
             for (int line = 0; line < FETCH; ++line) __builtin_prefetch(ahead + (at * FETCH + line) * 64, 0, 2);
-            step(sum, a + at, lda, panel + at * VECTORS * S::W);
+            step(sum, a + at, lda, panel + at * width);
         }
     }
 
@@ -140,20 +142,30 @@ struct Block {
     }
 };
 
-template <class T, int ROWS, int VECTORS, Storage STORAGE>
-void block(const Source<T>* sources, int count, i64 row, int number, const T* init, i64 ldi, T* out, i64 ldo,
-           int columns) {
+// Where a block lies: its first row, the number of blocks before it, and of a panel `width` columns wide the first one.
+struct At {
+    i64 row;
+    int number;
+    i64 column;
+    i64 width;
+};
+
+template <class T, int ROWS, int VECTORS, Storage STORAGE, bool PARTLY>
+void block(const Source<T>* sources, int count, At at, const T* init, i64 ldi, T* out, i64 ldo, int columns) {
     using S = Vector<T>;
     const int lanes = columns - (VECTORS - 1) * S::W;
     const typename S::Mask mask = S::mask(lanes);
     const bool whole = lanes == S::W;
+    const i64 width = PARTLY ? at.width : VECTORS * S::W;
+    const auto ahead = [&](const Source<T>& it, i64 deep) {
+        return (const char*)it.next + (at.number * FETCH < VECTORS ? at.number * FETCH * deep * 64 : 0);
+    };
     Block<T, ROWS, VECTORS> sums;
     if constexpr (STORAGE == Storage::int8) {  // each term is scaled by itself
         for (int s = 0; s < count; ++s) {
             const Source<T>& it = sources[s];
-            const char* ahead = (const char*)it.next + (number * FETCH < VECTORS ? number * FETCH * it.k / 4 * 64 : 0);
             sums.begin(nullptr, 0, mask);
-            sums.add_int8(it.a + row * it.lda, it.lda, (const int8_t*)it.panel, it.k, ahead);
+            sums.add_int8(it.a + at.row * it.lda, it.lda, (const int8_t*)it.panel, it.k, ahead(it, it.k / 4));
             sums.rescale(s == 0 ? init : out, s == 0 ? ldi : ldo, mask, it.scale);
             sums.end(out, ldo, mask, whole);
         }
@@ -163,45 +175,61 @@ void block(const Source<T>* sources, int count, i64 row, int number, const T* in
     for (int s = 0; s < count; ++s) {
         const Source<T>& it = sources[s];
         const i64 deep = STORAGE == Storage::own ? it.k : pairs_of(it.k);
-        const char* ahead = (const char*)it.next + (number * FETCH < VECTORS ? number * FETCH * deep * 64 : 0);
-        const T* a = it.a + row * it.lda;
-        if constexpr (STORAGE == Storage::pairs) sums.add_dots(a, it.lda, it.panel, deep, ahead);
-        else if constexpr (STORAGE == Storage::bfloat16) sums.add_bfloat16(a, it.lda, it.panel, it.k, ahead);
-        else sums.add(a, it.lda, it.panel, it.k, ahead);
+        const T* a = it.a + at.row * it.lda;
+        if constexpr (STORAGE == Storage::pairs) sums.add_dots(a, it.lda, it.panel, deep, ahead(it, deep));
+        else if constexpr (STORAGE == Storage::bfloat16) sums.add_bfloat16(a, it.lda, it.panel, it.k, ahead(it, deep));
+        else sums.add(a, it.lda, it.panel + at.column, width, it.k, ahead(it, deep));
     }
     sums.end(out, ldo, mask, whole);
 }
 
 template <class T>
-using Function = void (*)(const Source<T>*, int, i64, int, const T*, i64, T*, i64, int);
+using Function = void (*)(const Source<T>*, int, At, const T*, i64, T*, i64, int);
 
-template <class T, Storage STORAGE, int VECTORS, int ROWS = 1>
+template <class T, Storage STORAGE, bool PARTLY, int VECTORS, int ROWS = 1>
 Function<T> of_rows(int rows) {
-    if constexpr (ROWS >= height(VECTORS)) return block<T, ROWS, VECTORS, STORAGE>;
-    else return rows == ROWS ? block<T, ROWS, VECTORS, STORAGE> : of_rows<T, STORAGE, VECTORS, ROWS + 1>(rows);
+    if constexpr (ROWS < height(VECTORS))
+        if (rows != ROWS) return of_rows<T, STORAGE, PARTLY, VECTORS, ROWS + 1>(rows);
+    return block<T, ROWS, VECTORS, STORAGE, PARTLY>;
 }
 
-template <class T, Storage STORAGE, int VECTORS = 1>
+template <class T, Storage STORAGE, bool PARTLY = false, int VECTORS = 1>
 Function<T> choose(int rows, int vectors) {
-    if constexpr (VECTORS == (STORAGE == Storage::own ? WIDEST_ALONE : WIDEST)) {
-        return of_rows<T, STORAGE, VECTORS>(rows);
-    } else {
-        return vectors == VECTORS ? of_rows<T, STORAGE, VECTORS>(rows) : choose<T, STORAGE, VECTORS + 1>(rows, vectors);
-    }
+    constexpr int most = PARTLY ? PART : STORAGE == Storage::own ? WIDEST_ALONE : WIDEST;
+    if constexpr (VECTORS < most)
+        if (vectors != VECTORS) return choose<T, STORAGE, PARTLY, VECTORS + 1>(rows, vectors);
+    return of_rows<T, STORAGE, PARTLY, VECTORS>(rows);
 }
 
-template <class T, Storage STORAGE>
-void multiply(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo, int columns) {
+// All rows with some vectors of a panel of `width` columns.
+template <class T, Storage STORAGE, bool PARTLY = false>
+void multiply_by(const Source<T>* sources, int count, i64 rows, i64 column, i64 width, const T* init, i64 ldi, T* out,
+                 i64 ldo, int columns) {
     const int vectors = (columns + Vector<T>::W - 1) / Vector<T>::W;
     const int most = height(vectors);
     i64 blocks = (rows + most - 1) / most;  // of nearly equal height: 6 + 5 + 5, not 6 + 6 + 4
     int number = 0;
     for (i64 row = 0; blocks > 0; --blocks, ++number) {
         const int here = int((rows - row + blocks - 1) / blocks);
-        choose<T, STORAGE>(here, vectors)(sources, count, row, number, init == nullptr ? nullptr : init + row * ldi,
-                                          ldi, out + row * ldo, ldo, columns);
+        choose<T, STORAGE, PARTLY>(here, vectors)(sources, count, {row, number, column, width},
+                                                  init == nullptr ? nullptr : init + row * ldi, ldi, out + row * ldo,
+                                                  ldo, columns);
         row += here;
     }
+}
+
+template <class T, Storage STORAGE>
+void multiply(const Source<T>* sources, int count, i64 rows, const T* init, i64 ldi, T* out, i64 ldo, int columns) {
+    constexpr int W = Vector<T>::W;
+    if constexpr (STORAGE == Storage::own && WIDEST_ALONE > WIDEST)
+        if (rows > 1 && columns > WIDEST * W) {
+            for (int column = 0; column < columns; column += PART * W)
+                multiply_by<T, STORAGE, true>(sources, count, rows, column, (columns + W - 1) / W * W,
+                                              init == nullptr ? nullptr : init + column, ldi, out + column, ldo,
+                                              columns - column < PART * W ? columns - column : PART * W);
+            return;
+        }
+    multiply_by<T, STORAGE>(sources, count, rows, 0, 0, init, ldi, out, ldo, columns);
 }
 
 // A block of W rows and up to W columns, transposed.
