@@ -48,6 +48,41 @@ def test_a_forked_process_runs_alone_and_ends():
     assert native.team_available()
 
 
+PRELOADED = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+int calls = 0;
+void GOMP_parallel(void (*run)(void *), void *data, unsigned threads, unsigned flags) {
+    ++calls;
+    ((void (*)(void (*)(void *), void *, unsigned, unsigned))dlsym(RTLD_NEXT, "GOMP_parallel"))(run, data, threads, flags);
+}
+"""
+
+IN_ITS_TEAM = """
+import ctypes, torch
+from elman.engine.native.library import library, multiply
+
+library()
+calls = ctypes.c_int.in_dll(ctypes.CDLL(None), "calls")
+before = calls.value
+multiply(torch.ones(64, 64), torch.ones(64, 64), torch.empty(64, 64), threads=2)
+assert calls.value == before + 1, (before, calls.value)
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_an_openmp_that_was_preloaded_is_taken_as_torch_takes_it(tmp_path):
+    source, team = tmp_path / "team.c", tmp_path / "team.so"
+    source.write_text(PRELOADED)
+    subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", team, source, "-ldl"], check=True)
+    # The preloaded one hands on to torch's own, which has to be in sight of it.
+    torchs = next((Path(torch.__file__).parent / "lib").glob("libgomp*"), None)
+    if torchs is None:
+        pytest.skip("torch has no OpenMP of its own")
+    environment = os.environ | {"LD_PRELOAD": f"{team}:{torchs}", "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([sys.executable, "-c", IN_ITS_TEAM], check=True, env=environment)
+
+
 def test_memory_is_used_again_up_to_a_limit():
     native.clear_workspace()
     block = native.Workspace(1_000_000)

@@ -7,7 +7,6 @@ import ctypes
 import math
 import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,12 +34,21 @@ def _prepare() -> None:
             _native.select_instruction_set(forced)
         except ValueError as error:
             raise UsageError(f"ELMAN_ISA: {error}") from error
-    folder = Path(torch.__file__).parent
-    for found in [*folder.glob("lib/libgomp*"), *folder.parent.glob("torch.libs/libgomp*")]:
-        team = ctypes.CDLL(str(found))  # already loaded by torch: this only finds it
-        names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
-        _native.use_team(*(ctypes.cast(getattr(team, name), ctypes.c_void_p).value or 0 for name in names))
-        return
+    _use_torchs_team()
+
+
+def _use_torchs_team() -> None:
+    """Run in the threads of the OpenMP library that torch runs in, whichever that is.
+
+    Looked up as torch's own calls were: what all of the process sees comes first, as a library that was preloaded, then
+    what torch was linked with. A second library would have threads of its own, which wait for the same cores.
+    """
+    names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+    for place in (None, torch._C.__file__):
+        found = ctypes.CDLL(place)  # is loaded already
+        if all(hasattr(found, name) for name in names):
+            _native.use_team(*(ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0 for name in names))
+            return
 
 
 def numbers(dtype: torch.dtype) -> Any:
