@@ -81,7 +81,8 @@ def _native_engine() -> str:
     runtime = library()
     if runtime is None:
         return f"{missing}. {WITHOUT_ENGINE}"
-    return f"built, runs with {runtime.instruction_set()}"
+    alone = "" if runtime.team_available() else ", in one thread: torch's OpenMP library was not found"
+    return f"built, runs with {runtime.instruction_set()}{alone}"
 
 
 def _bfloat16_gain() -> float:
