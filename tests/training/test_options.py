@@ -75,3 +75,10 @@ def test_the_rate_rises_over_the_warm_up_and_falls_over_the_budget():
 )
 def test_each_budget_counts_its_own_unit(options, progress, share):
     assert budget.spent(TrainingOptions.make(options), progress) == share
+
+
+@pytest.mark.parametrize(("steps", "validations"), [(50, 50), (100, 100), (1000, 100), (300, 7), (3, 10)])
+def test_the_budget_is_interrupted_at_equal_distances_to_validate(steps, validations):
+    options = TrainingOptions.make({"steps": steps, "validations": validations})
+    found = [k for k in range(1, steps + 1) if budget.validates(options, (k - 1) / steps, Progress(step=k))]
+    assert found == [k for k in range(1, steps + 1) if k * validations // steps > (k - 1) * validations // steps]
