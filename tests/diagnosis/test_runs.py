@@ -1,9 +1,11 @@
 """Runs looked into: `elman diagnose`, `--diagnose every=N`, and that training goes on as without it."""
 
+import itertools
 import json
 import shutil
 import sys
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,6 +13,7 @@ from tests.conftest import TINY
 
 import elman
 from elman import cli
+from elman.data.buckets import Buckets
 
 
 @pytest.fixture
@@ -94,6 +97,16 @@ def test_training_goes_on_where_a_batch_is_too_short_to_be_looked_into(text_file
         "language-modeling", text_file, out=tmp_path / "r", diagnose="every=1", **TINY | {"window": 2, "quiet": True}
     )
     assert run.description["status"] == "finished"
+
+
+def test_a_first_batch_that_is_too_short_to_be_followed_is_passed_over(tmp_path):
+    lengths = np.tile([1, 6], 20)
+    rows = [{"text": " ".join(["so"] * steps), "label": "long" if steps > 1 else "short"} for steps in lengths]
+    seed = next(seed for seed in itertools.count() if lengths[Buckets(lengths, 1, seed).next()] == 1)
+    options = {"batch": 1, "seed": seed, "steps": 1, "hidden": 4, "precision": "float32", "quiet": True}
+    run = elman.train("classification", rows, valid=rows, out=tmp_path / "r", **options)
+    assert run.diagnose().layers[0].steps == 6
+    assert run.description["diagnosis"]["layers"][0]["steps"] == 6
 
 
 @pytest.mark.parametrize("value", ["100", "every=", "every=0", "each=10", "every=-5"])

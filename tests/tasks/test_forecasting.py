@@ -253,6 +253,13 @@ def test_the_figures_are_those_of_their_definitions():
     assert score["pinball"] == pytest.approx((0.1 * 3 + 0.25 * 2 + 0.5 * 1 + 0.0 + 0.1 * 1) / 5)
 
 
+def test_a_window_that_holds_less_than_a_season_repeats_what_it_holds_and_says_so(tmp_path, table):
+    options = TINY | {"target": "load", "context": 12, "segment": 4, "horizon": 4, "steps": 1, "epochs": None}
+    for season, name in ((12, "last season of 12"), (13, "last 12 of a season of 13")):
+        run = elman.train("forecasting", table, out=tmp_path / name, quiet=True, season=season, **options)
+        assert run.description["baselines"]["test"][1]["name"] == name
+
+
 def test_the_season_is_found():
     wave = np.sin(2 * np.pi * np.arange(500) / 24) + np.random.default_rng(0).normal(0, 0.1, 500)
     assert naive.season_of(wave[:, None], 100) == 24
@@ -355,6 +362,11 @@ BAD = {
         "would have two columns named 'load_q10'; rename the table's",
     ),
     "no numbers": ([{"a": "x"}] * 30, {}, "has no column of numbers to forecast; it has a ('x', ...)"),
+    "a season that comes but once": (
+        rows(300),
+        {"season": 210},
+        "--season 210 is out of range: the longest series has 210",
+    ),
     "a long segment": (rows(300), {"segment": 60}, "--segment 60 exceeds the context of 48 time steps"),
 }
 

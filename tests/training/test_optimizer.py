@@ -29,6 +29,15 @@ def test_adam_with_decay_is_adamw():
 
 
 @pytest.mark.parametrize("name", ["adamw", "rmsprop", "sgd"])
+def test_whole_numbers_are_numbers(name):
+    given = {"rate": 1, "momentum": 0, "smoothing": 0, "weight_decay": 0, "clip": 1, "clip_value": 1}
+    module, options = module_with_gradients(), TrainingOptions.make({"optimizer": name, **given})
+    _, scale = optimizer.clip(list(module.parameters()), options)
+    optimizer.step(optimizer.build(module, options), 1, scale)
+    assert not torch.equal(module.weight, module_with_gradients().weight)
+
+
+@pytest.mark.parametrize("name", ["adamw", "rmsprop", "sgd"])
 def test_decay_shrinks_matrices_alone_and_in_proportion_to_the_rate(name):
     moved = {}
     for decay in (0.0, 0.5):

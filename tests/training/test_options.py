@@ -1,8 +1,11 @@
 """Options and budgets: wrong ones are refused by name, the schedule follows the budget."""
 
+import dataclasses
+
 import pytest
 
 from elman.errors import UsageError
+from elman.tasks.classification import ClassificationOptions
 from elman.training import budget
 from elman.training.budget import Progress
 from elman.training.options import TrainingOptions
@@ -18,6 +21,16 @@ from elman.training.options import TrainingOptions
         ({"minutes": "two"}, "--minutes 'two' is not a number"),
         ({"rate": float("nan")}, "--rate nan is not a number"),
         ({"momentum": 1.5}, "--momentum 1.5 is out of range; it must be from 0 to 0.9999"),
+        (
+            {"clip_value": 1e300},
+            r"--clip-value 1e\+300 is out of range; it must be at most 3.4e\+38, what float32 holds",
+        ),
+        (
+            {"accumulate": 10**19},
+            "--accumulate 10{19} is out of range; it must be at most 9223372036854775807, what int64",
+        ),
+        ({"seed": 10**19}, "--seed 10{19} is out of range; it must be from 0 to 9223372036854775807"),
+        ({"weight_decay": float("inf")}, "--weight-decay inf is out of range; it must be finite"),
         ({"optimizer": "adam"}, "--optimizer 'adam' is not known; choose one of adamw, rmsprop, sgd"),
         ({"steps": 3, "minutes": 1}, "the budget is given twice, in minutes and in steps"),
     ],
@@ -25,6 +38,12 @@ from elman.training.options import TrainingOptions
 def test_wrong_options_are_refused_by_name(given, message):
     with pytest.raises(UsageError, match=message):
         TrainingOptions.make(given)
+
+
+def test_every_default_is_taken_where_it_is_given():
+    defaults = {field.name: field.default for field in dataclasses.fields(ClassificationOptions)}
+    made = ClassificationOptions.make(defaults | {"steps": 1})
+    assert made == ClassificationOptions.make({"steps": 1})
 
 
 def test_two_minutes_are_the_budget_where_none_is_given():
@@ -56,3 +75,10 @@ def test_the_rate_rises_over_the_warm_up_and_falls_over_the_budget():
 )
 def test_each_budget_counts_its_own_unit(options, progress, share):
     assert budget.spent(TrainingOptions.make(options), progress) == share
+
+
+@pytest.mark.parametrize(("steps", "validations"), [(50, 50), (100, 100), (1000, 100), (300, 7), (3, 10)])
+def test_the_budget_is_interrupted_at_equal_distances_to_validate(steps, validations):
+    options = TrainingOptions.make({"steps": steps, "validations": validations})
+    found = [k for k in range(1, steps + 1) if budget.validates(options, (k - 1) / steps, Progress(step=k))]
+    assert found == [k for k in range(1, steps + 1) if k * validations // steps > (k - 1) * validations // steps]

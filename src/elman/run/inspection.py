@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from elman.diagnosis.examine import Training, examine
 from elman.diagnosis.result import Diagnosis
+from elman.errors import UsageError
 from elman.randomness import seeded
 from elman.run.folder import RunFolder
 from elman.tasks.base import Prepared, Task
@@ -25,27 +26,39 @@ from elman.training.options import TrainingOptions
 WIDER = 4
 """A batch is so many windows long, so that what truncation cuts away can be seen."""
 
+TRIED = 8
+"""Batches that are looked into at most until one can be followed: those of a table hold rows of one length, and the
+first may be of rows of two steps."""
+
 BRIEF = ("name", "steps", "decay_per_step", "half_life", "horizon", "lyapunov_exponent")
 
 
 def look_inside(
     task: Task, network: nn.Module, prepared: Prepared, options: TrainingOptions, folder: RunFolder
 ) -> Diagnosis:
-    """Diagnose a run on the first batch of the training part of `prepared`; arguments as for `training_step`.
+    """Diagnose a run on the first batch of the training part of `prepared` that can be followed, among TRIED.
+
+    Arguments as for `training_step`.
 
     Raises:
         UsageError: if there is nothing to follow, as in `elman.diagnose`.
 
     """
-    with training_step(task, network, prepared, options, folder) as (step, training):
-        return examine(network, step, training)
+    wrong: list[UsageError] = []
+    for number in range(TRIED):
+        with training_step(task, network, prepared, options, folder, number) as (step, training):
+            try:
+                return examine(network, step, training)
+            except UsageError as error:
+                wrong.append(error)
+    raise wrong[0]
 
 
 @contextmanager
 def training_step(
-    task: Task, network: nn.Module, prepared: Prepared, options: TrainingOptions, folder: RunFolder
+    task: Task, network: nn.Module, prepared: Prepared, options: TrainingOptions, folder: RunFolder, number: int = 0
 ) -> Iterator[tuple[Callable[[], Tensor], Training]]:
-    """The loss of a run's first batch as a function, and what is known of the training, while a block runs.
+    """The loss of one of a run's first batches as a function, and what is known of the training, while a block runs.
 
     Args:
         task: the run's task.
@@ -54,6 +67,7 @@ def training_step(
         prepared: the data.
         options: the run's options.
         folder: the run's folder; nothing is written to it.
+        number: of the batch.
 
     """
     display = Display(Metrics(folder.metrics), prepared.noun, quiet=True)
@@ -62,7 +76,7 @@ def training_step(
         used = _moments(job, options)
         window = _widen(job)
         network.eval()
-        batch = job.batches.next()
+        batch = [job.batches.next() for _ in range(number + 1)][-1]
         training = Training(used, clip=options.clip or None, window=window, norms=_norms(folder))
         yield lambda: job.objective(network, batch, None).loss, training
 

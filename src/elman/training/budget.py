@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from elman.training.options import TrainingOptions
 
+ROUNDING = 1e-9
+"""Added to a share that is counted in whole points: 29 of 100 steps are a little less than 29 hundredths."""
+
 
 @dataclass
 class Progress:
@@ -42,7 +45,9 @@ def spent(options: TrainingOptions, progress: Progress) -> float:
 
 def validates(options: TrainingOptions, before: float, progress: Progress) -> bool:
     """Whether a point at which the budget is interrupted to validate was passed since the share `before` was spent."""
-    return math.floor(spent(options, progress) * options.validations) > math.floor(before * options.validations)
+    points = (share * options.validations for share in (before, spent(options, progress)))
+    passed, now = (math.floor(point + ROUNDING) for point in points)
+    return now > passed
 
 
 def rate(options: TrainingOptions, progress: Progress) -> float:

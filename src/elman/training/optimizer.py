@@ -31,7 +31,7 @@ def build(module: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
             return torch.optim.SGD(groups, rate, momentum=momentum, foreach=True)
         case _:
             groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-            return torch.optim.AdamW(groups, rate, betas=(momentum, options.smoothing), fused=True)
+            return torch.optim.AdamW(groups, rate, betas=(momentum, float(options.smoothing)), fused=True)
 
 
 @torch.no_grad()

@@ -29,6 +29,8 @@ def option(
 
 MOST_SEED = (1 << 63) - 1
 """What torch's generators take."""
+MOST = {"int": (MOST_SEED, "int64"), "float": (3.4e38, "float32")}
+"""By a word in an option's type the largest number that computing is done with, and in what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +161,7 @@ def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
     if not fits(value):
         such = f" such as {field.default!r}" if field.default and isinstance(field.default, str) else ""
         raise UsageError(f"{flag} {value!r:.60} is {what}{such}")
-    if not isinstance(value, int | float):
+    if _kind(field) not in MOST:
         return
     if abs(value) == math.inf:
         raise UsageError(f"{flag} {value} is out of range; it must be finite")
@@ -167,6 +169,9 @@ def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"at most {high}" if low is None else f"from {low} to {high}"
         raise UsageError(f"{flag} {value} is out of range; it must be {bounds}")
+    most, held = MOST[_kind(field)]
+    if value > most:
+        raise UsageError(f"{flag} {value} is out of range; it must be at most {most}, what {held} holds")
 
 
 def _is_number(value: Any) -> bool:
