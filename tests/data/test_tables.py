@@ -176,6 +176,12 @@ def test_standard_input_is_json_lines_or_texts(monkeypatch):
     assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a", "n": 1}, {"q": "b", "n": 2}]
     monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
     assert tables.from_stdin("q").frame.to_dicts() == [{"q": "one"}, {"q": "two"}]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("[[1, 2.5], [3, 4]]\n[[5, 6]]\n"))
+    assert tables.from_stdin("q").frame.to_dicts() == [{"q": [[1, 2.5], [3, 4]]}, {"q": [[5, 6]]}]
+    monkeypatch.setattr(sys, "stdin", io.StringIO('["fly", "to"]\n'))
+    assert tables.from_stdin("q").frame.to_dicts() == [{"q": ["fly", "to"]}]
+    monkeypatch.setattr(sys, "stdin", io.StringIO('["fly"]\n[urgent] call me\n'))
+    assert tables.from_stdin("q").frame.to_dicts() == [{"q": '["fly"]'}, {"q": "[urgent] call me"}]
     for form in ('\ufeff{{"q": "{0}"}}\n', "\ufeff{0}\n"):  # a line ends as in a file, whatever ends one for Unicode
         monkeypatch.setattr(sys, "stdin", io.StringIO(form.format("a\u2028b\u0085c")))
         assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a\u2028b\u0085c"}]

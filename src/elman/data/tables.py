@@ -4,6 +4,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -369,10 +370,19 @@ def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
 
 
 def from_stdin(column: str) -> Table:
-    """Read JSON lines from standard input; lines that are no JSON objects are texts, in the column of that name."""
+    """Read JSON lines from standard input, objects or lists; other lines are texts. Both lie in the column of that name."""
     lines = [line for line in text.lines(None) if line.strip()]
     if not lines:
         raise DataError("standard input is empty; there is nothing to read")
     if not lines[0].lstrip().startswith("{"):
-        return from_rows([{column: line} for line in lines], "standard input")
+        return from_rows([{column: value} for value in _lists(lines) or lines], "standard input")
     return from_rows(flaws.parse_lines("standard input", lines), "standard input")
+
+
+def _lists(lines: list[str]) -> list[list[Any]] | None:
+    """Lines as the lists that they are in JSON, all of them; None where any is something else."""
+    try:
+        found = [json.loads(line) for line in lines]
+    except (ValueError, RecursionError):  # texts that stand in brackets
+        return None
+    return found if all(isinstance(value, list) for value in found) else None
