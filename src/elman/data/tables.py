@@ -370,7 +370,7 @@ def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
 
 
 def from_stdin(column: str) -> Table:
-    """Read JSON lines from standard input, objects or lists; other lines are texts. Both lie in the column of that name."""
+    """Read JSON lines from standard input; lists, and lines that are no JSON, lie in the column of that name."""
     lines = [line for line in text.lines(None) if line.strip()]
     if not lines:
         raise DataError("standard input is empty; there is nothing to read")
