@@ -3,7 +3,7 @@
 It does not know who will run it.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ from elman.engine.record import Record
 from elman.types import State
 
 
-class Call(NamedTuple):
+@dataclass(slots=True)
+class Call:
     """What is to be run: checked by the layers, chosen a backend for by `choice`, computed by that backend.
 
     Attributes:

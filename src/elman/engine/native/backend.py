@@ -5,6 +5,7 @@ It knows which calls the engine can run; how is in `operator` and below.
 
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -136,7 +137,7 @@ def _autocast() -> bool:
 def _in_one_type(call: Call) -> Call:
     """Under autocast, input and state may come in narrower types than the weights."""
     dtype = call.flat_weights[0].dtype
-    return call._replace(input=call.input.to(dtype), state=tuple(tensor.to(dtype) for tensor in call.state))
+    return replace(call, input=call.input.to(dtype), state=tuple(tensor.to(dtype) for tensor in call.state))
 
 
 def _built() -> bool:
