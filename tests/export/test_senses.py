@@ -14,13 +14,14 @@ import elman
 from elman.data import tables, videos
 from elman.export import scripts
 from elman.export.export import description, exporter_of
-from elman.export.feeds.recordings import Spectrum
+from elman.export.feeds.recordings import Spectrum, settled
 from elman.export.scripts.hearing import search, stream
 from elman.export.scripts.samples import sound
 from elman.generation.listening import SpeechStream
 from elman.generation.prefix_beam import prefix_beam_search
 from elman.modalities.filterbank import Filterbank
 from elman.modalities.images import Images
+from elman.modalities.recordings import STEP
 
 EXAMPLES = ("answer", "look", "listen", "follow", "transcribe", "write", "caption", "forecast", "read_on")
 
@@ -50,6 +51,18 @@ def test_a_spectrum_by_convolutions_is_the_filter_bank(rate, bands):
             expected = bank(samples)
             found = spectrum(samples.unsqueeze(0))[0, : len(expected)]
             assert torch.allclose(found, expected, atol=1e-3, rtol=1e-4)
+
+
+def test_bands_without_energy_beside_loud_ones_are_alike_within_the_run_s_rounding():
+    bank, draw = Filterbank(16_000, 40), torch.Generator().manual_seed(0)
+    low = torch.fft.rfft(torch.randn(32_000, generator=draw))
+    low[len(low) // 2 :] = 0  # as of a recording of 8 kHz
+    samples = 0.3 * torch.fft.irfft(low)
+    expected = bank(samples)
+    found = Spectrum(bank)(samples.unsqueeze(0))[0, : len(expected)]
+    assert (found - expected).abs().max() > 1e-3
+    assert torch.equal(settled(found, expected), expected)
+    assert not torch.equal(settled(expected + 0.3 / STEP, expected), expected)
 
 
 @pytest.mark.parametrize("seed", range(12))
