@@ -62,16 +62,3 @@ def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
         return like.new_empty(shape)
     block = _native.Workspace(count * like.element_size())
     return torch.frombuffer(block, dtype=like.dtype, count=count).view(shape)
-
-
-def clear_cache() -> None:
-    """Give back the memory that the native engine keeps for later calls: free workspaces and packed weights.
-
-    The engine keeps at most 1 GiB of free memory, and weights in the order in which it multiplies with them for as long
-    as the weights themselves live. Nothing is lost: later calls make both anew.
-    """
-    from elman.engine.native import packed
-
-    packed.clear()
-    if library() is not None:
-        _native.clear_workspace()
