@@ -6,7 +6,7 @@ It knows networks of the form (inputs (T, B), state) -> (scores (T, B, V), state
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import torch
@@ -16,6 +16,7 @@ from elman.data.stream import Symbols
 from elman.data.text import mended, shown
 from elman.errors import UsageError
 from elman.generation import kept
+from elman.generation.kept import Kept
 from elman.modalities.units import Unit
 
 PIECE = 256
@@ -58,9 +59,7 @@ class Reading:
     def _piece(self, inputs: Tensor) -> Tensor:
         """(T, 1) -> (T, V)."""
         if len(inputs) >= FEW and not self._rounded:
-            state = self._stepper.state
-            scores, after = self._network(inputs, state if isinstance(state, tuple) else (state,))
-            self._stepper.state = after if len(after) > 1 else after[0]
+            scores, self.state = self._network(inputs, self.state)
             return scores.squeeze(1)  # type: ignore[no-any-return]
         features = self._network.reader(inputs)
         read = torch.stack([self._stepper(each).clone() for each in features])
@@ -167,13 +166,8 @@ class TextStream:
         return dict(zip(self.names, self._reading.state, strict=True)) | {"scores": self._reading.scores.clone()}
 
     @state.setter
-    def state(self, state: Mapping[str, Tensor]) -> None:
-        kept.check_tensors(state)
-        own = self.state
-        given = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
-        if given != wanted:
-            raise UsageError(f"the state of a stream of this run has the tensors {wanted}, got {given}")
+    def state(self, state: Kept) -> None:
+        kept.check(state, self.state)
         self._reading.state = tuple(state[name] for name in self.names)
         self._reading.scores = state["scores"].clone()
 
