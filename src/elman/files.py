@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from elman.errors import RunError
 
@@ -51,6 +51,29 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise RunError(f"cannot make the folder {folder}: {reason(error)}; choose another one") from error
     return folder
+
+
+def lock(path: Path) -> IO[str]:
+    """Open a file, made if it is not there, that is held for this process alone until it is closed.
+
+    Where the system, or the file system, has no locks, it is held for nobody.
+
+    Raises:
+        BlockingIOError: if another process holds it.
+        OSError: if it cannot be written.
+
+    """
+    file = path.open("w")
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    except (ModuleNotFoundError, OSError):
+        pass
+    return file
 
 
 def torn(folder: Path, name: str = "*") -> list[Path]:
