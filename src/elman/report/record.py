@@ -22,7 +22,6 @@ class Record:
     run: Entry
     points: list[Entry]
     validations: list[Entry]
-    resumed: list[Entry]
     diagnoses: list[Entry]
 
     def get(self, *names: str) -> Any:
@@ -36,6 +35,11 @@ class Record:
         """The same for an entry that has entries of its own: empty where it is absent."""
         value = self.get(*names)
         return value if isinstance(value, dict) else {}
+
+    def each(self, *names: str) -> list[Any]:
+        """The same for an entry that is a list: empty where it is absent."""
+        value = self.get(*names)
+        return value if isinstance(value, list) else []
 
     def baselines(self, split: str = "valid") -> list[Entry]:
         """The naive baselines' scores on a part of the data; older runs have one, not in a list."""
@@ -59,15 +63,10 @@ def read(folder: Path) -> Record:
     Raises:
         RunError: there is no run.json, or it is not one.
     """
-    record = Record(folder, _read_run(folder / "run.json"), [], [], [], [])
+    record = Record(folder, _read_run(folder / "run.json"), [], [], [])
     for entry in _lines(folder / "metrics.jsonl"):
         if not is_number(entry.get("step")):
             continue
-        if entry.get("event") == "resumed":
-            _forget(record.points, entry["step"] + 1)
-            _forget(record.validations, entry["step"] + 1)
-            _forget(record.diagnoses, entry["step"] + 1)
-            record.resumed.append(entry)
         if entry.get("event") == "diagnosis":
             record.diagnoses.append(entry)
             continue
@@ -105,6 +104,6 @@ def _lines(path: Path) -> Iterator[Entry]:
 
 
 def _forget(entries: list[Entry], step: float) -> None:
-    """Drop what was written before a resume about steps that were then made again."""
+    """Drop what was written about steps that were then made again."""
     while entries and entries[-1]["step"] >= step:
         entries.pop()
