@@ -6,7 +6,7 @@ one step, so that a crash, a full disk or `kill -9` leaves the old content or th
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -42,6 +42,20 @@ def write_text(target: Path, text: str) -> Path:
 def write_json(target: Path, value: Any) -> Path:
     """Write `value` as indented JSON, whole or not at all."""
     return write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects in a file of JSON lines, none where it is gone; a line that a kill has cut off is left out."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                yield value
 
 
 def make_folder(folder: Path) -> Path:

@@ -4,11 +4,11 @@ It does not know what the entries mean.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from elman import files
 from elman.errors import RunError
 
 Entry = dict[str, Any]
@@ -64,7 +64,7 @@ def read(folder: Path) -> Record:
         RunError: there is no run.json, or it is not one.
     """
     record = Record(folder, _read_run(folder / "run.json"), [], [], [])
-    for entry in _lines(folder / "metrics.jsonl"):
+    for entry in files.json_lines(folder / "metrics.jsonl"):
         if not is_number(entry.get("step")):
             continue
         if entry.get("event") == "diagnosis":
@@ -87,20 +87,6 @@ def _read_run(path: Path) -> Entry:
     if not isinstance(run, dict):
         raise RunError(f"{path} holds no object: restore it, or train again")
     return run
-
-
-def _lines(path: Path) -> Iterator[Entry]:
-    """The objects in a file of JSON lines; a line that is not one, as the last of a killed run, is left out."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                yield entry
 
 
 def _forget(entries: list[Entry], step: float) -> None:
