@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from elman.engine.extension import native as _native
+from elman.engine.watching import untraced
 from elman.errors import UsageError
 
 _WIDEST = 4
 """The vectors of a panel: as many as there are registers for, where that is fewer."""
 
 
+@untraced
 def library() -> Any:
     """The runtime, made ready; None if it is not there (`extension.missing` says why)."""
     if _native is not None:

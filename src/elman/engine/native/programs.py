@@ -23,6 +23,7 @@ from elman.engine.native.library import library, numbers
 from elman.engine.program import Compiled, UntraceableError, compile_cell
 from elman.engine.program.contract import Source, Width
 from elman.engine.program.encode import Program
+from elman.engine.watching import untraced
 from elman.errors import UsageError
 
 _cells: dict[str, Cell] = dict(CELLS)
@@ -56,6 +57,7 @@ def handle(cell: Cell) -> str:
     return _handle(cell)
 
 
+@untraced
 def _handle(cell: Cell) -> str:
     known, parts = _named.get(id(cell)), _parts(cell)
     if known is not None and known.cell() is cell and _same(known.parts, parts):
@@ -66,9 +68,6 @@ def _handle(cell: Cell) -> str:
     number = id(cell)
     _named[number] = Named(ref(cell, lambda _: _named.pop(number, None)), parts, found)
     return found
-
-
-setattr(_handle, "_dynamo_marked_constant", True)  # noqa: B010 - torch.compile need not trace it
 
 
 def cell_of(name: str) -> Cell:
