@@ -273,7 +273,7 @@ def programs(name: str, shapes: Shapes, *, detail: bool = False) -> Programs:
     found = _programs.get((name, shapes, detail))
     if found is None:
         if len(_programs) >= MOST:
-            _programs.pop(next(iter(_programs)))
+            _programs.pop(list(_programs)[0], None)  # noqa: RUF015 - a copy, as another thread may be adding to them
         found = _programs[name, shapes, detail] = _made(name, shapes, detail=detail)
     if isinstance(found, UntraceableError):
         raise found
