@@ -20,7 +20,7 @@ Sizes = Mapping[str, tuple[int, int]]
 
 def check(state: Kept, fresh: Kept, sizes: Sizes | None = None) -> None:
     """Raise UsageError where a state is not one of the streams that begin with `fresh`."""
-    check_tensors(state)
+    _check_tensors(state)
     wanted, given = _forms(fresh, sizes or {}), _forms(state, sizes or {})
     if given != wanted:
         raise UsageError(f"the state of a stream of this run has the tensors {_said(wanted)}, got {_said(given)}")
@@ -28,7 +28,7 @@ def check(state: Kept, fresh: Kept, sizes: Sizes | None = None) -> None:
         raise UsageError(f"the state's tensor {wrong!r} holds values that are not finite; send it as it was saved")
 
 
-def check_tensors(state: Any) -> None:
+def _check_tensors(state: Any) -> None:
     """Raise UsageError where a state is not made of tensors by name."""
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise UsageError(
