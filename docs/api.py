@@ -11,6 +11,8 @@ from pathlib import Path
 
 import elman
 from elman import tasks
+from elman.diagnosis.result import Finding, LayerDiagnosis
+from elman.engine import Explanation
 from elman.generation.events import EventStream
 from elman.generation.listening import SpeechStream
 from elman.generation.stream import TextStream
@@ -40,8 +42,11 @@ PARTS = {
         elman.from_keras,
         elman.to_keras,
         elman.explain,
+        Explanation,
         elman.diagnose,
         elman.Diagnosis,
+        Finding,
+        LayerDiagnosis,
     ),
     "How it runs": (elman.backend, elman.precision, elman.kept_pages, elman.clear_cache),
     "Runs": (elman.train, elman.load, elman.Run),
@@ -55,7 +60,10 @@ PARTS = {
         elman.FallbackWarning,
     ),
 }
-MADE = (States, Stepper, elman.Diagnosis, elman.Run, TextStream, SpeechStream, SeriesStream, EventStream)
+MADE = (
+    *(States, Stepper, Explanation, elman.Diagnosis, Finding, LayerDiagnosis, elman.Run),
+    *(TextStream, SpeechStream, SeriesStream, EventStream),
+)
 """What nobody constructs: something else returns it."""
 
 SHARED = ("forward", "stepper", "cell", "output_size", "weights")

@@ -6,10 +6,10 @@ one step, so that a crash, a full disk or `kill -9` leaves the old content or th
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from elman.errors import RunError
 
@@ -44,6 +44,20 @@ def write_json(target: Path, value: Any) -> Path:
     return write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects in a file of JSON lines, none where it is gone; a line that a kill has cut off is left out."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                yield value
+
+
 def make_folder(folder: Path) -> Path:
     """Make `folder` and its parents; RunError with the system's reason when that is impossible."""
     try:
@@ -51,6 +65,29 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise RunError(f"cannot make the folder {folder}: {reason(error)}; choose another one") from error
     return folder
+
+
+def lock(path: Path) -> IO[str]:
+    """Open a file, made if it is not there, that is held for this process alone until it is closed.
+
+    Where the system, or the file system, has no locks, it is held for nobody.
+
+    Raises:
+        BlockingIOError: if another process holds it.
+        OSError: if it cannot be written.
+
+    """
+    file = path.open("w")
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    except (ModuleNotFoundError, OSError):
+        pass
+    return file
 
 
 def torn(folder: Path, name: str = "*") -> list[Path]:

@@ -206,6 +206,7 @@ def test_gates_that_are_no_numbers_are_unknown(kind):
         ({"norms": ["a"]}, r"norms are the numbers that clip_grad_norm_ returned in earlier steps, got \['a'\]"),
         ({"norms": 5}, "in earlier steps, got 5"),
         ({"rate": "a"}, "rate must be positive, got 'a'"),
+        ({"window": 2.5}, r"window must be a whole number of time steps, got 2\.5"),
     ],
 )
 def test_what_is_no_training_is_told_in_one_sentence(given, words):

@@ -107,6 +107,24 @@ def test_forcing_holds_in_its_own_thread_only():
     assert seen == [None]
 
 
+def test_one_block_serves_threads_at_the_same_time():
+    inside, meet, seen = backend("reference"), threading.Barrier(2), []
+
+    @inside
+    def look():
+        meet.wait(5)
+        seen.append(choice.forced())
+        meet.wait(5)
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+        seen.append(choice.forced())
+    assert seen == ["reference", "reference", None, None]
+
+
 def test_an_unknown_backend_is_named_with_the_known_ones(monkeypatch):
     message = "unknown backend 'cuda'; choose one of native, torch, reference"
     with pytest.raises(UsageError, match=message), backend("cuda"):

@@ -174,6 +174,7 @@ def test_the_example_finds_the_tags_that_the_run_finds():
 
 def test_names_are_plain_and_each_there_once():
     assert names_of(["label", "Größe in m²", "a b", "a-b", "?"]) == ["label", "Größe_in_m²", "a_b", "a_b_3", "answer"]
+    assert names_of(["a", "a_2", "a?"]) == ["a", "a_2", "a_3"]
 
 
 def test_numbers_that_are_none_count_as_different():

@@ -51,11 +51,13 @@ def test_its_state_is_all_of_it(run):
     steps, stream = row(101, 12), run.stream()
     expected = run.predict([{"x": steps}])[0]["log_probability_steps"]
     stream.read(steps[:7])
-    other, third = run.stream(), copy.copy(stream)
+    other, third, fourth = run.stream(), copy.copy(stream), copy.deepcopy(stream)
     other.state = stream.state
     stream.read(steps[:3])
     assert other.read(steps[7:]) == pytest.approx(expected[7:], abs=1e-5)
     assert third.read(steps[7:]) == pytest.approx(expected[7:], abs=1e-5)
+    assert fourth.read(steps[7:]) == pytest.approx(expected[7:], abs=1e-5)
+    assert fourth.reading is stream.reading  # a copy shares the network
     for wrong in ({"features": torch.zeros(1, 3)}, {"steps": torch.tensor([-1])}):
         with pytest.raises(UsageError, match="the state"):
             other.state = other.state | wrong

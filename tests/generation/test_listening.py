@@ -92,7 +92,10 @@ def test_a_state_goes_on_in_another_stream(place):
     text = first.feed(samples[:place])
     other.feed(sound(777, 5))
     other.state = first.state
+    copied = copy.deepcopy(first)
+    assert copied.listener is first.listener  # a copy shares the network
     first.feed(sound(3000, 6))
+    assert text + copied.feed(samples[place:]) + copied.finish() == whole(network, heard, samples)
     assert text + other.feed(samples[place:]) + other.finish() == whole(network, heard, samples)
     with pytest.raises(UsageError, match="the state of a stream of this run has the tensors samples float32"):
         other.state = {}

@@ -96,6 +96,8 @@ def test_what_it_refuses(run):
         stream.expected(0)
     with pytest.raises(UsageError, match="the state of a stream of this run has the tensors"):
         stream.state = {"h": torch.zeros(1, 1, 3)}
+    with pytest.raises(UsageError, match="'scores' holds values that are not finite"):
+        stream.state = stream.state | {"scores": stream.state["scores"] * torch.nan}
     with pytest.raises(UsageError, match="got weights="):
         run.stream(weights=torch.float16)
 

@@ -75,11 +75,13 @@ def test_its_state_is_all_of_it(run):
     values, expected = row["walk"], whole(run, row["walk"])
     stream = run.stream()
     stream.feed(values[:7])
-    other, third = run.stream(), copy.copy(stream)
+    other, third, fourth = run.stream(), copy.copy(stream), copy.deepcopy(stream)
     other.state = stream.state
     stream.feed(values[:3])
     same(other.feed(values[7:]), expected[7:])
     same(third.feed(values[7:]), expected[7:])
+    same(fourth.feed(values[7:]), expected[7:])
+    assert fourth.tagger is stream.tagger  # a copy shares the network
     assert sum(tensor.nbytes for tensor in other.state.values()) < 200
     wrong = other.state | {"before": torch.zeros(2, 2)}
     with pytest.raises(UsageError, match=r"before float32\[0 to 1, 2\]"):

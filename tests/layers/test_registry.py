@@ -47,6 +47,12 @@ def test_explain_answers_for_a_layer_in_the_callers_own_arguments():
     assert "cannot reset" in said.refusals["torch"]
 
 
+def test_explain_draws_none_of_the_callers_random_numbers():
+    layer, before = LSTM(4, 6, 2, recurrent_dropout=0.5, weight_dropout=0.5, zoneout=0.5), torch.get_rng_state()
+    explain(layer, torch.zeros(5, 3, 4))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_explain_answers_for_a_cell():
     explanation = explain(LSTMCell(4, 6), torch.zeros(3, 4))
     assert explanation.sizes == {"T": 1, "B": 3, "I": 4, "H": 6, "D": 1}

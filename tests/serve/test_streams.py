@@ -1,5 +1,6 @@
 """/streams read as a `TextStream` does, wherever their states go in between."""
 
+import errno
 import json
 import os
 import time
@@ -124,6 +125,18 @@ def test_more_streams_than_memory_holds(run, limits, tmp_path, stored):
     assert client.get("/health").json()["streams"] == 2
     assert client.delete(f"/streams/{names[0]}").status_code == 204
     assert error(client.post(f"/streams/{names[0]}", json={"text": "x"}), 404)
+
+
+def test_a_store_on_a_file_system_without_locks_is_taken(run, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    client = TestClient(application(run, store=tmp_path / "streams"))
+    assert feed(client, begin(client), TEXT[:50])["read"] == 50
+    client.app.state.sessions.close()
 
 
 def test_streams_outlive_the_server_where_a_store_is_given(run, tmp_path):

@@ -27,7 +27,7 @@ COMPARED = [tables.times_faster(NARROW, other, other) for other in (ELMAN, "torc
 
 
 class Bfloat16(Layers):
-    shapes = {"usual": USUAL}  # noqa: RUF012
+    shapes = {"usual": USUAL}
     peers = ("torch",)
 
     def row(self, problem: Problem, settings: Settings, *, training: bool) -> Row:

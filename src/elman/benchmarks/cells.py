@@ -74,7 +74,7 @@ def variants(names: tuple[str, ...]) -> Iterator[Variant]:
 
 
 class Cells(Benchmark):
-    shapes = {"usual": (Shape(32, 100, 128, 256),)}  # noqa: RUF012
+    shapes = {"usual": (Shape(32, 100, 128, 256),)}
     peers = ("torch",)
     cells = (*CELLS, EXAMPLE)
     rounds = 9

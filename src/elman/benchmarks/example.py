@@ -19,7 +19,7 @@ class NormedGate(Cell):
     gates = ("z", "n")
     recurrent_gates = ("n",)
     states = ("h",)
-    parameters = {"v": ("H",)}  # noqa: RUF012
+    parameters = {"v": ("H",)}
 
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         (h,) = state

@@ -27,7 +27,7 @@ FEW = (Shape(1, 100, 256, 256), Shape(1, 200, 512, 512), Shape(4, 100, 128, 256)
 
 
 class Layers(Benchmark):
-    shapes = {"usual": USUAL, "odd": ODD, "few rows": FEW}  # noqa: RUF012
+    shapes = {"usual": USUAL, "odd": ODD, "few rows": FEW}
     peers: ClassVar[tuple[str, ...]] = ("torch", "jax", "onnxruntime")
 
     def rows(self, settings: Settings) -> Iterator[Row]:

@@ -17,7 +17,7 @@ from elman.layers import convert, explain
 
 
 class Lengths(Benchmark):
-    shapes = {"usual": (Shape(32, 100, 128, 256),)}  # noqa: RUF012
+    shapes = {"usual": (Shape(32, 100, 128, 256),)}
     peers = ("torch",)
 
     def rows(self, settings: Settings) -> Iterator[Row]:

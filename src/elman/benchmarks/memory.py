@@ -29,7 +29,7 @@ FIGURES = {"peak_mib": "peak", "above_mib": "above"}
 
 
 class Memory(Benchmark):
-    shapes = {"usual": (Shape(64, 200, 256, 512),)}  # noqa: RUF012
+    shapes = {"usual": (Shape(64, 200, 256, 512),)}
     peers = ("torch",)
     rounds = 3
 

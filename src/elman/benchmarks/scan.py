@@ -23,7 +23,7 @@ MOVED = {"forward": 3, "backward": 5}
 
 
 class Scan(Benchmark):
-    shapes = {  # noqa: RUF012
+    shapes = {
         SCAN: (Shape(8, 4096, 256, 256), Shape(1, 65536, 64, 64)),
         LAYER: (Shape(1, 16384, 64, 64), Shape(8, 16384, 64, 64), Shape(1, 16384, 256, 256)),
     }

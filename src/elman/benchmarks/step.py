@@ -28,7 +28,7 @@ THREADS = (1, 2)
 
 
 class Step(Benchmark):
-    shapes = {"usual": (Shape(1, 1, 256, 256), Shape(1, 1, 512, 512))}  # noqa: RUF012
+    shapes = {"usual": (Shape(1, 1, 256, 256), Shape(1, 1, 512, 512))}
     peers = ("torch", "onnxruntime")
 
     def rows(self, settings: Settings) -> Iterator[Row]:

@@ -1,7 +1,5 @@
 """`elman explain TOPIC`: a worked example told step by step; knows how it is shown, not what is in it."""
 
-import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,16 +43,11 @@ def explain(
 
 
 def _tell(numbers: "HelloExample") -> None:
-    """Print the text at a readable width, without trailing blanks in a file or pipe.
-
-    An output that lacks a letter, such as the subscripts, gets a question mark instead of an error.
-    """
+    """Print the text at a readable width, without trailing blanks in a file or pipe."""
     from rich.console import Console
 
     from elman.diagnosis.hello.telling import story
 
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     console = Console()
     least, most = WIDTHS
     console.width = min(max(console.width, least), most)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -108,6 +108,8 @@ class Training:
         for name, value in (("rate", rate), ("clip", clip), ("window", window)):
             if value is not None and not (isinstance(value, Real) and value > 0):
                 raise UsageError(f"{name} must be positive, got {value!r}; leave it out where training has none")
+        if window is not None and not isinstance(window, Integral):
+            raise UsageError(f"window must be a whole number of time steps, got {window!r}")
         self.optimizer, self.rate, self.clip, self.window = optimizer, rate, clip, window
         self.norms = _numbers(norms)
 

@@ -4,7 +4,7 @@ It does not know what is asked for.
 """
 
 from contextlib import AbstractContextManager, ContextDecorator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 
 import torch
 
@@ -20,34 +20,37 @@ class Asked:
     """
 
     def __init__(self, name: str) -> None:
-        self._here: ContextVar[str | None] = ContextVar(name, default=None)
+        self._here: ContextVar[tuple[str, ...]] = ContextVar(name, default=())  # the innermost last
         self.last: str | None = None
 
     def get(self) -> str | None:
         """What is asked for, or None outside of all blocks."""
-        return self.last if torch.compiler.is_compiling() else self._here.get()
+        if torch.compiler.is_compiling():
+            return self.last
+        here = self._here.get()
+        return here[-1] if here else None
 
-    def set(self, value: str | None) -> Token[str | None]:
+    def enter(self, value: str) -> None:
         """Ask for it from here on."""
-        token = self._here.set(value)
-        self.last = value
-        return token
+        self._set((*self._here.get(), value))
 
-    def reset(self, token: Token[str | None]) -> None:
+    def leave(self) -> None:
         """Ask for what was asked for before."""
-        self._here.reset(token)
-        self.last = self._here.get()
+        self._set(self._here.get()[:-1])
+
+    def _set(self, here: tuple[str, ...]) -> None:
+        self._here.set(here)
+        self.last = here[-1] if here else None
 
 
 class Block(ContextDecorator, AbstractContextManager[None]):
-    """A `with` block that asks for a name; it can be entered again, inside itself too."""
+    """A `with` block that asks for a name; it can be entered again, inside itself and by several threads at once."""
 
     def __init__(self, asked: Asked, value: str) -> None:
         self._asked, self._value = asked, value
-        self._tokens: list[Token[str | None]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(self._asked.set(self._value))
+        self._asked.enter(self._value)
 
     def __exit__(self, *_: object) -> None:
-        self._asked.reset(self._tokens.pop())
+        self._asked.leave()

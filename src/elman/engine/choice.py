@@ -18,7 +18,7 @@ from elman.engine.native import Native
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
-from elman.engine.watching import transformed
+from elman.engine.watching import transformed, untraced
 from elman.errors import ElmanError, UsageError
 from elman.machine import has_matrix_units
 from elman.types import State
@@ -52,15 +52,13 @@ def forced() -> str | None:
     return FORCED.get() or _everywhere()
 
 
+@untraced
 def _everywhere() -> str | None:
     name = os.environ.get("ELMAN_BACKEND")
     return _known(name) if name else None
 
 
-# What torch.compile cannot trace, and takes the result of as it is. The mark is what
-# torch.compiler.assume_constant_result sets, without the second that importing torch._dynamo takes.
-for function in (_everywhere, has_matrix_units):
-    setattr(function, "_dynamo_marked_constant", True)  # noqa: B010
+untraced(has_matrix_units)
 
 
 def _known(name: str) -> str:

@@ -87,10 +87,6 @@ def _refusal(a: Tensor) -> str | None:
     return None if a.dtype in _NUMBERS else f"the native engine does not compute in {a.dtype}"
 
 
-# What torch.compile need not trace: it takes the result as it is.
-setattr(library, "_dynamo_marked_constant", True)  # noqa: B010
-
-
 def _by_steps(a: Tensor, b: Tensor, initial: Tensor) -> Tensor:
     """The same by a Python loop: the definition."""
     states, h = [], initial

@@ -7,6 +7,7 @@ import torch
 
 from elman.engine.asking import Asked, Block
 from elman.engine.native.library import library
+from elman.engine.watching import untraced
 from elman.errors import UsageError
 
 PRODUCTS = {"float32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
@@ -37,6 +38,7 @@ def precision(products: str) -> Block:
     return Block(ASKED, PRODUCTS[products])
 
 
+@untraced
 def multiplies_bfloat16() -> bool:
     """Whether the instruction set in use has instructions for products of bfloat16."""
     made = library()
@@ -51,6 +53,3 @@ def in_pairs() -> bool:
 
 def _autocast_in_bfloat16() -> bool:
     return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-
-
-setattr(multiplies_bfloat16, "_dynamo_marked_constant", True)  # noqa: B010 - see `choice`

@@ -1,7 +1,21 @@
-"""What may watch the operations of a call, and cannot see those of the native engine."""
+"""What may watch the operations of a call, and cannot see those of the native engine; and what it need not look at."""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch.autograd import forward_ad
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def untraced(function: Function) -> Function:
+    """Have torch.compile run a function instead of tracing it, and take the result as it is, for good.
+
+    The mark is what torch.compiler.assume_constant_result sets, without the second that importing torch._dynamo takes.
+    """
+    setattr(function, "_dynamo_marked_constant", True)  # noqa: B010 - known to torch, not to types
+    return function
 
 
 def recorded() -> bool:

@@ -185,7 +185,7 @@ def _trained(setting: Setting, seed: int) -> Trained:
         examples = recall(LAG, 32, draws)
         optimizer.zero_grad()
         loss = F.cross_entropy(network(examples.inputs), examples.targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         if setting.clip is not None:
             nn.utils.clip_grad_norm_(network.parameters(), setting.clip)
         optimizer.step()

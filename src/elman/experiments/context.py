@@ -90,7 +90,7 @@ def _trained(symbols: Tensor, size: int, seed: int) -> _Network:
         window = symbols[starts + torch.arange(WINDOW + 1)[:, None]]
         optimizer.zero_grad()
         scores = network(window[:-1])
-        F.cross_entropy(scores.flatten(0, 1), window[1:].flatten()).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(F.cross_entropy(scores.flatten(0, 1), window[1:].flatten()))
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()

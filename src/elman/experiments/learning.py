@@ -78,7 +78,7 @@ def learn(
     for update in range(1, updates + 1):
         examples = problem(batch, draws)
         used.zero_grad()
-        loss(network(examples.inputs), examples.targets).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss(network(examples.inputs), examples.targets))
         if clip is not None:
             nn.utils.clip_grad_norm_(network.parameters(), clip)
         used.step()

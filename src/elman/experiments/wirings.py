@@ -55,7 +55,7 @@ def fitted(network: nn.Module, loss: Callable[[], Tensor], updates: int) -> None
     network.train()
     for _ in range(updates):
         optimizer.zero_grad()
-        loss().backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss())
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -121,7 +121,7 @@ def recurrent_gradient(steps: int) -> float:
     """The norm of the recurrent matrix's gradient, where the network reads so many letters."""
     network = synced(10, 10, 16)
     symbols = torch.randint(0, 10, (steps, 8))
-    network.head.loss(network(symbols)[0], symbols).backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(network.head.loss(network(symbols)[0], symbols))
     gradient = network.recurrence.weights[0][0].hh.grad  # type: ignore[union-attr]
     return float(gradient.norm())  # type: ignore[union-attr]
 

@@ -189,6 +189,9 @@ def names_of(columns: Iterable[str]) -> list[str]:
     """Names for columns that any runtime takes, each once: letters, digits and underscores."""
     found: list[str] = []
     for column in columns:
-        plain = re.sub(r"\W+", "_", column).strip("_") or "answer"
-        found.append(plain if plain not in found else f"{plain}_{len(found)}")
+        plain = name = re.sub(r"\W+", "_", column).strip("_") or "answer"
+        number = len(found)
+        while name in found:
+            name, number = f"{plain}_{number}", number + 1
+        found.append(name)
     return found

@@ -4,11 +4,10 @@ It knows a synced network whose reader takes sets and whose head says what comes
 of; nothing of runs and terminals.
 """
 
-import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from elman.data import text
 from elman.errors import DataError, UsageError
 from elman.generation import kept
-from elman.generation.kept import Kept
+from elman.generation.kept import Forking, Kept
 from elman.generation.sample import Sampling, draw
 from elman.modalities.events import Event, Events
 
@@ -115,7 +114,7 @@ class EventReading:
         return list(zip(self.events.decode(best.indices.tolist()), best.values.tolist(), strict=True))
 
 
-class EventStream:
+class EventStream(Forking):
     """Sets of events without end, read by a trained network as they come; what is kept of them is one state.
 
         stream = run.stream()
@@ -131,6 +130,8 @@ class EventStream:
         features: (1, H), from which the next set is told.
 
     """
+
+    own = ("_stepper",)
 
     def __init__(self, network: Any, events: Events, weights: torch.dtype | None = None) -> None:
         """Begin.
@@ -230,12 +231,6 @@ class EventStream:
         self.features = self._stepper(self._network.reader(sets)[0]).clone()
         self._steps += 1
         return found
-
-    def __copy__(self) -> Self:
-        """Return another stream that goes on from here."""
-        other = type(self).__new__(type(self))
-        vars(other).update(vars(self), _stepper=copy.copy(self._stepper))
-        return other
 
 
 def generate(stream: EventStream, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:

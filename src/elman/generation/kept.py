@@ -1,10 +1,11 @@
-"""What is kept of a stream: all that was read or heard, as tensors by name, and whether a state can be one of a run's.
+"""What is kept of a stream, as tensors by name, whether a state can be one of a run's, and how a stream is copied.
 
 It does not know what the tensors mean.
 """
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -18,9 +19,30 @@ Sizes = Mapping[str, tuple[int, int]]
 """The least and the greatest first dimension of the tensors that have not always the same."""
 
 
+class Forking:
+    """What goes on by itself when it is copied, deeply or not, from where it is; the network is shared.
+
+    Attributes:
+        own: the attributes that each copy has for itself.
+    """
+
+    own: ClassVar[tuple[str, ...]] = ()
+
+    def __copy__(self) -> Self:
+        """Return another one that goes on from here."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self), **{name: copy.copy(vars(self)[name]) for name in self.own})
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the same: going on does not change the network."""
+        del memo
+        return self.__copy__()
+
+
 def check(state: Kept, fresh: Kept, sizes: Sizes | None = None) -> None:
     """Raise UsageError where a state is not one of the streams that begin with `fresh`."""
-    check_tensors(state)
+    _check_tensors(state)
     wanted, given = _forms(fresh, sizes or {}), _forms(state, sizes or {})
     if given != wanted:
         raise UsageError(f"the state of a stream of this run has the tensors {_said(wanted)}, got {_said(given)}")
@@ -28,7 +50,7 @@ def check(state: Kept, fresh: Kept, sizes: Sizes | None = None) -> None:
         raise UsageError(f"the state's tensor {wrong!r} holds values that are not finite; send it as it was saved")
 
 
-def check_tensors(state: Any) -> None:
+def _check_tensors(state: Any) -> None:
     """Raise UsageError where a state is not made of tensors by name."""
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise UsageError(

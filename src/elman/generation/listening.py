@@ -14,7 +14,7 @@ from torch import Tensor
 
 from elman.errors import DataError
 from elman.generation.hearing import Listener, Sound
-from elman.generation.kept import Kept
+from elman.generation.kept import Forking, Kept
 from elman.modalities.recordings import Recordings
 from elman.modalities.transcripts import Transcripts
 
@@ -24,7 +24,7 @@ LOUDEST = 32_768
 """What 16 bits count to."""
 
 
-class SpeechStream:
+class SpeechStream(Forking):
     """Speech without end, written down by a trained network as it comes; what is kept of it is one state.
 
         stream = run.stream()

@@ -4,10 +4,9 @@ It knows networks of the form (inputs (T, B), state) -> (scores (T, B, V), state
 `head`, and the unit that their symbols come from; nothing of runs or terminals.
 """
 
-import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from elman.data.stream import Symbols
 from elman.data.text import mended, shown
 from elman.errors import UsageError
 from elman.generation import kept
+from elman.generation.kept import Forking, Kept
 from elman.modalities.units import Unit
 
 PIECE = 256
@@ -25,13 +25,15 @@ FEW = 4
 """Fewer are read one by one, which is faster: a layer looks at all of its weights in every call, a stepper does not."""
 
 
-class Reading:
+class Reading(Forking):
     """What a network has read so far, and what it expects next.
 
     Attributes:
         scores: (V,), of the next symbol.
 
     """
+
+    own = ("_stepper",)
 
     def __init__(self, network: Any, weights: torch.dtype | None = None) -> None:
         """Begin with nothing read.
@@ -58,9 +60,7 @@ class Reading:
     def _piece(self, inputs: Tensor) -> Tensor:
         """(T, 1) -> (T, V)."""
         if len(inputs) >= FEW and not self._rounded:
-            state = self._stepper.state
-            scores, after = self._network(inputs, state if isinstance(state, tuple) else (state,))
-            self._stepper.state = after if len(after) > 1 else after[0]
+            scores, self.state = self._network(inputs, self.state)
             return scores.squeeze(1)  # type: ignore[no-any-return]
         features = self._network.reader(inputs)
         read = torch.stack([self._stepper(each).clone() for each in features])
@@ -80,14 +80,8 @@ class Reading:
         """Begin anew."""
         self._stepper.reset()
 
-    def __copy__(self) -> Self:
-        """Return another one that goes on from here; they share the network."""
-        other = type(self).__new__(type(self))
-        vars(other).update(vars(self), _stepper=copy.copy(self._stepper))
-        return other
 
-
-class TextStream:
+class TextStream(Forking):
     """A text without end, read by a trained language model as it comes; what is kept of it is one state.
 
         stream = run.stream()
@@ -104,6 +98,8 @@ class TextStream:
         names: of the tensors of the recurrent state.
 
     """
+
+    own = ("_reading",)
 
     def __init__(self, network: Any, unit: Unit, begin: Sequence[int], weights: torch.dtype | None = None) -> None:
         """Begin.
@@ -167,13 +163,8 @@ class TextStream:
         return dict(zip(self.names, self._reading.state, strict=True)) | {"scores": self._reading.scores.clone()}
 
     @state.setter
-    def state(self, state: Mapping[str, Tensor]) -> None:
-        kept.check_tensors(state)
-        own = self.state
-        given = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
-        if given != wanted:
-            raise UsageError(f"the state of a stream of this run has the tensors {wanted}, got {given}")
+    def state(self, state: Kept) -> None:
+        kept.check(state, self.state)
         self._reading.state = tuple(state[name] for name in self.names)
         self._reading.scores = state["scores"].clone()
 
@@ -181,17 +172,6 @@ class TextStream:
         """Begin anew."""
         self._reading.forget()
         self._reading.read(self._begin)
-
-    def __copy__(self) -> Self:
-        """Return another stream that goes on from here."""
-        other = type(self).__new__(type(self))
-        vars(other).update(vars(self), _reading=copy.copy(self._reading))
-        return other
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return the same: reading does not change the network."""
-        del memo
-        return self.__copy__()
 
 
 def most_probable(unit: Unit, scores: Tensor, count: int) -> list[tuple[str, float]]:

@@ -4,11 +4,10 @@ It knows a network with a reader of series, one recurrence of one direction and 
 sensors and runs.
 """
 
-import copy
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from elman.errors import DataError, UsageError
 from elman.generation import kept
-from elman.generation.kept import Kept
+from elman.generation.kept import Forking, Kept
 from elman.modalities.series import FARTHEST, Series
 from elman.modalities.tags import Tags
 
@@ -137,7 +136,7 @@ class Tagger:
         return found
 
 
-class SeriesStream:
+class SeriesStream(Forking):
     """Measurements without end, tagged by a trained network as they come; what is kept of them is one state.
 
         stream = run.stream()
@@ -152,6 +151,8 @@ class SeriesStream:
         tagger: what reads.
 
     """
+
+    own = ("_stepper",)
 
     def __init__(self, network: Any, series: Series, outputs: Mapping[str, Any]) -> None:
         """Begin; UsageError if the network reads from both ends. The arguments are those of a `Tagger`."""
@@ -214,12 +215,6 @@ class SeriesStream:
         read = self._reader(values.unsqueeze(0), self._before if self._steps else values)
         self._before, self._steps = values, self._steps + 1
         return self.tagger.answers(self._stepper(read[0]))
-
-    def __copy__(self) -> Self:
-        """Return another stream that goes on from here; they share the network."""
-        other = type(self).__new__(type(self))
-        vars(other).update(vars(self), _stepper=copy.copy(self._stepper))
-        return other
 
 
 def _numbers(line: str) -> Any:

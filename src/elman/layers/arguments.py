@@ -4,6 +4,7 @@ It does not know layers or weights.
 """
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from elman.cells import Cell
 from elman.engine.packing import Packing
 from elman.engine.watching import transformed
+from elman.errors import UsageError
 from elman.types import State
 
 Hidden = Any
@@ -97,6 +99,20 @@ def other_batch(given: int, batch: int) -> str:
     if given > batch:
         return f"; the input has {batch} rows: select those of the state that they go on with, as tensor[:, rows]"
     return f"; the input has {batch} rows: append zeros for those that begin anew, or leave hx out to begin all anew"
+
+
+def checked_probability(name: str, value: Any, *, below_one: bool = False) -> float:
+    """A probability among the arguments of a constructor.
+
+    Raises:
+        UsageError: if it is none, or 1 where it must be less.
+
+    """
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1 or (below_one and value == 1):
+        least = "from 0 up to, not including, 1" if below_one else "from 0 to 1"
+        raise UsageError(f"{name}={value!r} is no probability; give a number {least}")
+    return float(value)
 
 
 def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor | None:

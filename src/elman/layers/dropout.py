@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from elman.engine.drop import dropout, keep
 from elman.errors import UsageError
+from elman.layers.arguments import checked_probability
 
 
 class Dropout(nn.Module):
@@ -22,7 +23,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        self.p = _probability(p)
+        self.p = checked_probability("p", p)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return a tensor of the same shape; the input itself in eval mode."""
@@ -56,9 +57,3 @@ class LockedDropout(Dropout):
         if not self.training or self.p == 0:
             return input
         return input * keep((1, *input.shape[1:]), self.p, input, scaled=True)
-
-
-def _probability(p: float) -> float:
-    if not isinstance(p, int | float) or isinstance(p, bool) or not 0 <= p <= 1:
-        raise UsageError(f"p={p!r} is no probability; give a number from 0 to 1")
-    return float(p)

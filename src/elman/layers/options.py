@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from elman.cells import Cell
 from elman.cells.modified import LayerNorm, RecurrentDropout, Zoneout
 from elman.errors import UsageError
+from elman.layers.arguments import checked_probability
 from elman.layers.initialization import Init, parse
 
 
@@ -70,13 +71,8 @@ class Options:
         for name in ("layer_norm", "residual", "learn_state"):
             if not isinstance(getattr(self, name), bool):
                 raise UsageError(f"{name}={getattr(self, name)!r} is neither True nor False; give one of them")
-        if isinstance(self.zoneout, Sequence):
-            object.__setattr__(self, "zoneout", tuple(map(float, self.zoneout)))
         for name in ("recurrent_dropout", "zoneout", "weight_dropout", "locked_dropout"):
-            given = getattr(self, name)
-            for rate in given if isinstance(given, tuple) else (given,):
-                if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate < 1:
-                    raise UsageError(f"{name}={rate!r} is no probability; give a number from 0 up to, not including, 1")
+            object.__setattr__(self, name, _rates(name, getattr(self, name)))
         parse(self.init)
 
     def check_layers(self, count: int) -> None:
@@ -124,6 +120,13 @@ class Options:
         """What is not as usual, as `name=value`, for a layer's repr."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return [f"{name}={value!r}" for name, value in values.items() if value != getattr(USUAL, name)]
+
+
+def _rates(name: str, given: Any) -> float | tuple[float, ...]:
+    """A probability below 1, or one for each state."""
+    if name == "zoneout" and isinstance(given, Sequence) and not isinstance(given, str):
+        return tuple(checked_probability(name, rate, below_one=True) for rate in given)
+    return checked_probability(name, given, below_one=True)
 
 
 USUAL = Options()

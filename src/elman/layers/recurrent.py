@@ -14,7 +14,7 @@ from torch.types import Device
 
 from elman.cells import Cell, checked, find
 from elman.errors import UsageError
-from elman.layers.arguments import Given, Hidden, Lengths, other_batch, selected
+from elman.layers.arguments import Given, Hidden, Lengths, checked_probability, other_batch, selected
 from elman.layers.options import OptionArguments, options_of
 from elman.layers.sequence import refuse_with_packed, rows_of
 from elman.layers.stack import Stack
@@ -67,7 +67,7 @@ class Recurrent(Stack):
         self._hidden_sizes = _sizes(hidden_size, num_layers)
         self.num_layers = len(self._hidden_sizes)
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
-        self.dropout, self.proj_size = float(dropout), proj_size
+        self.dropout, self.proj_size = checked_probability("dropout", dropout), proj_size
         self.options = options_of(self, options)
         self._check_arguments()
         self._add_parameters(device=device, dtype=dtype)
@@ -98,8 +98,6 @@ class Recurrent(Stack):
         for name, size in sizes:
             if not isinstance(size, int) or size < 1:
                 raise UsageError(f"{name} must be a whole number from 1 on, got {size!r}")
-        if not 0 <= self.dropout <= 1:
-            raise UsageError(f"dropout={self.dropout:g} is no probability; give a number from 0 to 1")
         if self.dropout and self.num_layers == 1:
             raise UsageError("dropout acts between layers, but there is one only; leave it out, or give more layers")
         self.options.check_layers(self.num_layers)

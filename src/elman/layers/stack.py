@@ -23,6 +23,7 @@ from elman.layers.initialization import initialize
 from elman.layers.options import USUAL, Options
 from elman.layers.states import States
 from elman.layers.stepper import Stepper, checked_batch, checked_storage
+from elman.randomness import seeded
 from elman.types import State
 
 NAMES = {"ih": "weight_ih", "hh": "weight_hh", "hr": "weight_hr"}
@@ -393,5 +394,7 @@ class Stack(nn.Module):
     ) -> Explanation:
         """Which backend `forward` takes for these arguments, and why; runs nothing. `program` as in elman.explain."""
         given = self._given(input, hx, lengths, reset, states=False)
-        found = engine.explain(self._call(0, self.weights[0], given.input, given), program=program)
+        with seeded(0):  # a call draws masks
+            call = self._call(0, self.weights[0], given.input, given)
+        found = engine.explain(call, program=program)
         return replace(found, sizes=found.sizes | {"L": self.num_layers})

@@ -25,8 +25,8 @@ class Stepper:
             y = stepper(x)  # (1, P), overwritten by the next call
 
     The weights are those of the moment when it was made. Nothing is recorded for gradients, and on the CPU a call
-    allocates nothing. One stepper serves one thread. A copy of it (`copy.copy`) goes on by itself from the same state,
-    and shares the weights: so many streams have a few kilobytes each.
+    allocates nothing but the sums of residual layers. One stepper serves one thread. A copy of it (`copy.copy`) goes on
+    by itself from the same state, and shares the weights: so many streams have a few kilobytes each.
     """
 
     def __init__(

@@ -14,7 +14,6 @@ from elman.data.scales import measured
 from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
 
-Floats32 = npt.NDArray[np.float32]
 PER_STEP = "a list with a number, or a list of numbers, per step"
 LARGEST, FARTHEST = 1e100, 1e30
 """Numbers whose squares can still be summed up, and z-scores that float32 still adds up."""

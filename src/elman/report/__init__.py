@@ -3,6 +3,7 @@
     record      run.json and metrics.jsonl, as they were found
     wording     numbers, durations and names as people read them
     charts      curves as geometry; template.html.j2 and its neighbours turn it into SVG
+    shades      cells of a picture, likewise
     sections/   the parts of the page, one file and one template each: another task adds its own
     page        puts the parts together and writes the file
 

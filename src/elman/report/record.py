@@ -4,11 +4,11 @@ It does not know what the entries mean.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from elman import files
 from elman.errors import RunError
 
 Entry = dict[str, Any]
@@ -22,7 +22,6 @@ class Record:
     run: Entry
     points: list[Entry]
     validations: list[Entry]
-    resumed: list[Entry]
     diagnoses: list[Entry]
 
     def get(self, *names: str) -> Any:
@@ -36,6 +35,11 @@ class Record:
         """The same for an entry that has entries of its own: empty where it is absent."""
         value = self.get(*names)
         return value if isinstance(value, dict) else {}
+
+    def each(self, *names: str) -> list[Any]:
+        """The same for an entry that is a list: empty where it is absent."""
+        value = self.get(*names)
+        return value if isinstance(value, list) else []
 
     def baselines(self, split: str = "valid") -> list[Entry]:
         """The naive baselines' scores on a part of the data; older runs have one, not in a list."""
@@ -59,15 +63,10 @@ def read(folder: Path) -> Record:
     Raises:
         RunError: there is no run.json, or it is not one.
     """
-    record = Record(folder, _read_run(folder / "run.json"), [], [], [], [])
-    for entry in _lines(folder / "metrics.jsonl"):
+    record = Record(folder, _read_run(folder / "run.json"), [], [], [])
+    for entry in files.json_lines(folder / "metrics.jsonl"):
         if not is_number(entry.get("step")):
             continue
-        if entry.get("event") == "resumed":
-            _forget(record.points, entry["step"] + 1)
-            _forget(record.validations, entry["step"] + 1)
-            _forget(record.diagnoses, entry["step"] + 1)
-            record.resumed.append(entry)
         if entry.get("event") == "diagnosis":
             record.diagnoses.append(entry)
             continue
@@ -90,21 +89,7 @@ def _read_run(path: Path) -> Entry:
     return run
 
 
-def _lines(path: Path) -> Iterator[Entry]:
-    """The objects in a file of JSON lines; a line that is not one, as the last of a killed run, is left out."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                yield entry
-
-
 def _forget(entries: list[Entry], step: float) -> None:
-    """Drop what was written before a resume about steps that were then made again."""
+    """Drop what was written about steps that were then made again."""
     while entries and entries[-1]["step"] >= step:
         entries.pop()

@@ -7,7 +7,6 @@ report.html         what came of it, for people
 state/              what --resume and `elman evaluate` need: the checkpoint, the data as symbols
 """
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
@@ -20,9 +19,6 @@ from typing import Any
 from elman import files
 from elman.errors import RunError, UsageError
 from elman.version import VERSION
-
-fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None
-"""Locks, where the system has them."""
 
 SCHEMA = 1
 Description = dict[str, Any]
@@ -77,19 +73,14 @@ class RunFolder:
 
         """
         try:
-            file = self.lock.open("w")
+            lock = files.lock(self.lock)
+        except BlockingIOError as error:
+            raise RunError(
+                f"another process trains in {self.path}; wait for it, end it, or choose another --out"
+            ) from error
         except OSError as error:
             raise RunError(f"cannot write {self.lock}: {files.reason(error)}") from error
-        with file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise RunError(
-                        f"another process trains in {self.path}; wait for it, end it, or choose another --out"
-                    ) from error
-                except OSError:  # no locks there
-                    pass
+        with lock:
             for path in self._torn():
                 path.unlink(missing_ok=True)
             yield

@@ -3,7 +3,6 @@
 The measuring is done by `elman.diagnosis`; this knows where network, batch, optimizer and gradient norms come from.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from elman import files
 from elman.diagnosis.examine import Training, examine
 from elman.diagnosis.result import Diagnosis
 from elman.errors import UsageError
@@ -120,13 +120,5 @@ def _widen(job: Job) -> int | None:
 
 def _norms(folder: RunFolder) -> list[float]:
     """The gradient norms that training has written down."""
-    found = []
-    text = folder.metrics.read_text(encoding="utf-8", errors="replace") if folder.metrics.exists() else ""
-    for line in text.splitlines():
-        try:
-            value = json.loads(line).get("gradient_norm")
-        except (ValueError, AttributeError):  # the line that a crash cut off
-            continue
-        if isinstance(value, int | float):
-            found.append(float(value))
-    return found
+    values = [line.get("gradient_norm") for line in files.json_lines(folder.metrics)]
+    return [float(value) for value in values if isinstance(value, int | float)]

@@ -4,10 +4,10 @@ It does not know what the bytes mean.
 """
 
 import contextlib
-import os
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import IO
 
 from elman import files
 from elman.errors import RunError
@@ -93,9 +93,7 @@ class FolderStore(Store):
 
     def close(self) -> None:
         """Let another process have the folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.close()
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.safetensors"
@@ -116,24 +114,16 @@ def _write(path: Path, value: bytes) -> None:
         raise RunError(f"cannot write {path}: {files.reason(error)}") from error
 
 
-def _locked(folder: Path) -> int | None:
-    """Hold a folder for this process alone, as long as it lives.
+def _locked(folder: Path) -> IO[str]:
+    """Hold a folder for this process alone, until what is returned is closed.
 
     Raises:
         RunError: if another process holds it: what one remembers of a stream, the other would not know.
 
     """
     try:
-        import fcntl
-    except ModuleNotFoundError:  # where the system has no such locks
-        return None
-    try:
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
+        return files.lock(folder / ".lock")
+    except BlockingIOError as error:
+        raise RunError(f"the streams in {folder} are served by another process; choose another --store") from error
     except OSError as error:
         raise RunError(f"cannot write to the folder {folder}: {files.reason(error)}; choose another --store") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise RunError(f"the streams in {folder} are served by another process; choose another --store") from error
-    return handle

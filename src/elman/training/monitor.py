@@ -34,19 +34,8 @@ class Metrics:
 
     def forget_after(self, step: int) -> None:
         """Drop the lines of steps that a continued run will do again."""
-        kept = [line for line in self._lines() if line["step"] <= step]
+        kept = [line for line in files.json_lines(self.path) if line["step"] <= step]
         files.write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
-
-    def _lines(self) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        lines = []
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                lines.append(json.loads(line))
-            except ValueError:  # the line that a crash cut off
-                continue
-        return lines
 
 
 class Lasting:

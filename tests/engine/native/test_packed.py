@@ -8,7 +8,7 @@ from tests.engine.native.conftest import native
 from tests.tolerance import assert_close
 
 import elman
-from elman.engine.native import packed, programs
+from elman.engine.native import packed, programs, steps
 
 CHANGES = {
     "in place": lambda p: p.mul_(0.5),
@@ -22,7 +22,6 @@ CHANGES = {
 
 @pytest.fixture(autouse=True)
 def _empty():
-    packed.clear()
     elman.clear_cache()
 
 
@@ -105,6 +104,16 @@ def test_clear_cache_gives_memory_back():
     assert not packed._entries
     with torch.no_grad():
         assert_close(layer(x)[0], expected(layer, x))
+
+
+def test_clear_cache_gives_back_what_single_steps_keep():
+    cell, x, state = elman.LSTMCell(64, 128), torch.randn(1, 64), (torch.randn(1, 128), torch.randn(1, 128))
+    with torch.no_grad():
+        cell(x, state)
+        assert steps._kept
+        elman.clear_cache()
+        assert not steps._kept
+        assert_close(value(cell, x, state), expected(cell, x, state))
 
 
 def test_two_cells_may_share_their_weights():

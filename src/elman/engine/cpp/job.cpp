@@ -30,6 +30,18 @@ Job<T>::Job(std::shared_ptr<const Program> program_, std::shared_ptr<const Weigh
 }
 
 template <class T>
+i64 Job<T>::weights_of_a_thread() const {
+    i64 numbers = 0;
+    for (const Segment& segment : program->segments)
+        for (const Product& product : segment.products)
+            for (const ProductSource& source : product.sources)
+                numbers += weights->k(source.number) * size(segment.width);
+    const Storage storage = weights->storage();
+    const i64 bytes = numbers * i64(sizeof(T)) / (storage == Storage::own ? 1 : storage == Storage::int8 ? 4 : 2);
+    return plan.columns ? bytes / plan.threads : bytes;
+}
+
+template <class T>
 i64 Job<T>::reserve(i64 numbers) {
     constexpr i64 line = 64 / i64(sizeof(T));
     const i64 at = reserved;

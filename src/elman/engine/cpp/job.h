@@ -88,6 +88,7 @@ public:
     i64 units() const { return plan.columns ? plan.threads : i64(parts.size()); }
     i64 sum_units() const { return plan.columns ? 1 : i64(parts.size()); }
     i64 size(Width width) const { return program->size(width, weights->inputs()); }
+    i64 weights_of_a_thread() const;  // bytes of them, packed
 
     const std::shared_ptr<const Program> program;
     const std::shared_ptr<const Weights<T>> weights;

@@ -16,22 +16,9 @@ constexpr i64 SHORT = 64;
 constexpr i64 FITS = 2 << 20;  // bytes
 constexpr i64 SURELY_FITS = 256 << 10;
 
-// Of packed weights, for each thread.
-template <class T>
-i64 weights_of_a_thread(const Job<T>& job) {
-    i64 numbers = 0;
-    for (const Segment& segment : job.program->segments)
-        for (const Product& product : segment.products)
-            for (const ProductSource& source : product.sources)
-                numbers += job.weights->k(source.number) * job.size(segment.width);
-    const Storage storage = job.weights->storage();
-    const i64 bytes = numbers * i64(sizeof(T)) / (storage == Storage::own ? 1 : storage == Storage::int8 ? 4 : 2);
-    return job.plan.columns ? bytes / job.plan.threads : bytes;
-}
-
 template <class T>
 i64 deepest(const Job<T>& job) {
-    return job.plan.columns && weights_of_a_thread(job) > FITS ? SHORT : DEEPEST;
+    return job.plan.columns && job.weights_of_a_thread() > FITS ? SHORT : DEEPEST;
 }
 
 // Every other step visits the columns from the last to the first: what the second-level cache holds of the weights is
@@ -40,7 +27,7 @@ i64 deepest(const Job<T>& job) {
 // need one order.)
 template <class T>
 bool alternates(const Job<T>& job) {
-    return weights_of_a_thread(job) > SURELY_FITS && !job.program->reduces();
+    return job.weights_of_a_thread() > SURELY_FITS && !job.program->reduces();
 }
 
 template <class T>

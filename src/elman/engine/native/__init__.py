@@ -4,7 +4,21 @@ From the outside in: `backend` is what the engine chooses, `operator` what autog
 what runs on tensors; `programs` and `packed` keep what is made once for many calls, `library` is the C++ runtime.
 """
 
+from elman.engine.native import packed, steps
 from elman.engine.native.backend import Native
-from elman.engine.native.library import clear_cache, library
+from elman.engine.native.library import library
 
 __all__ = ["Native", "clear_cache", "library"]
+
+
+def clear_cache() -> None:
+    """Give back the memory that the native engine keeps for later calls: free workspaces and packed weights.
+
+    The engine keeps at most 1 GiB of free memory, and weights in the order in which it multiplies with them for as long
+    as the weights themselves live. Nothing is lost: later calls make both anew.
+    """
+    steps.clear()
+    packed.clear()
+    made = library()
+    if made is not None:
+        made.clear_workspace()

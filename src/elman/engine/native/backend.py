@@ -34,7 +34,7 @@ class Native(Backend):
     means = "Elman's own engine"
 
     def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:
-        if not _built():
+        if library() is None:
             return f"the native engine {missing}"
         if (refusal := watching.refusal()) is not None:
             return refusal
@@ -140,18 +140,10 @@ def _in_one_type(call: Call) -> Call:
     return replace(call, input=call.input.to(dtype), state=tuple(tensor.to(dtype) for tensor in call.state))
 
 
-def _built() -> bool:
-    return library() is not None
-
-
+@watching.untraced
 def _untraceable(name: str, shapes: Shapes) -> str | None:
     try:
         programs(name, shapes)
     except UntraceableError as error:
         return f"the step of the cell '{cell_of(name).name}' cannot be compiled: {error}"
     return None
-
-
-# What a compiler need not trace: it takes the result as it is.
-for function in (_built, _untraceable):
-    setattr(function, "_dynamo_marked_constant", True)  # noqa: B010

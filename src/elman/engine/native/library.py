@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from elman.engine.extension import native as _native
+from elman.engine.watching import untraced
 from elman.errors import UsageError
 
 _WIDEST = 4
 """The vectors of a panel: as many as there are registers for, where that is fewer."""
 
 
+@untraced
 def library() -> Any:
     """The runtime, made ready; None if it is not there (`extension.missing` says why)."""
     if _native is not None:
@@ -70,16 +72,3 @@ def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
         return like.new_empty(shape)
     block = _native.Workspace(count * like.element_size())
     return torch.frombuffer(block, dtype=like.dtype, count=count).view(shape)
-
-
-def clear_cache() -> None:
-    """Give back the memory that the native engine keeps for later calls: free workspaces and packed weights.
-
-    The engine keeps at most 1 GiB of free memory, and weights in the order in which it multiplies with them for as long
-    as the weights themselves live. Nothing is lost: later calls make both anew.
-    """
-    from elman.engine.native import packed
-
-    packed.clear()
-    if library() is not None:
-        _native.clear_workspace()

@@ -8,7 +8,7 @@ import importlib
 import json
 import operator
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from elman.engine.native.library import library, numbers
 from elman.engine.program import Compiled, UntraceableError, compile_cell
 from elman.engine.program.contract import Source, Width
 from elman.engine.program.encode import Program
+from elman.engine.watching import untraced
 from elman.errors import UsageError
 
 _cells: dict[str, Cell] = dict(CELLS)
@@ -46,29 +47,27 @@ _named: dict[int, Named] = {}
 def handle(cell: Cell) -> str:
     """The name of a cell for `cell_of`: class and attributes, so that equal cells have one, in every process.
 
-    A cell whose attributes have changed is another one. Attributes that are no numbers, texts or cells are told apart
-    by being other objects, in this process alone.
+    A cell whose attributes have changed is another one. Attributes that are no numbers, texts or cells, nor lists,
+    tuples or dictionaries of these, are told apart by being other objects, in this process alone.
     """
     if (name := _OF_THE_REGISTRY.get(id(cell))) is not None:
         return name
     if torch.compiler.is_compiling():
-        list(_parts(cell))  # which it looks at, so that what it compiles is for these alone
+        _parts(cell)  # which it looks at, so that what it compiles is for these alone
     return _handle(cell)
 
 
+@untraced
 def _handle(cell: Cell) -> str:
-    known, parts = _named.get(id(cell)), list(_parts(cell))
+    known, parts = _named.get(id(cell)), _parts(cell)
     if known is not None and known.cell() is cell and _same(known.parts, parts):
         return known.handle
     found = json.dumps(_described(cell))
     if found not in _cells:
-        _cells[found] = copy.copy(cell)
+        _cells[found] = _copied(cell)
     number = id(cell)
     _named[number] = Named(ref(cell, lambda _: _named.pop(number, None)), parts, found)
     return found
-
-
-setattr(_handle, "_dynamo_marked_constant", True)  # noqa: B010 - torch.compile need not trace it
 
 
 def cell_of(name: str) -> Cell:
@@ -88,21 +87,60 @@ def _same(some: list[Any], others: list[Any]) -> bool:
     return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
-def _parts(cell: Cell) -> Iterator[Any]:
-    """The attributes of a cell, and of the cells among them."""
-    for value in vars(cell).values():
-        yield value
+def _parts(cell: Cell) -> list[Any]:
+    """The attributes of a cell, and what cells, lists, tuples and dictionaries among them hold."""
+    found: list[Any] = []
+    _gather(vars(cell).values(), found)
+    return found
+
+
+def _gather(values: Iterable[Any], found: list[Any]) -> None:
+    for value in values:
+        found.append(value)
+        if type(value) in _PLAIN:
+            continue
         if isinstance(value, Cell):
-            yield from _parts(value)
+            _gather(vars(value).values(), found)
+        elif isinstance(value, dict):
+            _gather([*value, *value.values()], found)
+        elif isinstance(value, list | tuple):
+            _gather(value, found)
+
+
+_PLAIN = {type(None), bool, int, float, str}
+"""Most attributes, which hold nothing else: whether a value is a cell takes longer to ask."""
+
+
+def _copied(value: Any) -> Any:
+    """A cell with copies of all that `_parts` looks into, so that it stays what it is now."""
+    match value:
+        case Cell():
+            other = copy.copy(value)
+            vars(other).update({name: _copied(own) for name, own in vars(value).items()})
+            return other
+        case list():
+            return [_copied(each) for each in value]
+        case tuple() if type(value) is tuple:
+            return tuple(_copied(each) for each in value)
+        case dict():
+            return {key: _copied(each) for key, each in value.items()}
+    return value
 
 
 def _described(value: Any) -> Any:
-    """For JSON: a cell as class and attributes, a tuple as a list, another object as its place in this process."""
+    """For JSON: a cell as class and attributes, a tuple as a list, another object as its place in this process.
+
+    Lists and dictionaries, which JSON has too, are marked as such.
+    """
     match value:
         case None | bool() | int() | float() | str():
             return value
         case tuple():
             return [_described(each) for each in value]
+        case list():
+            return {"list": [_described(each) for each in value]}
+        case dict():
+            return {"dict": [[_described(key), _described(each)] for key, each in value.items()]}
         case Cell():
             attributes = {name: _described(own) for name, own in sorted(vars(value).items())}
             return {"class": _name_of(type(value)), **attributes}
@@ -127,6 +165,10 @@ def _made_of(described: Any) -> Any:
             cell = object.__new__(_class(kind))
             vars(cell).update({str(name): _made_of(value) for name, value in attributes.items()})
             return cell
+        case {"list": items}:
+            return [_made_of(each) for each in items]
+        case {"dict": items}:
+            return {_made_of(key): _made_of(each) for key, each in items}
         case {"process": _}:
             raise UsageError(
                 "an exported program has a cell with an attribute that is no number, text or cell, which only the "
@@ -231,7 +273,7 @@ def programs(name: str, shapes: Shapes, *, detail: bool = False) -> Programs:
     found = _programs.get((name, shapes, detail))
     if found is None:
         if len(_programs) >= MOST:
-            _programs.pop(next(iter(_programs)))
+            _programs.pop(list(_programs)[0], None)  # noqa: RUF015 - a copy, as another thread may be adding to them
         found = _programs[name, shapes, detail] = _made(name, shapes, detail=detail)
     if isinstance(found, UntraceableError):
         raise found

@@ -158,6 +158,11 @@ def one(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
     return _taken(kept, input, state)
 
 
+def clear() -> None:
+    """Forget what steps have left."""
+    _kept.clear()
+
+
 def _identity(weights: Weights) -> list[tuple[int, int, int]]:
     """What tells one set of weights from another; none of them may be an inference tensor, which counts no versions."""
     return [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in weights if tensor is not None]  # noqa: SLF001

@@ -13,8 +13,7 @@ FAINT_PLACE = 0.1
 
 def view(record: Record) -> dict[str, Any] | None:
     """The maps, each with its symbols, and strengths from 0 to 1 by written symbol; the images, likewise."""
-    found = record.get("attention")
-    entries = [entry for entry in found if _is_map(entry)] if isinstance(found, list) else []
+    entries = [entry for entry in record.each("attention") if _is_map(entry)]
     maps = [_map(entry) for entry in entries if "read" in entry]
     films = [_film(entry) for entry in entries if "frames" in entry]
     images = [_image(entry) for entry in entries if "grid" in entry]

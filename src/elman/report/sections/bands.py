@@ -13,8 +13,7 @@ STYLES = ("layer0", "layer1", "layer2", "layer3")
 
 def view(record: Record) -> dict[str, Any] | None:
     """Rows from all over the part that was scored."""
-    found = record.get("bands")
-    shown = [_shown(entry) for entry in found if _is_whole(entry)] if isinstance(found, list) else []
+    shown = [_shown(entry) for entry in record.each("bands") if _is_whole(entry)]
     rows = [row for row in shown if row["chart"] is not None]
     return {"rows": rows} if rows else None
 

@@ -12,8 +12,7 @@ TOLD = 0.05
 
 def view(record: Record) -> dict[str, Any] | None:
     """Rows from all over the part that was scored."""
-    found = record.get("calls")
-    calls = [_call(entry) for entry in found if _is_call(entry)] if isinstance(found, list) else []
+    calls = [_call(entry) for entry in record.each("calls") if _is_call(entry)]
     return {"calls": calls} if calls else None
 
 

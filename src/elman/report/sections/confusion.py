@@ -11,12 +11,8 @@ def view(record: Record) -> dict[str, Any] | None:
     """The matrix, with the share of its row in each cell; every label's figures; the pairs."""
     labels, counts = record.get("confusion", "labels"), record.get("confusion", "counts")
     square = _is_square(labels, counts)
-    pairs = record.get("confusion", "pairs")
-    kept = (
-        [pair for pair in pairs if isinstance(pair, dict) and is_number(pair.get("rows"))]
-        if isinstance(pairs, list)
-        else []
-    )
+    pairs = record.each("confusion", "pairs")
+    kept = [pair for pair in pairs if isinstance(pair, dict) and is_number(pair.get("rows"))]
     if not square and not kept:
         return None
     return {

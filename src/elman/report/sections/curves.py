@@ -21,7 +21,7 @@ def view(record: Record) -> dict[str, Any] | None:
     charts = [chart for chart in small if chart]
     if not loss and not charts:
         return None
-    sentences = [_trend(record), _smoothed(record), _above(record), _clipped(record), _lost(record), _resumed(record)]
+    sentences = [_trend(record), _smoothed(record), _above(record), _clipped(record), _lost(record)]
     return {
         "loss": loss,
         "charts": charts,
@@ -158,8 +158,3 @@ def _clipped(record: Record) -> str:
 def _lost(record: Record) -> str:
     lost = [e["step"] for e in record.points if any(not math.isfinite(v) for v in e.values() if isinstance(v, float))]
     return f"At step {wording.number(lost[0])} the loss or the gradient was no longer finite." if lost else ""
-
-
-def _resumed(record: Record) -> str:
-    steps = [wording.number(entry["step"]) for entry in record.resumed]
-    return f"Training was resumed at step {', '.join(steps)}." if steps else ""

@@ -10,8 +10,7 @@ FRAMES = ("images", "truth", "answer")
 
 def view(record: Record) -> dict[str, Any] | None:
     """Rows from all over the part that was scored."""
-    found = record.get("films")
-    films = [_film(entry) for entry in found if _is_film(entry)] if isinstance(found, list) else []
+    films = [_film(entry) for entry in record.each("films") if _is_film(entry)]
     return {"films": films} if films else None
 
 

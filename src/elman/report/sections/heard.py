@@ -1,17 +1,16 @@
 """Where in a recording each symbol was heard: the sound as a picture, and below it how probable the symbols were."""
 
-import itertools
 import math
 from typing import Any
 
 from elman.report.charts import Axes, Chart, Line, draw
 from elman.report.record import Record, is_number
+from elman.report.shades import shades
 
 
 def view(record: Record) -> dict[str, Any] | None:
     """The pictures, each with its symbols at percentages of the width."""
-    found = record.get("heard")
-    shown = [_shown(entry) for entry in found if _is_whole(entry)] if isinstance(found, list) else []
+    shown = [_shown(entry) for entry in record.each("heard") if _is_whole(entry)]
     pictures = [picture for picture in shown if picture["chart"] is not None]
     return {"pictures": pictures} if pictures else None
 
@@ -46,19 +45,7 @@ def _picture(rows: Any) -> dict[str, Any] | None:
     kept = [row for row in rows if isinstance(row, str) and row.isdecimal()] if isinstance(rows, list) else []
     if not kept:
         return None
-    paths = dict.fromkeys("123456789", "")
-    for height, row in enumerate(reversed(kept)):
-        place = 0
-        for level, run in itertools.groupby(row):
-            width = len(list(run))
-            if level in paths:
-                paths[level] += f"M{place} {height}h{width}v1h-{width}z"
-            place += width
-    return {
-        "width": max(map(len, kept)),
-        "height": len(kept),
-        "paths": [(round(int(level) / 9, 2), path) for level, path in paths.items() if path],
-    }
+    return {"width": max(map(len, kept)), "height": len(kept), "paths": shades(kept[::-1])}
 
 
 def _is_whole(entry: Any) -> bool:

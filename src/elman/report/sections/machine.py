@@ -1,4 +1,4 @@
-"""The computer, the backend, and what the training cost on them."""
+"""The computer, and what the training cost on them."""
 
 from typing import Any
 
@@ -11,14 +11,8 @@ NAMES = {"cpu": "Processor", "memory_gib": "Memory, GiB", "torch": "PyTorch"}
 def view(record: Record) -> dict[str, Any] | None:
     """Rows of (name, value)."""
     rows = [(NAMES.get(name, wording.title(name)), _text(value)) for name, value in record.part("machine").items()]
-    rows += [("Backend", backend) for backend in [_backend(record)] if backend]
     rows += _cost(record)
     return {"rows": rows} if rows else None
-
-
-def _backend(record: Record) -> str:
-    name, reason = record.get("backend", "name"), record.get("backend", "reason")
-    return f"{name}: {reason}" if name and reason else str(name or "")
 
 
 def _cost(record: Record) -> list[tuple[str, str]]:

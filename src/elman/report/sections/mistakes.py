@@ -8,9 +8,8 @@ from elman.report.sections.base import image
 
 def view(record: Record) -> dict[str, Any] | None:
     """The mistakes as they were kept, the surest first."""
-    found = record.get("mistakes")
-    mistakes = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-    return {"mistakes": [_mistake(entry) for entry in mistakes]} if mistakes else None
+    mistakes = [_mistake(entry) for entry in record.each("mistakes") if isinstance(entry, dict)]
+    return {"mistakes": mistakes} if mistakes else None
 
 
 def _mistake(entry: dict[str, Any]) -> dict[str, Any]:

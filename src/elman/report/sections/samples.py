@@ -7,9 +7,8 @@ from elman.report.record import Record
 
 def view(record: Record) -> dict[str, Any] | None:
     """Each sample with its prompt apart from what follows it."""
-    samples = record.get("samples")
-    samples = [sample for sample in samples if _has_text(sample)] if isinstance(samples, list) else []
-    return {"samples": [_sample(sample) for sample in samples]} if samples else None
+    samples = [_sample(sample) for sample in record.each("samples") if _has_text(sample)]
+    return {"samples": samples} if samples else None
 
 
 def _has_text(sample: Any) -> bool:

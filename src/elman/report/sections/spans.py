@@ -8,8 +8,7 @@ from elman.report.record import Record, is_number
 
 def view(record: Record) -> dict[str, Any] | None:
     """Rows as pieces of text, marked or not; the kinds, the hardest first."""
-    rows = record.get("spans", "rows")
-    shown = [_row(row) for row in rows if _is_row(row)] if isinstance(rows, list) else []
+    shown = [_row(row) for row in record.each("spans", "rows") if _is_row(row)]
     kinds = [_kind(name, counts) for name, counts in record.part("spans", "kinds").items() if _is_kind(counts)]
     if not shown and not kinds:
         return None

@@ -8,8 +8,7 @@ from elman.report.sections.base import image
 
 def view(record: Record) -> dict[str, Any] | None:
     """Rows from all over the part that was scored."""
-    found = record.get("watched")
-    films = [_film(entry) for entry in found if _is_film(entry)] if isinstance(found, list) else []
+    films = [_film(entry) for entry in record.each("watched") if _is_film(entry)]
     return {"films": films} if films else None
 
 

@@ -8,8 +8,7 @@ from elman.report.sections.base import image
 
 def view(record: Record) -> dict[str, Any] | None:
     """Rows from all over the part that was scored."""
-    found = record.get("writings")
-    rows = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    rows = [entry for entry in record.each("writings") if isinstance(entry, dict)]
     return {"rows": [_row(entry) for entry in rows]} if rows else None
 
 

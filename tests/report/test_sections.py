@@ -1,0 +1,196 @@
+"""The sections of the report, one by one: what each shows of what a run left behind."""
+
+import re
+
+import pytest
+from tests.report.left import leave, metrics, run, text_of
+
+from elman.report import write
+
+
+def test_an_image_is_only_what_was_written_out_in_letters(tmp_path):
+    named = run() | {"writings": [{"row": 1, "input": "a.png", "truth": "", "answer": "", "image": "http://a/b.png"}]}
+    assert "http:" not in write(leave(tmp_path, named)).read_text(encoding="utf-8")
+
+
+def test_a_decoder_that_looked_at_places_is_shown_over_the_image(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    (gazes,) = re.findall(r'<div class="gazes">.*?</div>\n{2}|<div class="gazes">.*?(?=</section>)', page, re.DOTALL)
+    places = re.findall(r"top:([\d.]+)%;width:([\d.]+)%;height:([\d.]+)%;opacity:([\d.]+)", gazes)
+    assert places == [
+        ("0.0", "100.0", "50.0", "0.7"),
+        ("50.0", "100.0", "50.0", "0.077"),
+        ("50.0", "100.0", "50.0", "0.7"),
+    ]
+
+
+def test_a_wrong_answer_stands_below_its_frame(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    assert page.count('<div class="film">') == 3
+    assert page.count('<div class="tags">') == 1
+    assert page.count('class="wrong" style="left:25.0%;width:50.0%" title="down"') == 1
+    assert re.findall(r"<figcaption>left(.*?)</figcaption>", page) == ["", "<b>up</b>"]
+
+
+def test_how_sure_a_network_is_of_a_video_stands_below_each_frame(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    (section,) = re.findall(r'<section id="watched".*?</section>', page, re.DOTALL)
+    assert re.findall(r'style="width:([\d.]+)%"></i></div><figcaption>(\d+)', section) == [
+        ("25.0", "25"),
+        ("90.0", "90"),
+        ("10.0", "10"),
+    ]
+    assert section.count("answered:") == 1
+
+
+def test_a_decoder_that_looked_at_frames_is_shown_below_them(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    first, second = re.findall(r'<table class="looked">.*?</table>', page, re.DOTALL)
+    assert "<img" not in first
+    assert second.count("<img") == 2
+    assert re.findall(r"opacity:([\d.]+)", second) == ["0.9", "0.1", "0.99"]
+
+
+def test_events_that_came_lie_over_those_that_were_expected(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    assert page.count('<div class="roll">') == 1
+    assert '<path class="expected" fill-opacity="1.0" d="M1 1h2v1h-2z"/>' in page
+    assert '<path class="came" d="M0 0.3h1v0.4h-1zM1 1.3h2v0.4h-2z"/>' in page  # the first event is the lowest
+    assert 'title="&lt;b&gt;"' in page
+
+
+def test_a_call_is_told_turn_by_turn_with_what_decided_it(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    assert '<td>agent</td><td dir="auto">hello</td><td>greet</td><td></td>' in page
+    assert '<td></td><td dir="auto">my card?</td><td>card<b class="off">pin</b></td>' in page
+    assert "topic: <b>card</b>, answered <b" in page
+    assert re.findall(r"<small>pin (\d+)\D+(\d+)", page) == [("90", "20")]
+
+
+@pytest.mark.parametrize(
+    ("loss", "words", "difference"),
+    [
+        (1.49, "Better than the naive baseline", "The model is ahead by 0.070 (4.5"),
+        (1.7, "Worse than the naive baseline", "The model is behind by 0.140 (9.0"),
+        (1.561, "No better than the naive baseline", "within half a percent"),
+    ],
+)
+def test_the_headline_says_honestly_who_is_better(tmp_path, loss, words, difference):
+    text = text_of(leave(tmp_path, run(loss), metrics()))
+    assert words in text
+    assert difference in text
+    assert "Lower is better" in text
+    assert "5-gram (interpolated Kneser-Ney): 1.560" in text
+
+
+def test_a_score_without_a_baseline_is_said_to_stand_alone(tmp_path):
+    content = run()
+    del content["baseline"]
+    assert "No baseline was measured" in text_of(leave(tmp_path, content))
+
+
+def test_every_part_is_shown_beside_its_own_baseline_and_the_test_part_leads(tmp_path):
+    content = run()
+    del content["baseline"]
+    content["scores"]["test"] = {"loss": 1.61, "symbols": 10, "unit": "character"}
+    content["baselines"] = {"valid": {"name": "6-gram", "loss": 1.52}, "test": {"name": "6-gram", "loss": 1.54}}
+    text = text_of(leave(tmp_path, content, metrics()))
+    assert "1.610 nats per character, test data Worse than the naive baseline. 6-gram: 1.540." in text
+    assert text.index("6-gram, test data 1.540") < text.index("6-gram, validation data 1.520")
+
+
+@pytest.mark.parametrize("status", ["finished", "interrupted"])
+def test_the_command_to_go_on_names_the_same_files_and_more_budget_if_it_was_spent(tmp_path, status):
+    content = run() | {"status": status}
+    content["options"]["steps"] = 1000
+    content["data"] |= {"valid": {"path": "data/a b.txt"}, "test": {"path": "data/train.txt"}}
+    text = text_of(leave(tmp_path, content))
+    more = " --steps 2000" if status == "finished" else ""
+    line = f"elman train language-modeling data/train.txt --valid 'data/a b.txt' --out {tmp_path} --resume{more}"
+    assert re.search(re.escape(line) + " (?!--)", text)
+
+
+def test_a_score_of_another_task_is_shown_under_its_own_name(tmp_path):
+    text = text_of(leave(tmp_path, {"task": "forecasting", "scores": {"test": {"crps": 0.912}}}))
+    assert "0.912" in text
+    assert "Crps" in text
+
+
+def test_steps_made_again_after_a_resume_are_shown_once(tmp_path):
+    lines = [
+        *({"step": step, "loss": 9.0} for step in range(1, 21)),
+        *({"step": step, "loss": 2.0} for step in range(11, 31)),
+    ]
+    page = write(leave(tmp_path, {}, lines)).read_text(encoding="utf-8")
+    curve = re.search(r'class="train" d="([^"]+)"', page)[1]
+    assert len(re.findall(r"[ML]", curve)) == 30
+
+
+def test_a_loss_that_left_the_numbers_is_named_with_its_step(tmp_path):
+    lines = [*metrics(20), {"step": 21, "loss": float("nan"), "gradient_norm": float("inf")}]
+    page = write(leave(tmp_path, {}, lines)).read_text(encoding="utf-8")
+    assert "At step 21 the loss or the gradient was no longer finite." in page
+    assert "nan" not in re.search(r'class="train" d="([^"]+)"', page)[1]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [([3, 2, 1.5, 1.9], "by heart"), ([3, 2.5, 2, 1.5], "still falling"), ([3, 1.5, 1.5, 1.5], "settled")],
+)
+def test_the_validation_curve_is_put_into_words(tmp_path, losses, words):
+    assert words in text_of(leave(tmp_path, {}, [{"step": i, "valid_loss": v} for i, v in enumerate(losses)]))
+
+
+def test_findings_and_what_was_measured_inside_stand_in_words_and_pictures(tmp_path):
+    text = text_of(leave(tmp_path, run(), metrics()))
+    for words in (
+        "Vanishing (r) . It fades fast. Lost.",
+        "Remedy: Hold.",
+        "recurrence lstm, 512 0.1000 0.3 beyond 3 -2.300",
+        "horizon beyond 3",
+        "50\u202f% of the steps at 0.2, 10\u202f% of the steps at 0.4",
+        "0.91 with a window of 16",
+        "takes this batch's loss from 1.5000 to a number that is not finite",
+        "sigmoid, 25\u202f% at the limits",
+        "50\u202f% of the units dead",
+    ):
+        assert words in text, words
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<rect") == 3 + 4  # the steps that have a gradient, the bars of two gates
+    assert "While learning" not in page
+
+
+def test_what_was_seen_while_learning_is_shown_over_time(tmp_path):
+    seen = [
+        {
+            "step": step,
+            "event": "diagnosis",
+            "layers": [{"name": "r", "steps": 64, "decay_per_step": 0.5 + step / 1000, "horizon": "infinite"}],
+        }
+        for step in (50, 100, 150)
+    ]
+    content = run()
+    del content["diagnosis"]
+    page = write(leave(tmp_path, content, [*metrics(), *seen])).read_text()
+    assert "While learning" in page
+    assert "Factor per step of lag, while learning" in page
+    assert "No fault found" not in page
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "rows", "verdict"),
+    [
+        (0.824, 1821, "No better than the naive baseline. linear : 0.819, and a difference of 0.005 is no more than"),
+        (0.824, 100_000, "Better than the naive baseline."),
+        (0.81, 1821, "No better than the naive baseline."),
+        (0.79, 1821, "Worse than the naive baseline."),
+        (0.95, 20, "Better than the naive baseline."),
+        (0.90, 20, "No better than the naive baseline."),
+    ],
+)
+def test_a_difference_that_chance_makes_of_so_few_rows_is_none(tmp_path, accuracy, rows, verdict):
+    score = {"accuracy": accuracy, "symbols": rows, "unit": "row"}
+    other = {"name": "linear", "accuracy": 0.819}
+    scored = {"scores": {"test": score}, "baselines": {"test": [other]}}
+    text = text_of(leave(tmp_path, run() | {"task": "classification"} | scored))
+    assert verdict.replace(" :", ":") in text
