@@ -253,6 +253,14 @@ def test_the_figures_are_those_of_their_definitions():
     assert score["pinball"] == pytest.approx((0.1 * 3 + 0.25 * 2 + 0.5 * 1 + 0.0 + 0.1 * 1) / 5)
 
 
+def test_a_season_that_rounding_alone_changes_is_no_yardstick():
+    values = np.sin(2 * np.pi * np.arange(240) / 24)[:, None]  # from one day to the next it changes by 1e-15
+    found = Yardsticks.of([("", values), ("noisy", values + np.eye(240)[:, :1])], {}, 1, 24)
+    assert np.isnan(found.naive[0, 0])
+    assert found.naive[1, 0] == pytest.approx(1 / 216)
+    assert found.deviation[0, 0] == pytest.approx(0.5**0.5)
+
+
 def test_the_season_is_found():
     wave = np.sin(2 * np.pi * np.arange(500) / 24) + np.random.default_rng(0).normal(0, 0.1, 500)
     assert naive.season_of(wave[:, None], 100) == 24

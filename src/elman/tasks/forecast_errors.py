@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from elman.data.ragged import Integers
+from elman.data.scales import TRIFLE
 from elman.data.windows import TrackWindows, WindowBatch
 from elman.modalities.forecast import LEVELS, Named
 from elman.tasks.base import Score
@@ -57,14 +58,14 @@ class Yardsticks:
 
 
 def _changes(values: Floats, season: int) -> Floats:
-    """The mean seasonal change and the deviation of (T, C), (2, C); NaN where that is nothing."""
+    """The mean seasonal change and the deviation of (T, C), (2, C); NaN where that is nothing but for rounding."""
     found = np.full((2, values.shape[1]), np.nan)
     if len(values) > season:
         found[0] = np.abs(values[season:] - values[:-season]).mean(0)
     if len(values):
         found[1] = values.std(0)
     steady = len(values) == 0 or (values == values[:1]).all(0)
-    return np.where((found == 0) | steady, np.nan, found)
+    return np.where((found <= TRIFLE * found[1]) | steady, np.nan, found)
 
 
 class Errors:
