@@ -269,6 +269,10 @@ def test_the_season_is_found():
     assert naive.seasonal(np.arange(4.0)[:, None], 5, 2)[:, 0].tolist() == [2, 3, 2, 3, 2]
 
 
+def test_a_season_that_is_longer_than_the_context_is_repeated_where_it_is_seen():
+    assert naive.seasonal(np.arange(4.0)[:, None], 8, 6)[:, 0].tolist() == [3, 3, 0, 1, 2, 3, 3, 3]
+
+
 def test_ridge_continues_a_straight_line_whatever_the_batches():
     past = np.add.outer(np.arange(8.0), np.arange(30.0))
     future = np.add.outer(np.arange(8.0, 11.0), np.arange(30.0))
