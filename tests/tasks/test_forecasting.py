@@ -300,6 +300,7 @@ def changed(at, **values):
 
 
 BAD = {
+    "a season too long": (rows(300), {"season": 210}, "--season 210 needs more than 210 time steps to learn from"),
     "no such column": (rows(300), {"target": "laod"}, "has no column 'laod'; did you mean 'load'?"),
     "not a number": (changed(6, load="n/a"), {}, "row 7, column 'load' is 'n/a', not a finite number; fill the gap"),
     "a gap": (changed(6, load=None), {}, "row 7, column 'load' is empty; fill the gap"),

@@ -97,6 +97,9 @@ class Forecasting(Task):
         given = {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
         parts = [p for p in PARTS if p not in given and not (p == "test" and files.valid is not None)]
         longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
+        if options.season is not None and options.season >= longest:
+            there = f"{options.season} time steps to learn from, and there are {longest}"
+            raise UsageError(f"--season {options.season} needs more than {there}; give a shorter one, or leave it out")
         context, segment = sized(longest, options.context, options.segment, options.horizon)
         cut = divide(whole, options.split, parts, context)
         layout = Layout(
