@@ -17,11 +17,17 @@ def test_words_and_their_pairs_are_told_apart():
     assert model.predict(["!"]).shape == (1,)
 
 
+def test_where_there_is_one_label_alone_it_is_the_answer():
+    only = np.full(3, 7)
+    assert labels.LinearOnWords(["a b", "b", "c"], only).predict(["d", "a"]).tolist() == [7, 7]
+    assert labels.LinearOnNumbers(np.eye(3), only).predict(np.eye(3)).tolist() == [7, 7, 7]
+
+
 def test_a_resampled_line_is_the_same_line():
     line = Ragged.of(np.linspace(0, 1, 9)[:, None].astype(np.float32), np.array([9]))
-    assert np.allclose(labels.resampled(line, 5)[0, :, 0], np.linspace(0, 1, 5))
+    assert np.allclose(labels.resampled(line, 5, np.array([0]))[0, :, 0], np.linspace(0, 1, 5))
     single = Ragged.of(np.array([[3.0]], np.float32), np.array([1]))
-    assert labels.resampled(single, 4)[0, :, 0].tolist() == [3, 3, 3, 3]
+    assert labels.resampled(single, 4, np.array([0]))[0, :, 0].tolist() == [3, 3, 3, 3]
 
 
 def test_the_nearest_row_is_found_whatever_its_length():

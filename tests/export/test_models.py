@@ -1,5 +1,6 @@
 """What is exported computes what the run computes; nothing here needs ONNX."""
 
+import itertools
 import unicodedata
 
 import polars as pl
@@ -165,11 +166,11 @@ def test_a_row_in_brackets_is_a_list_or_a_text():
 def test_the_example_finds_the_tags_that_the_run_finds():
     from elman.export.scripts.answers import best
 
-    tags = Tags(["B-a", "B-b", "I-a", "I-b", "O"])
-    for seed in range(20):
+    for seed, strict in itertools.product(range(20), (True, False)):
+        tags = Tags(["B-a", "B-b", "I-a", "I-b", "O"], strict=strict)
         log_probabilities = torch.randn(9, 1, 5, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
         expected = tags.decode(log_probabilities, torch.tensor([9]).numpy())[:, 0].tolist()
-        assert best({"symbols": tags.symbols}, log_probabilities[:, 0].numpy()) == expected
+        assert best(tags.to_dict(), log_probabilities[:, 0].numpy()) == expected
 
 
 def test_names_are_plain_and_each_there_once():

@@ -115,6 +115,30 @@ def test_the_decoded_tags_are_the_most_probable_that_bio_allows():
         assert tuple(found[:length, row].tolist()) == best
 
 
+@pytest.mark.parametrize(
+    ("tags", "strict"),
+    [
+        (["O", "B-x", "I-x"], True),
+        (["B-x", "I-x", "I-y", "B-y"], True),  # a slip
+        (["O", "I-x", "I-x"], False),
+        (["I-x", "B-x", "I-y", "O"], False),  # of Ramshaw & Marcus
+        (["N", "O"], True),
+    ],
+)
+def test_where_i_begins_spans_in_training_it_does_in_answers(tags, strict):
+    fitted = Tags.fit(column([tags] * 20))
+    fitted = Tags.from_dict(fitted.to_dict())
+    assert fitted.strict == strict
+    numbers = torch.tensor([fitted.symbols.index(tag) for tag in tags])
+    scores = torch.nn.functional.one_hot(numbers, len(fitted.symbols)).float().log_softmax(-1)
+    if not strict:
+        assert fitted.named(fitted.decode(scores.unsqueeze(1), np.array([len(tags)]))[:, 0].numpy()) == tags
+
+
+def test_a_run_that_does_not_say_what_begins_spans_begins_them_with_b():
+    assert Tags.from_dict({"symbols": ["I-x", "O"]}).strict
+
+
 def test_spans_are_read_as_conlleval_reads_them():
     tags = ["B-a", "I-a", "B-a", "I-b", "O", "I-a", "I-a"]
     assert spans_of(tags) == {Span(0, 2, "a"), Span(2, 3, "a"), Span(3, 4, "b"), Span(5, 7, "a")}

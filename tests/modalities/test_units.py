@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elman.data.text import TextSource
 from elman.errors import RunError, UsageError
 from elman.modalities import units
 
@@ -19,6 +20,16 @@ def unit(request):
 
 def test_encoding_and_decoding_are_inverse(unit):
     assert unit.decode(unit.encode(TEXT).tolist()) == TEXT
+
+
+def test_characters_are_counted_whatever_a_text_is_cut_into(unit, monkeypatch):
+    monkeypatch.setattr("elman.data.text.BLOCK", 7)  # blocks of bytes end within characters
+    assert sum(count for _, count in unit.encode_source(TextSource("t", held=TEXT.encode()))) == len(TEXT)
+
+
+def test_a_byte_that_is_no_text_counts_as_a_character():
+    source = TextSource("t", held="ü".encode() + b"\xff\xe9a\xc3")
+    assert sum(count for _, count in units.Byte().encode_source(source)) == 5
 
 
 def test_symbols_are_within_the_size(unit):

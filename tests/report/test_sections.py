@@ -67,6 +67,11 @@ def test_a_call_is_told_turn_by_turn_with_what_decided_it(tmp_path):
     assert re.findall(r"<small>pin (\d+)\D+(\d+)", page) == [("90", "20")]
 
 
+def test_a_series_without_mase_is_not_called_one_that_never_changed(tmp_path):
+    told = text_of(leave(tmp_path, run(), metrics()))  # it may repeat itself exactly
+    assert "of 1 more, without a change from one season to the next, there is no MASE." in told
+
+
 @pytest.mark.parametrize(
     ("loss", "words", "difference"),
     [

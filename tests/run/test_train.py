@@ -60,6 +60,12 @@ def test_evaluating_a_file_counts_what_is_unknown(run, tmp_path):
     assert found["baselines"][0]["symbols"] == found["score"]["symbols"]
 
 
+def test_of_symbols_that_are_scored_no_more_than_all_are_unknown(run, tmp_path):
+    (tmp_path / "other.txt").write_text("äöü" * 10)
+    score = run.evaluate(tmp_path / "other.txt")["score"]
+    assert score["unknown"] == score["symbols"] == 29  # the first is read alone
+
+
 def test_prediction_prefers_what_was_seen(run):
     likely, unlikely, empty = run.predict(["the cat sat on a mat.", "tac eht tas no a tam.", ""])
     assert likely["perplexity"] < unlikely["perplexity"] / 2

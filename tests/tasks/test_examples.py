@@ -15,8 +15,9 @@ from elman import tasks
 from elman.cli import output
 from elman.data import tables
 from elman.errors import DataError, RunError, UsageError
+from elman.tasks import labels_of_rows
 
-from .conftest import TINY, tagged, texts
+from .conftest import TINY, tagged, texts, waves
 
 HEADLINES = {"texts.csv": "accuracy", "waves.jsonl": "accuracy", "tagged.jsonl": "entity_f1"}
 
@@ -232,6 +233,16 @@ def test_a_run_outlives_its_files(folder, tmp_path):
         next(again.generate())
     with pytest.raises(UsageError, match="a classification run reads whole rows, nothing without end"):
         again.stream()
+
+
+@pytest.mark.parametrize("make", [texts, waves])
+def test_baselines_of_a_table_sorted_by_label_know_every_label(tmp_path, monkeypatch, make):
+    monkeypatch.setattr(labels_of_rows, "LIMIT", 60)
+    rows = sorted(make(300), key=lambda row: row.get("label", row.get("kind")))
+    run = elman.train("classification", rows, out=tmp_path / "r", quiet=True, **TINY | {"epochs": None, "steps": 1})
+    found = run.description["baselines"]["valid"][1]
+    assert found["name"].endswith(" on 60 of the rows")
+    assert found.get("accuracy", 1) > 0.8  # it is not measured without scikit-learn
 
 
 def test_without_scikit_learn_the_linear_baseline_says_how_to_get_it(trained, folder, monkeypatch, capsys):

@@ -253,11 +253,12 @@ def test_the_figures_are_those_of_their_definitions():
     assert score["pinball"] == pytest.approx((0.1 * 3 + 0.25 * 2 + 0.5 * 1 + 0.0 + 0.1 * 1) / 5)
 
 
-def test_a_window_that_holds_less_than_a_season_repeats_what_it_holds_and_says_so(tmp_path, table):
-    options = TINY | {"target": "load", "context": 12, "segment": 4, "horizon": 4, "steps": 1, "epochs": None}
-    for season, name in ((12, "last season of 12"), (13, "last 12 of a season of 13")):
-        run = elman.train("forecasting", table, out=tmp_path / name, quiet=True, season=season, **options)
-        assert run.description["baselines"]["test"][1]["name"] == name
+def test_a_season_that_rounding_alone_changes_is_no_yardstick():
+    values = np.sin(2 * np.pi * np.arange(240) / 24)[:, None]  # from one day to the next it changes by 1e-15
+    found = Yardsticks.of([("", values), ("noisy", values + np.eye(240)[:, :1])], {}, 1, 24)
+    assert np.isnan(found.naive[0, 0])
+    assert found.naive[1, 0] == pytest.approx(1 / 216)
+    assert found.deviation[0, 0] == pytest.approx(0.5**0.5)
 
 
 def test_the_season_is_found():
@@ -266,6 +267,10 @@ def test_the_season_is_found():
     assert naive.season_of(np.stack([wave, np.ones(500)], 1), 100) == 24
     assert naive.season_of(np.ones((50, 1)), 10) == 1
     assert naive.seasonal(np.arange(4.0)[:, None], 5, 2)[:, 0].tolist() == [2, 3, 2, 3, 2]
+
+
+def test_a_season_that_is_longer_than_the_context_is_repeated_where_it_is_seen():
+    assert naive.seasonal(np.arange(4.0)[:, None], 8, 6)[:, 0].tolist() == [3, 3, 0, 1, 2, 3, 3, 3]
 
 
 def test_ridge_continues_a_straight_line_whatever_the_batches():
@@ -295,6 +300,7 @@ def changed(at, **values):
 
 
 BAD = {
+    "a season too long": (rows(300), {"season": 210}, "--season 210 needs more than 210 time steps to learn from"),
     "no such column": (rows(300), {"target": "laod"}, "has no column 'laod'; did you mean 'load'?"),
     "not a number": (changed(6, load="n/a"), {}, "row 7, column 'load' is 'n/a', not a finite number; fill the gap"),
     "a gap": (changed(6, load=None), {}, "row 7, column 'load' is empty; fill the gap"),
@@ -362,11 +368,6 @@ BAD = {
         "would have two columns named 'load_q10'; rename the table's",
     ),
     "no numbers": ([{"a": "x"}] * 30, {}, "has no column of numbers to forecast; it has a ('x', ...)"),
-    "a season that comes but once": (
-        rows(300),
-        {"season": 210},
-        "--season 210 is out of range: the longest series has 210",
-    ),
     "a long segment": (rows(300), {"segment": 60}, "--segment 60 exceeds the context of 48 time steps"),
 }
 

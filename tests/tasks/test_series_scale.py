@@ -195,3 +195,15 @@ def test_every_series_counts_alike_in_the_figures():
     found = side_by_side(errors, errors, ["small", "large", "still", "new"])
     assert [row["series"] for row in found["rows"]] == ["large", "small", "new"]
     assert (found["count"], found["measured"], found["better"]) == (4, 3, 0)
+
+
+def test_a_target_that_never_changed_has_no_part_in_figures_without_a_unit():
+    values = np.stack([np.arange(9.0) % 4, np.full(9, 1e6)], 1)
+    errors = Errors(Yardsticks.of([("", values)], {}, 2, 1), grouped=False)
+    came = values[-1].reshape(1, 1, 2)
+    errors.add((came + np.array([1.0, 100.0]))[..., None].repeat(6, -1), came, np.array([0]))
+    score, (load, still) = errors.score(), errors.by_target(["load", "still"])
+    assert [score[name] for name in ("mse", "mae", "mase")] == [load[name] for name in ("mse", "mae", "mase")]
+    assert score["mse"] == pytest.approx(1 / values[:, 0].var())
+    assert score["mae_original"] == pytest.approx((1 + 100) / 2)
+    assert still == {"target": "still", "mae_original": 100.0, "inside": 0.0}

@@ -8,11 +8,13 @@ import sys
 import pytest
 
 import elman
+from elman import tasks
 from elman.baselines.summaries import first_sentence
 from elman.baselines.translations import WordByWord
 from elman.data import tables
 from elman.errors import DataError, UsageError
 from elman.tasks import text_measures
+from elman.training.examples import Examples
 
 TINY = {
     "batch": 16,
@@ -86,6 +88,13 @@ def test_a_translator_learns_and_says_so_beside_its_baseline(translator):
     assert 30 < naive["chrf"] < 90
     assert "tok:13a" in score["signature"]
     assert translator.evaluate()["score"] == score
+
+
+def test_the_loss_of_a_score_is_that_of_all_rows_however_few_a_validation_looks_at(translator, monkeypatch):
+    in_order = Examples.in_order
+    monkeypatch.setattr(Examples, "in_order", lambda self, most=None: in_order(self, most and 3))
+    score = tasks.find("translation").score(translator.network, translator.prepared, "test")
+    assert score["symbol_loss"] == pytest.approx(translator.scores["test"]["symbol_loss"], rel=1e-6)
 
 
 def test_a_file_is_scored_as_it_was_in_training(translator, summarizer, folder):

@@ -23,9 +23,9 @@ def persistence(past: Floats, horizon: int) -> Floats:
 
 
 def seasonal(past: Floats, horizon: int, season: int) -> Floats:
-    """Repeat the last season, or what of it there is: (T, B) -> (horizon, B)."""
-    season = min(season, len(past))
-    return past[-season:][np.arange(horizon) % season]
+    """Repeat the last season, where the past goes back so far, else the last value: (T, B) -> (horizon, B)."""
+    back = season - np.arange(horizon) % season
+    return past[-np.where(back <= len(past), back, 1)]
 
 
 class Ridge:

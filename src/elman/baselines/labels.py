@@ -43,10 +43,9 @@ class LinearOnWords:
         self, texts: Sequence[str], labels: Array, weights: Array | None = None, before: Sequence[str] = ()
     ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
 
         self._vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
-        self._model = LogisticRegression(C=30.0, max_iter=1000)
+        self._model = _logistic_regression(30.0, labels)
         self._vectorizer.fit([*texts, *before])
         self._model.fit(self._features(texts, before), labels, sample_weight=weights)
 
@@ -74,11 +73,10 @@ class LinearOnNumbers:
     """
 
     def __init__(self, features: Array, labels: Array) -> None:
-        from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        self._model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+        self._model = make_pipeline(StandardScaler(), _logistic_regression(0.01, labels))
         self._model.fit(features, labels)
 
     def predict(self, features: Array) -> Integers:
@@ -87,31 +85,46 @@ class LinearOnNumbers:
         return found
 
 
+def _logistic_regression(freedom: float, labels: Array) -> Any:
+    """An unfitted model; of a single label, which scikit-learn refuses to fit, one that always gives this."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    single = (labels == labels[:1]).all()
+    return DummyClassifier() if single else LogisticRegression(C=freedom, max_iter=1000)
+
+
 def moments(rows: Ragged) -> npt.NDArray[np.float32]:
     """Return mean and deviation over time of every channel of rows (T, C), (B, 2 C)."""
     each = (row.astype(np.float32) for row in rows)
     return np.stack([np.concatenate([row.mean(0), row.std(0)]) for row in each])
 
 
-def nearest_row(rows: Ragged, labels: Array, asked: Ragged) -> Integers:
+def nearest_row(rows: Ragged, labels: Array, asked: Ragged, chosen: Integers | None = None) -> Integers:
     """Return for each row asked about the label of the nearest row, all stretched to the same number of time steps.
 
     Rows are (T, C); the distance is Euclid's over all steps and channels.
+
+    Args:
+        rows: those that are known.
+        labels: theirs.
+        asked: those asked about.
+        chosen: the numbers of the known rows that are compared; all if absent.
     """
-    room = MOST // max(1, len(rows) * rows.values.shape[1])
-    steps = int(min(STEPS, rows.lengths.max(), max(1, room)))
-    known = resampled(rows, steps).reshape(len(rows), -1)
+    chosen = np.arange(len(rows)) if chosen is None else chosen
+    room = MOST // max(1, len(chosen) * rows.values.shape[1])
+    steps = int(min(STEPS, rows.lengths[chosen].max(), max(1, room)))
+    known = resampled(rows, steps, chosen).reshape(len(chosen), -1)
     squares = (known**2).sum(1)
     found = []
     for first in range(0, len(asked), BLOCK):
-        block = resampled(asked, steps, first, first + BLOCK).reshape(-1, known.shape[1])
-        found.append(labels[(squares - 2 * block @ known.T).argmin(1)])
+        block = resampled(asked, steps, np.arange(len(asked))[first : first + BLOCK]).reshape(-1, known.shape[1])
+        found.append(labels[chosen[(squares - 2 * block @ known.T).argmin(1)]])
     return np.concatenate(found).astype(np.int64)
 
 
-def resampled(rows: Ragged, steps: int, first: int = 0, stop: int | None = None) -> npt.NDArray[np.float32]:
-    """Return rows stretched or shortened to `steps` time steps by linear interpolation, (B, steps, C)."""
-    chosen = np.arange(len(rows))[first:stop]
+def resampled(rows: Ragged, steps: int, chosen: Integers) -> npt.NDArray[np.float32]:
+    """Return some rows stretched or shortened to `steps` time steps by linear interpolation, (B, steps, C)."""
     lengths = rows.lengths[chosen]
     at = np.linspace(0, 1, steps) * (lengths - 1)[:, None]
     low = np.floor(at).astype(np.int64)

@@ -1,7 +1,7 @@
 """Tags as a modality: one of a few names for every time step, among them spans in BIO form.
 
-B-x begins a span of kind x, I-x continues it, O lies outside (Ramshaw & Marcus 1995). Tags that are not of this form
-are plain names.
+B-x begins a span of kind x, I-x continues it, O lies outside. In the older form of these tags I-x begins spans too, and
+B-x those right behind another one of kind x (Ramshaw & Marcus 1995). Tags that are not of this form are plain names.
 """
 
 from dataclasses import replace
@@ -35,13 +35,20 @@ class Span(NamedTuple):
 
 
 class Tags(Output):
-    """A tag for every time step."""
+    """A tag for every time step.
+
+    Args:
+        symbols: the tags, as texts.
+        kind: what they were in training.
+        strict: whether only B-x begins spans, so that an answer in which I-x does is none.
+    """
 
     name = "tags"
     stepwise = True
 
-    def __init__(self, symbols: list[str], kind: str = names.TEXT) -> None:
+    def __init__(self, symbols: list[str], kind: str = names.TEXT, *, strict: bool = True) -> None:
         super().__init__(symbols, kind)
+        self.strict = strict
         self._allowed = torch.from_numpy(_allowed(symbols))
 
     @property
@@ -51,11 +58,21 @@ class Tags(Output):
 
     @classmethod
     def fit(cls, column: Column) -> Self:
-        """Collect the tags; DataError where most time steps have one of their own."""
-        every = tag_lists(column).explode()
+        """Collect the tags, and see what begins most spans; DataError where most time steps have a tag of their own."""
+        lists = tag_lists(column)
+        every = lists.explode()
         symbols, kind = names.collected(every)
         names.check_few(column, symbols, len(every), "time steps")
-        return cls(symbols, kind)
+        return cls(symbols, kind, strict=_is_strict(lists))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tags, their kind, and whether only B-x begins spans."""
+        return super().to_dict() | {"strict": self.strict}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Take them; in runs that do not say so only B-x does."""
+        return cls(value["symbols"], value.get("kind", names.TEXT), strict=value.get("strict", True))
 
     def named(self, numbers: Array) -> list[str]:
         """Return the tags of these numbers."""
@@ -78,7 +95,7 @@ class Tags(Output):
 
     def decode(self, log_probabilities: Tensor, lengths: Integers) -> Tensor:
         """Return the most probable sequence of tags that BIO allows, (T, B), by Viterbi's algorithm."""
-        if not self.spans:
+        if not (self.spans and self.strict):
             return log_probabilities.argmax(-1)
         steps, rows, _ = log_probabilities.shape
         allowed = self._allowed.to(log_probabilities.device)
@@ -135,6 +152,16 @@ def spans_of(tags: list[str]) -> set[Span]:
 
 def _is_bio(tag: str) -> bool:
     return tag == OUTSIDE or tag[:2] in ("B-", "I-")
+
+
+def _is_strict(lists: pl.Series) -> bool:
+    """Whether B- begins more of the spans in lists of tags than I-."""
+    if lists.dtype != pl.List(pl.String):
+        return True
+    tags = pl.DataFrame({"own": lists, "former": lists.list.eval(pl.element().shift())}).explode("own", "former")
+    own, former = tags["own"], tags["former"].fill_null(OUTSIDE)
+    bare = own.str.starts_with("I-") & (own.str.slice(2) != former.str.slice(2))
+    return int(bare.sum()) <= int(own.str.starts_with("B-").sum())
 
 
 def _allowed(symbols: list[str]) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -14,7 +14,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from elman.data.stream import Symbols, symbol_type
-from elman.data.text import TextSource
+from elman.data.text import ESCAPED, TextSource
 from elman.errors import RunError, UsageError
 
 PIECES = r" ?\w+| ?[^\s\w]+|\s+(?!\S)|\s+"
@@ -204,9 +204,11 @@ class Byte(Unit):
         return bytes(symbols).decode("utf-8", "replace")
 
     def encode_source(self, source: TextSource) -> Iterator[tuple[Symbols, int]]:
-        """Yield the bytes as they are, text or not; a byte counts as a character."""
+        """Yield the bytes as they are, text or not; a byte that is no text counts as a character."""
+        decoder = codecs.getincrementaldecoder("utf-8")(ESCAPED)
         for block in source.byte_blocks():
-            yield np.frombuffer(block, np.uint8), len(block)
+            yield np.frombuffer(block, np.uint8), len(decoder.decode(block))
+        yield np.empty(0, np.uint8), len(decoder.decode(b"", final=True))
 
     def bytes_of(self, symbol: int) -> bytes:
         """Return the byte itself."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from elman.data.ragged import Integers
+from elman.data.scales import TRIFLE
 from elman.data.windows import TrackWindows, WindowBatch
 from elman.modalities.forecast import LEVELS, Named
 from elman.tasks.base import Score
@@ -57,14 +58,14 @@ class Yardsticks:
 
 
 def _changes(values: Floats, season: int) -> Floats:
-    """The mean seasonal change and the deviation of (T, C), (2, C); NaN where that is nothing."""
+    """The mean seasonal change and the deviation of (T, C), (2, C); NaN where that is nothing but for rounding."""
     found = np.full((2, values.shape[1]), np.nan)
     if len(values) > season:
         found[0] = np.abs(values[season:] - values[:-season]).mean(0)
     if len(values):
         found[1] = values.std(0)
     steady = len(values) == 0 or (values == values[:1]).all(0)
-    return np.where((found == 0) | steady, np.nan, found)
+    return np.where((found <= TRIFLE * found[1]) | steady, np.nan, found)
 
 
 class Errors:
@@ -102,17 +103,20 @@ class Errors:
         has no such unit and is left out. In original units the means are over all windows.
         """
         figures = self._figures()
-        score: Score = {name: float(figures[name].mean()) for name in ("mse", "mae", "mase", "pinball")}
+        score: Score = {name: float(np.nanmean(figures[name])) for name in ("mse", "mae", "mase", "pinball")}
         score |= {name: float(figures[name].mean()) for name in ("mse_original", "mae_original")}
         if self.grouped:
             score |= {"headline": "mase", "series": int((self.windows > 0).sum())}
         return score | {"symbols": int(self.windows.sum()), "unit": "window"}
 
     def by_target(self, names: Iterable[str]) -> list[dict[str, Any]]:
-        """Return the figures of each target, with the share of values between the outermost quantiles."""
+        """Return the figures that each target has, with the share of values between the outermost quantiles."""
         figures = self._figures()
         shown = ("mse", "mae", "mase", "mae_original", "inside")
-        return [{"target": name} | {key: float(figures[key][k]) for key in shown} for k, name in enumerate(names)]
+        return [
+            {"target": name} | {key: float(figures[key][k]) for key in shown if not np.isnan(figures[key][k])}
+            for k, name in enumerate(names)
+        ]
 
     def by_series(self) -> dict[str, Floats]:
         """Return of each series that has windows its number, MASE, MAE in original units and share between quantiles.
@@ -127,7 +131,7 @@ class Errors:
         return {"number": there, "mase": mase, "mae_original": absolute.mean(1), "inside": inside}
 
     def _figures(self) -> dict[str, Floats]:
-        """(C,) of each figure."""
+        """(C,) of each figure; NaN where a target has no unit for it."""
         there = self.windows > 0
         count, total = (self.windows[there] * self.steps)[:, None], self.windows.sum() * self.steps
         naive, deviation = self.yardsticks.naive[there], self.yardsticks.deviation[there]
@@ -164,9 +168,9 @@ def side_by_side(errors: Errors, rival: Errors, names: Sequence[str]) -> dict[st
 
 
 def _mean(errors: Floats, unit: Floats) -> Floats:
-    """The mean of errors (S, C) over the series that have a unit; as they are where none has."""
-    unit = np.where(np.isnan(unit).all(0), 1.0, unit)
-    found: Floats = np.nanmean(errors / unit, axis=0)
+    """The mean of errors (S, C) over the series that have a unit, NaN where none has; as they are without any unit."""
+    unit = np.ones_like(unit) if np.isnan(unit).all() else unit
+    found: Floats = np.ma.masked_invalid(errors / unit).mean(0).filled(np.nan)
     return found
 
 

@@ -98,10 +98,8 @@ class Forecasting(Task):
         parts = [p for p in PARTS if p not in given and not (p == "test" and files.valid is not None)]
         longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
         if options.season is not None and options.season >= longest:
-            raise UsageError(
-                f"--season {options.season} is out of range: the longest series has {longest} time steps to learn "
-                "from; give fewer than these"
-            )
+            there = f"{options.season} time steps to learn from, and there are {longest}"
+            raise UsageError(f"--season {options.season} needs more than {there}; give a shorter one, or leave it out")
         context, segment = sized(longest, options.context, options.segment, options.horizon)
         cut = divide(whole, options.split, parts, context)
         layout = Layout(
@@ -173,7 +171,7 @@ class Forecasting(Task):
         ridges, targets = _ridges(prepared), len(layout.targets)
         contenders = {
             "last value": lambda past, _: naive.persistence(past, layout.horizon),
-            _repeated(layout): lambda past, _: naive.seasonal(past, layout.horizon, layout.season),
+            f"last season of {layout.season}": lambda past, _: naive.seasonal(past, layout.horizon, layout.season),
             f"ridge regression on {ridges[0].context} steps": lambda past, k: ridges[k].predict(past),
         }
         return [
@@ -260,12 +258,6 @@ def _validate(network: nn.Module, *, windows: TrackWindows) -> float:
         cost = _objective(network, windows.batch(numbers), None)
         total += cost.loss.item() * cost.seen
     return total / len(range(0, len(windows), stride))
-
-
-def _repeated(layout: Layout) -> str:
-    """What the forecast of the last season repeats, in words: a window may hold less than a season."""
-    whole = layout.season <= layout.context
-    return f"last season of {layout.season}" if whole else f"last {layout.context} of a season of {layout.season}"
 
 
 def _season(series: Sequence[Named], targets: int) -> int:

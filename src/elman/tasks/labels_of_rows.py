@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from elman.baselines import labels as naive
 from elman.data.ragged import Array, Integers
@@ -17,7 +18,7 @@ from elman.tasks.looking import picture
 from elman.tasks.prepared import PreparedExamples
 
 LIMIT = 20_000
-"""Rows of the training part that a baseline learns from."""
+"""Rows of the training part that a baseline learns from, drawn at random: tables are often sorted by label."""
 MATRIX, PAIRS, MISTAKES, SHOWN = 100, 20, 12, 400
 
 
@@ -39,7 +40,7 @@ def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
     if isinstance(inputs, EncodedVideos):
         choices["mean, deviation and logistic regression"] = _linear_on_moments(prepared, part, name)
     for method, chosen in choices.items():
-        title = method + (f" on the first {LIMIT:,} rows" if len(train) > LIMIT else "")
+        title = method + (f" on {LIMIT:,} of the rows" if len(train) > LIMIT else "")
         if chosen is None:
             found.append({"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"})
         else:
@@ -84,30 +85,36 @@ def mistakes(prepared: PreparedExamples, part: str, name: str, answers: Answers)
     ]
 
 
-def texts(prepared: PreparedExamples, part: str, limit: int | None = None) -> list[str]:
-    """Return the texts of a part; tokens with spaces between them."""
+def texts(prepared: PreparedExamples, part: str, rows: Integers | None = None) -> list[str]:
+    """Return the texts of a part, or of some of its rows; tokens with spaces between them."""
     values = prepared.column(part, prepared.input_name).values
-    values = values if limit is None else values.head(limit)
+    values = values if rows is None else values.gather(pl.Series(rows))
     return [value if isinstance(value, str) else " ".join(value) for value in values]
 
 
 def linear(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
     """The answers of the linear model, or None where scikit-learn is not there to fit one."""
     if name not in prepared.fitted:
-        train = prepared.examples("train").targets[name].values[:LIMIT]
+        train = prepared.examples("train").targets[name].values
+        rows = _drawn(len(train))
         try:
-            prepared.fitted[name] = naive.LinearOnWords(texts(prepared, "train", LIMIT), train)
+            prepared.fitted[name] = naive.LinearOnWords(texts(prepared, "train", rows), train[rows])
         except ImportError:
             return None
     found: Integers = prepared.fitted[name].predict(texts(prepared, part))
     return found
 
 
+def _drawn(count: int) -> Integers:
+    """The numbers of the rows that a baseline learns from, of so many."""
+    return np.sort(np.random.default_rng(0).choice(count, min(count, LIMIT), replace=False))
+
+
 def _nearest(prepared: PreparedExamples, part: str, name: str) -> Integers:
     known: Any = prepared.examples("train")
-    labels: Array = known.targets[name].values[:LIMIT]
+    labels: Array = known.targets[name].values
     asked: Any = prepared.examples(part)
-    return naive.nearest_row(known.inputs.rows.first(LIMIT), labels, asked.inputs.rows)
+    return naive.nearest_row(known.inputs.rows, labels, asked.inputs.rows, _drawn(len(labels)))
 
 
 def _linear_on_moments(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
@@ -115,9 +122,10 @@ def _linear_on_moments(prepared: PreparedExamples, part: str, name: str) -> Inte
     known: Any = prepared.examples("train")
     asked: Any = prepared.examples(part)
     if name not in prepared.fitted:
+        rows = _drawn(len(known))
         try:
-            seen = naive.moments(known.inputs.rows.first(LIMIT))
-            prepared.fitted[name] = naive.LinearOnNumbers(seen, known.targets[name].values[:LIMIT])
+            seen = naive.moments(known.inputs.rows.take(rows))
+            prepared.fitted[name] = naive.LinearOnNumbers(seen, known.targets[name].values[rows])
         except ImportError:
             return None
     found: Integers = prepared.fitted[name].predict(naive.moments(asked.inputs.rows))

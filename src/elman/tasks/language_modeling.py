@@ -166,7 +166,7 @@ class LanguageModeling(Task):
     def score(self, network: SyncedManyToMany, prepared: PreparedText, part: str) -> Score:
         """Score every symbol but the first, with the state carried through the whole text."""
         text = prepared.parts[part]
-        return _figures(log_probabilities(network, text.symbols), text, prepared.text.unit.noun)
+        return _figures(log_probabilities(network, text.symbols), text, prepared.text.unit)
 
     def baselines(self, prepared: PreparedText, part: str) -> list[Score]:
         """Score an n-gram model of the training text."""
@@ -178,7 +178,7 @@ class LanguageModeling(Task):
         found = np.concatenate([_in_context(model, text.symbols, at) for at in range(1, len(text.symbols), BLOCK)])
         limited = f" of the first {BASELINE_SYMBOLS:,}" if len(train) == BASELINE_SYMBOLS else ""
         name = f"{order}-gram, modified Kneser-Ney{limited}"
-        return [{"name": name, **_figures(found, text, prepared.text.unit.noun)}]
+        return [{"name": name, **_figures(found, text, prepared.text.unit)}]
 
     def extend(self, prepared: PreparedText, part: str, file: Source, folder: Path) -> PreparedText:
         """Encode a further text with the run's symbols."""
@@ -315,13 +315,14 @@ def _check_length(part: str, source: TextSource, text: EncodedText, noun: str) -
         raise DataError(f"{which}{source.path} has {count}, too few to {purpose}; give at least a few thousand {noun}s")
 
 
-def _figures(found: Floats, text: EncodedText, noun: str) -> Score:
+def _figures(found: Floats, text: EncodedText, unit: Unit) -> Score:
+    """What ln P of every symbol but the first comes to; where that one is unknown, it is not among those scored."""
     loss = -float(found.mean())
     return {
         "loss": loss,
         "perplexity": math.exp(min(loss, 700.0)),
         "bits_per_character": loss * len(text.symbols) / text.characters / math.log(2),
         "symbols": len(found),
-        "unknown": text.unknown,
-        "unit": noun,
+        "unknown": text.unknown - int(text.symbols[0] == unit.unknown),
+        "unit": unit.noun,
     }

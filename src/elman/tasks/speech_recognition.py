@@ -29,7 +29,7 @@ from elman.tasks.text_measures import missing
 from elman.tasks.transcribed import frames_of, hear, pictures, recorded, transcripts
 from elman.topologies.shared import SharedEncoder, Synced
 from elman.training.options import option
-from elman.training.transcribing import TRANSCRIBING
+from elman.training.transcribing import TRANSCRIBING, mean_loss
 
 LIMIT = 20_000
 """Rows of the training part that a baseline learns from."""
@@ -129,7 +129,7 @@ class SpeechRecognition(TableTask):
         """Write down every row, and measure the texts; beside them the loss of the right ones."""
         examples, output = prepared.examples(part), transcripts(prepared)
         heard = hear(network, examples, output)
-        loss = self.learning.mean_loss(network, examples)
+        loss = mean_loss(network, examples, None)
         figures = _figures(prepared, part, [output.text(row.tolist()) for row in heard.symbols])
         return figures | {"symbol_loss": loss, "symbols": len(examples), "unit": "row"}
 

@@ -29,7 +29,7 @@ from elman.tasks.prepared import PreparedExamples
 from elman.tasks.written import looked, write
 from elman.topologies.encoder_decoder import EncoderDecoder, Writer
 from elman.training.options import option
-from elman.training.writing import WRITING
+from elman.training.writing import WRITING, mean_loss
 
 SHOWN, PICTURED, WIDEST = 12, 4, 40
 
@@ -141,7 +141,7 @@ class WritingTask(TableTask):
     def score(self, network: EncoderDecoder, prepared: PreparedExamples, part: str) -> Score:
         """Write a text for every row, and measure the texts; beside them the loss of the right ones."""
         with torch.inference_mode():
-            loss = self.learning.mean_loss(network, prepared.examples(part))
+            loss = mean_loss(network, prepared.examples(part), None)
         rows = {"symbols": len(prepared.examples(part)), "unit": "row"}
         return self.figures(prepared, part, self.written(network, prepared, part)) | {"symbol_loss": loss} | rows
 

@@ -24,10 +24,10 @@ def objective(network: Any, batch: Batch, carry: State | None) -> Cost:
     return Cost((losses.sum() / symbols,), (symbols,), len(losses))
 
 
-def mean_loss(network: Any, examples: Examples) -> float:
-    """Return the loss of rows from all over, in nats per symbol."""
+def mean_loss(network: Any, examples: Examples, most: int | None = VALIDATED) -> float:
+    """Return the loss of at most so many rows from all over, or of all, in nats per symbol."""
     total, count = 0.0, 0
-    for rows in examples.in_order(VALIDATED):
+    for rows in examples.in_order(most):
         losses, symbols = _of_batch(network, examples.batch(rows))
         total, count = total + losses.sum().item(), count + symbols
     return total / max(1, count)

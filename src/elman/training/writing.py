@@ -27,10 +27,10 @@ def losses(network: Any, batch: Batch) -> Tensor:
     return found
 
 
-def mean_loss(network: Any, examples: Examples) -> float:
-    """Return the loss of rows from all over, in nats per symbol."""
+def mean_loss(network: Any, examples: Examples, most: int | None = VALIDATED) -> float:
+    """Return the loss of at most so many rows from all over, or of all, in nats per symbol."""
     total, count = 0.0, 0
-    for rows in examples.in_order(VALIDATED):
+    for rows in examples.in_order(most):
         batch = examples.batch(rows)
         total += losses(network, batch).sum().item()
         count += sum(int((targets != IGNORED).sum()) for targets in batch.targets.values())

@@ -13,9 +13,9 @@ def decode(output: dict[str, Any], found: Any) -> list[tuple[str, float]]:
 
 
 def best(output: dict[str, Any], found: Any) -> list[int]:
-    """Return the most probable tags, (T,); where they mark spans, the most probable that mark any (Viterbi)."""
+    """Return the most probable tags, (T,); where B- begins spans, the most probable that mark any (Viterbi)."""
     tags = output["symbols"]
-    if not all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags):
+    if not output.get("strict", True) or not all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags):
         return [int(k) for k in found.argmax(-1)]
     allowed = [[0 if tag[:2] != "I-" or before[2:] == tag[2:] else -1e4 for tag in tags] for before in [*tags, "O"]]
     ahead = np.array(allowed, np.float32)
