@@ -54,7 +54,8 @@ PRELOADED = """
 int calls = 0;
 void GOMP_parallel(void (*run)(void *), void *data, unsigned threads, unsigned flags) {
     ++calls;
-    ((void (*)(void (*)(void *), void *, unsigned, unsigned))dlsym(RTLD_NEXT, "GOMP_parallel"))(run, data, threads, flags);
+    void (*torchs)(void (*)(void *), void *, unsigned, unsigned) = dlsym(RTLD_NEXT, "GOMP_parallel");
+    torchs(run, data, threads, flags);
 }
 """
 
