@@ -5,7 +5,7 @@ import io
 
 import pytest
 import torch
-from tests.layers.pairs import CELL_LAYERS, LAYERS, pair
+from tests.layers.pairs import CELL_LAYERS, LAYERS, flat, pair
 from tests.tolerance import assert_close, assert_equal
 from torch import nn
 from torch._dynamo.utils import counters
@@ -336,6 +336,24 @@ def test_an_export_to_onnx_gets_operators_that_onnx_knows(monkeypatch):
 def test_a_layer_on_the_meta_device():
     output, (h, c) = elman.LSTM(4, 6, bidirectional=True, device="meta")(torch.randn(7, 3, 4, device="meta"))
     assert (output.shape, h.shape, c.shape) == ((7, 3, 12), (2, 3, 6), (2, 3, 6))
+
+
+@pytest.mark.parametrize("backend", ["native", "torch", "reference"])
+def test_a_layer_stays_on_its_own_device(backend):
+    layer, x = elman.GRU(4, 6), torch.randn(7, 3, 4)
+    packed, row = pack_padded_sequence(x, [7, 5, 2]), x[0, :1]
+
+    def run():
+        found = layer(x, lengths=[7, 3, 0]), layer(packed)
+        return [tensor.detach().clone() for tensor in flat([*found, layer.stepper()(row)])]
+
+    with elman.backend(backend):
+        expected = run()
+        with torch.device("meta"):  # where other layers may be wanted
+            found = run()
+            assert elman.Dropout(0.5)(x).is_cpu
+            assert elman.LSTM(4, 6, init="chrono:9", device="cpu").bias_ih_l0.is_cpu
+    assert_equal(found, expected)
 
 
 @pytest.mark.parametrize(
