@@ -247,6 +247,20 @@ def test_vmap_maps_lengths_and_resets_too(name, extent):
             assert_close([found[key][row] for key in weights], [alone[key] for key in weights])
 
 
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_a_compiled_transformation(name):
+    layer, x = pair(name, 2, 3)[0].double(), torch.randn(2, 3, 1, 2, dtype=torch.float64)
+    parameters = {name: tensor.detach() for name, tensor in layer.named_parameters()}
+
+    def loss(parameters, x):
+        return functional_call(layer, parameters, (x,))[0].square().sum()
+
+    def run(x):
+        return [*vmap(grad(loss), (None, 0))(parameters, x).values(), vmap(loss, (None, 0))(parameters, x)]
+
+    assert_close(torch.compile(run, fullgraph=True, backend="aot_eager")(x), run(x))
+
+
 @pytest.mark.parametrize("extent", MAPPED)
 @each
 def test_vjp_is_pulled_when_its_function_has_ended(name, extent):
