@@ -158,9 +158,35 @@ def test_a_row_in_brackets_is_a_list_or_a_text():
 
     words = {"modality": "words"}
     assert taken(words, '["a", "b"]') == ["a", "b"]
-    assert taken(words, "[laughs] a") == "[laughs] a"
-    with pytest.raises(SystemExit, match="give a series as JSON"):
-        taken({"modality": "series", "mean": [0.0]}, "[1, 2")
+    for text in ("[laughs] a", "[1]", "[]", "7"):
+        assert taken(words, text) == text
+    assert taken({"modality": "symbols"}, '["a", "b"]') == '["a", "b"]'
+
+
+@pytest.mark.parametrize("given", ["[1, 2", "[1, 2]", "[[1, 2], [3]]", "7", "null", "[]", "[[1, NaN]]", '[["a", "b"]]'])
+def test_what_is_no_row_is_not_answered(given):
+    from elman.export.scripts.answer import taken
+
+    with pytest.raises(SystemExit, match="give a series as JSON, 2 numbers"):
+        taken({"modality": "series", "mean": [0.0, 1.0]}, given)
+    with pytest.raises(SystemExit, match="give a text"):
+        taken({"modality": "words"}, " ")
+
+
+def test_an_example_takes_texts_as_long_as_the_run_does():
+    from elman.export.scripts.cutting import symbols
+
+    read = {"unit": "byte", "longest": 3, "shorten": True}
+    assert symbols(read, "abcde") == [97, 98, 99]
+    with pytest.raises(SystemExit, match="5 symbols, more than 3"):
+        symbols(read | {"shorten": False}, "abcde")
+
+
+def test_an_example_wants_a_call_with_turns():
+    from elman.export.scripts.follow import encode
+
+    with pytest.raises(SystemExit, match="none"):
+        encode({}, "\n \n")
 
 
 def test_the_example_finds_the_tags_that_the_run_finds():

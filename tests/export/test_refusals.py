@@ -1,6 +1,7 @@
 """What cannot be exported is refused in a sentence, and nothing is left half-written; nothing here needs ONNX."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -53,12 +54,49 @@ def test_an_export_is_a_folder_of_its_own(run, tmp_path):
     assert (tmp_path / "full" / "file").read_text() == "mine"
 
 
+EARLIER = {"model.json": b'{"elman": "0.1.0", "models": {"model": {"file": "old.onnx"}}}', "old.onnx": b"1"}
+
+
+def contents(place):
+    return {path.name: path.read_bytes() for path in place.iterdir()}
+
+
 def test_an_earlier_export_is_replaced_as_a_whole(tmp_path):
     target = folder.checked(tmp_path / "deep" / "export")
-    folder.write(target, {"model.json": b"1", "old.onnx": b"1"})
+    folder.write(target, EARLIER)
     folder.write(folder.checked(target), {"model.json": b"2"})
     assert [path.name for path in target.parent.iterdir()] == ["export"]
-    assert {path.name: path.read_bytes() for path in target.iterdir()} == {"model.json": b"2"}
+    assert contents(target) == {"model.json": b"2"}
+
+
+def test_a_folder_that_a_link_names_is_replaced_and_the_link_stays(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "export", target_is_directory=True)
+    for _ in range(2):
+        assert folder.write(folder.checked(tmp_path / "link"), EARLIER) == tmp_path / "link"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "link"]
+    assert (tmp_path / "link").is_symlink()
+    assert contents(tmp_path / "export") == EARLIER
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        ({"model.json": b'{"format": "layers-model"}', "shard.bin": b"1"}, "is not empty, and no earlier export"),
+        ({"model.json": b"null"}, "is not empty, and no earlier export"),
+        (EARLIER | {"notes.txt": b"mine"}, "holds notes.txt beside an earlier export; move it away"),
+    ],
+)
+def test_what_is_not_of_an_earlier_export_is_not_overwritten(there, message, tmp_path):
+    target = folder.write(tmp_path / "export", there)
+    with pytest.raises(RunError, match=message):
+        folder.checked(target)
+    assert contents(target) == there
+
+
+def test_the_folder_that_the_command_runs_in_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="is the folder that the command runs in"):
+        folder.checked(Path())
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])

@@ -5,7 +5,7 @@ import io
 
 import pytest
 import torch
-from tests.layers.pairs import CELL_LAYERS, LAYERS, pair
+from tests.layers.pairs import CELL_LAYERS, LAYERS, flat, pair
 from tests.tolerance import assert_close, assert_equal
 from torch import nn
 from torch._dynamo.utils import counters
@@ -247,6 +247,20 @@ def test_vmap_maps_lengths_and_resets_too(name, extent):
             assert_close([found[key][row] for key in weights], [alone[key] for key in weights])
 
 
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_a_compiled_transformation(name):
+    layer, x = pair(name, 2, 3)[0].double(), torch.randn(2, 3, 1, 2, dtype=torch.float64)
+    parameters = {name: tensor.detach() for name, tensor in layer.named_parameters()}
+
+    def loss(parameters, x):
+        return functional_call(layer, parameters, (x,))[0].square().sum()
+
+    def run(x):
+        return [*vmap(grad(loss), (None, 0))(parameters, x).values(), vmap(loss, (None, 0))(parameters, x)]
+
+    assert_close(torch.compile(run, fullgraph=True, backend="aot_eager")(x), run(x))
+
+
 @pytest.mark.parametrize("extent", MAPPED)
 @each
 def test_vjp_is_pulled_when_its_function_has_ended(name, extent):
@@ -336,6 +350,24 @@ def test_an_export_to_onnx_gets_operators_that_onnx_knows(monkeypatch):
 def test_a_layer_on_the_meta_device():
     output, (h, c) = elman.LSTM(4, 6, bidirectional=True, device="meta")(torch.randn(7, 3, 4, device="meta"))
     assert (output.shape, h.shape, c.shape) == ((7, 3, 12), (2, 3, 6), (2, 3, 6))
+
+
+@pytest.mark.parametrize("backend", ["native", "torch", "reference"])
+def test_a_layer_stays_on_its_own_device(backend):
+    layer, x = elman.GRU(4, 6), torch.randn(7, 3, 4)
+    packed, row = pack_padded_sequence(x, [7, 5, 2]), x[0, :1]
+
+    def run():
+        found = layer(x, lengths=[7, 3, 0]), layer(packed)
+        return [tensor.detach().clone() for tensor in flat([*found, layer.stepper()(row)])]
+
+    with elman.backend(backend):
+        expected = run()
+        with torch.device("meta"):  # where other layers may be wanted
+            found = run()
+            assert elman.Dropout(0.5)(x).is_cpu
+            assert elman.LSTM(4, 6, init="chrono:9", device="cpu").bias_ih_l0.is_cpu
+    assert_equal(found, expected)
 
 
 @pytest.mark.parametrize(

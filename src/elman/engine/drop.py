@@ -74,7 +74,7 @@ def _native(like: Tensor) -> bool:
 
 
 def _seed() -> int:
-    return int(torch.empty((), dtype=torch.int64).random_())
+    return int(torch.empty((), dtype=torch.int64, device="cpu").random_())
 
 
 def _mask(shape: tuple[int, ...], like: Tensor, seed: int, rate: float, scale: float) -> Tensor:

@@ -34,8 +34,9 @@ class Packing:
         """The packing of a batch padded to `steps` whose rows have these lengths, (B,) int64 on the CPU."""
         ordered, rows = lengths.sort(descending=True, stable=True)
         rows = rows[ordered > 0]
-        real = torch.arange(steps)[:, None] < lengths[rows]
-        index = (torch.arange(steps)[:, None] * len(lengths) + rows)[real]
+        time = torch.arange(steps, device=lengths.device)[:, None]
+        real = time < lengths[rows]
+        index = (time * len(lengths) + rows)[real]
         batch_sizes = real.sum(1)
         shape = (steps, len(lengths))
         return cls(shape, lengths, rows.to(device), index.to(device), batch_sizes[batch_sizes > 0])
@@ -43,7 +44,7 @@ class Packing:
     @classmethod
     def from_batch_sizes(cls, batch_sizes: Tensor, device: torch.device) -> "Packing":
         """The packing of a torch PackedSequence; the padded rows keep its order."""
-        lengths = (batch_sizes[:, None] > torch.arange(int(batch_sizes[0]))).sum(0)
+        lengths = (batch_sizes[:, None] > torch.arange(int(batch_sizes[0]), device=batch_sizes.device)).sum(0)
         return cls.from_lengths(lengths, len(batch_sizes), device)
 
     def pack(self, padded: Tensor) -> Tensor:

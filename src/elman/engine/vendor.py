@@ -13,7 +13,7 @@ from elman.engine.base import Backend
 from elman.engine.call import Call
 from elman.engine.packing import Packing
 from elman.engine.reference import Reference
-from elman.engine.watching import exported, forward_mode
+from elman.engine.watching import compiled, exported, forward_mode
 from elman.types import State
 
 Kernel = Callable[..., Any]
@@ -58,6 +58,8 @@ class Vendor(Backend):
 def _refuses(cell: Cell) -> str | None:
     if forward_mode():
         return "torch's kernels do not all have derivatives in forward mode"  # that of the LSTM in float32 has none
+    if compiled():
+        return "torch's kernels do not all go with torch.vmap"
     if not any(cell == known for known in KERNELS):  # by comparison, as a user's cell need not be hashable
         return f"torch has no kernel for the cell '{cell.name}'"
     return None

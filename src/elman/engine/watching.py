@@ -38,8 +38,15 @@ def forward_mode() -> bool:
     return forward_ad._current_level >= 0  # noqa: SLF001
 
 
+def compiled() -> bool:
+    """Whether torch.compile reads a transformation of torch.func, which knows rules for torch's own operators alone."""
+    return transformed() and torch.compiler.is_compiling()
+
+
 def refusal() -> str | None:
     """Why the native engine must leave the call to others, as a clause; None if nothing watches that cannot see it."""
     if forward_mode():
         return "the native engine has no derivatives in forward mode"
+    if compiled():
+        return "torch.compile cannot transform what the native engine computes"
     return "what is exported has to run without the native engine" if exported() else None

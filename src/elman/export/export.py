@@ -84,8 +84,8 @@ def export(
         described["check"] = _check(exporter, contents, described) if runtime.available() else None
     parts = {f"{name}.onnx": content for name, content in contents.items()}
     parts |= {
-        "model.json": folder.as_json(described),
-        "example.py": scripts.source(scripts.find(exporter.script)).encode(),
+        folder.MARK: folder.as_json(described),
+        folder.EXAMPLE: scripts.source(scripts.find(exporter.script)).encode(),
     }
     return Exported(folder.write(target, parts), described, {name: len(content) for name, content in parts.items()})
 

@@ -127,7 +127,7 @@ def checked_lengths(lengths: Lengths | None, steps: int, batch: int) -> Tensor |
     if lengths is None:
         return None
     try:
-        given = torch.as_tensor(lengths)
+        given = torch.as_tensor(lengths, device="cpu")
     except (RuntimeError, TypeError, ValueError) as error:  # torch's own, which say nothing of lengths
         kind = type(lengths).__name__
         raise ValueError(f"lengths must be integers in a list or a tensor, got a {kind}: {error}") from None

@@ -109,7 +109,7 @@ def _forget_bias(cell: Cell, weights: Weights, hidden: int) -> None:
     (2015).
     """
     gate, sign = _keep_gate(cell, weights, "forget-bias")
-    _set_bias(cell, weights, hidden, gate, sign * torch.ones(hidden))
+    _set_bias(cell, weights, hidden, gate, sign * torch.ones(hidden, device=weights.ih.device))
 
 
 def _chrono(cell: Cell, weights: Weights, hidden: int, steps: int) -> None:
@@ -118,7 +118,7 @@ def _chrono(cell: Cell, weights: Weights, hidden: int, steps: int) -> None:
     Source: C. Tallec and Y. Ollivier, "Can recurrent neural networks warp time?" (2018).
     """
     gate, sign = _keep_gate(cell, weights, "chrono")
-    spread = torch.empty(hidden).uniform_(1, steps - 1).log()
+    spread = torch.empty(hidden, device=weights.ih.device).uniform_(1, steps - 1).log()
     _set_bias(cell, weights, hidden, gate, sign * spread)
     if "i" in cell.gates:
         _set_bias(cell, weights, hidden, "i", -spread)

@@ -32,7 +32,7 @@ class Rows:
         self._order: Tensor | None = None
         self._lengths: Tensor | None = None
         if sizes is not None:
-            lengths = (sizes[:, None] > torch.arange(batch)).sum(0)
+            lengths = (sizes[:, None] > torch.arange(batch, device=sizes.device)).sum(0)
         if lengths is not None:
             falling, self._order = lengths.sort(descending=True, stable=True)
             known = falling.tolist()
@@ -92,7 +92,7 @@ class Rows:
     def _fresh_steps(self, starts: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """For each direction, before which steps the state is zeroed: (T, B) bool."""
         if lengths is not None and self._order is not None:
-            real = torch.arange(self.shape[0])[:, None] < lengths
+            real = torch.arange(self.shape[0], device=lengths.device)[:, None] < lengths
             starts = (starts & real)[: self.steps, self._order[: self.count]]
         later = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
         return torch.cat([starts]), later.contiguous()  # a copy: what torch.func wrapped has no address

@@ -52,8 +52,8 @@ class Steps:
 
     def __init__(self, layers: Sequence[Prepared], rows: Any, batch: int, dtype: torch.dtype, threads: int) -> None:
         own = numbers(dtype)
-        self._input = torch.empty(batch, layers[0].inputs, dtype=dtype)
-        self._outputs = [torch.empty(batch, layer.made.output, dtype=dtype) for layer in layers]
+        self._input = torch.empty(batch, layers[0].inputs, dtype=dtype, device="cpu")
+        self._outputs = [torch.empty(batch, layer.made.output, dtype=dtype, device="cpu") for layer in layers]
         self.output = self._outputs[-1]
         jobs = []
         for layer, before, after in zip(layers, [self._input, *self._outputs], self._outputs, strict=False):

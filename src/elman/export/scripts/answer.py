@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from elman.export.scripts.answers import told
-from elman.export.scripts.cutting import cutting
+from elman.export.scripts.cutting import symbols
 from elman.export.scripts.wording import numbers
 
 HERE = Path(__file__).parent
@@ -23,7 +23,7 @@ def encode(read: dict[str, Any], row: Any) -> dict[str, Any]:
         steps = np.array(row, np.float64).reshape(len(row), -1)
         found = {"values": ((steps - read["mean"]) / read["deviation"]).astype(np.float32)[None]}
     elif read["modality"] == "symbols":
-        found = {"symbols": np.array([cutting(read)[0](row)[: read["longest"]]], np.int64)}
+        found = {"symbols": np.array([symbols(read, row)], np.int64)}
     else:
         found = dict(zip(("words", "parts"), numbers(read, [row]), strict=False))
     return {**found, "lengths": np.array([next(iter(found.values())).shape[1]], np.int64)}
@@ -38,11 +38,25 @@ def usage(read: dict[str, Any]) -> str:
 
 
 def taken(read: dict[str, Any], given: str) -> Any:
-    """Return the row that is given: a list as JSON writes it, or a text, which may stand in brackets."""
+    """Return the row that is given: a series as JSON writes it; a text, or where words are read also a list of them."""
     try:
-        return json.loads(given) if given.startswith("[") else given
+        row = json.loads(given)
     except ValueError:
-        return sys.exit(usage(read)) if read["modality"] == "series" else given
+        row = None
+    if read["modality"] == "series":
+        return row if fits(row, len(read["mean"])) else sys.exit(usage(read))
+    if read["modality"] == "words" and row and isinstance(row, list) and all(isinstance(each, str) for each in row):
+        return row
+    return given if given.strip() else sys.exit(usage(read))
+
+
+def fits(row: Any, channels: int) -> bool:
+    """Say whether a row is a series of so many numbers in a step."""
+    try:
+        steps = np.array(row, np.float64).reshape(len(row), channels)
+    except (TypeError, ValueError):
+        return False
+    return steps.size > 0 and bool(np.isfinite(steps).all())
 
 
 def main(description: dict[str, Any], row: Any) -> None:

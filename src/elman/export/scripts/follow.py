@@ -21,6 +21,8 @@ def encode(read: dict[str, Any], turns: Any) -> dict[str, Any]:
     """Return the inputs for one call: a list of turns, or a text with a turn on each line."""
     if isinstance(turns, str):
         turns = [line for line in re.split(r"[\r\n]", turns) if line.strip()]
+    if not turns:
+        sys.exit("give a call: a file with a turn on each line; this one has none")
     words, found, counts = numbers(read["words"], turns)
     lengths = np.array([len(turns)], np.int64)
     return {"words": words[None], "parts": found[None], "counts": counts[None], "lengths": lengths}

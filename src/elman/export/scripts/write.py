@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from elman.export.scripts.cutting import cutting
+from elman.export.scripts.cutting import cutting, symbols
 from elman.export.scripts.sequence import write
 
 HERE = Path(__file__).parent
@@ -19,8 +19,8 @@ HERE = Path(__file__).parent
 
 def encode(read: dict[str, Any], text: str) -> dict[str, Any]:
     """Return the inputs for one text."""
-    symbols = cutting(read)[0](text)[: read["longest"]]
-    return {"symbols": np.array([symbols], np.int64), "lengths": np.array([len(symbols)], np.int64)}
+    found = symbols(read, text)
+    return {"symbols": np.array([found], np.int64), "lengths": np.array([len(found)], np.int64)}
 
 
 def main(text: str) -> None:
@@ -30,9 +30,10 @@ def main(text: str) -> None:
     description = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
     encoder, decoder = (onnxruntime.InferenceSession(HERE / f"{name}.onnx") for name in ("encoder", "decoder"))
     read, (wrote,) = description["modalities"]["input"], description["modalities"]["outputs"]
-    symbols = write(encoder, decoder, description, encode(read, text), wrote["longest"])
-    print(cutting(wrote)[1](symbols).strip())
+    written = write(encoder, decoder, description, encode(read, text), wrote["longest"])
+    print(cutting(wrote)[1](written).strip())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else sys.exit('give a text: python example.py "A dog runs on the beach."'))
+    given = sys.argv[1] if len(sys.argv) > 1 else ""
+    main(given if given.strip() else sys.exit('give a text: python example.py "A dog runs on the beach."'))
