@@ -200,7 +200,7 @@ BAD = [
     ("translation", {}, "does not show which of them is the answer; say it: --output COLUMN"),
     ("translation", {"output": "de"}, "has no column 'de'"),
     ("translation", {"output": "fr", "longest": 3}, "subwords, more than 3; shorten it, or allow it with --longest"),
-    ("translation", {"output": "fr", "copying": True, "shared": False}, "leave out --no-shared"),
+    ("translation", {"output": "fr", "copying": True, "shared": False}, "leave out --no-shared, or give --no-copying"),
     ("translation", {"output": "fr", "hidden": 33}, "--hidden 33 is odd"),
     (
         "translation",

@@ -377,6 +377,6 @@ def _long_enough(found: list[Passage], module: nn.Module) -> list[Passage]:
     if longest < LEAST_STEPS:
         raise UsageError(
             f"the batch has {longest} time step{'s' * (longest != 1)}, and a rate of decay needs at least "
-            f"{LEAST_STEPS}; give longer sequences (time first, unless batch_first says otherwise)"
+            f"{LEAST_STEPS}; give longer sequences; time is the first dimension, or with batch_first the second"
         )
     return [passage for passage in found if passage.steps >= LEAST_STEPS]

@@ -27,7 +27,9 @@ class RewritingOptions(WritingOptions):
         """What is copied must be a symbol that can be written."""
         super().check()
         if self.copying and not self.shared:
-            raise UsageError("--copying needs symbols that are read and written alike; leave out --no-shared")
+            raise UsageError(
+                "--copying needs symbols that are read and written alike; leave out --no-shared, or give --no-copying"
+            )
 
 
 class RewritingTask(WritingTask):

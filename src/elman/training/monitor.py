@@ -157,12 +157,16 @@ class Display:
 
 
 class TimeLeft(ProgressColumn):
-    """Minutes and seconds until the budget is spent."""
+    """Hours, minutes and seconds until the budget is spent."""
 
     def render(self, task: Any) -> RichText:
-        """Return "0:48 left"."""
+        """Return "0:48 left", or "1:02:05 left"."""
         return RichText(_clock(task.fields["left"]), style="cyan")
 
 
 def _clock(seconds: float | None) -> str:
-    return "" if seconds is None else f"  {int(seconds) // 60}:{int(seconds) % 60:02d} left"
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, within = divmod(minutes, 60)
+    return f"  {hours}:{within:02d}:{rest:02d} left" if hours else f"  {minutes}:{rest:02d} left"
