@@ -1,5 +1,6 @@
 """Calls to test the engine with: small, random, and the slow and obvious way to compute them."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -66,7 +67,7 @@ def part(call, steps=slice(None), rows=slice(None), **changes):
         cut = {name: mask[steps][:, rows] if mask.dim() == 3 else mask[rows] for name, mask in masks.items()}
         weights.append(each._replace(**cut))
     state = tuple(tensor[:, rows] for tensor in call.state)
-    return call._replace(**({"weights": tuple(weights), "input": call.input[steps][:, rows], "state": state} | changes))
+    return replace(call, **({"weights": tuple(weights), "input": call.input[steps][:, rows], "state": state} | changes))
 
 
 def leaves(call):

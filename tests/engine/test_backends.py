@@ -1,5 +1,7 @@
 """What every backend promises, each promise tested on every cell and every backend that accepts the call."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -70,7 +72,7 @@ def test_rows_and_segments_are_computed_as_if_alone(name, backend, directions, e
     lengths, reset = extent
     call = make_call(name, directions, steps=len(reset), batch=len(lengths), lengths=lengths)
     if backend.name not in NO_RESET:
-        call = call._replace(reset=reset)
+        call = replace(call, reset=reset)
     expected = differentiate(call, lambda call: one_by_one(call, backend.run))
     assert_close(differentiate(call, backend.run), expected)
 
@@ -86,7 +88,7 @@ def test_what_the_padding_holds_reaches_neither_values_nor_gradients(name, backe
     call = make_call(name, directions, lengths=lengths)
     padding = torch.arange(STEPS)[:, None] >= lengths
     dirty = call.input.detach().masked_fill(padding[..., None], garbage).requires_grad_()
-    output, state, gradients = differentiate(call._replace(input=dirty), backend.run)
+    output, state, gradients = differentiate(replace(call, input=dirty), backend.run)
     assert_equal((output, state, gradients), differentiate(call, backend.run))
     assert not output[padding].any()
     assert not gradients[0][padding].any()
@@ -119,7 +121,8 @@ def flipped(call, weights):
 def test_the_reverse_direction_is_the_forward_one_read_backwards(name, backend):
     call = make_call(name, 2)
     output, state = backend.run(call)
-    reverse = call._replace(
+    reverse = replace(
+        call,
         weights=(flipped(call, call.weights[1]),),
         input=call.input.flip(0),
         state=tuple(tensor[1:] for tensor in call.state),
@@ -148,7 +151,7 @@ def test_no_output_depends_on_a_later_input(name, backend):
     assert gradient[: 2 + 1].flatten(1).any(1).all()
     assert not gradient[3:].any()
     later = torch.cat([call.input[:3], torch.randn_like(call.input[3:])])
-    assert_equal(backend.run(call._replace(input=later))[0][:3], output[:3])
+    assert_equal(backend.run(replace(call, input=later))[0][:3], output[:3])
 
 
 def test_a_row_does_not_depend_on_its_neighbours(name, backend, directions):
@@ -156,7 +159,7 @@ def test_a_row_does_not_depend_on_its_neighbours(name, backend, directions):
     others = call.input.detach().clone()
     others[:, 1:] = float("nan")
     output, state = backend.run(call)
-    beside_others, state_beside_others = backend.run(call._replace(input=others))
+    beside_others, state_beside_others = backend.run(replace(call, input=others))
     assert_equal(beside_others[:, 0], output[:, 0])
     assert_equal([tensor[:, 0] for tensor in state_beside_others], [tensor[:, 0] for tensor in state])
 
@@ -193,11 +196,11 @@ def test_torch_equals_the_reference_for_each_kernel_of_lstm(directions, extent, 
 
 def with_extent(call, extent):
     if extent == "lengths":
-        return call._replace(lengths=torch.tensor([2, 0, 5, 5]))
+        return replace(call, lengths=torch.tensor([2, 0, 5, 5]))
     if extent == "packed":
         batch_sizes = torch.tensor([4, 4, 2, 2, 1])
         data = torch.randn(int(batch_sizes.sum()), INPUT, dtype=call.input.dtype, requires_grad=True)
-        return call._replace(input=data, batch_sizes=batch_sizes)
+        return replace(call, input=data, batch_sizes=batch_sizes)
     return call
 
 
@@ -208,14 +211,14 @@ def both(call):
 @pytest.mark.parametrize(("kind", "projection"), [*((name, 0) for name in TWICE), ("lstm", 2)])
 def test_the_reference_differentiates_twice(kind, directions, projection):
     call = make_call(kind, directions, steps=3, batch=2, projection=projection, lengths=torch.tensor([2, 3]))
-    call = call._replace(reset=torch.tensor([[False, False], [True, False], [False, True]]))
+    call = replace(call, reset=torch.tensor([[False, False], [True, False], [False, True]]))
 
     def function(input, *rest):
         state, flat = rest[: len(call.state)], iter(rest[len(call.state) :])
         weights = tuple(
             call.cell.bundle(t if t is None or not t.requires_grad else next(flat) for t in w) for w in call.weights
         )
-        output, final = BACKENDS["reference"].run(call._replace(input=input, state=state, weights=weights))
+        output, final = BACKENDS["reference"].run(replace(call, input=input, state=state, weights=weights))
         return output, *final
 
     assert torch.autograd.gradcheck(function, leaves(call), fast_mode=True)
@@ -229,7 +232,8 @@ def test_the_reference_runs_in_bfloat16(kind, directions):
     def low(value):
         return value.detach().to(torch.bfloat16)
 
-    small = call._replace(
+    small = replace(
+        call,
         input=low(call.input),
         state=tuple(low(tensor) for tensor in call.state),
         weights=tuple(call.cell.bundle(None if t is None else low(t) for t in w) for w in call.weights),
