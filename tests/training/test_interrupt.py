@@ -10,6 +10,17 @@ import pytest
 from elman.training import interrupt
 
 
+@pytest.fixture(autouse=True)
+def as_at_a_terminal():
+    """Neither is ignored, as in a background job or under nohup."""
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
 def test_the_same_signal_passed_on_asks_once(monkeypatch):
     with interrupt.interruptible() as asked:
         signal.raise_signal(signal.SIGINT)
