@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from elman.tasks.base import Task
 
 SHOWN_TEMPERATURE = 0.8
-NAMES = ("data", "valid", "test", "out", "resume", "quiet", "json")
+NAMES = ("data", "valid", "test", "pretrained", "out", "resume", "quiet", "json")
 DEFAULTS = {"data": inspect.Parameter.empty, "resume": False, "quiet": False, "json": False}
 
 
@@ -81,6 +81,10 @@ def _common(task: "Task") -> dict[str, tuple[Any, Any]]:
         "data": (str, typer.Argument(help=f"Training data: {task.data}.", metavar="DATA")),
         "valid": (Path | None, typer.Option(help=valid)),
         "test": (Path | None, typer.Option(help="held-out data that is only scored")),
+        "pretrained": (
+            Path | None,
+            typer.Option(help="a run of this task whose network learns on, from this data, in a new run"),
+        ),
         "out": (Path | None, typer.Option(help="run folder to make (default: runs/NAME-1, -2, ...)")),
         "resume": (bool, typer.Option("--resume", help="go on with the run in --out; a new budget may be given")),
         "quiet": (bool, typer.Option("--quiet", help="show no progress")),

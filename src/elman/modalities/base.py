@@ -139,6 +139,14 @@ class Input(Modality):
         del place
         return self.encode(column)
 
+    def extended(self, column: Column) -> Self:
+        """Return the same with what is new in a further column, behind what was there; it is itself if it cannot grow.
+
+        Of its reader's weights those have more rows then that have one for each symbol.
+        """
+        del column
+        return self
+
     def found_at(self, place: Path) -> list[str] | None:
         """Return the values that a file or folder stands for which is no table; None where it stands for none."""
         del place

@@ -70,6 +70,12 @@ class Forecast(Modality):
         made.series = {} if scale == "column" else {name: measured(own) for name, own in series if len(own)}
         return made
 
+    def with_series(self, series: Sequence[Named]) -> Self:
+        """Return the same, where series have scales of their own also for those of these that were not there."""
+        new = {} if self.scale == "column" else {n: measured(own) for n, own in series if n not in self.series}
+        whole = self.series | new
+        return type(self)(self.targets, self.covariates, self.mean, self.deviation, self.scale, whole, self.least)
+
     def scales(self, series: Sequence[Named]) -> Scales:
         """Return the scales of some series, given by name and values; DataError where a value is beyond computing."""
         for _, values in series if self.scale != "column" else ():

@@ -115,6 +115,11 @@ class Turns(Input):
         turns = _flat(column, lists(column, longest), longest)
         return cls(Words.fit(turns, WORDS, longest), longest, cell, hidden, word_dropout)
 
+    def extended(self, column: Column) -> Self:
+        """Add the words and parts that are new."""
+        turns = _flat(column, lists(column, self.longest), self.longest)
+        return type(self)(self.words.extended(turns), self.longest, self.cell, self.hidden, self.word_dropout)
+
     def encode(self, column: Column) -> EncodedTurns:
         """Cut a column into turns and these into words; DataError names the first row where that cannot be."""
         turns = lists(column, self.longest)

@@ -109,6 +109,13 @@ class Words(Input):
         common = [part for part, count in counts.most_common(MOST_PARTS) if count > 1]
         return cls(sorted(twice[:MOST_WORDS]), sorted(common), pattern, longest, forget)
 
+    def extended(self, column: Column) -> Self:
+        """Add the words and parts that are new."""
+        found = self.fit(column, self.pattern, self.longest, self.forget)
+        words = [word for word in found.words if word not in self._word]
+        parts = [part for part in found.parts if part not in self._part]
+        return type(self)(self.words + words, self.parts + parts, self.pattern, self.longest, self.forget)
+
     def encode(self, column: Column) -> EncodedWords:
         """Cut a column into words and look them up; DataError names the first row without any, or with too many."""
         lists = cut(column, self.pattern, self.longest)

@@ -51,6 +51,11 @@ class RunFolder:
         return self.path / "state"
 
     @property
+    def pretrained(self) -> Path:
+        """The weights that training begins with, where those are another run's."""
+        return self.state / "pretrained.safetensors"
+
+    @property
     def lock(self) -> Path:
         """What the process that trains here holds."""
         return self.state / ".held"

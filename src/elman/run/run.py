@@ -61,6 +61,11 @@ class Run:
         return self.path / "report.html"
 
     @property
+    def weights(self) -> Path:
+        """The trained weights, a safetensors file."""
+        return self._folder.model
+
+    @property
     def scores(self) -> dict[str, Score]:
         """The scores of the held-out parts, as they were when training ended."""
         scores: dict[str, Score] = self.description.get("scores", {})

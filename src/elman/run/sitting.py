@@ -19,17 +19,21 @@ from elman.randomness import seeded
 from elman.run import inspection
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
 from elman.run.run import Run, load
-from elman.tasks.base import Files, Prepared, Task
+from elman.tasks.base import Files, Prepared, Score, Task
 from elman.training import precision
 from elman.training.budget import Progress
+from elman.training.checkpoint import Tensors, read_tensors
 from elman.training.loop import fit
 from elman.training.memory import kept_pages
 from elman.training.monitor import Display, Lasting, Metrics, Silence
 from elman.training.options import BUDGET, TrainingOptions
 from elman.training.processes import Processes
 
-LASTING = ("task", "created", "data", "modalities", "machine")
+LASTING = ("task", "created", "data", "modalities", "machine", "pretrained")
 """What a run that is continued keeps of its description; scores are those of a network that is about to change."""
+
+BEFORE = "the same before it learnt on"
+"""What a pretrained network is called among the baselines."""
 
 GO_ON = "Ended before the run was complete; --out {path} --resume goes on"
 
@@ -52,6 +56,7 @@ def train(
     *,
     valid: Any = None,
     test: Any = None,
+    pretrained: str | Path | Run | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     quiet: bool = False,
@@ -67,6 +72,9 @@ def train(
             list, [text]; of several each begins on a line of its own.
         valid: held-out data, likewise, to choose the weights by; without it the task holds a part of `data` out.
         test: held-out data, likewise, that is only scored.
+        pretrained: a run of this task whose network learns on, from this data, in a new run. Its columns, labels,
+            scales and sizes stay, and words that are new to it are added; options of training are told anew, and the
+            rate is half of what is usual.
         out: the run folder, made anew; default runs/NAME-1, -2, ...
         resume: go on with the run in `out`. Only a new budget may be given beside it.
         quiet: show no progress on stderr.
@@ -88,9 +96,12 @@ def train(
         named = chosen.Options.given(options)
         files = _files(data, valid, test)
         if resume:
+            if pretrained is not None:
+                raise UsageError("--pretrained begins a new run, and --resume goes on with one; give one of them")
             begun.append(_reopen(chosen, files, place, named, held))
         else:
-            begun.append(_begin(chosen, files, place, named, held))
+            before = None if pretrained is None else _trained(pretrained, chosen)
+            begun.append(_begin(chosen, files, place, named, held, before))
         return begun[0].folder.path, begun[0].options
 
     with ExitStack() as held:
@@ -122,9 +133,20 @@ def _files(data: Any, valid: Any, test: Any) -> Files:
     )
 
 
-def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any], held: ExitStack) -> Sitting:
+def _trained(given: str | Path | Run, task: Task) -> Run:
+    """The run whose network learns on."""
+    run = given if isinstance(given, Run) else load(folder_path(given, "pretrained"))
+    if run.task != task.name:
+        raise RunError(f"{run.path} is a run of {run.task}, not of {task.name}, so its network cannot learn that")
+    run.network  # noqa: B018 - says in a sentence what is wrong with the file
+    return run
+
+
+def _begin(
+    task: Task, files: Files, out: Path | None, named: dict[str, Any], held: ExitStack, before: Run | None
+) -> Sitting:
     """Make the folder, hold it, and make the data in it; leave nothing behind if that fails."""
-    options = task.Options.make(named)
+    options = task.Options.make(named) if before is None else task.Options.learning_on(before.options.to_dict(), named)
     options = replace(options, precision=precision.resolve(options.precision))  # a continued run keeps what was found
     stem = files.train.name.split(".")[0] if isinstance(files.train, Path) else ""
     path = out or unused(stem or task.name)
@@ -133,8 +155,11 @@ def _begin(task: Task, files: Files, out: Path | None, named: dict[str, Any], he
     held.enter_context(folder.held())
     try:
         folder.clear()
-        prepared = task.prepare(files, options, folder.state)
+        prepared = task.prepare(files, options, folder.state, None if before is None else before.prepared)
         description = _describe(task, options, prepared)
+        if before is not None:
+            shutil.copyfile(before.weights, folder.pretrained)
+            description["pretrained"] = {"path": str(before.path), "sha256": before.fingerprint}
         folder.write(description)
     except BaseException:
         shutil.rmtree(folder.state if existed else path, ignore_errors=True)
@@ -194,16 +219,31 @@ def _network(sitting: Sitting, *, new: bool) -> nn.Module:
         ) from error
 
 
+@torch.no_grad()
+def _put(pretrained: Tensors, network: nn.Module) -> None:
+    """Give a network the weights of one that may have known fewer symbols; those that are new begin at zero."""
+    for name, own in network.state_dict().items():
+        old = pretrained[name]
+        if own.dim():
+            own.zero_()[: len(old)] = old
+        else:
+            own.copy_(old)
+
+
 def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> None:
     """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
     task, folder, description = sitting.task, sitting.folder, sitting.description
     network = _network(sitting, new=new and together.first)
-    task.begin(network, sitting.prepared)
+    pretrained = folder.pretrained.exists()
+    if pretrained:
+        _put(read_tensors(folder.pretrained)[0], network)
+    else:
+        task.begin(network, sitting.prepared)
     together.draw_apart()
     if not together.first:
         job = task.job(network, sitting.prepared, sitting.options, folder.path, Silence(), resume=sitting.resume)
         try:
-            fit(job, lambda _: None, together)
+            fit(replace(job, pretrained=pretrained), lambda _: None, together)
         except (NonFiniteError, UsageError) as error:
             error.told = True
             raise
@@ -218,8 +258,11 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
     with Display(metrics, sitting.prepared.noun, quiet=quiet) as display:
         for note in sitting.prepared.notes:
             display.note(note)
+        if pretrained and not sitting.resume:
+            scores = {part: task.score(network.eval(), sitting.prepared, part) for part in _scored(sitting.prepared)}
+            description["pretrained"] |= {"scores": scores}
         job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
-        job = replace(job, inspect=inspection.during_training(sitting.options.clip))
+        job = replace(job, pretrained=pretrained, inspect=inspection.during_training(sitting.options.clip))
         try:
             ending, progress = fit(job, begins, together)
         except NonFiniteError as error:
@@ -233,16 +276,27 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
 def _finish(sitting: Sitting, network: nn.Module) -> None:
     """Score the network beside the baseline, look inside, and write it all down."""
     task, prepared, folder = sitting.task, sitting.prepared, sitting.folder
-    parts = [part for part in ("valid", "test") if part in prepared.facts]
+    parts = _scored(prepared)
+    before = sitting.description.get("pretrained", {})
     found = {
         "scores": {part: task.score(network, prepared, part) for part in parts},
-        "baselines": {part: task.baselines(prepared, part) for part in parts},
+        "baselines": {part: _before(before, part) + task.baselines(prepared, part) for part in parts},
         **task.showcase(network, prepared, sitting.options),
     }
     with suppress(UsageError):  # a network without layers to look into, or with sequences too short for it
         found["diagnosis"] = inspection.look_inside(task, network, prepared, sitting.options, folder).to_dict()
     folder.write(sitting.description | found)
     report.write(folder.path)
+
+
+def _before(pretrained: dict[str, Any], part: str) -> list[Score]:
+    """What a pretrained network was worth before it learnt on, as a baseline; nothing for a network that is new."""
+    return [{"name": BEFORE, **pretrained["scores"][part]}] if part in pretrained.get("scores", {}) else []
+
+
+def _scored(prepared: Prepared) -> list[str]:
+    """The parts that networks are scored on."""
+    return [part for part in ("valid", "test") if part in prepared.facts]
 
 
 def _describe(task: Task, options: TrainingOptions, prepared: Prepared) -> Description:

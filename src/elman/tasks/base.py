@@ -93,8 +93,11 @@ class Task(ABC):
     Options: ClassVar[type[TrainingOptions]]
 
     @abstractmethod
-    def prepare(self, files: Files, options: Any, folder: Path) -> Prepared:
-        """Read and check the files, fit the modalities on the training part, encode everything into `folder`."""
+    def prepare(self, files: Files, options: Any, folder: Path, known: Any = None) -> Prepared:
+        """Read and check the files, fit the modalities on the training part, encode everything into `folder`.
+
+        With `known`, what another run prepared, its modalities are taken, grown where they can be, and not fitted.
+        """
 
     @abstractmethod
     def load(self, described: dict[str, Any], facts: dict[str, dict[str, Any]], folder: Path) -> Prepared:

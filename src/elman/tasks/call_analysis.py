@@ -36,10 +36,12 @@ class CallAnalysisOptions(ExampleOptions):
 
     bidirectional: bool = option(True, "read each call from both ends; without, a call can be followed as it goes on")
     word_hidden: int = option(64, "hidden units per direction of the recurrence over a turn's words", minimum=1)
-    word_dropout: float = option(0.2, "dropout of the words' features", minimum=0, maximum=0.99)
-    dropout: float = option(0.2, "dropout between layers and before the output", minimum=0, maximum=0.99)
-    input_dropout: float | None = option(None, "dropout of the turns' features (default: 0.1)", minimum=0, maximum=0.99)
-    batch: int | None = option(None, "calls in a batch (default: 16, fewer where they are few)", minimum=1)
+    word_dropout: float = option(0.2, "dropout of the words' features", minimum=0, maximum=0.99, anew=True)
+    dropout: float = option(0.2, "dropout between layers and before the output", minimum=0, maximum=0.99, anew=True)
+    input_dropout: float | None = option(
+        None, "dropout of the turns' features (default: 0.1)", minimum=0, maximum=0.99, anew=True
+    )
+    batch: int | None = option(None, "calls in a batch (default: 16, fewer where they are few)", minimum=1, anew=True)
     longest: int = option(1000, "the most turns that a call may have, and the most words of a turn", minimum=1)
 
     def batch_size(self, rows: int) -> int:

@@ -38,8 +38,10 @@ class CaptioningOptions(WholeOptions, WritingOptions):
         256, "units per layer of the decoder; the encoder has half of them in each direction", minimum=2
     )
     embedding: int = option(128, "features per place and per symbol", minimum=2)
-    input_dropout: float = option(0.1, "dropout of the features of places and symbols", minimum=0, maximum=0.99)
-    dropout: float = option(0.2, "dropout between layers and before the output", minimum=0, maximum=0.99)
+    input_dropout: float = option(
+        0.1, "dropout of the features of places and symbols", minimum=0, maximum=0.99, anew=True
+    )
+    dropout: float = option(0.2, "dropout between layers and before the output", minimum=0, maximum=0.99, anew=True)
     reading: str = option(
         "places",
         "time steps of an image: columns or places of what convolutions make of it, or its rows of pixels",

@@ -46,7 +46,7 @@ class EventModelingOptions(RowOptions):
     autoregressive: bool = option(True, "let the events of a step depend on each other, not on the past alone")
     embedding: int = option(128, "features per event", minimum=1)
     readout: int = option(128, "units of the network that tells the events of a step one after the other", minimum=1)
-    dropout: float = option(0.3, "dropout between layers and before the output", minimum=0, maximum=0.99)
+    dropout: float = option(0.3, "dropout between layers and before the output", minimum=0, maximum=0.99, anew=True)
 
 
 class EventModeling(TableTask):

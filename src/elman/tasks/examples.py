@@ -30,10 +30,12 @@ class ExampleOptions(TableOptions):
     bidirectional: bool = option(True, "read each row from both ends")
     embedding: int = option(200, "features per word or symbol", minimum=2)
     input_dropout: float | None = option(
-        None, "dropout of the input's features (default: 0.4; of images 0.1)", minimum=0, maximum=0.99
+        None, "dropout of the input's features (default: 0.4; of images 0.1)", minimum=0, maximum=0.99, anew=True
     )
-    dropout: float = option(0.4, "dropout between layers and before the output", minimum=0, maximum=0.99)
-    label_smoothing: float = option(0.1, "share of probability that all answers get alike", minimum=0, maximum=0.9)
+    dropout: float = option(0.4, "dropout between layers and before the output", minimum=0, maximum=0.99, anew=True)
+    label_smoothing: float = option(
+        0.1, "share of probability that all answers get alike", minimum=0, maximum=0.9, anew=True
+    )
 
 
 class ExampleTask(TableTask):

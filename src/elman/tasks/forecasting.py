@@ -64,11 +64,13 @@ class ForecastingOptions(TrainingOptions):
         choices=SCALES,
     )
     season: int | None = option(None, "time steps of a season, for comparison (default: found)", minimum=1)
-    split: str = option("0.7,0.1,0.2", "shares, or numbers of rows, for training, validation and test, in this order")
-    batch: int = option(64, "windows in a batch", minimum=1)
+    split: str = option(
+        "0.7,0.1,0.2", "shares, or numbers of rows, for training, validation and test, in this order", anew=True
+    )
+    batch: int = option(64, "windows in a batch", minimum=1, anew=True)
     cell: str = option("gru", "recurrent cell; `elman cells` lists them")
     hidden: int = option(128, "hidden units", minimum=2)
-    dropout: float = option(0.5, "dropout before the output", minimum=0, maximum=0.99)
+    dropout: float = option(0.5, "dropout before the output", minimum=0, maximum=0.99, anew=True)
     average: float = option(
         0.99, "decay of the weights' running average, which is kept (0: none)", minimum=0, maximum=1
     )
@@ -89,27 +91,23 @@ class Forecasting(Task):
     held_out = "by --split, in time"
     Options = ForecastingOptions
 
-    def prepare(self, files: Files, options: ForecastingOptions, folder: Path) -> PreparedTracks:
+    def prepare(
+        self, files: Files, options: ForecastingOptions, folder: Path, known: PreparedTracks | None = None
+    ) -> PreparedTracks:
         """Read and check the tables, split them in time, and measure the scales on the training part."""
         table = tables.read(files.train)
-        columns, notes = _columns(table, options)
-        whole = timeline.tracks(table, [*columns["targets"], *columns["covariates"]], columns["time"], options.group)
         given = {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
         parts = [p for p in PARTS if p not in given and not (p == "test" and files.valid is not None)]
-        longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
-        if options.season is not None and options.season >= longest:
-            there = f"{options.season} time steps to learn from, and there are {longest}"
-            raise UsageError(f"--season {options.season} needs more than {there}; give a shorter one, or leave it out")
-        context, segment = sized(longest, options.context, options.segment, options.horizon)
-        cut = divide(whole, options.split, parts, context)
-        layout = Layout(
-            **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=1
-        )
+        layout, notes = _layout(table, options, parts) if known is None else (known.layout, ())
+        cut = divide(layout.read(table), options.split, parts, layout.context)
         layout.check("train", cut["train"], files.train)
         learnt = [(track.name, track.values) for track in cut["train"]]
-        scale = options.scale or ("column" if options.group is None else GROUPED)
-        forecast = Forecast.fit(columns["targets"], columns["covariates"], learnt, scale)
-        layout = replace(layout, season=options.season or _season(learnt, len(columns["targets"])))
+        if known is None:
+            scale = options.scale or ("column" if options.group is None else GROUPED)
+            forecast = Forecast.fit(layout.targets, layout.covariates, learnt, scale)
+            layout = replace(layout, season=options.season or _season(learnt, len(layout.targets)))
+        else:
+            forecast = known.forecast.with_series(learnt)
         prepared = PreparedTracks(layout, forecast, {}, {}, notes + layout.too_short(cut["train"]))
         for part, tracks in cut.items():
             prepared.add(part, tracks, files.train, folder)
@@ -214,6 +212,20 @@ class Forecasting(Task):
         """Return the figures of every target and series, and windows of the last part with what was forecast."""
         del options
         return {"forecasts": showcase(network, prepared, _errors)}
+
+
+def _layout(table: Table, options: ForecastingOptions, parts: Sequence[str]) -> tuple[Layout, tuple[str, ...]]:
+    """Which column is what, and how long windows are, season left out; and what was found out about that."""
+    columns, notes = _columns(table, options)
+    whole = timeline.tracks(table, [*columns["targets"], *columns["covariates"]], columns["time"], options.group)
+    longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
+    if options.season is not None and options.season >= longest:
+        there = f"{options.season} time steps to learn from, and there are {longest}"
+        raise UsageError(f"--season {options.season} needs more than {there}; give a shorter one, or leave it out")
+    context, segment = sized(longest, options.context, options.segment, options.horizon)
+    return Layout(
+        **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=1
+    ), notes
 
 
 def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any], tuple[str, ...]]:

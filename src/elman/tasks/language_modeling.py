@@ -50,10 +50,10 @@ class LanguageModelingOptions(TrainingOptions):
     hidden: int = option(512, "hidden units per layer", minimum=1)
     layers: int = option(1, "recurrent layers", minimum=1)
     embedding: int = option(64, "features per symbol", minimum=1)
-    dropout: float = option(0.2, "dropout between layers and before the output", minimum=0, maximum=0.99)
-    lanes: int = option(32, "parallel lanes that the text is cut into (the batch)", minimum=1)
-    window: int = option(64, "time steps that the error is propagated back (k2)", minimum=1)
-    advance: int | None = option(None, "time steps between updates (k1; default: the window)", minimum=1)
+    dropout: float = option(0.2, "dropout between layers and before the output", minimum=0, maximum=0.99, anew=True)
+    lanes: int = option(32, "parallel lanes that the text is cut into (the batch)", minimum=1, anew=True)
+    window: int = option(64, "time steps that the error is propagated back (k2)", minimum=1, anew=True)
+    advance: int | None = option(None, "time steps between updates (k1; default: the window)", minimum=1, anew=True)
 
     def check(self) -> None:
         """k1 cannot exceed k2, and the cell must exist."""
@@ -89,10 +89,12 @@ class LanguageModeling(Task):
     next_step = "Write more: elman generate {run} (--prompt says how it begins)"
     Options = LanguageModelingOptions
 
-    def prepare(self, files: Files, options: LanguageModelingOptions, folder: Path) -> PreparedText:
+    def prepare(
+        self, files: Files, options: LanguageModelingOptions, folder: Path, known: PreparedText | None = None
+    ) -> PreparedText:
         """Read the texts, hold out the last tenth (at most 1 MiB) if none is given for that, and encode all parts."""
         sources = _sources(files)
-        text = Text.fit(sources["train"], options.unit, options.symbols)
+        text = Text.fit(sources["train"], options.unit, options.symbols) if known is None else known.text
         parts, facts = {}, {}
         for part, source in sources.items():
             parts[part] = text.encode(source, folder / f"{part}.symbols")

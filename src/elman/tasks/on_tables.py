@@ -44,8 +44,10 @@ class ColumnOptions(TrainingOptions):
 class RowOptions(TrainingOptions):
     """How rows are learnt from, and by which network."""
 
-    held_out: float = option(0.1, "share of the rows held out where --valid is not given", minimum=0.001, maximum=0.5)
-    batch: int | None = option(None, "rows in a batch (default: 32, fewer where rows are few)", minimum=1)
+    held_out: float = option(
+        0.1, "share of the rows held out where --valid is not given", minimum=0.001, maximum=0.5, anew=True
+    )
+    batch: int | None = option(None, "rows in a batch (default: 32, fewer where rows are few)", minimum=1, anew=True)
     cell: str = option("lstm", "recurrent cell; `elman cells` lists them")
     hidden: int = option(128, "hidden units per layer and direction", minimum=1)
     layers: int = option(1, "recurrent layers", minimum=1)
@@ -108,15 +110,24 @@ class TableTask(Task):
         del held_out
         return table, self.roles(table, options)
 
-    def prepare(self, files: Files, options: Any, folder: Path) -> PreparedExamples:
+    def prepare(
+        self, files: Files, options: Any, folder: Path, known: PreparedExamples | None = None
+    ) -> PreparedExamples:
         """Read and check the tables, hold rows out if none are given for that, fit, and keep all parts in `folder`."""
         held_out = options.held_out if files.valid is None else None
-        table, found = self.opened(folders.read(files.train), options, held_out)
+        table = folders.read(files.train)
+        if known is None:
+            table, found = self.opened(table, options, held_out)
+        else:
+            table, found = known.table(table), Roles(known.input_name, tuple(known.outputs), ())
         input, outputs = table.column(found.input), [table.column(name) for name in found.outputs]
         parts = divided(table, held_out, options.seed, input, outputs)
-        learnt = [parts["train"].column(name) for name in found.outputs] if self.free else outputs
-        fitted, answers = self.fit(parts["train"].column(found.input), learnt, options)
-        answered = dict(zip(found.outputs, answers, strict=True))
+        if known is None:
+            learnt = [parts["train"].column(name) for name in found.outputs] if self.free else outputs
+            fitted, answers = self.fit(parts["train"].column(found.input), learnt, options)
+            answered = dict(zip(found.outputs, answers, strict=True))
+        else:
+            fitted, answered = known.input.extended(parts["train"].column(found.input)), known.outputs
         prepared = PreparedExamples(
             (found.input, fitted),
             answered,

@@ -44,13 +44,13 @@ class SpeechRecognitionOptions(SoundOptions, TableOptions):
 
     budget: ClassVar[dict[str, float]] = {"epochs": 15.0}
 
-    batch: int | None = option(None, "rows in a batch (default: 16, fewer where rows are few)", minimum=1)
+    batch: int | None = option(None, "rows in a batch (default: 16, fewer where rows are few)", minimum=1, anew=True)
     unit: str = option("char", "what texts are cut into: char, byte, word or subword", choices=tuple(units.UNITS))
     symbols: int = option(1000, "how many subwords or words to tell apart", minimum=257, maximum=1 << 20)
     bidirectional: bool = option(True, "hear each recording from both ends")
     embedding: int = option(200, "features per time step that the recurrence reads", minimum=2)
-    input_dropout: float = option(0.1, "dropout of the features of a time step", minimum=0, maximum=0.99)
-    dropout: float = option(0.3, "dropout between layers and before the output", minimum=0, maximum=0.99)
+    input_dropout: float = option(0.1, "dropout of the features of a time step", minimum=0, maximum=0.99, anew=True)
+    dropout: float = option(0.3, "dropout between layers and before the output", minimum=0, maximum=0.99, anew=True)
     beam: int = option(
         8, "beginnings of a text that are followed at a time, for each row (1: none)", minimum=1, maximum=1000
     )
@@ -89,9 +89,11 @@ class SpeechRecognition(TableTask):
         o = options
         return recordings(input, o), [Transcripts.fit(outputs[0], o.unit, o.symbols, o.beam)]
 
-    def prepare(self, files: Files, options: SpeechRecognitionOptions, folder: Path) -> PreparedExamples:
+    def prepare(
+        self, files: Files, options: SpeechRecognitionOptions, folder: Path, known: PreparedExamples | None = None
+    ) -> PreparedExamples:
         """Read the tables, and see that every recording is long enough for its text."""
-        prepared = super().prepare(files, options, folder)
+        prepared = super().prepare(files, options, folder, known)
         for part in prepared.facts:
             _check_long_enough(prepared, part)
         return prepared

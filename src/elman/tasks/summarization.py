@@ -24,7 +24,7 @@ class SummarizationOptions(RewritingOptions):
     longest: int = option(400, "how many symbols of a text are read, from its beginning", minimum=1)
     copying: bool = option(True, "let the decoder copy symbols that it looks at")
     references: list[str] | None = option(
-        None, "column with further right answers, a text or a list of texts, that tables to score may have"
+        None, "column with further right answers, a text or a list of texts, that tables to score may have", anew=True
     )
 
 

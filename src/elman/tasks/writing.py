@@ -52,9 +52,11 @@ class WritingOptions(TableOptions):
     embedding: int = option(256, "features per symbol", minimum=2)
     attention: str = option("dot", "how the decoder compares what it looks for: dot or additive", choices=SCORES)
     input_feeding: bool = option(False, "let the decoder know where it has looked: slower")
-    input_dropout: float = option(0.3, "dropout of the symbols' features", minimum=0, maximum=0.99)
-    dropout: float = option(0.4, "dropout between layers and before the output", minimum=0, maximum=0.99)
-    label_smoothing: float = option(0.1, "share of probability that all symbols get alike", minimum=0, maximum=0.9)
+    input_dropout: float = option(0.3, "dropout of the symbols' features", minimum=0, maximum=0.99, anew=True)
+    dropout: float = option(0.4, "dropout between layers and before the output", minimum=0, maximum=0.99, anew=True)
+    label_smoothing: float = option(
+        0.1, "share of probability that all symbols get alike", minimum=0, maximum=0.9, anew=True
+    )
     beam: int = option(5, "unfinished texts that are followed at a time, for each row", minimum=1, maximum=1000)
     length_norm: float = option(1.0, "texts compete by log-probability / length ** this", minimum=0, maximum=10)
 

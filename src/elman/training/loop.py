@@ -90,6 +90,7 @@ class Job:
         checkpoint_file: where the state for `--resume` is kept.
         monitor: who is told.
         resume: whether to go on from the checkpoint.
+        pretrained: whether the network was trained before, so that its first weights may be the best.
         inspect: looks inside the network, as often as the options say, and changes nothing; None for never.
     """
 
@@ -102,6 +103,7 @@ class Job:
     checkpoint_file: Path
     monitor: Monitor
     resume: bool = False
+    pretrained: bool = False
     inspect: Inspect | None = None
 
 
@@ -125,6 +127,8 @@ def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[
     trainer.write_best()
     ending = "finished"
     with interruptible() as interrupted:
+        if job.pretrained and not job.resume:
+            trainer.validate()
         while (share := budget.spent(options, progress)) < 1:
             trainer.update(share)
             trainer.look_inside()

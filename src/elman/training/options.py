@@ -21,9 +21,13 @@ def option(
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    anew: bool = False,
 ) -> Any:
-    """Declare one option: its default, its line of help, and the values that it may take."""
-    rules = {"help": help, "choices": choices, "minimum": minimum, "maximum": maximum}
+    """Declare one option: its default, its line of help, and the values that it may take.
+
+    A task's own options stay what they were where a pretrained network learns on, but for those that are told `anew`.
+    """
+    rules = {"help": help, "choices": choices, "minimum": minimum, "maximum": maximum, "anew": anew}
     return dataclasses.field(default=default, metadata=rules)
 
 
@@ -107,6 +111,32 @@ class TrainingOptions:
         return made
 
     @classmethod
+    def learning_on(cls, stored: dict[str, Any], given: dict[str, Any]) -> Self:
+        """Make options for a pretrained network, of those that it was trained with and those given.
+
+        What shapes the network, or what it reads and answers, stays; how to train is told anew, as for a new one, only
+        that the rate is a part of what is usual.
+
+        Raises:
+            UsageError: if what stays is given another value.
+
+        """
+        general = {field.name for field in dataclasses.fields(TrainingOptions)}
+        fields = [field for field in dataclasses.fields(cls) if field.name not in general]
+        own = [field.name for field in fields if not field.metadata["anew"]]
+        for name in own:
+            if name in given and given[name] != stored.get(name):
+                flag, there = f"--{name.replace('_', '-')}", stored.get(name)
+                known = "" if there is None else f", {there},"
+                raise UsageError(
+                    f"{flag} stays what it is in the pretrained run{known} as its network does; leave it out"
+                )
+        kept = {name: stored[name] for name in own if stored.get(name) is not None}
+        made = cls.make(kept | given)
+        usual = cls.usual_of(made.optimizer)["rate"]
+        return made if "rate" in given else dataclasses.replace(made, rate=LEARNING_ON * usual)
+
+    @classmethod
     def usual_of(cls, optimizer: str) -> dict[str, float]:
         """Return what holds for an optimizer where the user says nothing, by option."""
         return OPTIMIZERS[optimizer] | cls.usual.get(optimizer, {})
@@ -143,6 +173,9 @@ OPTIMIZERS = {
     "sgd": {"rate": 2.0, "momentum": 0.9, "weight_decay": 0.0},
 }
 """The optimizers, and what holds for each where the user says nothing."""
+
+LEARNING_ON = 0.5
+"""The share of its usual rate at which a pretrained network learns on, where the user says nothing."""
 
 BUDGET = ("minutes", "steps", "epochs", "patience", "diagnose")
 """The options that may change when a run is continued: none of them changes an update."""

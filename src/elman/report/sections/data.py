@@ -4,17 +4,20 @@ from typing import Any
 
 from elman.report.record import Record
 
-NAMES = {"train": "Training", "valid": "Validation", "test": "Test"}
+NAMES = {"train": "Training", "valid": "Validation", "test": "Test", "pretrained": "Pretrained run"}
 
 
 def view(record: Record) -> dict[str, Any] | None:
-    """One entry for each file: its numbers, and its fingerprint."""
-    files = [_file(split, entry) for split, entry in record.part("data").items() if isinstance(entry, dict)]
+    """One entry for each file, and for the run that it learnt on from: its numbers, and its fingerprint."""
+    entries = record.part("data") | {"pretrained": record.part("pretrained") or None}
+    files = [_file(split, entry) for split, entry in entries.items() if isinstance(entry, dict)]
     return {"files": files} if files else None
 
 
 def _file(split: str, entry: dict[str, Any]) -> dict[str, Any]:
-    counts = {name: value for name, value in entry.items() if name not in ("path", "sha256") and value is not None}
+    counts = {
+        name: value for name, value in entry.items() if name not in ("path", "sha256", "scores") and value is not None
+    }
     return {
         "name": NAMES.get(split, split),
         "path": entry.get("path"),
