@@ -24,6 +24,8 @@ def view(record: Record) -> dict[str, Any] | None:
         ("Apply it to a file", f"elman predict {run} FILE"),
         ("See how it learns, and what keeps it from learning", f"elman diagnose {run}"),
     ]
+    learn_on = f"elman train {shlex.quote(task)} FILE --pretrained {run}"
+    commands.append(("Let it learn on from other data, in a new run", learn_on))
     python = PYTHON.format(run=str(record.folder))
     if task == "language-modeling":
         commands.append(("Let it write", f"elman generate {run} --prompt TEXT --length 500 --temperature 0.8"))
