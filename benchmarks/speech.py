@@ -38,7 +38,7 @@ def make_tables(place):
     """Unpack the recordings, and write the tables of all parts."""
     with tarfile.open(real_data.place("fsdd/recordings.tar.xz")) as archive:
         archive.extractall(place, filter="data")
-    (place / "strings").mkdir()
+    (place / "strings").mkdir(exist_ok=True)
     files = sorted((place / "recordings").glob("*.wav"))
     told = [(path, *path.stem.split("_")) for path in files]
     for part, numbers in PARTS.items():

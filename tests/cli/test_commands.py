@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -146,6 +147,21 @@ def test_help_names_only_the_options_of_its_task():
         text = command("train", task, "--help").stdout
         assert own in text
         assert ("--horizon" in text) == (task == "forecasting")
+
+
+def test_help_names_every_command_in_full_and_training_first():
+    text = command("--help", env=os.environ | {"COLUMNS": "60"}).stdout
+    names = re.findall(r"^  ([a-z]+) {2,}\w", text, re.MULTILINE)
+    assert names[0] == "train"
+    assert {"evaluate", "predict", "generate", "serve", "doctor", "bench"} < set(names)
+    assert "..." not in text.partition("Commands:")[2]
+
+
+def test_help_of_a_task_has_what_is_needed_first_before_the_fine_points_of_training():
+    text = command("train", "classification", "--help").stdout
+    places = [text.index(f"  {each}") for each in ("--out ", "--minutes", "--input ", "--cell", "--rate", "--clip ")]
+    assert places == sorted(places)
+    assert "Usage: elman train TASK DATA" in command("train", "--help").stdout.replace("[OPTIONS] ", "")
 
 
 def test_a_table_is_classified_scored_and_predicted_from_the_command_line(tmp_path):

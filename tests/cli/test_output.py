@@ -26,3 +26,13 @@ def test_other_rows_stay_on_one_line_each(capsys):
         "tokens    tags",
         "new york  B-city I-city",
     ]
+
+
+def test_a_long_name_goes_on_below_so_that_the_figures_stay_in_sight(capsys):
+    name = "TF-IDF and logistic regression, each turn with the one before, on the first 20,000 that differ"
+    score = {"accuracy": 0.5, "symbols": 2, "unit": "row"}
+    output.print_scores("test", score, [{"name": name, "accuracy": 0.25}])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) < 60
+    assert [line.split()[-1] for line in lines if line.endswith("0.250")] == ["0.250"]
+    assert " ".join(" ".join(lines[3:]).replace("0.250", "").split()) == name

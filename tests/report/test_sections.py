@@ -101,7 +101,7 @@ def test_every_part_is_shown_beside_its_own_baseline_and_the_test_part_leads(tmp
     content["baselines"] = {"valid": {"name": "6-gram", "loss": 1.52}, "test": {"name": "6-gram", "loss": 1.54}}
     text = text_of(leave(tmp_path, content, metrics()))
     assert "1.610 nats per character, test data Worse than the naive baseline. 6-gram: 1.540." in text
-    assert text.index("6-gram, test data 1.540") < text.index("6-gram, validation data 1.520")
+    assert "Test data this model 1.610 – 6-gram 1.540 – Validation data this model 1.490 4.44 6-gram 1.520 –" in text
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted"])
@@ -185,7 +185,7 @@ def test_what_was_seen_while_learning_is_shown_over_time(tmp_path):
 @pytest.mark.parametrize(
     ("accuracy", "rows", "verdict"),
     [
-        (0.824, 1821, "No better than the naive baseline. linear : 0.819, and a difference of 0.005 is no more than"),
+        (0.824, 1821, "No better than the naive baseline. Linear : 0.819, and a difference of 0.005 is no more than"),
         (0.824, 100_000, "Better than the naive baseline."),
         (0.81, 1821, "No better than the naive baseline."),
         (0.79, 1821, "Worse than the naive baseline."),
@@ -199,3 +199,50 @@ def test_a_difference_that_chance_makes_of_so_few_rows_is_none(tmp_path, accurac
     scored = {"scores": {"test": score}, "baselines": {"test": [other]}}
     text = text_of(leave(tmp_path, run() | {"task": "classification"} | scored))
     assert verdict.replace(" :", ":") in text
+
+
+def test_the_measure_stands_below_the_headline_where_it_has_no_unit(tmp_path):
+    scores = {"valid": {"bleu": 29.8, "mse": 0.4, "symbols": 10, "unit": "row"}}
+    baselines = {"valid": [{"name": "word by word", "bleu": 14.3}]}
+    text = text_of(leave(tmp_path, run() | {"scores": scores, "baselines": baselines}, metrics()))
+    assert "29.8 BLEU, validation data Better than the naive baseline. Word by word: 14.3." in text
+    assert "BLEU MSE scaled" in text
+
+
+def test_colours_of_the_matrix_stay_pale_below_their_numbers(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    (matrix,) = re.findall(r'<table class="matrix">.*?</table>', page, re.DOTALL)
+    assert re.findall(r"opacity:([\d.]+)", matrix) == ["0.44", "0.11", "0.06", "0.49"]
+
+
+def test_a_long_text_that_was_read_is_cut(tmp_path):
+    written = {"row": 1, "input": "word " * 400, "truth": "so", "answer": "no"}
+    text = text_of(leave(tmp_path, run() | {"writings": [written]}, metrics()))
+    assert "word word …" in text
+    assert 100 < text.count("word word") * 2 < 150
+
+
+def test_speed_is_told_in_what_is_counted(tmp_path):
+    points = [{"step": k, "loss": 1.0, "symbols_per_second": 5.0} for k in (1, 2)]
+    told = run() | {"counted": "rows"}
+    told["training"] = told["training"] | {"symbols_per_second": 5.0}
+    text = text_of(leave(tmp_path, told, points))
+    assert "rows per second 5" in text
+    assert "Rows seen" in text
+    assert "symbols per second" not in text.lower()
+
+
+def test_the_part_of_a_file_is_told_in_bytes(tmp_path):
+    parts = {"train": {"path": "a", "start": 0, "stop": 900}, "valid": {"path": "a", "start": 900, "stop": None}}
+    text = text_of(leave(tmp_path, run() | {"data": parts}, metrics()))
+    assert "Bytes 0 to 900" in text
+    assert "Bytes 900 to the end" in text
+
+
+def test_commands_do_not_break_within_an_option(tmp_path):
+    page = write(leave(tmp_path, run(), metrics())).read_text(encoding="utf-8")
+    assert "<span>--prompt</span> TEXT <span>--length</span> 500" in page
+
+
+def test_what_lies_between_the_quantiles_is_told_as_a_share(tmp_path):
+    assert "of the values that came, 80\u202f% should lie between them" in text_of(leave(tmp_path, run(), metrics()))

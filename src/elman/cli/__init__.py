@@ -83,8 +83,24 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+class Commands(typer.core.TyperGroup):
+    """The commands in the order in which they are used, with their whole summaries."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the commands, training first."""
+        return sorted(super().list_commands(ctx), key=lambda name: name != "train")
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands; a summary that is longer than a line is wrapped, not cut off."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        summaries = [(name, " ".join((each.help or "").split("\n\n")[0].split())) for name, each in found if each]
+        with formatter.section("Commands"):
+            formatter.write_dl(summaries)
+
+
 def _command() -> Any:
     app = typer.Typer(
+        cls=Commands,
         help="Recurrent networks for the computer you have: train, look inside, run forever.",
         no_args_is_help=True,
         add_completion=False,
@@ -92,7 +108,11 @@ def _command() -> Any:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.add_typer(typer.Typer(cls=TaskGroup, no_args_is_help=True), name="train", help="Train a network for a task.")
+    app.add_typer(
+        typer.Typer(cls=TaskGroup, no_args_is_help=True, subcommand_metavar="TASK DATA"),
+        name="train",
+        help="Train a network for a task.",
+    )
     for command in COMMANDS:
         app.command()(command)
     return typer.main.get_command(app)

@@ -18,9 +18,9 @@ WIDTHS = (80, 100)
 
 def explain(
     topic: Annotated[str, typer.Argument(help="What to explain: hello.", metavar="TOPIC")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print every number as one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print every number as one JSON object")] = False,
     picture: Annotated[
-        Path | None, typer.Option("--picture", help="Also draw the network: FILE.png, FILE.svg or FILE.pdf.")
+        Path | None, typer.Option("--picture", help="also draw the network: FILE.png, FILE.svg or FILE.pdf")
     ] = None,
 ) -> None:
     """Work through a small example step by step: hello, a network that learns to spell one word."""

@@ -2,11 +2,15 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 COUNTS = ("symbols", "unknown", "series")
 """The entries of a score that say how much was scored."""
+
+LONGEST_NAME = 42
+"""Columns of a terminal for what was scored; a longer name goes on below, so that the figures stay in sight."""
 
 
 def print_json(value: Any) -> None:
@@ -38,7 +42,9 @@ def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any
     measures = [MEASURES.get(key, Measure(key.replace("_", " "))) for key in shown]
     rows = [("", *((m.heading or m.unit or m.name).format(unit=unit) for m in measures))]
     for name, figures in (("this network", score), *((entry["name"], entry) for entry in baselines)):
-        rows.append((name, *(_figure(figures.get(key)) for key in shown)))
+        first, *more = textwrap.wrap(name, LONGEST_NAME, subsequent_indent="  ") or [""]
+        rows.append((first, *(_figure(figures.get(key)) for key in shown)))
+        rows += [(line, *("" for _ in shown)) for line in more]
     print_rows(rows)
     if "signature" in score:
         print(score["signature"])

@@ -11,6 +11,7 @@ import typer
 
 from elman import tasks
 from elman.cli import output
+from elman.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from elman.tasks.base import Task
@@ -18,6 +19,36 @@ if TYPE_CHECKING:
 SHOWN_TEMPERATURE = 0.8
 NAMES = ("data", "valid", "test", "pretrained", "out", "resume", "quiet", "json")
 DEFAULTS = {"data": inspect.Parameter.empty, "resume": False, "quiet": False, "json": False}
+
+
+BUDGETS = ("minutes", "steps", "epochs")
+FINE = {field.name for field in dataclasses.fields(TrainingOptions)} - {*BUDGETS}
+"""What all tasks can be told of training; it stands last in the help."""
+
+
+class TaskCommand(typer.core.TyperCommand):
+    """A task as a subcommand, whose help has its options in groups, those that are needed first before the others."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """List the arguments, then the options by group."""
+        groups: dict[str, list[Any]] = {
+            name: [] for name in ("Arguments", "Options", "Data and network", "How it is trained")
+        }
+        for each in self.get_params(ctx):
+            if (record := each.get_help_record(ctx)) is not None:
+                groups[_group(each)].append(record)
+        for name, records in groups.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
+
+
+def _group(each: Any) -> str:
+    if each.param_type_name == "argument":
+        return "Arguments"
+    if each.name in {*NAMES, *BUDGETS, "help"}:
+        return "Options"
+    return "How it is trained" if each.name in FINE else "Data and network"
 
 
 class TaskGroup(typer.core.TyperGroup):
@@ -50,7 +81,7 @@ def _task_command(name: str) -> Any:
     )
     does = tasks.TASKS[name].summary
     help_text = f"{does[0].upper()}{does[1:]}. Scored by {task.metric}, beside a naive baseline ({task.baseline_name})."
-    app.command(name=name, help=help_text)(_function(task))
+    app.command(name=name, help=help_text, cls=TaskCommand)(_function(task))
     return typer.main.get_command(app)
 
 

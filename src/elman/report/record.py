@@ -51,6 +51,12 @@ class Record:
         value = self.get(*names)
         return value if is_number(value) else None
 
+    @property
+    def counted(self) -> str:
+        """What the network learns from one at a time, in the plural; older runs do not say."""
+        noun = self.get("counted")
+        return noun if isinstance(noun, str) and noun else "symbols"
+
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value of a JSON file is a number that can be drawn."""

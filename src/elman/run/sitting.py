@@ -306,6 +306,7 @@ def _describe(task: Task, options: TrainingOptions, prepared: Prepared) -> Descr
         "status": "training",
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "options": options.to_dict(),
+        "counted": prepared.noun,
         "data": prepared.facts,
         "modalities": prepared.to_dict(),
         "machine": machine.facts(),

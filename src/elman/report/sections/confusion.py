@@ -5,6 +5,8 @@ from typing import Any
 from elman.report.record import Record, is_number
 
 AT_A_GLANCE = 20
+DEEPEST = 0.55
+"""How opaque the colour of a cell is at most, so that the number over it can be read on light and on dark paper."""
 
 
 def view(record: Record) -> dict[str, Any] | None:
@@ -32,7 +34,7 @@ def _matrix(labels: list[Any], counts: list[list[float]]) -> dict[str, Any]:
     rows = []
     for i, row in enumerate(counts):
         total = sum(row) or 1
-        cells = [{"count": n, "depth": round(100 * n / total), "right": i == j} for j, n in enumerate(row)]
+        cells = [{"count": n, "depth": round(DEEPEST * n / total, 2), "right": i == j} for j, n in enumerate(row)]
         rows.append({"label": str(labels[i]), "cells": cells})
     return {"labels": [str(label) for label in labels], "rows": rows}
 

@@ -109,7 +109,7 @@ def _gradient_chart(record: Record) -> Chart | None:
 
 
 def _speed_chart(record: Record) -> Chart | None:
-    lines = _noisy(record, "symbols_per_second", "symbols per second", "train", 0)
+    lines = _noisy(record, "symbols_per_second", f"{record.counted} per second", "train", 0)
     return draw("Speed", _axes(record, "", low=0.0), lines)
 
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from elman.report.record import Record
+from elman.report import wording
+from elman.report.record import Record, is_number
 
 NAMES = {"train": "Training", "valid": "Validation", "test": "Test", "pretrained": "Pretrained run"}
+KNOWN = ("path", "sha256", "start", "stop", "scores")
 
 
 def view(record: Record) -> dict[str, Any] | None:
@@ -15,12 +17,18 @@ def view(record: Record) -> dict[str, Any] | None:
 
 
 def _file(split: str, entry: dict[str, Any]) -> dict[str, Any]:
-    counts = {
-        name: value for name, value in entry.items() if name not in ("path", "sha256", "scores") and value is not None
-    }
+    counts = {name: value for name, value in entry.items() if name not in KNOWN and value is not None}
     return {
         "name": NAMES.get(split, split),
         "path": entry.get("path"),
         "sha256": entry.get("sha256"),
-        "counts": counts,
+        "counts": _bytes(entry) | counts,
     }
+
+
+def _bytes(entry: dict[str, Any]) -> dict[str, str]:
+    """Which part of its file this is, where it is a part."""
+    start, stop = entry.get("start"), entry.get("stop")
+    if not is_number(start) or (not start and stop is None):
+        return {}
+    return {"bytes": f"{wording.number(start)} to {wording.number(stop) if is_number(stop) else 'the end'}"}

@@ -18,6 +18,7 @@ def view(record: Record) -> dict[str, Any] | None:
         return None
     levels = record.get("forecasts", "levels")
     outer = [100 * level for level in (levels[0], levels[-1])] if _are_numbers(levels) else []
+    between = (outer[1] - outer[0]) / 100 if outer else None
     found = []
     for target, pictures in zip(targets, windows, strict=False):
         if isinstance(target, dict) and isinstance(pictures, list):
@@ -25,7 +26,9 @@ def view(record: Record) -> dict[str, Any] | None:
             figures = {name: target[name] for name in FIGURES if is_number(target.get(name))}
             name = str(target.get("target"))
             found.append({"name": name, "charts": [chart for chart in charts if chart], "figures": figures})
-    return {"targets": found, "figures": FIGURES, "series": _series(record)} if found else None
+    if not found:
+        return None
+    return {"targets": found, "figures": FIGURES, "series": _series(record), "between": between}
 
 
 def _series(record: Record) -> dict[str, Any] | None:

@@ -16,14 +16,14 @@ def view(record: Record) -> dict[str, Any] | None:
 
 
 def _cost(record: Record) -> list[tuple[str, str]]:
-    training = record.part("training")
+    training, counted = record.part("training"), wording.title(record.counted)
     words = {
         "seconds": ("Training time", wording.duration),
         "steps": ("Steps", _text),
         "best_step": ("Weights kept from step", _text),
         "epochs": ("Epochs", _text),
-        "symbols_seen": ("Symbols seen", _text),
-        "symbols_per_second": ("Symbols per second", lambda value: wording.number(value, 0)),
+        "symbols_seen": (f"{counted} seen", _text),
+        "symbols_per_second": (f"{counted} per second", lambda value: wording.number(value, 0)),
     }
     return [(name, say(training[key])) for key, (name, say) in words.items() if training.get(key) is not None]
 

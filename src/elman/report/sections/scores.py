@@ -28,12 +28,12 @@ def view(record: Record) -> dict[str, Any] | None:
     return {
         "value": score[key],
         "digits": measure.digits,
-        "unit": measure.unit.format(unit=unit),
+        "unit": measure.unit.format(unit=unit) or measure.name,
         "where": NAMES.get(split, split) if split else None,
         "step": score.get("step"),
         "meaning": measure.meaning(score[key]).format(unit=unit) if measure.meaning else "",
         "direction": "Lower is better." if measure.lower_is_better else "Higher is better.",
-        "baseline": {"name": _name(rival), "value": baseline},
+        "baseline": {"name": _capitalized(_name(rival)), "value": baseline},
         "verdict": _verdict(score[key], baseline, measure, chance),
         "chance": chance,
         "scored": score.get("symbols"),
@@ -81,6 +81,11 @@ def _name(baseline: Entry) -> str:
     return str(baseline.get("name") or "baseline")
 
 
+def _capitalized(name: str) -> str:
+    """As a sentence begins."""
+    return name[:1].upper() + name[1:]
+
+
 def _by_merit(baselines: list[Entry], key: str, measure: Measure) -> list[Entry]:
     """The baselines that have this score, the best first."""
     scored = [entry for entry in baselines if is_number(entry.get(key))]
@@ -101,36 +106,45 @@ def _bars(record: Record, measure: Measure, value: float, rivals: list[tuple[str
 
 
 def _table(record: Record, unit: str) -> dict[str, Any] | None:
-    """For each scored part a row for the model and one for the baseline; one column for each measure."""
+    """For each scored part a row for the model and one for each baseline; one column for each measure."""
     splits = _splits(record)
     every = [
-        (f"{who or _name(entry)}, {NAMES.get(split, split)}", entry)
+        (split, who or _name(entry), entry)
         for split in splits
         for who, entry in [
             ("this model", record.part("scores", split)),
             *(("", entry) for entry in record.baselines(split)),
         ]
     ]
-    rows = [(name, entry) for name, entry in every if entry and not entry.get("note")]
+    rows = [(split, name, entry) for split, name, entry in every if entry and not entry.get("note")]
     if not rows:
         return None
     first = {str(record.get("scores", split, "headline")) for split in splits}
-    keys = [key for key in MEASURES if any(is_number(entry.get(key)) for _, entry in rows)]
+    keys = [key for key in MEASURES if any(is_number(entry.get(key)) for *_, entry in rows)]
     keys.sort(key=lambda key: key not in first)
     known = {*MEASURES, "symbols", "unknown", "series", "unit", "name", "split"}
-    keys += dict.fromkeys(key for _, entry in rows for key, v in entry.items() if is_number(v) and key not in known)
+    keys += dict.fromkeys(key for *_, entry in rows for key, v in entry.items() if is_number(v) and key not in known)
     measures = [(key, MEASURES.get(key, Measure(wording.title(key)))) for key in keys]
     return {
-        "columns": [
-            (m.name, m.unit.format(unit=unit) if m.unit.lower() != m.name.lower() else "") for _, m in measures
+        "columns": [(m.name, _besides(m.name, m.unit.format(unit=unit))) for _, m in measures],
+        "parts": [
+            (
+                _capitalized(NAMES.get(part, part)),
+                [(n, [wording.number(e.get(key), m.digits) for key, m in measures]) for s, n, e in rows if s == part],
+            )
+            for part in splits
         ],
-        "rows": [(name, [wording.number(entry.get(key), m.digits) for key, m in measures]) for name, entry in rows],
         "notes": [
             *(_symbols(split, record.part("scores", split), unit) for split in splits),
             *dict.fromkeys(str(record.get("scores", split, "signature") or "") for split in splits),
             *dict.fromkeys(str(entry["note"]) for s in splits for entry in record.baselines(s) if entry.get("note")),
         ],
     }
+
+
+def _besides(name: str, unit: str) -> str:
+    """What a unit says that the name above it does not."""
+    return unit[len(name) :].lstrip(", ") if unit.lower().startswith(name.lower()) else unit
 
 
 def _symbols(split: str, entry: dict[str, Any], unit: str) -> str:
