@@ -29,6 +29,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     serving.serve,
     explain.explain,
     experiments.experiments,
+    listing.runs,
     listing.tasks,
     listing.cells,
     listing.doctor,

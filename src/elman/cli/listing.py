@@ -1,10 +1,41 @@
-"""`elman tasks | cells | doctor`: what there is, and what this installation can do."""
+"""`elman runs | tasks | cells | doctor`: what there is, and what this installation can do."""
 
 import shutil
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from elman.cli import output
 from elman.cli.runs import Json
+from elman.errors import RunError, UsageError
+
+
+def runs(
+    folder: Annotated[
+        Path, typer.Argument(help="Where the run folders lie (default: runs).", metavar="FOLDER", show_default=False)
+    ] = Path("runs"),
+    json: Json = False,
+) -> None:
+    """List runs, the latest last: what was trained on what, how it ended and how good it is."""
+    from elman.run.folder import RunFolder
+
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}; `elman train` makes runs in runs, unless --out says otherwise")
+    found = []
+    for place in folder.iterdir():
+        if (place / "run.json").is_file():
+            try:
+                found.append({"run": str(place)} | _run(RunFolder(place).read()))
+            except RunError as error:
+                output.note(f"elman: {error}")
+    found.sort(key=lambda run: run["created"])
+    if json:
+        output.print_json({"runs": found})
+    elif found:
+        output.print_rows([RUN_HEADINGS, *(_row(run) for run in found)])
+    else:
+        print(f"{folder} holds no runs.")
 
 
 def tasks(json: Json = False) -> None:
@@ -48,12 +79,43 @@ def doctor(json: Json = False) -> None:
     output.print_rows([(name.replace("_", " "), _said(value)) for name, value in facts.items()])
 
 
+RUN_HEADINGS = ("run", "task", "trained on", "begun", "", "measure", "score", "best baseline", "of")
 SHOWN_SIZE = 128
 WITHOUT_ENGINE = (
     "All runs without it, more slowly. To build it: have g++ (11 or later) or clang and Python's headers (on Debian "
     "and Ubuntu: apt install g++ python3-dev), then install Elman again with pip's options --force-reinstall --no-deps "
     "--no-cache-dir --verbose; the last one shows what fails."
 )
+
+
+def _run(description: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a run: the headline of its test part, else of its validation part, beside the best baseline."""
+    from elman.report.measures import MEASURES, Measure, headline
+
+    scores = description.get("scores", {})
+    part = next((part for part in ("test", "valid") if part in scores), None)
+    score = scores.get(part, {})
+    key = headline(score) or ""
+    better = min if MEASURES.get(key, Measure(key)).lower_is_better else max
+    rivals = [each[key] for each in description.get("baselines", {}).get(part, ()) if each.get(key) is not None]
+    return {
+        "task": description["task"],
+        "data": description["data"].get("train", {}).get("path"),
+        "created": str(description.get("created", "")),
+        "status": description.get("status"),
+        "part": part,
+        "measure": key or None,
+        "score": score.get(key),
+        "best_baseline": better(rivals) if rivals else None,
+    }
+
+
+def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    data, begun = Path(str(run["data"] or "")).name, run["created"].replace("T", " ")[:16]
+    status = "" if run["status"] == "finished" else str(run["status"])
+    measure, part = str(run["measure"] or "-").replace("_", " "), str(run["part"] or "")
+    figures = [output.figure(run[name]) for name in ("score", "best_baseline")]
+    return (run["run"], run["task"], data, begun, status, measure, *figures, part)
 
 
 def _cell(cell: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any
     rows = [("", *((m.heading or m.unit or m.name).format(unit=unit) for m in measures))]
     for name, figures in (("this network", score), *((entry["name"], entry) for entry in baselines)):
         first, *more = textwrap.wrap(name, LONGEST_NAME, subsequent_indent="  ") or [""]
-        rows.append((first, *(_figure(figures.get(key)) for key in shown)))
+        rows.append((first, *(figure(figures.get(key)) for key in shown)))
         rows += [(line, *("" for _ in shown)) for line in more]
     print_rows(rows)
     if "signature" in score:
@@ -52,7 +52,8 @@ def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any
         print(note)
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """A score in print."""
     if value is None:
         return "-"
     return f"{value:.4g}" if abs(value) >= 100 else f"{value:.2g}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"

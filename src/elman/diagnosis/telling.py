@@ -32,7 +32,9 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
 def text(diagnosis: Diagnosis) -> str:
     """The findings, then what was measured."""
     lines = [line for number, finding in enumerate(diagnosis.findings, 1) for line in _wrapped(f"{number}. {finding}")]
-    lines = lines or ["No fault found: the gradient arrives where it is needed, and too few units or gates are stuck to matter."]
+    lines = lines or [
+        "No fault found: the gradient arrives where it is needed, and too few units or gates are stuck to matter."
+    ]
     if diagnosis.layers:
         lines += ["", *_table(diagnosis.layers)]
     lines += ["", f"loss {_number(diagnosis.loss)}, gradient norm {_number(diagnosis.gradient_norm)}"]

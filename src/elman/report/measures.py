@@ -6,8 +6,10 @@ Another task adds its measures here; a score that is not listed is shown under i
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from elman.report import wording
+from elman.report.record import is_number
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,13 @@ MEASURES = {
     "perplexity": Measure("Perplexity", "perplexity", digits=2, by_chance=float),
     "bits_per_character": Measure("Bits per character", "bits per character"),
 }
-"""The headline of a task is the first of these that it scores."""
+"""The headline of a task is the first of these that it scores, unless the score names another."""
+
+
+def headline(score: dict[str, Any]) -> str | None:
+    """The measure that a score is judged by; None where it has no number."""
+    return next((key for key in (str(score.get("headline")), *MEASURES, *score) if is_number(score.get(key))), None)
+
 
 LOSS_UNITS = {
     "language-modeling": "nats",

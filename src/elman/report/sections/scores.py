@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from elman.report import wording
-from elman.report.measures import MEASURES, Measure
+from elman.report.measures import MEASURES, Measure, headline
 from elman.report.record import Entry, Record, is_number
 
 NAMES = {"train": "training data", "valid": "validation data", "test": "test data"}
@@ -16,7 +16,7 @@ def view(record: Record) -> dict[str, Any] | None:
     """The headline, bars and table; the best validation so far where there is no score; None without either."""
     split = next((name for name in _splits(record) if record.part("scores", name)), None)
     score = record.part("scores", split) if split else _best_validation(record)
-    key = _headline(score)
+    key = headline(score)
     if key is None:
         return None
     measure = MEASURES.get(key, Measure(wording.title(key)))
@@ -55,10 +55,6 @@ def _best_validation(record: Record) -> dict[str, Any]:
         return {}
     best = min(done, key=lambda entry: float(entry["valid_loss"]))
     return {"loss": best["valid_loss"], "step": best["step"], "unit": record.get("options", "unit")}
-
-
-def _headline(score: dict[str, Any]) -> str | None:
-    return next((key for key in (str(score.get("headline")), *MEASURES, *score) if is_number(score.get(key))), None)
 
 
 def _chance(score: dict[str, Any], baseline: float | None, key: str) -> float:
