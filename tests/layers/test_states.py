@@ -143,3 +143,14 @@ def test_layers_of_one_projection_and_different_sizes_have_a_tensor_each(backend
     states = layer(torch.randn(6, 3, 4, dtype=torch.float64), states=True)[2]
     assert [tensor.shape for tensor in states["h"]] == [(1, 6, 3, 2)] * 2
     assert [tensor.shape for tensor in states["c"]] == [(1, 6, 3, 5), (1, 6, 3, 3)]
+
+
+@pytest.mark.parametrize("extras", EXTRAS)
+@pytest.mark.parametrize("directions", [1, 2])
+def test_many_gradients_at_once_come_by_way_of_all_states(directions, extras, backend):
+    layer, x = made("LSTM", bidirectional=directions == 2)
+    _, _, states = layer(x.requires_grad_(), states=True, **EXTRAS[extras])
+    leaves, arriving = [x, *layer.parameters()], torch.randn(2, *states["c"].shape, dtype=x.dtype)
+    found = torch.autograd.grad(states["c"], leaves, arriving, retain_graph=True, is_grads_batched=True)
+    for k, one in enumerate(arriving):
+        assert_close([each[k] for each in found], torch.autograd.grad(states["c"], leaves, one, retain_graph=True))

@@ -207,3 +207,21 @@ def test_a_target_that_never_changed_has_no_part_in_figures_without_a_unit():
     assert score["mse"] == pytest.approx(1 / values[:, 0].var())
     assert score["mae_original"] == pytest.approx((1 + 100) / 2)
     assert still == {"target": "still", "mae_original": 100.0, "inside": 0.0}
+
+
+def test_of_many_series_the_worst_and_the_best_are_listed_and_those_without_windows_are_not_counted():
+    names = [f"s{k}" for k in range(23)]
+    ones = np.ones((23, 1))
+    errors, rival = (Errors(Yardsticks(ones, ones), grouped=True) for _ in range(2))
+    came = np.arange(1.0, 22.0).reshape(1, 21, 1)  # the last two have no windows
+    errors.add(np.zeros((1, 21, 1, 6)), came, np.arange(21))
+    rival.add(np.full((1, 21, 1, 6), 0.5), came, np.arange(21))
+    assert errors.score()["series"] == 21
+    found = side_by_side(errors, rival, names)
+    assert [row["series"] for row in found["rows"]] == [f"s{k}" for k in (*range(20, 10, -1), *range(9, -1, -1))]
+    assert [row["naive"] for row in found["rows"]][:2] == [20.5, 19.5]
+    assert (found["count"], found["measured"], found["better"]) == (21, 21, 0)
+    assert side_by_side(rival, errors, names)["better"] == 21
+    few = Errors(Yardsticks(ones, ones), grouped=True)
+    few.add(np.zeros((1, 12, 1, 6)), came[:, :12], np.arange(12))
+    assert [row["series"] for row in side_by_side(few, few, names)["rows"]] == [f"s{k}" for k in range(11, -1, -1)]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from elman.engine import watching
 from elman.engine.choice import forced
-from elman.engine.native.gradient import in_a_batch, no_view
+from elman.engine.native.gradient import no_view
 from elman.engine.native.library import library, memory, numbers
 from elman.engine.native.operator import traced
 from elman.engine.packing import Packing
@@ -61,7 +61,7 @@ class _Dropout(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         seed, rate = ctx.drawn
-        if in_a_batch(gradient) or not _native(gradient):
+        if watching.in_a_batch(gradient) or not _native(gradient):
             return gradient * _mask(tuple(gradient.shape), gradient, seed, rate, 1 / (1 - rate)), None, None
         return _Dropout.apply(gradient, seed, rate), None, None  # type: ignore[no-untyped-call]
 

@@ -15,7 +15,7 @@ class Record:
     Attributes:
         values: by state: (D, T, B, ·), zero beyond a row's length; part of the graph.
         gradients: by state: the whole gradient at that state, by way of later steps too, of the same shape; None as
-            long as no backward pass has come by. A later pass replaces it.
+            long as no backward pass has come by. A later pass replaces it; one of many gradients at once does not.
 
     """
 

@@ -14,6 +14,7 @@ from elman.cells import Cell, Weights
 from elman.engine.base import Backend
 from elman.engine.call import Call
 from elman.engine.record import Record
+from elman.engine.watching import in_a_batch
 from elman.errors import UsageError
 from elman.types import State
 
@@ -169,6 +170,8 @@ class _Seen:
                 tensor.register_hook(partial(self._came, direction, number, k))  # type: ignore[no-untyped-call]
 
     def _came(self, direction: int, number: int, k: int, gradient: Tensor) -> None:
+        if in_a_batch(gradient):  # many at once, of which none is that of the state
+            return
         self._gradients[direction, number, k] = gradient.detach()
         record = self._record()
         if number == 0 and record is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 from torch.autograd import forward_ad
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -31,6 +32,11 @@ def exported() -> bool:
 def transformed() -> bool:
     """Whether a transformation of torch.func, such as vmap or grad, is under way."""
     return torch._C._are_functorch_transforms_active()  # noqa: SLF001
+
+
+def in_a_batch(gradient: Tensor) -> bool:
+    """Whether a gradient stands for many: `is_grads_batched` of torch.autograd.grad, `vectorize` of its jacobian."""
+    return torch._C._functorch.is_legacy_batchedtensor(gradient)  # noqa: SLF001
 
 
 def forward_mode() -> bool:

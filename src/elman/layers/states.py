@@ -32,7 +32,7 @@ class States(Mapping[str, Any]):
     def gradient(self, name: str) -> Any:
         """The whole gradient by a state, in the state's form; None if no backward pass has come through the layers.
 
-        With several backward passes, that of the last one.
+        With several backward passes, that of the last one; many gradients at once (`is_grads_batched`) leave none.
 
         Raises:
             KeyError: if the cell has no state of that name.

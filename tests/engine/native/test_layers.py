@@ -210,6 +210,16 @@ def test_only_what_is_asked_for_gets_a_gradient():
     assert_close(found, torch.autograd.grad(expected.sum(), [fixed.state[0]])[0])
 
 
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_weight_alone_gets_its_gradient(name):
+    call = make_call(name, directions=2)
+    every = leaves(call)
+    for chosen in every:
+        for leaf in every:
+            leaf.requires_grad_(leaf is chosen)
+        assert_close(*(torch.autograd.grad(run(call)[0].sin().sum(), [chosen]) for run in (NATIVE.run, REFERENCE.run)))
+
+
 def test_a_nan_is_seen():
     call = make_call("lstm")
     with torch.no_grad():
@@ -226,3 +236,13 @@ def test_gradients_of_a_sum_have_one_row_for_all(options):
     found = torch.autograd.grad(NATIVE.run(call)[0].sum(), leaves(call), materialize_grads=True)
     expected = torch.autograd.grad(REFERENCE.run(call)[0].sum(), leaves(call), materialize_grads=True)
     assert_close(found, expected)
+
+
+@pytest.mark.parametrize("options", ["plain", "lengths"])
+def test_gradients_that_are_the_same_at_every_step_differ_between_rows(options):
+    call = make_call("gru", **OPTIONS[options])
+    call = replace(call, input=call.input.detach()[:1].expand_as(call.input).requires_grad_())
+    output, expected = NATIVE.run(call)[0], REFERENCE.run(call)[0]
+    weights = torch.randn_like(output[0])  # its gradient is a tensor whose time steps lie at one place
+    found = torch.autograd.grad((output.sum(0) * weights).sum(), leaves(call), materialize_grads=True)
+    assert_close(found, torch.autograd.grad((expected.sum(0) * weights).sum(), leaves(call), materialize_grads=True))

@@ -16,7 +16,7 @@ from elman.engine.call import Call
 from elman.engine.native.programs import cell_of, parameters
 from elman.engine.record import Record
 from elman.engine.reference import Reference
-from elman.engine.watching import transformed
+from elman.engine.watching import in_a_batch, transformed
 
 Told = Callable[[Sequence[Tensor]], None]
 """Is called in a backward pass with the whole gradients of all states after every step."""
@@ -190,10 +190,6 @@ class Gradients(torch.autograd.Function):
         arriving = [d for d, tensor in zip(given, like, strict=True) if tensor is not None]
         second = pull([torch.zeros_like(y) if d is None else d for y, d in zip(found, arriving, strict=True)])
         return (None,) * (5 + ctx.others) + tuple(_with_gaps(second, tensors))
-
-
-in_a_batch: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor  # noqa: SLF001
-"""Whether a gradient stands for many: `is_grads_batched` of torch.autograd.grad, `vectorize` of its jacobian."""
 
 
 def _without_gaps(tensors: Sequence[Tensor | None]) -> list[Tensor]:

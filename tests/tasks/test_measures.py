@@ -1,0 +1,34 @@
+"""What answers are worth, by hand: accuracy and F1 of labels, F1 of spans, which label is taken for which."""
+
+import numpy as np
+import pytest
+
+from elman.modalities.tags import spans_of
+from elman.tasks import measures
+from elman.tasks.measures import Counts
+
+TARGETS, CHOICES = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 4, 0])
+
+
+def test_a_confusion_has_a_row_for_each_right_label_and_a_column_for_each_answer():
+    counts = measures.confusion(CHOICES, TARGETS, 5)
+    assert counts.tolist() == [[2, 1, 0, 0, 0], [0, 1, 0, 0, 1], [1, 0, 0, 0, 0], [0] * 5, [0] * 5]
+
+
+def test_f1_is_averaged_over_the_labels_that_occur_among_targets_or_answers():
+    found = measures.of_labels(CHOICES, TARGETS, 5)
+    assert found["accuracy"] == pytest.approx(3 / 6)
+    assert found["macro_f1"] == pytest.approx((2 * 2 / (3 + 3) + 2 * 1 / (2 + 2) + 0 + 0) / 4)
+
+
+def test_spans_are_right_when_start_end_and_kind_are():
+    truth = [["B-a", "I-a", "O", "B-b", "B-b"], ["B-a", "O", "O", "O", "O"]]
+    answered = [["B-a", "I-a", "O", "B-b", "I-b"], ["B-b", "O", "B-c", "B-c", "B-c"]]
+    counts = measures.spans(map(spans_of, truth), map(spans_of, answered))
+    assert counts == {"a": Counts(2, 1, 1), "b": Counts(2, 2, 0), "c": Counts(0, 3, 0)}
+    assert measures.overall(counts) == pytest.approx(2 * 1 / (4 + 6))
+
+
+def test_where_nothing_is_to_be_found_saying_nothing_is_right():
+    assert measures.overall(measures.spans([set()], [set()])) == 1.0
+    assert measures.overall(measures.spans([set()], [spans_of(["B-a"])])) == 0.0
