@@ -112,6 +112,13 @@ def test_weights_begin_as_named(init):
         assert INITS[init](layer)
 
 
+def test_input_weights_begin_as_keras_and_the_irnn_have_them():
+    bound = (6 / (INPUT + 4 * HIDDEN)) ** 0.5  # Glorot and Bengio 2010, of the four gates' matrix as a whole
+    glorot = elman.LSTM(INPUT, HIDDEN, init="keras").weight_ih_l0.abs().max()
+    assert 0.9 * bound < glorot <= bound
+    assert 0.0005 < elman.RNN(INPUT, HIDDEN, init="identity").weight_ih_l0.std() < 0.0015
+
+
 def test_kerass_weights_are_for_layers_without_biases_too():
     weight = elman.LSTM(INPUT, HIDDEN, bias=False, init="keras").weight_hh_l0
     assert torch.allclose(weight.T @ weight, torch.eye(HIDDEN), atol=1e-5)

@@ -28,6 +28,36 @@ def test_adam_with_decay_is_adamw():
     torch.testing.assert_close(ours.bias, theirs.bias)
 
 
+@pytest.mark.parametrize("name", ["rmsprop", "sgd"])
+def test_rmsprop_and_sgd_are_torchs_with_the_options_of_the_user(name):
+    options = TrainingOptions.make({"optimizer": name, "momentum": 0.8, "smoothing": 0.7, "weight_decay": 0.0})
+    ours, theirs = module_with_gradients(), module_with_gradients()
+    mine = optimizer.build(ours, options)
+    kinds = {
+        "rmsprop": lambda groups: torch.optim.RMSprop(groups, 0.01, alpha=0.7, momentum=0.8),
+        "sgd": lambda groups: torch.optim.SGD(groups, 0.01, momentum=0.8),
+    }
+    peer = kinds[name](theirs.parameters())
+    for number in range(1, 4):
+        for module in (ours, theirs):
+            for parameter, drawn in zip(module.parameters(), module_with_gradients(number).parameters(), strict=True):
+                parameter.grad = drawn.grad
+        optimizer.step(mine, 0.01)
+        peer.step()
+    torch.testing.assert_close(ours.weight, theirs.weight)
+    torch.testing.assert_close(ours.bias, theirs.bias)
+
+
+@pytest.mark.parametrize("name", ["adamw", "rmsprop", "sgd"])
+def test_what_is_frozen_stays(name):
+    module = module_with_gradients()
+    module.bias.requires_grad_(requires_grad=False)
+    options = TrainingOptions.make({"optimizer": name})
+    optimizer.step(optimizer.build(module, options), 0.1)
+    assert torch.equal(module.bias, module_with_gradients().bias)
+    assert not torch.equal(module.weight, module_with_gradients().weight)
+
+
 @pytest.mark.parametrize("name", ["adamw", "rmsprop", "sgd"])
 def test_whole_numbers_are_numbers(name):
     given = {"rate": 1, "momentum": 0, "smoothing": 0, "weight_decay": 0, "clip": 1, "clip_value": 1}
