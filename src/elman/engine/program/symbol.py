@@ -145,7 +145,8 @@ class Symbol(Traced):
         if not torch.is_grad_enabled():
             raise UntraceableError(
                 "A value without its gradient, by torch.no_grad or an autograd.Function,",
-                "is nothing that a program can contain",
+                "is nothing that a program can contain; soft + (hard - soft).detach() has the value of hard and the "
+                "gradient of soft",
             )
         self.graph = graph
         self.sizes = sizes
