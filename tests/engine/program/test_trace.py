@@ -62,6 +62,8 @@ REFUSED = {
     "torch.dropout": lambda x, h, w: F.dropout(h, 0.5),
     "A branch on a value": lambda x, h, w: h if h.sum(-1, keepdim=True) > 0 else -h,
     "its use as a number": lambda x, h, w: h * math.exp(h),
+    "torch.reshape": lambda x, h, w: h.reshape(h.shape[0], 2, -1),
+    "torch.new_zeros": lambda x, h, w: h.new_zeros(h.shape[0], HIDDEN) + h,
     "The batch size": lambda x, h, w: h / h.shape[0],
     "A slice of columns 1 to 8": lambda x, h, w: x[:, 1:HIDDEN],
     "An index other than": lambda x, h, w: h[0],

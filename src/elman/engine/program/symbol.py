@@ -99,6 +99,17 @@ class Traced(_Tensor):  # type: ignore[misc]
 
         return operator
 
+    def _shaped(name: str) -> Any:  # noqa: N805
+        """What takes sizes, at which torch itself looks first: the number of rows is none that it knows."""
+
+        def method(*_: object, **__: object) -> Never:
+            raise UntraceableError(f"torch.{name}")
+
+        return method
+
+    reshape, view, expand, repeat = map(_shaped, ("reshape", "view", "expand", "repeat"))
+    new_zeros, new_ones, new_full = map(_shaped, ("new_zeros", "new_ones", "new_full"))
+
     __add__, __radd__ = _binary("add"), _mirrored("add")
     __sub__, __rsub__ = _binary("sub"), _mirrored("sub")
     __mul__, __rmul__ = _binary("mul"), _mirrored("mul")
