@@ -206,3 +206,23 @@ def test_algebra_keeps_signs_and_scalings_out_of_programs():
     assert graph.apply("sub", scalar, a).args == (graph.apply("neg", a), scalar)
     assert graph.apply("div", a, scalar).op == "row_mul"
     assert graph.apply("exp", graph.const(0)).data == (1.0,)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        torch.tanh,
+        lambda x: x * 2,
+        lambda x: F.layer_norm(x, (3,)),
+        lambda x: torch.softmax(x, -1),
+        lambda x: x.sum(-1, keepdim=True),
+        torch.zeros_like,
+    ],
+)
+def test_the_input_is_seen_through_gates_only(function):
+    """As a value it is nowhere: what read it found other memory."""
+    cell = cell_of(lambda x, h, w: first(x) * h)
+    type(cell).project = lambda self, inputs, weights: weights.project(function(inputs))
+    weights = Weights(torch.empty(2 * HIDDEN, 3), torch.empty(2 * HIDDEN, HIDDEN))
+    with pytest.raises(UntraceableError, match=r"torch\.\w+ of the input before its projection .* name a gate for it"):
+        compile_cell(cell, weights)

@@ -11,6 +11,9 @@ from elman.engine.program.truths import TRUTHS
 
 FUNCTIONS: dict[str, Callable[..., Any]] = POINTWISE | ACTIVATIONS | TRUTHS | SHAPES | REDUCTIONS
 
+OF_INPUTS = {*SHAPES, "contiguous", "clone"}
+"""Those that may be given the input itself, which is there as what is multiplied and not as a value."""
+
 OF_TRUTHS = {
     *TRUTHS,
     *SHAPES,

@@ -41,13 +41,19 @@ class Sizes:
 
 
 def _apply(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    from elman.engine.program.functions import FUNCTIONS, OF_TRUTHS  # which in turn make symbols
+    from elman.engine.program.functions import FUNCTIONS, OF_INPUTS, OF_TRUTHS  # which in turn make symbols
 
     function = FUNCTIONS.get(name)
     if function is None:
         raise UntraceableError(f"torch.{name}")
-    if name not in OF_TRUTHS and any(isinstance(arg, Symbol) and arg.truth for arg in (*args, *kwargs.values())):
+    symbols = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Symbol)]
+    if name not in OF_TRUTHS and any(symbol.truth for symbol in symbols):
         raise UntraceableError(f"torch.{name} of a comparison")
+    if name not in OF_INPUTS and any(block.width is Width.I for symbol in symbols for block in symbol.blocks):
+        raise UntraceableError(
+            f"torch.{name} of the input before its projection",
+            "is nothing that a program can contain; name a gate for it, whose rows of weights.ih project it",
+        )
     try:
         return function(*args, **kwargs)
     except TypeError as error:
