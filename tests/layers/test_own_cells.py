@@ -97,9 +97,10 @@ MISTAKES = {
     r"the cell has none: its recurrent_gates are \(\)": cell(
         lambda _, projected, state, weights: (weights.recurrent(state[0]),), recurrent_gates=()
     ),
-    r"shapes of H, P and I, such as \('H',\) or \('3H', 'P'\), got 5": cell(
-        lambda _, projected, state, weights: state, parameters={"v": (5,)}
+    r"shapes of H, P, I and numbers from 1 on, such as \('3H', 'P'\) or \('H', 8\), got '5'": cell(
+        lambda _, projected, state, weights: state, parameters={"v": ("5",)}
     ),
+    r"numbers from 1 on, .* got 0": cell(lambda _, projected, state, weights: state, parameters={"v": ("H", 0)}),
     r"the cell 'own' names 'zz' in recurrent_gates, but its gates are \('r', 'z', 'n'\); take": cell(
         None, recurrent_gates=("r", "zz")
     ),

@@ -62,8 +62,8 @@ class Cell(ABC):
         return self.gates
 
     @property
-    def parameters(self) -> Mapping[str, tuple[str, ...]]:
-        """Further parameters by name, with their shapes in the sizes H, P and I: {"peephole": ("H",)}."""
+    def parameters(self) -> Mapping[str, tuple[str | int, ...]]:
+        """Further parameters by name, with their shapes in the sizes H, P and I, or in numbers: {"v": ("H",)}."""
         return {}
 
     @property
@@ -172,10 +172,13 @@ class Cell(ABC):
         return hash(type(self))
 
 
-def _size(letters: str, sizes: Mapping[str, int]) -> int:
+def _size(letters: str | int, sizes: Mapping[str, int]) -> int:
     """A size such as H or 4H in numbers."""
-    if not re.fullmatch(r"\d*[HPI]", str(letters)):
+    if isinstance(letters, int) and letters > 0:
+        return letters
+    if not isinstance(letters, str) or not re.fullmatch(r"\d*[HPI]", letters):
         raise UsageError(
-            f"a cell's parameters have shapes of H, P and I, such as ('H',) or ('3H', 'P'), got {letters!r}"
+            f"a cell's parameters have shapes of H, P, I and numbers from 1 on, such as ('3H', 'P') or ('H', 8), "
+            f"got {letters!r}"
         )
     return int(letters[:-1] or 1) * sizes[letters[-1]]

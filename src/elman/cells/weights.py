@@ -91,9 +91,9 @@ class Weights(NamedTuple):
         now = [mask[t] if mask is not None and mask.dim() == 3 else mask for mask in self]
         return type(self)._make(now)
 
-    def replaced(self, **tensors: Tensor) -> Self:
-        """The same with other tensors in some fields."""
-        return self._replace(**tensors)
+    def replaced(self, **tensors: Tensor | None) -> Self:
+        """The same with other tensors, or none, in some fields."""
+        return self._replace(**tensors)  # type: ignore[arg-type] # `ih` is never taken away
 
 
 _METHODS = ("project", "recurrent", "multiply", "rows", "inner", "output", "flat", "at", "replaced", "__getattr__")

@@ -133,7 +133,7 @@ def test_no_second_openmp_is_loaded():
 AVX512 = "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma"
 SETS = {"avx512bf16": (64, f"{AVX512} -mavx512bf16"), "avx512": (64, AVX512), "avx2": (32, "-mavx2 -mfma")}
 ALLOWED = re.compile(r"elman::\w+::((matmul|gradient|operations|drop)_(float|double)|gradient_pairs|hash_bytes)")
-FROM_LIBC = {"erff", "erf", "sinf", "sin", "cosf", "cos", "memcpy", "memset"}
+FROM_LIBC = {"erff", "erf", "sinf", "sin", "cosf", "cos", "atanf", "atan", "memcpy", "memset"}
 
 
 @pytest.mark.slow

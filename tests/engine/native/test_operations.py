@@ -16,7 +16,7 @@ ROW_OPERANDS = {
     "row_deviation": (1,),
 }
 IMMEDIATES = {"affine": (1.5, -0.25), "clamp": (-0.5, 0.75), "fill": (0.375,), "inside": (-0.5, 0.75)}
-POSITIVE = {"log", "sqrt", "rsqrt", "reciprocal", "div"}
+POSITIVE = {"log1p", "log", "sqrt", "rsqrt", "reciprocal", "div"}
 TOLERANCE = {torch.float32: (2e-6, 2e-6), torch.float64: (1e-13, 1e-13)}
 
 
@@ -36,7 +36,11 @@ def tile(name, dtype, rows, columns):
         args[0] = torch.where(args[0] > 0.5, args[-1], args[0] * (args[0] > 0))
     reduced = {1: columns} if name in ACCUMULATIONS else {0: rows} if name in REDUCTIONS else None
     shape = (rows, columns) if reduced is None else tuple(reduced.values())
-    out = torch.zeros(shape, dtype=dtype) if reduced else torch.full(shape, torch.nan, dtype=dtype)
+    out = (
+        torch.full(shape, REDUCTIONS.get(name, 0.0), dtype=dtype)
+        if reduced
+        else torch.full(shape, torch.nan, dtype=dtype)
+    )
     immediates = IMMEDIATES.get(name, ())
     expected = operation.evaluate(*(arg.double() for arg in args), *immediates)
     return args, immediates, out, torch.broadcast_to(expected, out.shape)
@@ -55,7 +59,10 @@ def test_on_tiles_of_every_width(name, dtype, instruction_set):
         torch.testing.assert_close(out.double(), expected, rtol=rtol, atol=atol * max(rows, columns) ** 0.5)
 
 
-@pytest.mark.parametrize("name", ["relu", "maximum", "minimum", "clamp", "add", "tanh", "sigmoid", "exp"])
+@pytest.mark.parametrize(
+    "name",
+    ["relu", "nearest", "expm1", "log1p", "atan", "maximum", "minimum", "clamp", "add", "tanh", "sigmoid", "exp"],
+)
 def test_nan_passes_on(name, instruction_set):
     operation = OPERATIONS[name]
     for at in range(operation.arity):
@@ -63,4 +70,12 @@ def test_nan_passes_on(name, instruction_set):
         args[at][:] = torch.nan
         out = torch.zeros(40)
         native.float32.apply(operation.code, [out.data_ptr(), *(a.data_ptr() for a in args)], -1, 1, 1, 40)
+        assert out.isnan().all()
+
+
+def test_the_largest_of_a_row_with_nan_is_nan(instruction_set):
+    for column in (0, 5, 39):
+        row, out = torch.ones(40), torch.full((1,), -torch.inf)
+        row[column] = torch.nan
+        native.float32.apply(OPERATIONS["row_largest"].code, [out.data_ptr(), row.data_ptr()], 0, 0, 1, 40)
         assert out.isnan().all()

@@ -69,7 +69,10 @@ class Zoo(Cell):
         fifth = torch.erf(a) + torch.sin(b) * torch.cos(c) + 2 / (3 + d.exp()) + (a.abs() + 1) ** 0.3 + b.clamp(max=0.2)
         sixth = torch.where((c >= 0) & ~(d < 0), a, 0.0) + F.relu(b) * (a <= b) + torch.addcmul(a, b, c, value=0.5)
         seventh = 1 / (a**3 - 7) + (b.square() + 1).reciprocal() - (-c) + a.masked_fill(b > 0, 0.25) + F.hardtanh(d)
+        eighth = F.elu(a) + torch.log1p(b.abs()) + torch.atan(c) - torch.expm1(-d.abs()) + torch.round(3 * a) * 0.1
+        ninth = torch.softmax(a, -1) * d + b / (1 + c.abs().amax(-1, keepdim=True)) + (d - b).detach() * a
         parts = first + 0.1 * second + third * 0.3 + fourth - fifth + sixth / 2 + 0.2 * seventh
+        parts = parts + 0.3 * (eighth + ninth)
         return torch.tanh(parts + 0.5 * s), torch.tanh(s - 0.3 * parts + torch.zeros_like(s))
 
 

@@ -74,6 +74,30 @@ STEPS_OF_USERS = {
         - torch.maximum(h - 0.125, torch.zeros_like(h)) ** 0.5
         + F.hardtanh(h, 0.0, 3.0).sqrt()
     ),
+    "elu and its like": lambda a, b, h: F.elu(a, 0.5) + F.celu(b, 2.0) - F.selu(h),
+    "elu far out": lambda a, b, h: F.elu(800 * a) + F.celu(900 * b, 0.5) + h,
+    "mish and softsign": lambda a, b, h: F.mish(a) + F.softsign(b) * h,
+    "relu6, prelu and glu": lambda a, b, h: (
+        F.relu6(6 * a) + F.prelu(b, torch.tensor(0.25, dtype=torch.float64)) + F.glu(torch.cat([a, h], -1))
+    ),
+    "expm1, log1p and atan": lambda a, b, h: torch.expm1(a) + torch.log1p(b.abs()) * torch.atan(h),
+    "whole numbers": lambda a, b, h: torch.round(a) + torch.floor(b) * h - torch.ceil(a) * b + torch.trunc(h),
+    "remainder": lambda a, b, h: a % 0.25 + torch.remainder(b, h + 3) + h % -0.5 + torch.remainder(a, 7 * b + 0.125),
+    "logaddexp": lambda a, b, h: torch.logaddexp(a, b) * h,
+    "detach": lambda a, b, h: a * b.detach() + (a + (torch.sign(a) - a).detach()) + (h > 0).detach() * b,
+    "nothing but detached": lambda a, b, h: (a + h).detach() + 0 * b,
+    "softmax": lambda a, b, h: torch.softmax(a, -1) * h + F.softmax(torch.cat([b, h], -1), -1)[:, :HIDDEN],
+    "softmax far out": lambda a, b, h: torch.softmax(1000 * a, -1) + F.log_softmax(900 * b, -1),
+    "log_softmax": lambda a, b, h: F.log_softmax(a, -1) * h + b,
+    "largest and smallest": lambda a, b, h: a / (3 + b.amax(-1, keepdim=True)) + h * a.amin(-1, keepdim=True),
+    "largest of a constant": lambda a, b, h: a * torch.ones_like(b).amax(-1, keepdim=True) + h,
+    "norm": lambda a, b, h: a * b.norm(dim=-1, keepdim=True) + torch.linalg.vector_norm(h, dim=-1, keepdim=True) * b,
+    "norm of zeros": lambda a, b, h: a + (0 * b).norm(dim=-1, keepdim=True) + F.normalize(0 * h, dim=-1),
+    "normalize and std": lambda a, b, h: F.normalize(a, dim=-1) + b * h.std(-1, keepdim=True),
+    "squares of constants": lambda a, b, h: F.rms_norm(torch.ones_like(a), (HIDDEN,), eps=0.5) * h + b,
+    "norm of a row": lambda a, b, h: a.sum(-1, keepdim=True).norm(dim=-1, keepdim=True) * h + b,
+    "std of equals": lambda a, b, h: a * torch.ones_like(b).std(-1, keepdim=True) + h,
+    "expand_as": lambda a, b, h: torch.minimum(a.mean(-1, keepdim=True).expand_as(b), b) + h,
     "isinstance": lambda a, b, h: a * h if isinstance(a, torch.Tensor) and torch.is_tensor(h) else b,
 }
 

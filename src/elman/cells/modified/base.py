@@ -32,7 +32,7 @@ class Modified(Cell):
         return self.inner.states
 
     @property
-    def parameters(self) -> Mapping[str, tuple[str, ...]]:
+    def parameters(self) -> Mapping[str, tuple[str | int, ...]]:
         return self.inner.parameters
 
     @property

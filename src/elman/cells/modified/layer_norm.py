@@ -26,7 +26,7 @@ class LayerNorm(Modified):
     """
 
     @property
-    def parameters(self) -> Mapping[str, tuple[str, ...]]:
+    def parameters(self) -> Mapping[str, tuple[str | int, ...]]:
         own: dict[str, tuple[str, ...]] = {"gain_ih": (f"{len(self.gates)}H",)}
         if self.recurrent_gates:
             own["gain_hh"] = (f"{len(self.recurrent_gates)}H",)

@@ -98,7 +98,7 @@ struct Operation {
     T k0, k1;
 };
 
-constexpr int OPERATIONS = 47;  // codes as in docs/engine.md
+constexpr int OPERATIONS = 52;  // codes as in docs/engine.md
 
 // All that one instruction set provides for one type of number.
 template <class T>

@@ -15,7 +15,8 @@ namespace {
 bool is_row(int code, int operand) {
     switch (code) {
         case 31:
-        case 32: return operand == 0;
+        case 32:
+        case 51: return operand == 0;
         case 33: return operand == 1;
         case 34:
         case 35:

@@ -34,6 +34,10 @@ def _density(graph: Algebra, value: Node) -> Node:
     return graph.affine(graph.apply("exp", graph.apply("neg", square)), 2 / math.sqrt(math.pi))
 
 
+def _one_and_square(graph: Algebra, value: Node) -> Node:
+    return graph.affine(graph.apply("mul", value, value), 1, 1)
+
+
 def _mul(graph: Algebra, node: Node, d: Node) -> Contributions:
     a, b = node.args
     return graph.apply("mul", d, b), graph.apply("mul", d, a)
@@ -80,6 +84,13 @@ def _row_sum(graph: Algebra, node: Node, d: Node) -> Contributions:
 def _row_dot(graph: Algebra, node: Node, d: Node) -> Contributions:
     a, b = node.args
     return graph.apply("mul", b, d), graph.apply("mul", a, d)
+
+
+def _row_largest(graph: Algebra, node: Node, d: Node) -> Contributions:
+    """Equals share it, as in torch."""
+    is_largest = graph.apply("equal", node.args[0], node)
+    share = graph.apply("div", d, graph.apply("row_sum", is_largest))
+    return (_where(graph, graph.apply("mul", is_largest, share), is_largest),)
 
 
 def _clamp(graph: Algebra, node: Node, d: Node) -> Contributions:
@@ -131,6 +142,12 @@ _RULES: dict[str, Callable[[Algebra, Node, Node], Contributions]] = {
     "row_mul": _row_mul,
     "row_sum": _row_sum,
     "row_dot": _row_dot,
+    "row_largest": _row_largest,
+    "expm1": _scaled_by(lambda graph, node: graph.affine(node, 1, 1)),
+    "log1p": lambda graph, node, d: (graph.apply("div", d, graph.affine(node.args[0], 1, 1)),),
+    "atan": lambda graph, node, d: (graph.apply("div", d, _one_and_square(graph, node.args[0])),),
     "spread": _spread,
-    **dict.fromkeys(("sign", "inside", "above", "greater", "greater_equal", "equal", "fill"), _nothing),
+    **dict.fromkeys(
+        ("sign", "inside", "above", "greater", "greater_equal", "equal", "fill", "nearest", "copy"), _nothing
+    ),
 }

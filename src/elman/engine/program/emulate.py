@@ -220,6 +220,8 @@ class Emulator:
         out = memory.view(line.out, columns)
         if line.op in ACCUMULATIONS:
             out += value
+        elif line.op == "row_largest":
+            out[:] = torch.maximum(out, value[:, None])
         elif line.op in REDUCTIONS:
             out += value[:, None]
         else:

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from elman.engine.program.activations import ACTIVATIONS
 from elman.engine.program.pointwise import POINTWISE
 from elman.engine.program.reductions import REDUCTIONS
 from elman.engine.program.shapes import SHAPES
 from elman.engine.program.truths import TRUTHS
 
-FUNCTIONS: dict[str, Callable[..., Any]] = POINTWISE | TRUTHS | SHAPES | REDUCTIONS
+FUNCTIONS: dict[str, Callable[..., Any]] = POINTWISE | ACTIVATIONS | TRUTHS | SHAPES | REDUCTIONS
+
+OF_INPUTS = {*SHAPES, "contiguous", "clone"}
+"""Those that may be given the input itself, which is there as what is multiplied and not as a value."""
 
 OF_TRUTHS = {
     *TRUTHS,
@@ -22,5 +26,6 @@ OF_TRUTHS = {
     "sum",
     "zeros_like",
     "ones_like",
+    "detach",
 }
 """Those that may be given what comparisons give."""

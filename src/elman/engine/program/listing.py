@@ -37,16 +37,19 @@ def _pass(compiled: Compiled, each: Pass) -> list[tuple[str, str, str]]:
 
 def _instruction(compiled: Compiled, instruction: Instruction) -> tuple[str, str, str]:
     operands = {letter: _name(compiled, place) for letter, place in zip("abcde", instruction.args, strict=False)}
+    operands["o"] = _name(compiled, instruction.out)
     numbers = {f"k{index}": f"{value:.6g}" for index, value in enumerate(instruction.data)}
-    adds = instruction.op in ACCUMULATIONS | REDUCTIONS
+    adds = instruction.op in ACCUMULATIONS or instruction.op in REDUCTIONS
     text = OPERATIONS[instruction.op].text
-    if instruction.op == "affine" and instruction.data[0] == 1:
+    if instruction.op == "row_largest":
+        text, adds = "max({o}, columns {a})", False
+    elif instruction.op == "affine" and instruction.data[0] == 1:
         text = "{a} + {k1}"
     elif instruction.op == "affine" and instruction.data[1] == 0:
         text = "{a} * {k0}"
     elif instruction.op == "affine" and instruction.data[0] == -1:
         text = "{k1} - {a}"
-    return _name(compiled, instruction.out), "+=" if adds else " =", text.format(**operands, **numbers)
+    return operands["o"], "+=" if adds else " =", text.format(**operands, **numbers)
 
 
 def _product(compiled: Compiled, product: Product) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 It does not know derivatives (`adjoints.py`) nor which operation of torch becomes which of these (`functions.py`).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -82,6 +83,11 @@ OPERATIONS = {
     "sin": Operation(44, 1, 6.0, "sin({a})", torch.sin),
     "cos": Operation(45, 1, 6.0, "cos({a})", torch.cos),
     "row_deviation": Operation(46, 2, 0.9, "Σ columns ({a} + {b})²", lambda a, b: (a + b).square().sum(1)),
+    "nearest": Operation(47, 1, 0.9, "nearest({a})", torch.round),
+    "expm1": Operation(48, 1, 3.5, "exp({a}) - 1", torch.expm1),
+    "log1p": Operation(49, 1, 4.5, "log(1 + {a})", torch.log1p),
+    "atan": Operation(50, 1, 6.0, "atan({a})", torch.atan),
+    "row_largest": Operation(51, 1, 0.6, "max({a})", lambda a: a.amax(1)),
 }
 
 BY_CODE = {operation.code: name for name, operation in OPERATIONS.items()}
@@ -89,8 +95,8 @@ BY_CODE = {operation.code: name for name, operation in OPERATIONS.items()}
 ACCUMULATIONS = frozenset({"acc", "acc_dot"})
 """They add to a parameter vector's gradient."""
 
-REDUCTIONS = frozenset({"row_sum", "row_dot", "row_deviation"})
-"""They add to a row scalar, over the columns."""
+REDUCTIONS = {"row_sum": 0.0, "row_dot": 0.0, "row_deviation": 0.0, "row_largest": -math.inf}
+"""They add to a row scalar, over the columns, or take the larger; and what it is before."""
 
 COMMUTATIVE = frozenset({"add", "mul", "maximum", "minimum", "equal"})
 

@@ -92,7 +92,7 @@ class _Placement:
         for node in sums + segment.rows:
             if node not in self.places:
                 self.places[node] = Place(Kind.ROW, self.rows.take(), Width.ONE)
-        made.rows = [Instruction("fill", self.places[node], (), (0.0,)) for node in sums]
+        made.rows = [Instruction("fill", self.places[node], (), (REDUCTIONS[node.op],)) for node in sums]
         made.rows += [self._instruction(node) for node in segment.rows]
         slots = _Pool()
         for node in segment.products:

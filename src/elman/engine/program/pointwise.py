@@ -88,7 +88,7 @@ def _mul(a: Value, b: Value) -> Symbol:
     return pointwise("mul", a, b, truth=are_truths(a, b))
 
 
-def _pow(a: Value, exponent: Value) -> Symbol:
+def power(a: Value, exponent: Value) -> Symbol:
     if isinstance(exponent, Symbol):
         raise UntraceableError("A power whose exponent is not a number")
     exponent = number(exponent)
@@ -125,60 +125,43 @@ def _clamp(a: Value, min: Value = None, max: Value = None) -> Symbol:
     return pointwise("select", beyond, min if max is None else max, a)
 
 
-def _hardtanh(a: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Symbol:
-    """Unlike `clamp`, no gradient goes through what is at a limit."""
-    _in_place("hardtanh", inplace)
-    below = pointwise("select", pointwise("greater_equal", a, max_val), max_val, a)
-    return pointwise("select", pointwise("greater_equal", min_val, a), min_val, below)
-
-
-def _softplus(a: Value, beta: float = 1.0, threshold: float = 20.0) -> Symbol:
-    scaled = pointwise("mul", a, number(beta))
-    smooth = pointwise("mul", pointwise("softplus", scaled), 1 / number(beta))
-    if number(threshold) >= 20:  # from there on both are the same to 2e-9
-        return smooth
-    return pointwise("select", pointwise("greater", scaled, threshold), a, smooth)
-
-
-def _silu(a: Value, inplace: bool = False) -> Symbol:
-    _in_place("silu", inplace)
-    return pointwise("mul", a, pointwise("sigmoid", a))
-
-
-def _relu(a: Value, inplace: bool = False) -> Symbol:
-    _in_place("relu", inplace)
-    return pointwise("relu", a)
-
-
-def _leaky_relu(a: Value, negative_slope: float = 0.01, inplace: bool = False) -> Symbol:
-    _in_place("leaky_relu", inplace)
-    return pointwise("select", pointwise("greater", a, 0), a, pointwise("mul", a, number(negative_slope)))
-
-
-def _in_place(name: str, inplace: bool) -> None:
-    if inplace:
-        raise UntraceableError(f"torch.{name}_", "works in place, which a program cannot contain")
-
-
-def _gelu(a: Value, approximate: str = "none") -> Symbol:
-    if approximate == "tanh":
-        inner = pointwise("mul", pointwise("add", a, pointwise("mul", _pow(a, 3), 0.044715)), math.sqrt(2 / math.pi))
-        gate = pointwise("tanh", inner)
-    else:
-        gate = pointwise("erf", pointwise("mul", a, math.sqrt(0.5)))
-    return pointwise("mul", pointwise("mul", a, 0.5), pointwise("add", gate, 1))
-
-
-def _logsigmoid(a: Value) -> Symbol:
-    return pointwise("neg", pointwise("softplus", pointwise("neg", a)))
-
-
 def _addcmul(a: Value, b: Value, c: Value, *, value: float = 1) -> Symbol:
     return _add(a, pointwise("mul", b, c), alpha=value)
 
 
 def _lerp(a: Value, b: Value, weight: Value) -> Symbol:
     return pointwise("add", a, pointwise("mul", weight, pointwise("sub", b, a)))
+
+
+def _logaddexp(a: Value, b: Value) -> Symbol:
+    apart = pointwise("abs", pointwise("sub", a, b))
+    return pointwise("add", pointwise("maximum", a, b), pointwise("softplus", pointwise("neg", apart)))
+
+
+def _floor(a: Value) -> Symbol:
+    nearest = pointwise("nearest", a)
+    return pointwise("sub", nearest, pointwise("greater", nearest, a))
+
+
+def _remainder(a: Value, b: Value) -> Symbol:
+    """With the sign of b. The quotient may have been rounded to a whole number beside the right one."""
+
+    def rest(whole: Symbol) -> Symbol:
+        return pointwise("sub", a, pointwise("mul", whole, b))
+
+    whole = _floor(pointwise("div", a, b))
+    over = pointwise("mul", rest(whole), b)
+    below, above = pointwise("greater", 0, over), pointwise("greater_equal", over, _square(b))
+    return rest(pointwise("sub", pointwise("add", whole, above), below))
+
+
+def _square(b: Value) -> Value:
+    return pointwise("mul", b, b) if isinstance(b, Symbol) else number(b) ** 2
+
+
+def _detach(a: Value) -> Symbol:
+    """A copy, which hands no gradient on."""
+    return pointwise("copy", a, truth=are_truths(a))
 
 
 def _like(constant: float) -> Callable[..., Symbol]:
@@ -195,26 +178,28 @@ def _same(value: Value) -> Value:
 
 POINTWISE: dict[str, Callable[..., Any]] = {
     **{op: _plain(op) for op in ("sigmoid", "tanh", "exp", "log", "sqrt", "rsqrt", "reciprocal", "abs", "sign")},
+    **{op: _plain(op) for op in ("expm1", "log1p", "atan")},
     **{op: _plain(op) for op in ("maximum", "minimum", "neg", "erf", "sin", "cos")},
     **dict.fromkeys(("mul", "multiply"), _mul),
     **dict.fromkeys(("div", "divide", "true_divide"), _plain("div")),
     **dict.fromkeys(("sub", "subtract"), _sub),
     "add": _add,
     "rsub": lambda a, b: _sub(b, a),
-    "relu": _relu,
-    "leaky_relu": _leaky_relu,
-    "silu": _silu,
-    "gelu": _gelu,
-    "softplus": _softplus,
-    **dict.fromkeys(("logsigmoid", "log_sigmoid"), _logsigmoid),
-    "square": lambda a: _pow(a, 2),
-    "pow": _pow,
+    "square": lambda a: power(a, 2),
+    "pow": power,
     "clamp": _clamp,
-    "hardtanh": _hardtanh,
     "addcmul": _addcmul,
     "lerp": _lerp,
     "zeros_like": _like(0.0),
     "ones_like": _like(1.0),
+    "logaddexp": _logaddexp,
+    "round": _plain("nearest"),
+    "floor": _floor,
+    "ceil": lambda a: pointwise("neg", _floor(pointwise("neg", a))),
+    "trunc": lambda a: pointwise("mul", pointwise("sign", a), _floor(pointwise("abs", a))),
+    "remainder": _remainder,
+    "detach": _detach,
+    "expand_as": lambda a, other: pointwise("add", a, _like(0.0)(other)) if a.columns < other.columns else a,
     "contiguous": _same,
     "clone": _same,
 }

@@ -41,13 +41,19 @@ class Sizes:
 
 
 def _apply(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    from elman.engine.program.functions import FUNCTIONS, OF_TRUTHS  # which in turn make symbols
+    from elman.engine.program.functions import FUNCTIONS, OF_INPUTS, OF_TRUTHS  # which in turn make symbols
 
     function = FUNCTIONS.get(name)
     if function is None:
         raise UntraceableError(f"torch.{name}")
-    if name not in OF_TRUTHS and any(isinstance(arg, Symbol) and arg.truth for arg in (*args, *kwargs.values())):
+    symbols = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Symbol)]
+    if name not in OF_TRUTHS and any(symbol.truth for symbol in symbols):
         raise UntraceableError(f"torch.{name} of a comparison")
+    if name not in OF_INPUTS and any(block.width is Width.I for symbol in symbols for block in symbol.blocks):
+        raise UntraceableError(
+            f"torch.{name} of the input before its projection",
+            "is nothing that a program can contain; name a gate for it, whose rows of weights.ih project it",
+        )
     try:
         return function(*args, **kwargs)
     except TypeError as error:
@@ -99,6 +105,17 @@ class Traced(_Tensor):  # type: ignore[misc]
 
         return operator
 
+    def _shaped(name: str) -> Any:  # noqa: N805
+        """What takes sizes, at which torch itself looks first: the number of rows is none that it knows."""
+
+        def method(*_: object, **__: object) -> Never:
+            raise UntraceableError(f"torch.{name}")
+
+        return method
+
+    reshape, view, expand, repeat = map(_shaped, ("reshape", "view", "expand", "repeat"))
+    new_zeros, new_ones, new_full = map(_shaped, ("new_zeros", "new_ones", "new_full"))
+
     __add__, __radd__ = _binary("add"), _mirrored("add")
     __sub__, __rsub__ = _binary("sub"), _mirrored("sub")
     __mul__, __rmul__ = _binary("mul"), _mirrored("mul")
@@ -145,7 +162,8 @@ class Symbol(Traced):
         if not torch.is_grad_enabled():
             raise UntraceableError(
                 "A value without its gradient, by torch.no_grad or an autograd.Function,",
-                "is nothing that a program can contain",
+                "is nothing that a program can contain; soft + (hard - soft).detach() has the value of hard and the "
+                "gradient of soft",
             )
         self.graph = graph
         self.sizes = sizes

@@ -135,10 +135,11 @@ def _parameter(cell: Cell, sizes: Sizes, name: str, tensor: Tensor) -> Parameter
     if len(inner) == 1:
         of_input = name == "ih" or cell.parameters.get(name, ())[-1:] == ("I",)
         columns = Width.I if of_input else sizes.width_of(inner[0])
-    if rows is None or (inner and columns is None):
+    if rows is None or len(inner) > 1 or (inner and columns is None):
         raise UntraceableError(
             f"The parameter '{name}' of shape {tuple(tensor.shape)}",
-            "has other rows than a multiple of H, or P, or other columns than H, P or I",
+            "has other rows than a multiple of H, or P, or other columns than H, P or I; let derive make of it what "
+            "the step needs, and put None in its place",
             located=False,
         )
     return Parameter(name, tensor.dim(), rows, total // sizes[rows], columns)

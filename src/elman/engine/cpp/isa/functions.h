@@ -1,8 +1,8 @@
-// exp, log, tanh and the logistic function on vectors.
+// exp, e^x - 1, log, log(1 + x), tanh and the logistic function on vectors; whole numbers.
 // Knows vectors, not memory. The bounds are proved by tests/engine/native/test_functions.py over the whole range.
 //
 // Largest error relative to the exact value, float32 (float64), measured against float64 (mpmath):
-//     tanh, sigmoid   3e-7 (6e-16)    exp   2e-7 (4e-16)    log   2e-7 (5e-16)
+//     tanh, sigmoid   3e-7 (6e-16)    exp   2e-7 (4e-16)    log   2e-7 (5e-16)    expm1, log1p   4e-7 (9e-16)
 // where the result is a normal number. The logistic function does not go below that of -87 (-708), about 1e-38
 // (1e-308). With denormals off, as they are inside a job, denormal arguments are zero.
 #pragma once
@@ -120,6 +120,26 @@ ELMAN_INLINE Reg<T> exp(Reg<T> x) {
     return S::select(x < low, S::set(0), y);
 }
 
+// e^x - 1, exact to the last bits near zero: 2^n (rest + (1 - 2^-n)).
+template <class T>
+ELMAN_INLINE Reg<T> expm1(Reg<T> x) {
+    using S = Vector<T>;
+    const Reg<T> low = S::set(Range<T>::exp_low), high = S::set(Range<T>::exp_high);
+    const Split<T> e = split_exp<T>(S::max(low, S::min(high, x)));
+    const Reg<T> one = S::scale(S::set(1), S::negate(S::min(S::set(60), e.n)));  // from there on, 1 is rounded off
+    const Reg<T> half = S::round(e.n * S::set(T(0.5)));
+    const Reg<T> y = S::scale(S::scale(e.rest + (S::set(1) - one), half), e.n - half);
+    return S::select(x > high, S::set(S::infinity), y);
+}
+
+// To the nearest whole number, ties to even. Numbers from `limit` on are whole.
+template <class T>
+ELMAN_INLINE Reg<T> nearest(Reg<T> x) {
+    using S = Vector<T>;
+    const Reg<T> limit = S::set(S::Portable::B::round / T(1.5)), size = S::abs(x);
+    return S::select(size < limit, S::copysign((size + limit) - limit, x), x);
+}
+
 // 2 atanh(s) = 2 s + s^3 L(s^2) for s = (m - 1) / (m + 1)
 ELMAN_INLINE Reg<float> log_tail(Reg<float> z) {
     const float c[] = {0.66666666552746509349f, 0.40000123268801806806f, 0.28550659006236503551f,
@@ -153,6 +173,16 @@ ELMAN_INLINE Reg<T> log(Reg<T> x) {
     y = S::select(x < S::set(S::infinity), y, x);  // infinity and NaN stay
     y = S::select(x < S::set(S::smallest), S::set(-S::infinity), y);
     return S::select(x < S::set(0), S::set(S::nan), y);
+}
+
+// What 1 + x rounds off is made good by a factor.
+template <class T>
+ELMAN_INLINE Reg<T> log1p(Reg<T> x) {
+    using S = Vector<T>;
+    const Reg<T> u = S::set(1) + x;
+    const Reg<T> less = u - S::set(1);
+    const Reg<T> scaled = log<T>(u) * (x / less);
+    return S::select((less == S::set(0)) | (x == S::set(S::infinity)), x, scaled);
 }
 
 }  // namespace

@@ -11,9 +11,11 @@ extern "C" {
 float erff(float) noexcept;
 float sinf(float) noexcept;
 float cosf(float) noexcept;
+float atanf(float) noexcept;
 double erf(double) noexcept;
 double sin(double) noexcept;
 double cos(double) noexcept;
+double atan(double) noexcept;
 }
 
 namespace elman {
@@ -33,15 +35,8 @@ struct Value {
     ELMAN_INLINE V maximum(V a, V b) { return S::select(a == a, S::max(a, b), a); }
     ELMAN_INLINE V minimum(V a, V b) { return S::select(a == a, S::min(a, b), a); }
 
-    // log(1 + y) for 0 <= y <= 1; what 1 + y rounds off is made good by a factor.
-    ELMAN_INLINE V log1p(V y) {
-        const V u = S::set(1) + y;
-        const V less = u - S::set(1);
-        const V scaled = elman::ELMAN_ISA::log<T>(u) * (y / less);
-        return S::select(less == S::set(0), y, scaled);
-    }
     ELMAN_INLINE V softplus(V a) {
-        return S::max(S::set(0), a) + log1p(elman::ELMAN_ISA::exp<T>(S::negate(S::abs(a))));
+        return S::max(S::set(0), a) + elman::ELMAN_ISA::log1p<T>(elman::ELMAN_ISA::exp<T>(S::negate(S::abs(a))));
     }
 };
 
@@ -58,7 +53,7 @@ struct Whole {
     using S = Vector<T>;
     ELMAN_INLINE Reg<T> load(const T* p, typename S::Mask) { return S::load(p); }
     ELMAN_INLINE void store(T* p, Reg<T> v, typename S::Mask) { S::store(p, v); }
-    ELMAN_INLINE Reg<T> only(Reg<T> v, typename S::Mask) { return v; }
+    ELMAN_INLINE Reg<T> only(Reg<T> v, T, typename S::Mask) { return v; }
 };
 
 template <class T>
@@ -66,8 +61,9 @@ struct Part {
     using S = Vector<T>;
     ELMAN_INLINE Reg<T> load(const T* p, typename S::Mask m) { return S::load(p, m); }
     ELMAN_INLINE void store(T* p, Reg<T> v, typename S::Mask m) { S::store(p, v, m); }
-    ELMAN_INLINE Reg<T> only(Reg<T> v, typename S::Mask m) {  // zero in the other lanes
-        T lanes[S::W] = {};
+    ELMAN_INLINE Reg<T> only(Reg<T> v, T rest, typename S::Mask m) {  // with `rest` in the other lanes
+        T lanes[S::W];
+        S::store(lanes, S::set(rest));
         S::store(lanes, v, m);
         return S::load(lanes);
     }
@@ -135,6 +131,9 @@ ELMAN_POINTWISE(reciprocal, 1, S::set(1) / a)
 ELMAN_POINTWISE(abs, 1, S::abs(a))
 ELMAN_POINTWISE(sign, 1, truth(a > S::set(0)) - truth(a < S::set(0)))
 ELMAN_POINTWISE(softplus, 1, Value<T>::softplus(a))
+ELMAN_POINTWISE(nearest, 1, elman::ELMAN_ISA::nearest<T>(a))
+ELMAN_POINTWISE(expm1, 1, elman::ELMAN_ISA::expm1<T>(a))
+ELMAN_POINTWISE(log1p, 1, elman::ELMAN_ISA::log1p<T>(a))
 ELMAN_POINTWISE(add, 2, a + b)
 ELMAN_POINTWISE(sub, 2, a - b)
 ELMAN_POINTWISE(mul, 2, a* b)
@@ -159,6 +158,7 @@ ELMAN_POINTWISE(neg, 1, S::negate(a))
 ELMAN_POINTWISE(erf, 1, lanes<T>(a, [](T x) { return sizeof(T) == 4 ? T(::erff(float(x))) : T(::erf(x)); }))
 ELMAN_POINTWISE(sin, 1, lanes<T>(a, [](T x) { return sizeof(T) == 4 ? T(::sinf(float(x))) : T(::sin(x)); }))
 ELMAN_POINTWISE(cos, 1, lanes<T>(a, [](T x) { return sizeof(T) == 4 ? T(::cosf(float(x))) : T(::cos(x)); }))
+ELMAN_POINTWISE(atan, 1, lanes<T>(a, [](T x) { return sizeof(T) == 4 ? T(::atanf(float(x))) : T(::atan(x)); }))
 #undef ELMAN_POINTWISE
 
 // o[columns] += sum over rows of a, or of a * b.
@@ -178,26 +178,36 @@ void accumulate(const Operation<T>& op, const Place<T>* places, i64 rows, i64 co
         });
 }
 
-enum class Reduction { sum, dot, deviation };
+enum class Reduction { sum, dot, deviation, largest };
 
-// o[row] += sum over columns of a, of a * b, or of (a + b)^2 with a number b per row.
+// o[row] += sum over columns of a, of a * b, or of (a + b)^2 with a number b per row; or o[row] = the largest of it and a.
 template <class T, Reduction KIND>
 void reduce(const Operation<T>& op, const Place<T>* places, i64 rows, i64 columns) {
     using S = Vector<T>;
     const Place<T> o = places[op.operands[0]], a = places[op.operands[1]];
-    const Place<T> b = KIND == Reduction::sum ? a : places[op.operands[2]];
+    constexpr bool two = KIND == Reduction::dot || KIND == Reduction::deviation, largest = KIND == Reduction::largest;
+    const Place<T> b = two ? places[op.operands[2]] : a;
+    const T least = -Vector<T>::infinity;
     for (i64 row = 0; row < rows; ++row) {
-        Reg<T> sum{};
+        Reg<T> sum = S::set(largest ? least : T(0));
         const T *x = a.at + row * a.row, *y = b.at + row * b.row;
         const Reg<T> shift = S::set(KIND == Reduction::deviation ? *y : T(0));
         each<T>(
             1, columns, [&](auto part, i64, i64 column, auto mask) __attribute__((always_inline)) {
                 const Reg<T> value = part.load(x + column, mask);
                 if constexpr (KIND == Reduction::sum) sum += value;
+                else if constexpr (largest) sum = Value<T>::maximum(part.only(value, least, mask), sum);
                 else if constexpr (KIND == Reduction::dot) sum = S::fma(value, part.load(y + column, mask), sum);
-                else sum = S::fma(part.only(value + shift, mask), value + shift, sum);
+                else sum = S::fma(part.only(value + shift, T(0), mask), value + shift, sum);
             });
-        o.at[row * o.row] += S::sum(sum);
+        T& out = o.at[row * o.row];
+        if constexpr (largest) {
+            T lanes[S::W];
+            S::store(lanes, sum);
+            for (const T lane : lanes) out = out >= lane || out != out ? out : lane;
+        } else {
+            out += S::sum(sum);
+        }
     }
 }
 
@@ -264,7 +274,8 @@ ELMAN_WITH_ROW(row_norm_grad, 2, 0, 1, 3, 2, 3, 4, S::fnma(y, t, x - s) * u)
             with_row<T, row_fma_<T>>, with_row<T, row_norm_<T>>, with_row<T, row_norm_grad_<T>>,                     \
             pointwise<T, above_<T>>, pointwise<T, greater_<T>>, pointwise<T, greater_equal_<T>>,                     \
             pointwise<T, equal_<T>>, pointwise<T, neg_<T>>, pointwise<T, sin_<T>>, pointwise<T, cos_<T>>,            \
-            reduce<T, Reduction::deviation>                                                                          \
+            reduce<T, Reduction::deviation>, pointwise<T, nearest_<T>>, pointwise<T, expm1_<T>>,                     \
+            pointwise<T, log1p_<T>>, pointwise<T, atan_<T>>, reduce<T, Reduction::largest>                                                                          \
     }
 
 extern const decltype(Operation<float>::run) operations_float[OPERATIONS] = ELMAN_TABLE(float);
