@@ -275,7 +275,7 @@ ELMAN_WITH_ROW(row_norm_grad, 2, 0, 1, 3, 2, 3, 4, S::fnma(y, t, x - s) * u)
             pointwise<T, above_<T>>, pointwise<T, greater_<T>>, pointwise<T, greater_equal_<T>>,                     \
             pointwise<T, equal_<T>>, pointwise<T, neg_<T>>, pointwise<T, sin_<T>>, pointwise<T, cos_<T>>,            \
             reduce<T, Reduction::deviation>, pointwise<T, nearest_<T>>, pointwise<T, expm1_<T>>,                     \
-            pointwise<T, log1p_<T>>, pointwise<T, atan_<T>>, reduce<T, Reduction::largest>                                                                          \
+            pointwise<T, log1p_<T>>, pointwise<T, atan_<T>>, reduce<T, Reduction::largest>                           \
     }
 
 extern const decltype(Operation<float>::run) operations_float[OPERATIONS] = ELMAN_TABLE(float);
