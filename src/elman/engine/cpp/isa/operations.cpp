@@ -180,7 +180,7 @@ void accumulate(const Operation<T>& op, const Place<T>* places, i64 rows, i64 co
 
 enum class Reduction { sum, dot, deviation, largest };
 
-// o[row] += sum over columns of a, of a * b, or of (a + b)^2 with a number b per row; or o[row] = the largest of it and a.
+// o[row] += sum over columns of a, of a * b, or of (a + b)^2 with a number b per row; or the largest of it and a.
 template <class T, Reduction KIND>
 void reduce(const Operation<T>& op, const Place<T>* places, i64 rows, i64 columns) {
     using S = Vector<T>;
