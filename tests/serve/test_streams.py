@@ -198,6 +198,21 @@ def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
     store.close()
 
 
+def test_what_is_no_stream_stays_in_the_folder(tmp_path):
+    folder, two_days_ago = tmp_path / "streams", time.time() - 2 * 86_400
+    folder.mkdir()
+    precious = [folder / name for name in ("model.safetensors", f"{'A' * 32}.safetensors", ".notes.safetensors.1.tmp")]
+    torn = folder / f".{'a' * 32}.safetensors.1.tmp"
+    for path in (*precious, torn):
+        path.write_bytes(b"x")
+        os.utime(path, (two_days_ago, two_days_ago))
+    store = FolderStore(folder, expire=1.0)
+    store.put("0" * 32, b"y")
+    store.close()
+    assert all(path.exists() for path in precious)
+    assert not torn.exists()
+
+
 def test_a_store_that_cannot_be_written_is_told(run, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunError, match=r"cannot make the folder .*file: file exists; choose another one"):
