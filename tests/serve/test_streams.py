@@ -198,6 +198,33 @@ def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
     store.close()
 
 
+def test_what_is_the_servers_fault_is_in_its_log(run, tmp_path, caplog):
+    client = TestClient(application(run, store=tmp_path / "streams"))
+    name = begin(client)
+    for path in (tmp_path / "streams").iterdir():
+        path.unlink()
+    (tmp_path / "streams").rmdir()
+    said = error(client.post(f"/streams/{name}", json={"text": "x"}), 500)
+    assert said.startswith("cannot write ")
+    with client.websocket_connect(f"/streams/{name}/feed") as socket:
+        socket.send_text('{"text": "x"}')
+        assert socket.receive_json() == {"error": said}
+    assert caplog.messages == [f"{how} /streams/{{name}}{end}: {said}" for how, end in (("POST", ""), ("WS", "/feed"))]
+    client.app.state.sessions.close()
+
+
+def test_a_damaged_state_is_the_servers_fault(run, tmp_path, caplog):
+    name = "0" * 32
+    (tmp_path / "streams").mkdir()
+    (tmp_path / "streams" / f"{name}.safetensors").write_bytes(b"")
+    client = TestClient(application(run, store=tmp_path / "streams"))
+    said = "what was kept of this stream is damaged; delete it, and begin another"
+    assert error(client.post(f"/streams/{name}", json={"text": "x"}), 500) == said
+    assert caplog.messages == [f"POST /streams/{{name}}: {said}"]
+    assert client.delete(f"/streams/{name}").status_code == 204
+    client.app.state.sessions.close()
+
+
 def test_what_is_no_stream_stays_in_the_folder(tmp_path):
     folder, two_days_ago = tmp_path / "streams", time.time() - 2 * 86_400
     folder.mkdir()
