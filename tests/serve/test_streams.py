@@ -92,6 +92,9 @@ def test_states_that_are_refused(service, run, other):
     whole = service.get(there).content
     for damaged in (b"", b"abc", whole[:-1], whole[:40], b"\xff" * 100, b"[" * 100_000):
         assert error(service.put(there, content=damaged), 422).startswith("this is no state of a stream")
+    for count in ("-1", "many", "9" * 4000, "9" * 5000):
+        uncounted = save(state, marks | {"read": count})
+        assert error(service.put(there, content=uncounted), 422).startswith("this is no state of a stream")
     assert error(service.put("/streams/..%2f..%2fx/state", content=whole), 404)
     assert "names no stream" in error(service.put("/streams/mine/state", content=whole), 422)
     assert feed(service, name, "t")["read"] == 1
