@@ -93,6 +93,7 @@ def test_the_best_symbol_is_drawn_in_the_limit(run):
     greedy = "".join(run.generate("the ", 40, temperature=0))
     assert greedy == "".join(run.generate("the ", 40, top_k=1, seed=5))
     assert greedy == "".join(run.generate("the ", 40, top_p=1e-9, seed=6))
+    assert greedy == "".join(run.generate("the ", 40, top_p=1e-300, seed=6))  # which is 0 as float32
     for temperature in (1e-6, 1e-40):
         assert greedy == "".join(run.generate("the ", 40, temperature=temperature, seed=7))
 

@@ -63,6 +63,9 @@ def test_rows_are_answered_sets_are_written_and_the_page_says_how_to_ask(model, 
     plain = {"Accept": "text/plain"}
     written = service.post("/generate", json={"prompt": '[["a", "b"]]', "length": 2}, headers=plain).text
     assert written == "".join(model.generate('[["a", "b"]]', 2))
+    nested = service.post("/generate", json={"prompt": "[" * 10_000})
+    assert nested.status_code == 422
+    assert nested.json()["error"].startswith("the prompt is no list of sets of texts")
     page = service.get("/").text
     assert '{"sets": [[...]]}' in page
     assert "the answer is how probable the network finds it" in page

@@ -1,11 +1,13 @@
 """`elman serve` as a process: it says where it is, answers, and ends when it is told to."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
@@ -52,6 +54,38 @@ def test_it_answers_and_stops_when_told_to(serving, run):
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert err == f"Serving {run.path} on {said['url']}; Ctrl-C ends it\n"
+
+
+BUSY = """
+import sys, time
+from elman import cli
+from elman.run import Run
+from elman.serve import process
+process.PATIENCE = 1
+Run.predict_each = lambda self, requests: time.sleep(600)
+sys.argv = ["elman", "serve", "--port", "0", "--json", sys.argv[1]]
+cli.main()
+"""
+
+
+def test_it_ends_though_the_model_works_on(run, tmp_path):
+    command = [sys.executable, "-c", BUSY, str(run.path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(tmp_path)}, **pipes)
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        with httpx2.Client(base_url=url) as client, ThreadPoolExecutor(1) as beside:
+            asked = beside.submit(client.post, "/predict", json={"rows": ["the"]}, timeout=60)
+            while not client.get("/health").json()["requests"]:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=30)
+            assert asked.result().status_code == 500
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    assert err.splitlines()[1:] == ["ERROR:    Cancel 1 running task(s), timeout graceful shutdown exceeded"]
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,9 @@ def test_states_that_are_refused(service, run, other):
     whole = service.get(there).content
     for damaged in (b"", b"abc", whole[:-1], whole[:40], b"\xff" * 100, b"[" * 100_000):
         assert error(service.put(there, content=damaged), 422).startswith("this is no state of a stream")
+    for count in ("-1", "many", "9" * 4000, "9" * 5000):
+        uncounted = save(state, marks | {"read": count})
+        assert error(service.put(there, content=uncounted), 422).startswith("this is no state of a stream")
     assert error(service.put("/streams/..%2f..%2fx/state", content=whole), 404)
     assert "names no stream" in error(service.put("/streams/mine/state", content=whole), 422)
     assert feed(service, name, "t")["read"] == 1
@@ -196,6 +199,48 @@ def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
     store.put(new, b"y")
     assert (store.get(old), store.get(new)) == (None, b"y")
     store.close()
+
+
+def test_what_is_the_servers_fault_is_in_its_log(run, tmp_path, caplog):
+    client = TestClient(application(run, store=tmp_path / "streams"))
+    name = begin(client)
+    for path in (tmp_path / "streams").iterdir():
+        path.unlink()
+    (tmp_path / "streams").rmdir()
+    said = error(client.post(f"/streams/{name}", json={"text": "x"}), 500)
+    assert said.startswith("cannot write ")
+    with client.websocket_connect(f"/streams/{name}/feed") as socket:
+        socket.send_text('{"text": "x"}')
+        assert socket.receive_json() == {"error": said}
+    assert caplog.messages == [f"{how} /streams/{{name}}{end}: {said}" for how, end in (("POST", ""), ("WS", "/feed"))]
+    client.app.state.sessions.close()
+
+
+def test_a_damaged_state_is_the_servers_fault(run, tmp_path, caplog):
+    name = "0" * 32
+    (tmp_path / "streams").mkdir()
+    (tmp_path / "streams" / f"{name}.safetensors").write_bytes(b"")
+    client = TestClient(application(run, store=tmp_path / "streams"))
+    said = "what was kept of this stream is damaged; delete it, and begin another"
+    assert error(client.post(f"/streams/{name}", json={"text": "x"}), 500) == said
+    assert caplog.messages == [f"POST /streams/{{name}}: {said}"]
+    assert client.delete(f"/streams/{name}").status_code == 204
+    client.app.state.sessions.close()
+
+
+def test_what_is_no_stream_stays_in_the_folder(tmp_path):
+    folder, two_days_ago = tmp_path / "streams", time.time() - 2 * 86_400
+    folder.mkdir()
+    precious = [folder / name for name in ("model.safetensors", f"{'A' * 32}.safetensors", ".notes.safetensors.1.tmp")]
+    torn = folder / f".{'a' * 32}.safetensors.1.tmp"
+    for path in (*precious, torn):
+        path.write_bytes(b"x")
+        os.utime(path, (two_days_ago, two_days_ago))
+    store = FolderStore(folder, expire=1.0)
+    store.put("0" * 32, b"y")
+    store.close()
+    assert all(path.exists() for path in precious)
+    assert not torn.exists()
 
 
 def test_a_store_that_cannot_be_written_is_told(run, tmp_path):

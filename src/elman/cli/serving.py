@@ -49,3 +49,7 @@ def serve(
             output.note(f"Serving {run} on {url}; Ctrl-C ends it")
 
         process.run(app, listening, body, ready)
+        if app.state.worker.busy:  # with what nobody waits for any more
+            if app.state.sessions is not None:
+                app.state.sessions.close()
+            process.leave()

@@ -271,7 +271,7 @@ def _prompt(prompt: str, events: Events) -> list[list[Event]]:
             steps += found if several else [found]
         for step in steps:
             events.encode_step(step)
-    except (ValueError, DataError) as error:
+    except (ValueError, RecursionError, DataError) as error:  # RecursionError: nested too deeply
         example = json.dumps([events.events[:2], events.events[:1]], ensure_ascii=False)
         raise UsageError(
             f"the prompt is no list of sets of {events.kind}; write JSON, such as {example}, or a set in each line"

@@ -129,5 +129,7 @@ def draw(scores: Tensor, unknown: int | None, sampling: Sampling, generator: tor
         scores = torch.full_like(scores, -torch.inf).scatter(0, best.indices, best.values)
     if sampling.top_p is not None:
         ordered, index = scores.softmax(-1).sort(descending=True)
-        scores[index[ordered.cumsum(-1) - ordered >= sampling.top_p]] = -torch.inf
+        beyond = ordered.cumsum(-1) - ordered >= sampling.top_p
+        beyond[0] = False  # as float32 the smallest shares are 0
+        scores[index[beyond]] = -torch.inf
     return int(torch.multinomial(scores.softmax(-1), 1, generator=generator))

@@ -54,7 +54,7 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     if sessions is not None:
         streaming.add(app, streaming.streams_of(run, worker, limits, sessions), gate)
     absent.add(app, run)
-    app.state.sessions = sessions
+    app.state.sessions, app.state.worker = sessions, worker
     _add_facts(app, run, gate, sessions)
     return app
 

@@ -1,5 +1,6 @@
-"""What goes wrong, as answers: a status and {"error": one sentence}."""
+"""What goes wrong, as answers: a status and {"error": one sentence}; what is the server's fault, in its log as well."""
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,8 @@ from starlette.responses import JSONResponse
 
 from elman.errors import DataError, ElmanError, UsageError
 
+log = logging.getLogger(__name__)
+
 
 class Problem(BaseModel):
     """What is wrong, in one sentence."""
@@ -18,6 +21,7 @@ class Problem(BaseModel):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
+    408: {"model": Problem, "description": "The body comes too slowly"},
     413: {"model": Problem, "description": "The request is too large"},
     422: {"model": Problem, "description": "What was sent cannot be worked with"},
     503: {
@@ -32,8 +36,7 @@ def add(app: FastAPI) -> None:
 
     @app.exception_handler(ElmanError)
     async def elman_error(request: Request, error: ElmanError) -> JSONResponse:
-        del request
-        return JSONResponse({"error": str(error)}, status_of(error))
+        return JSONResponse({"error": str(error)}, noted(error, f"{request.method} {_place(request)}"))
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -62,9 +65,18 @@ def add(app: FastAPI) -> None:
         return JSONResponse({"error": "the server has failed at this request; its log says why"}, 500)
 
 
-def status_of(error: ElmanError) -> int:
-    """422 where the asker can mend it, 500 where it is the server's."""
-    return 422 if isinstance(error, UsageError | DataError) else 500
+def noted(error: ElmanError, asked: str) -> int:
+    """422 where the asker can mend it; 500 where it is the server's, whose log then says what was asked."""
+    if isinstance(error, UsageError | DataError):
+        return 422
+    log.error("%s: %s", asked, error)
+    return 500
+
+
+def _place(request: Request) -> str:
+    """The path without identifiers of streams, which are secrets."""
+    route = request.scope.get("route")
+    return str(getattr(route, "path", request.url.path))
 
 
 def in_a_sentence(errors: Any) -> str:

@@ -3,6 +3,7 @@
 It knows HTTP and nothing of what is behind it.
 """
 
+import asyncio
 from typing import Any
 
 from fastapi import HTTPException
@@ -10,6 +11,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 RETRY = {"Retry-After": "1"}
+PATIENCE = 30.0
+"""Seconds that a body may take, and"""
+SLOWEST = 10_000
+"""bytes a second that give it more: who sends one at a time would keep others out for ever."""
 
 
 class Gate:
@@ -44,7 +49,8 @@ class Door:
         try:
             self._check(dict(scope["headers"]).get(b"content-length"))
             with self._gate:
-                await self._app(scope, _measured(receive, self._body), send)
+                measured = _Measured(receive, send, self._body)
+                await self._app(scope, measured.receive, measured.send)
         except HTTPException as refusal:
             response = JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
             await response(scope, receive, send)
@@ -54,19 +60,33 @@ class Door:
             raise _too_long(self._body)
 
 
-def _measured(receive: Receive, most: int) -> Receive:
-    """The same, which raises 413 once more has come than was allowed, whatever was announced."""
-    came = 0
+class _Measured:
+    """A request, its body measured until it is whole or answered: 413 where it is too long, 408 where too slow."""
 
-    async def measured() -> Message:
-        nonlocal came
-        message: Any = await receive()
-        came += len(message.get("body", b""))
-        if came > most:
-            raise _too_long(most)
+    def __init__(self, receive: Receive, send: Send, most: int) -> None:
+        self._receive, self._send, self._most = receive, send, most
+        self._came, self._done, self._begun = 0, False, asyncio.get_running_loop().time()
+
+    async def receive(self) -> Message:
+        if self._done:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._begun + PATIENCE + self._came / SLOWEST):
+                message: Any = await self._receive()
+        except TimeoutError:
+            if self._done:
+                return await self._receive()
+            said = f"the body has not come whole within {PATIENCE:g} seconds; send it faster"
+            raise HTTPException(408, said, {"Connection": "close"}) from None
+        self._came += len(message.get("body", b""))
+        if self._came > self._most and not self._done:
+            raise _too_long(self._most)
+        self._done = self._done or not message.get("more_body", False)
         return message  # type: ignore[no-any-return]
 
-    return measured
+    async def send(self, message: Message) -> None:
+        self._done = True
+        await self._send(message)
 
 
 def _too_long(most: int) -> HTTPException:

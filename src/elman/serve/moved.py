@@ -39,7 +39,7 @@ def unpack(blob: bytes, run: str) -> Moved:
         length = int.from_bytes(blob[:8], "little")
         marks = json.loads(blob[8 : 8 + length]).get("__metadata__", {})
         state = load(blob)
-        read = int(marks.get("read", 0))
+        read = _count(marks.get("read", "0"))
     except (SafetensorError, ValueError, AttributeError, RecursionError, KeyError) as error:
         raise DataError(
             "this is no state of a stream: it is no safetensors, or damaged; send it as it was got"
@@ -48,3 +48,11 @@ def unpack(blob: bytes, run: str) -> Moved:
         whose = "carries no mark of its run" if mark is None else f"is of another run (its weights are {mark:.12}...)"
         raise UsageError(f"this state {whose}; a stream of this run (weights {run:.12}...) cannot go on from it")
     return Moved(state, read)
+
+
+def _count(said: str) -> int:
+    """A count as `pack` writes it; ValueError where it is none, or beyond what any stream reads."""
+    read = int(said)
+    if not 0 <= read < 1 << 62:
+        raise ValueError(f"{read} is no count")
+    return read

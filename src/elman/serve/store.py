@@ -13,6 +13,8 @@ from elman import files
 from elman.errors import RunError
 
 HOUR = 3600.0
+STREAMS = "[0-9a-f]" * 32 + ".safetensors"
+"""The files of streams, as a pattern."""
 
 
 class Store(ABC):
@@ -99,9 +101,9 @@ class FolderStore(Store):
         return self._folder / f"{name}.safetensors"
 
     def _sweep(self) -> None:
-        """Remove what has expired."""
+        """Remove what has expired, also what a killed process left half-written; whatever else lies there stays."""
         self._swept = time.time()
-        for path in self._folder.glob("*.safetensors"):
+        for path in [*self._folder.glob(STREAMS), *files.torn(self._folder, STREAMS)]:
             with contextlib.suppress(OSError):  # another request has removed it
                 if self._swept - path.stat().st_mtime > 24 * HOUR * self._expire:
                     path.unlink()

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
-from elman.errors import ElmanError
+from elman.errors import DataError, ElmanError, RunError
 from elman.generation.events import EventStream
 from elman.generation.kept import Kept
 from elman.generation.listening import SpeechStream
@@ -22,7 +22,7 @@ from elman.generation.tagging import SeriesStream
 from elman.run import Run
 from elman.serve import moved
 from elman.serve.expecting import StreamedEvents
-from elman.serve.failures import RESPONSES, Problem, in_a_sentence
+from elman.serve.failures import RESPONSES, Problem, in_a_sentence, noted
 from elman.serve.gate import Gate
 from elman.serve.gather import Gatherer
 from elman.serve.hearing import StreamedSound
@@ -64,7 +64,7 @@ class Streams:
         """Read on; all that is fed or, where that fails, nothing."""
         async with self.sessions.lock(name):
             before = await self.sessions.get(name)
-            state, read = moved.unpack(before, self.mark)
+            state, read = self._kept(before)
             found: list[Any] = []
             for piece in await asyncio.to_thread(self.of.pieces, fed):
                 found.append(await self.gatherer.ask((state, piece)))
@@ -73,6 +73,12 @@ class Streams:
             if found:
                 await self.sessions.put(name, moved.pack(now, self.mark), before)
         return self.of.answered(name, now, found, fed)
+
+    def _kept(self, state: bytes) -> Moved:
+        try:
+            return moved.unpack(state, self.mark)
+        except DataError as error:  # the asker has sent nothing that could be mended
+            raise RunError("what was kept of this stream is damaged; delete it, and begin another") from error
 
     async def set(self, name: str, state: bytes) -> BaseModel:
         """Go on from a state, of a stream that is there or is not."""
@@ -176,6 +182,7 @@ async def _answered(streams: Streams, gate: Gate, name: str, message: Message) -
     except ValidationError as error:
         return {"error": in_a_sentence(error.errors())}
     except ElmanError as error:
+        noted(error, "WS /streams/{name}/feed")
         return {"error": str(error)}
     except HTTPException as error:
         return {"error": error.detail}

@@ -13,11 +13,24 @@ Result = TypeVar("Result")
 
 
 class Worker:
-    """Does one thing after the other, in the order in which they come."""
+    """Does one thing after the other, in the order in which they come.
+
+    Attributes:
+        busy: whether something is being done, also where nobody waits for it any more: it cannot be stopped.
+
+    """
 
     def __init__(self) -> None:
+        self.busy = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="elman-model")
 
     async def do(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Return what a function returns, called in the thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, function, *arguments)
+
+    def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
+        self.busy = True
+        try:
+            return function(*arguments)
+        finally:
+            self.busy = False
