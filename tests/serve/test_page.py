@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -24,6 +25,11 @@ def test_the_facts(service, labels, run, classifier):
     assert facts["fingerprint"] == run.fingerprint
     facts = labels.get("/run").json()
     assert (facts["columns"], facts["can"]) == ({"read": ["text"], "answered": ["label"]}, ["predict"])
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/run"])
+def test_what_is_read_alone_can_be_asked_for_its_head(service, path):
+    assert service.head(path).status_code == service.get(path).status_code == 200
 
 
 def test_it_describes_itself(service, labels):

@@ -62,14 +62,17 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
 def _add_facts(app: FastAPI, run: Run, gate: Gate, sessions: Sessions | None) -> None:
     known, shown = facts(run), page.render(run)
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", response_class=HTMLResponse, summary="A page for people")
     async def home() -> str:
         return shown
 
+    @app.head(HEALTH, include_in_schema=False)  # as load balancers ask
     @app.get(HEALTH, summary="Whether the service is alive; never sent away")
     async def health() -> Health:
         return Health(status="ok", requests=gate.inside, streams=0 if sessions is None else sessions.live)
 
+    @app.head("/run", include_in_schema=False)
     @app.get("/run", summary="What the run is: task, columns, scores, version")
     async def about() -> dict[str, Any]:
         return known
