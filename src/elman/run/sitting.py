@@ -16,13 +16,12 @@ from elman import assets, machine, report, tasks
 from elman.data import given, tables
 from elman.errors import NonFiniteError, RunError, UsageError
 from elman.randomness import seeded
-from elman.run import inspection
+from elman.run import inspection, learnt
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
 from elman.run.run import Run, load
-from elman.tasks.base import Files, Prepared, Score, Task
+from elman.tasks.base import Files, Prepared, Task
 from elman.training import precision
 from elman.training.budget import Progress
-from elman.training.checkpoint import Tensors, read_tensors
 from elman.training.loop import fit
 from elman.training.memory import kept_pages
 from elman.training.monitor import Display, Lasting, Metrics, Silence
@@ -31,9 +30,6 @@ from elman.training.processes import Processes
 
 LASTING = ("task", "created", "data", "modalities", "machine", "pretrained")
 """What a run that is continued keeps of its description; scores are those of a network that is about to change."""
-
-BEFORE = "the same before it learnt on"
-"""What a pretrained network is called among the baselines."""
 
 GO_ON = "Ended before the run was complete; --out {path} --resume goes on"
 
@@ -100,7 +96,7 @@ def train(
                 raise UsageError("--pretrained begins a new run, and --resume goes on with one; give one of them")
             begun.append(_reopen(chosen, files, place, named, held))
         else:
-            before = None if pretrained is None else _trained(pretrained, chosen)
+            before = None if pretrained is None else learnt.opened(pretrained, chosen)
             begun.append(_begin(chosen, files, place, named, held, before))
         return begun[0].folder.path, begun[0].options
 
@@ -131,15 +127,6 @@ def _files(data: Any, valid: Any, test: Any) -> Files:
         None if valid is None else part(valid, "the validation data"),
         None if test is None else part(test, "the test data"),
     )
-
-
-def _trained(given: str | Path | Run, task: Task) -> Run:
-    """The run whose network learns on."""
-    run = given if isinstance(given, Run) else load(folder_path(given, "pretrained"))
-    if run.task != task.name:
-        raise RunError(f"{run.path} is a run of {run.task}, not of {task.name}, so its network cannot learn that")
-    run.network  # noqa: B018 - says in a sentence what is wrong with the file
-    return run
 
 
 def _begin(
@@ -219,24 +206,13 @@ def _network(sitting: Sitting, *, new: bool) -> nn.Module:
         ) from error
 
 
-@torch.no_grad()
-def _put(pretrained: Tensors, network: nn.Module) -> None:
-    """Give a network the weights of one that may have known fewer symbols; those that are new begin at zero."""
-    for name, own in network.state_dict().items():
-        old = pretrained[name]
-        if own.dim():
-            own.zero_()[: len(old)] = old
-        else:
-            own.copy_(old)
-
-
 def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> None:
     """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
     task, folder, description = sitting.task, sitting.folder, sitting.description
     network = _network(sitting, new=new and together.first)
     pretrained = folder.pretrained.exists()
     if pretrained:
-        _put(read_tensors(folder.pretrained)[0], network)
+        learnt.put(folder.pretrained, network)
     else:
         task.begin(network, sitting.prepared)
     together.draw_apart()
@@ -277,21 +253,16 @@ def _finish(sitting: Sitting, network: nn.Module) -> None:
     """Score the network beside the baseline, look inside, and write it all down."""
     task, prepared, folder = sitting.task, sitting.prepared, sitting.folder
     parts = _scored(prepared)
-    before = sitting.description.get("pretrained", {})
+    pretrained = sitting.description.get("pretrained", {})
     found = {
         "scores": {part: task.score(network, prepared, part) for part in parts},
-        "baselines": {part: _before(before, part) + task.baselines(prepared, part) for part in parts},
+        "baselines": {part: learnt.before(pretrained, part) + task.baselines(prepared, part) for part in parts},
         **task.showcase(network, prepared, sitting.options),
     }
     with suppress(UsageError):  # a network without layers to look into, or with sequences too short for it
         found["diagnosis"] = inspection.look_inside(task, network, prepared, sitting.options, folder).to_dict()
     folder.write(sitting.description | found)
     report.write(folder.path)
-
-
-def _before(pretrained: dict[str, Any], part: str) -> list[Score]:
-    """What a pretrained network was worth before it learnt on, as a baseline; nothing for a network that is new."""
-    return [{"name": BEFORE, **pretrained["scores"][part]}] if part in pretrained.get("scores", {}) else []
 
 
 def _scored(prepared: Prepared) -> list[str]:
