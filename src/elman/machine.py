@@ -15,11 +15,13 @@ PROCESSORS = Path("/sys/devices/system/cpu")
 
 
 def facts() -> dict[str, Any]:
-    """Return processor, cores, memory, system and versions."""
+    """Return processor, GPU if torch finds one, cores, memory, system and versions."""
     import torch
 
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
     return {
         "cpu": _cpu(),
+        **gpu,
         "cores": cores(),
         "memory_gib": _memory_gib(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -45,8 +45,8 @@ def test_with_matrix_units_everything(machine, pairs):
 def test_auto_takes_what_gains(monkeypatch):
     for gain, found in ((1.2, "float32"), (1.9, "bfloat16"), (6.0, "bfloat16")):
         monkeypatch.setattr(precision, "gain", lambda _, gain=gain: gain)
-        assert precision.resolve("auto") == found
-        assert precision.resolve("float32") == "float32"
+        assert precision.resolve("auto", CPU) == found
+        assert precision.resolve("float32", CPU) == "float32"
 
 
 @pytest.mark.parametrize("pairs", [False, True])

@@ -4,9 +4,11 @@ It does not know resets, nor any cell that torch has no kernel for.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import _VF, Tensor
+from torch.backends.cudnn.rnn import get_cudnn_mode
 
 from elman.cells import CELLS, Cell, Weights
 from elman.engine.base import Backend
@@ -16,15 +18,21 @@ from elman.engine.reference import Reference
 from elman.engine.watching import compiled, exported, forward_mode
 from elman.types import State
 
-Kernel = Callable[..., Any]
 
-KERNELS: dict[Cell, tuple[Kernel, Kernel]] = {
-    CELLS["rnn"]: (_VF.rnn_tanh, _VF.rnn_tanh_cell),
-    CELLS["rnn-relu"]: (_VF.rnn_relu, _VF.rnn_relu_cell),
-    CELLS["gru"]: (_VF.gru, _VF.gru_cell),
-    CELLS["lstm"]: (_VF.lstm, _VF.lstm_cell),
+class Kernels(NamedTuple):
+    """torch's kernels of a cell: over time, for one step, and its name among cuDNN's."""
+
+    over_time: Callable[..., Any]
+    one_step: Callable[..., Any]
+    mode: str
+
+
+KERNELS: dict[Cell, Kernels] = {
+    CELLS["rnn"]: Kernels(_VF.rnn_tanh, _VF.rnn_tanh_cell, "RNN_TANH"),
+    CELLS["rnn-relu"]: Kernels(_VF.rnn_relu, _VF.rnn_relu_cell, "RNN_RELU"),
+    CELLS["gru"]: Kernels(_VF.gru, _VF.gru_cell, "GRU"),
+    CELLS["lstm"]: Kernels(_VF.lstm, _VF.lstm_cell, "LSTM"),
 }
-"""For each cell torch's kernel over time, and its kernel for one step."""
 
 
 class Vendor(Backend):
@@ -50,9 +58,37 @@ class Vendor(Backend):
         return _run_padded(call, packing)
 
     def step(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
-        _, one_step = KERNELS[cell]
-        result = one_step(input, _hidden(state), weights.ih, weights.hh, weights.bias_ih, weights.bias_hh)
+        result = KERNELS[cell].one_step(input, _hidden(state), weights.ih, weights.hh, weights.bias_ih, weights.bias_hh)
         return result if isinstance(result, tuple) else (result,)
+
+
+def torch_knows(cell: Cell) -> bool:
+    """Whether torch has kernels for a cell, on a GPU as on the CPU."""
+    return any(cell == known for known in KERNELS)  # by comparison, as a user's cell need not be hashable
+
+
+@torch.no_grad()
+def side_by_side(cell: Cell, layers: Sequence[Sequence[Weights]]) -> None:
+    """Move each layer's weights, by direction, together in a GPU's memory; cuDNN would else copy them at every call.
+
+    They remain the same tensors with the same values. On other devices, and where torch has no kernel, nothing is done.
+    """
+    if not layers[0][0].ih.is_cuda or not torch_knows(cell):
+        return
+    for directions in layers:
+        tensors = [tensor for weights in directions for tensor in weights.flat()]
+        alike = len({(tensor.device, tensor.dtype) for tensor in tensors}) == 1
+        apart = len({tensor.data_ptr() for tensor in tensors}) == len(tensors)
+        if alike and apart and torch.backends.cudnn.is_acceptable(tensors[0]):
+            _move_together(KERNELS[cell].mode, len(cell.gates), directions, tensors)
+
+
+def _move_together(mode: str, gates: int, directions: Sequence[Weights], tensors: list[Tensor]) -> None:
+    first = directions[0]
+    sizes = (first.ih.shape[1], get_cudnn_mode(mode), first.ih.shape[0] // gates)
+    projection = 0 if first.hr is None else first.hr.shape[0]
+    each = len(tensors) // len(directions)
+    torch._cudnn_rnn_flatten_weight(tensors, each, *sizes, projection, 1, False, len(directions) == 2)  # noqa: SLF001
 
 
 def _refuses(cell: Cell) -> str | None:
@@ -60,7 +96,7 @@ def _refuses(cell: Cell) -> str | None:
         return "torch's kernels do not all have derivatives in forward mode"  # that of the LSTM in float32 has none
     if compiled():
         return "torch's kernels do not all go with torch.vmap"
-    if not any(cell == known for known in KERNELS):  # by comparison, as a user's cell need not be hashable
+    if not torch_knows(cell):
         return f"torch has no kernel for the cell '{cell.name}'"
     return None
 
@@ -76,7 +112,7 @@ def _run_padded(call: Call, packing: Packing) -> tuple[Tensor, State]:
 
 
 def _kernel(call: Call, input: Tensor, batch_sizes: Tensor | None, state: State) -> tuple[Tensor, State]:
-    over_time, _ = KERNELS[call.cell]
+    over_time = KERNELS[call.cell].over_time
     biased = call.weights[0].bias_ih is not None
     # cuDNN keeps what the backward pass needs only in training mode; without dropout, both modes compute the same.
     training = call.needs_gradient() or exported()  # nobody knows yet what that is run for

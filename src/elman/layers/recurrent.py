@@ -4,14 +4,15 @@ It does not know any cell in particular.
 """
 
 import inspect
-from collections.abc import Sequence
-from typing import Any, Unpack
+from collections.abc import Callable, Sequence
+from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 from torch.types import Device
 
+from elman import engine
 from elman.cells import Cell, checked, find
 from elman.errors import UsageError
 from elman.layers.arguments import Given, Hidden, Lengths, checked_probability, other_batch, selected
@@ -90,8 +91,15 @@ class Recurrent(Stack):
         found = [self._parameters_of(cell, suffix) for suffix in suffixes]
         return [[tensor for tensor in each if tensor is not None] for each in found]
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What `.to`, `.half` and their like do."""
+        super()._apply(fn, recurse)
+        self.flatten_parameters()
+        return self
+
     def flatten_parameters(self) -> None:
-        """Do nothing: torch.nn's layers have it, and modules call it; here no weights need to lie side by side."""
+        """Move the weights together in a GPU's memory, as cuDNN wants them; on the CPU do nothing."""
+        engine.side_by_side(self.cell, self.weights)
 
     def _check_arguments(self) -> None:
         sizes = [("input_size", self.input_size), *(("hidden_size", size) for size in self._hidden_sizes)]

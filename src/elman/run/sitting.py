@@ -20,7 +20,7 @@ from elman.run import inspection, learnt
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
 from elman.run.run import Run, load
 from elman.tasks.base import Files, Prepared, Task
-from elman.training import precision
+from elman.training import device, precision
 from elman.training.budget import Progress
 from elman.training.loop import fit
 from elman.training.memory import kept_pages
@@ -134,7 +134,6 @@ def _begin(
 ) -> Sitting:
     """Make the folder, hold it, and make the data in it; leave nothing behind if that fails."""
     options = task.Options.make(named) if before is None else task.Options.learning_on(before.options.to_dict(), named)
-    options = replace(options, precision=precision.resolve(options.precision))  # a continued run keeps what was found
     stem = files.train.name.split(".")[0] if isinstance(files.train, Path) else ""
     path = out or unused(stem or task.name)
     existed = out is not None and out.exists()
@@ -206,10 +205,25 @@ def _network(sitting: Sitting, *, new: bool) -> nn.Module:
         ) from error
 
 
+def _device(sitting: Sitting, network: nn.Module, together: Processes, *, new: bool) -> torch.device:
+    """Where to train; in what precision is found for that device, written into the options, and kept from then on."""
+    wanted = sitting.options
+    try:
+        found = device.resolve(wanted.device, network)
+    except UsageError:
+        if new and together.first:
+            shutil.rmtree(sitting.folder.path, ignore_errors=True)
+        raise
+    sitting.options = together.from_first(lambda: replace(wanted, precision=precision.resolve(wanted.precision, found)))
+    sitting.description["options"] = sitting.options.to_dict()
+    return found
+
+
 def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> None:
     """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
     task, folder, description = sitting.task, sitting.folder, sitting.description
     network = _network(sitting, new=new and together.first)
+    where = _device(sitting, network, together, new=new)
     pretrained = folder.pretrained.exists()
     if pretrained:
         learnt.put(folder.pretrained, network)
@@ -219,7 +233,7 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
     if not together.first:
         job = task.job(network, sitting.prepared, sitting.options, folder.path, Silence(), resume=sitting.resume)
         try:
-            fit(replace(job, pretrained=pretrained), lambda _: None, together)
+            fit(replace(job, pretrained=pretrained, device=where), lambda _: None, together)
         except (NonFiniteError, UsageError) as error:
             error.told = True
             raise
@@ -238,13 +252,14 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
             scores = {part: task.score(network.eval(), sitting.prepared, part) for part in _scored(sitting.prepared)}
             description["pretrained"] |= {"scores": scores}
         job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
-        job = replace(job, pretrained=pretrained, inspect=inspection.during_training(sitting.options.clip))
+        inspect = inspection.during_training(sitting.options.clip)
+        job = replace(job, pretrained=pretrained, device=where, inspect=inspect)
         try:
             ending, progress = fit(job, begins, together)
         except NonFiniteError as error:
             folder.write(description | {"status": "failed", "message": str(error)})
             raise
-    description |= {"status": ending, "training": _summary(progress)}
+    description |= {"status": ending, "training": _summary(progress, where)}
     folder.write(description | {"status": "training"})
     _finish(sitting, network)
 
@@ -284,7 +299,7 @@ def _describe(task: Task, options: TrainingOptions, prepared: Prepared) -> Descr
     }
 
 
-def _summary(progress: Progress) -> dict[str, float]:
+def _summary(progress: Progress, where: torch.device) -> dict[str, Any]:
     return {
         "steps": progress.step,
         "seconds": round(progress.seconds, 1),
@@ -292,4 +307,5 @@ def _summary(progress: Progress) -> dict[str, float]:
         "epochs": round(progress.epochs, 3),
         "symbols_per_second": round(progress.symbols / max(progress.seconds, 1e-9), 1),
         "best_step": progress.best_step,
+        "device": where.type,
     }

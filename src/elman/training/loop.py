@@ -2,11 +2,13 @@
 
 It knows nothing of text, tasks or data files: batches come from `batches`, what they cost from `objective`, how good
 the network is from `validate`. It guarantees that the best weights so far and a checkpoint lie on the disk whatever
-happens, and that a continued run ends with the weights of an uninterrupted one, bit for bit, if the budget is in steps.
+happens, and that a continued run ends with the weights of an uninterrupted one, bit for bit, if the budget is in steps
+and the device the CPU.
 """
 
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,11 +21,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from elman.data.share import WHOLE, Share
-from elman.errors import NonFiniteError, UsageError
+from elman.errors import FallbackWarning, NonFiniteError, UsageError
 from elman.training import budget, checkpoint, optimizer, precision
 from elman.training.average import averaged, due
 from elman.training.budget import Progress
 from elman.training.cost import Cost
+from elman.training.device import CPU
 from elman.training.interrupt import interruptible
 from elman.training.options import TrainingOptions
 from elman.training.processes import Processes
@@ -89,6 +92,7 @@ class Job:
         model_file: where the best weights are kept.
         checkpoint_file: where the state for `--resume` is kept.
         monitor: who is told.
+        device: where to train.
         resume: whether to go on from the checkpoint.
         pretrained: whether the network was trained before, so that its first weights may be the best.
         inspect: looks inside the network, as often as the options say, and changes nothing; None for never.
@@ -102,6 +106,7 @@ class Job:
     model_file: Path
     checkpoint_file: Path
     monitor: Monitor
+    device: torch.device = CPU
     resume: bool = False
     pretrained: bool = False
     inspect: Inspect | None = None
@@ -158,15 +163,15 @@ class Trainer:
     """A network in training: its optimizer, its averaged weights, its carried state, and how far it has come."""
 
     def __init__(self, job: Job, processes: Processes) -> None:
-        self.job, self.processes, self.device = job, processes, processes.device
-        self.kind = precision.resolve(job.options.precision)
+        self.job, self.processes, self.device = job, processes, job.device
+        self.kind = precision.resolve(job.options.precision, self.device)
         self.module = job.module.to(self.device)
         self.matmuls = precision.matmuls(self.kind, self.device, self.module)
         self.parameters = list(self.module.parameters())
         self.modules: dict[str, nn.Module] = {"model": self.module}
         self.average: AveragedModel | None = None
         if job.options.average:
-            self.average = averaged(self.module, job.options.average)
+            self.average = averaged(self.module, job.options.average).to(self.device)  # a copy's weights lie apart
             self.modules["average"] = self.average
         self.optimizer = optimizer.build(self.module, job.options)
         self.carry: State | None = None
@@ -238,7 +243,9 @@ class Trainer:
         def loss() -> Tensor:
             return job.objective(self.module, *self.last).loss
 
-        with suppress(UsageError):  # a batch with nothing to follow, such as one of short rows
+        # A batch of short rows may have nothing to follow; a GPU has the states of all steps by a loop only.
+        with suppress(UsageError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FallbackWarning)
             seen = job.inspect(self.module, loss, self.optimizer, self.norms)
             job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
         self.looking += time.perf_counter() - begun
@@ -265,7 +272,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint."""
         together, position = self.processes, self.job.batches.state()
-        carry, random = together.gathered(self.carry), together.random_states()
+        carry, random = together.gathered(self.carry), together.random_states(self.device)
         if together.first:
             kept = checkpoint.Kept(self.best, carry, random, self.progress, position)
             checkpoint.save(self.job.checkpoint_file, self.modules, self.optimizer, kept)
@@ -274,8 +281,10 @@ class Trainer:
     def restore(self) -> None:
         """Go back to the checkpoint."""
         kept = checkpoint.load(self.job.checkpoint_file, self.modules, self.optimizer)
-        self.best, self.carry, self.progress = kept.best, self.processes.own(kept.carry), kept.progress
-        self.processes.set_random(kept.random)
+        carry = self.processes.own(kept.carry)
+        self.carry = None if carry is None else tuple(tensor.to(self.device) for tensor in carry)
+        self.best, self.progress = kept.best, kept.progress
+        self.processes.set_random(kept.random, self.device)
         self.job.batches.restore(kept.position)
 
     def write_best(self) -> None:
@@ -284,7 +293,7 @@ class Trainer:
             checkpoint.write_tensors(self.job.model_file, self.best, {})
 
     def finish(self) -> None:
-        """Save, score what was not scored yet, and put the best weights into the network.
+        """Save, score what was not scored yet, and put the best weights into the network, on the CPU.
 
         A validation that an uninterrupted run would not do comes after the checkpoint: it leaves no trace when the run
         is continued.
@@ -292,7 +301,7 @@ class Trainer:
         self.save()
         if self.progress.validated < self.progress.step or not self.best:
             self.validate()
-        self.module.load_state_dict(self.best)
+        self.module.to(CPU).load_state_dict(self.best)
         self.module.eval()
 
     def _check_finite(self, norm: float, rate: float) -> None:

@@ -72,6 +72,9 @@ class TrainingOptions:
     precision: str = option(
         "auto", "float32, bfloat16, or auto: the faster on this machine", choices=("auto", "float32", "bfloat16")
     )
+    device: str = option(
+        "auto", "cpu, cuda (a GPU), or auto: the GPU, if its kernels know the cell", choices=("auto", "cpu", "cuda")
+    )
     diagnose: str = option("", "look inside while training: every=N updates (left out beyond 5 % of the time)")
     seed: int = option(0, "seed of all random numbers", minimum=0, maximum=MOST_SEED)
 
@@ -177,8 +180,8 @@ OPTIMIZERS = {
 LEARNING_ON = 0.5
 """The share of its usual rate at which a pretrained network learns on, where the user says nothing."""
 
-BUDGET = ("minutes", "steps", "epochs", "patience", "diagnose")
-"""The options that may change when a run is continued: none of them changes an update."""
+BUDGET = ("minutes", "steps", "epochs", "patience", "diagnose", "device")
+"""The options that may change when a run is continued: none of them changes what an update is."""
 
 
 def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:

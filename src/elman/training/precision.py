@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
@@ -24,8 +23,8 @@ millisecond, for every shape. A translator's step takes 43 ms by it, beside 65 w
 bfloat16, and 70 in float32; a model of chorales, with small layers and ever new shapes, 12.8 ms beside 8.6 and 9.5."""
 
 
-def resolve(wanted: str) -> str:
-    """Return "float32" or "bfloat16": the wanted one, or for "auto" bfloat16 where this machine gains by it.
+def resolve(wanted: str, device: torch.device) -> str:
+    """Return "float32" or "bfloat16": the wanted one, or for "auto" bfloat16 where the device gains by it.
 
     On a CPU "auto" times a matmul in both formats: processors with matrix units for bfloat16 (AMX) are about six
     times faster in it, those with products of it (AVX512-BF16) up to twice, those that emulate it are slower. A gain
@@ -33,7 +32,7 @@ def resolve(wanted: str) -> str:
     """
     if wanted != "auto":
         return wanted
-    return "bfloat16" if gain(Accelerator().device) > FASTER else "float32"
+    return "bfloat16" if gain(device) > FASTER else "float32"
 
 
 def matmuls(kind: str, device: torch.device, module: nn.Module) -> Callable[[], AbstractContextManager[object]]:

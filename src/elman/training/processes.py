@@ -2,7 +2,8 @@
 
 What they add up is what one process would find on the whole batch, to the rounding of sums. A launcher starts them
 (torchrun, accelerate launch, mpirun), on one machine or on several, and they find each other by what it sets in the
-environment. A single process exchanges nothing. This knows neither what is trained nor on what.
+environment. They exchange numbers in main memory, whichever devices they compute on; a single process exchanges
+nothing. This knows neither what is trained nor on what.
 """
 
 import atexit
@@ -15,6 +16,7 @@ import torch
 from accelerate import PartialState
 from torch import Tensor, distributed, nn
 
+from elman import randomness
 from elman.data.share import Share
 from elman.errors import ElmanError, RunError
 from elman.types import State
@@ -43,12 +45,11 @@ class Processes:
     Attributes:
         share: which one this is, and how many there are.
         first: whether this is the one that writes, scores and reports.
-        device: where this one computes.
     """
 
     def __init__(self) -> None:
         try:
-            state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+            state = PartialState(cpu=True, timeout=PATIENCE)
         except (RuntimeError, ValueError) as error:
             raise RunError(
                 f"the processes that a launcher has started do not find each other ({str(error)[:200]}); start one "
@@ -59,7 +60,6 @@ class Processes:
             atexit.register(_part)
         self.share = Share(state.process_index, state.num_processes)
         self.first = bool(state.is_main_process)
-        self.device = state.device
 
     @property
     def several(self) -> bool:
@@ -82,7 +82,7 @@ class Processes:
             except ElmanError as error:
                 found[1] = error
         with self._together():
-            distributed.broadcast_object_list(found, device=self.device)
+            distributed.broadcast_object_list(found)
         if found[1] is not None:
             found[1].told = not self.first
             raise found[1]
@@ -93,7 +93,7 @@ class Processes:
         """Return the sum over all processes of each number."""
         if not self.several:
             return list(numbers)
-        sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        sums = torch.tensor(numbers, dtype=torch.float64)
         with self._together():
             distributed.all_reduce(sums)
         return sums.tolist()
@@ -103,26 +103,25 @@ class Processes:
         if not self.several:
             return
         learnt = [parameter for parameter in parameters if parameter.requires_grad]
-        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in learnt])
+        own = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in learnt])
+        flat = own.cpu()
         with self._together():
             distributed.all_reduce(flat)
-        summed = torch.split(flat, [p.numel() for p in learnt])
+        summed = torch.split(flat.to(own.device), [p.numel() for p in learnt])
         for parameter, gradient in zip(learnt, summed, strict=True):
             parameter.grad = gradient.view_as(parameter)
 
     def gathered(self, carry: State | None) -> State | None:
         """Return the state (..., B, H) of all rows, of each process's own rows."""
-        if not self.several:
+        if not self.several or carry is None:  # all have one, or none has
             return carry
-        parts = self._of_all(carry)
-        if carry is None:
-            return None
+        parts = self._of_all([tensor.cpu() for tensor in carry])
         whole = []
         for k, own in enumerate(carry):
             rows = sum(part[k].shape[-2] for part in parts)
-            tensor = own.new_empty(*own.shape[:-2], rows, own.shape[-1])
+            tensor = torch.empty(*own.shape[:-2], rows, own.shape[-1], dtype=own.dtype)
             for number, part in enumerate(parts):
-                tensor[..., number :: self.share.count, :] = part[k].to(own.device)
+                tensor[..., number :: self.share.count, :] = part[k]
             whole.append(tensor)
         return tuple(whole)
 
@@ -137,14 +136,15 @@ class Processes:
         if not self.first:
             torch.manual_seed(torch.initial_seed() + self.share.number)
 
-    def random_states(self) -> list[Tensor]:
-        """Return the state of torch's generator in every process."""
-        return self._of_all(torch.get_rng_state()) if self.several else [torch.get_rng_state()]
+    def random_states(self, device: torch.device) -> list[Tensor]:
+        """Return the state of the generators that every process draws from."""
+        own = randomness.state_of(device)
+        return self._of_all(own) if self.several else [own]
 
-    def set_random(self, states: Sequence[Tensor]) -> None:
+    def set_random(self, states: Sequence[Tensor], device: torch.device) -> None:
         """Put the generators back, where as many processes go on as there were."""
         if len(states) == self.share.count:
-            torch.set_rng_state(states[self.share.number])
+            randomness.set_state(states[self.share.number], device)
 
     def wait(self) -> None:
         """Go on when all have come here."""

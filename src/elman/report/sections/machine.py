@@ -5,7 +5,7 @@ from typing import Any
 from elman.report import wording
 from elman.report.record import Record
 
-NAMES = {"cpu": "Processor", "memory_gib": "Memory, GiB", "torch": "PyTorch"}
+NAMES = {"cpu": "Processor", "gpu": "GPU", "memory_gib": "Memory, GiB", "torch": "PyTorch"}
 
 
 def view(record: Record) -> dict[str, Any] | None:
@@ -18,6 +18,7 @@ def view(record: Record) -> dict[str, Any] | None:
 def _cost(record: Record) -> list[tuple[str, str]]:
     training, counted = record.part("training"), wording.title(record.counted)
     words = {
+        "device": ("Trained on", str.upper),
         "seconds": ("Training time", wording.duration),
         "steps": ("Steps", _text),
         "best_step": ("Weights kept from step", _text),
