@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import _VF, Tensor
-from torch.backends.cudnn.rnn import get_cudnn_mode
 
 from elman.cells import CELLS, Cell, Weights
 from elman.engine.base import Backend
@@ -20,18 +19,18 @@ from elman.types import State
 
 
 class Kernels(NamedTuple):
-    """torch's kernels of a cell: over time, for one step, and its name among cuDNN's."""
+    """torch's kernels of a cell: over time, for one step, and its number among cuDNN's (cudnnRNNMode_t)."""
 
     over_time: Callable[..., Any]
     one_step: Callable[..., Any]
-    mode: str
+    mode: int
 
 
 KERNELS: dict[Cell, Kernels] = {
-    CELLS["rnn"]: Kernels(_VF.rnn_tanh, _VF.rnn_tanh_cell, "RNN_TANH"),
-    CELLS["rnn-relu"]: Kernels(_VF.rnn_relu, _VF.rnn_relu_cell, "RNN_RELU"),
-    CELLS["gru"]: Kernels(_VF.gru, _VF.gru_cell, "GRU"),
-    CELLS["lstm"]: Kernels(_VF.lstm, _VF.lstm_cell, "LSTM"),
+    CELLS["rnn"]: Kernels(_VF.rnn_tanh, _VF.rnn_tanh_cell, 1),
+    CELLS["rnn-relu"]: Kernels(_VF.rnn_relu, _VF.rnn_relu_cell, 0),
+    CELLS["gru"]: Kernels(_VF.gru, _VF.gru_cell, 3),
+    CELLS["lstm"]: Kernels(_VF.lstm, _VF.lstm_cell, 2),
 }
 
 
@@ -79,13 +78,13 @@ def side_by_side(cell: Cell, layers: Sequence[Sequence[Weights]]) -> None:
         tensors = [tensor for weights in directions for tensor in weights.flat()]
         alike = len({(tensor.device, tensor.dtype) for tensor in tensors}) == 1
         apart = len({tensor.data_ptr() for tensor in tensors}) == len(tensors)
-        if alike and apart and torch.backends.cudnn.is_acceptable(tensors[0]):
+        if alike and apart and torch.backends.cudnn.is_acceptable(tensors[0]):  # type: ignore[no-untyped-call]
             _move_together(KERNELS[cell].mode, len(cell.gates), directions, tensors)
 
 
-def _move_together(mode: str, gates: int, directions: Sequence[Weights], tensors: list[Tensor]) -> None:
+def _move_together(mode: int, gates: int, directions: Sequence[Weights], tensors: list[Tensor]) -> None:
     first = directions[0]
-    sizes = (first.ih.shape[1], get_cudnn_mode(mode), first.ih.shape[0] // gates)
+    sizes = (first.ih.shape[1], mode, first.ih.shape[0] // gates)
     projection = 0 if first.hr is None else first.hr.shape[0]
     each = len(tensors) // len(directions)
     torch._cudnn_rnn_flatten_weight(tensors, each, *sizes, projection, 1, False, len(directions) == 2)  # noqa: SLF001
