@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from elman.data.share import WHOLE, Share
-from elman.errors import FallbackWarning, NonFiniteError, UsageError
+from elman.errors import NonFiniteError, UsageError
 from elman.training import budget, checkpoint, optimizer, precision
 from elman.training.average import averaged, due
 from elman.training.budget import Progress
@@ -243,9 +243,9 @@ class Trainer:
         def loss() -> Tensor:
             return job.objective(self.module, *self.last).loss
 
-        # A batch of short rows may have nothing to follow; a GPU has the states of all steps by a loop only.
+        # A batch of short rows may have nothing to follow; and a GPU warns that the states of all steps take a loop.
         with suppress(UsageError), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FallbackWarning)
+            warnings.simplefilter("ignore", UserWarning)
             seen = job.inspect(self.module, loss, self.optimizer, self.norms)
             job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
         self.looking += time.perf_counter() - begun
