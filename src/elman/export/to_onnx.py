@@ -38,7 +38,13 @@ def to_onnx(model: Model, properties: Mapping[str, str]) -> bytes:
     """
     example, axes = tuple(port.example() for port in model.inputs), _dynamic(model.inputs)
     with _quiet(), torch.no_grad():
-        program = torch.export.export(_Positional(model.module.eval()), example, dynamic_shapes=axes, strict=False)
+        program = torch.export.export(
+            _Positional(model.module.eval()),
+            example,
+            dynamic_shapes=axes,
+            strict=False,
+            prefer_deferred_runtime_asserts_over_guards=True,  # else torch 2.11 refuses images of even width
+        )
         made: Any = torch.onnx.export(
             program,
             input_names=[port.name for port in model.inputs],
