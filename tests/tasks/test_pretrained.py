@@ -105,14 +105,57 @@ def test_of_weights_that_only_get_worse_the_first_are_kept(hard, trained, tmp_pa
     assert not kept["reader.words.weight"][-new:].any()
 
 
-def test_a_language_model_keeps_its_symbols(run, tmp_path):
+def test_a_language_model_takes_characters_that_are_new_for_unknown_ones_at_first(run, tmp_path, capsys):
     text = tmp_path / "new.txt"
-    text.write_text("a cat and a dög sat.\n" * 100)
-    on = elman.train("language-modeling", text, pretrained=run, out=tmp_path / "r", quiet=True, **STILL)
-    assert same(weights(on), weights(run))
-    assert on.description["modalities"] == run.description["modalities"]
-    assert on.description["data"]["train"]["unknown"] == 91
+    text.write_text("a cat and a döß sat.\n" * 100)
+    on = elman.train("language-modeling", text, pretrained=run, out=tmp_path / "r", **STILL)
+    assert "New to the pretrained network: the characters 'ß', 'ö'." in capsys.readouterr().err
+    known, more = run.prepared.text.unit.characters, on.prepared.text.unit.characters
+    assert more == known + "ßö"
+    assert on.description["data"]["train"]["unknown"] == 0
     assert on.description["baselines"]["valid"][0]["loss"] == on.scores["valid"]["loss"]
+    for name, value in weights(on).items():
+        old = weights(run)[name]
+        assert torch.equal(value[: len(old)], old)
+        assert all(torch.equal(row, old[-1]) for row in value[len(old) :])  # as the unknown symbol, which is the last
+    assert len(weights(on)["head.linear.bias"]) == len(known) + 3
+
+
+def test_what_does_not_grow_stays_what_it_is(run, tmp_path):
+    text = tmp_path / "new.txt"
+    text.write_text("a cat and a dog sat.\n" * 100)
+    words = elman.train("language-modeling", text, unit="word", out=tmp_path / "w", quiet=True, steps=1)
+    on = elman.train("language-modeling", text, pretrained=words, out=tmp_path / "r", quiet=True, **STILL)
+    assert same(weights(on), weights(words))
+    assert on.description["modalities"] == words.description["modalities"]
+
+
+def animals(name, rows):
+    """Every other row begins with a word, and has a label or tag, that are new."""
+    for row in rows[::2]:
+        if name == "texts.csv":
+            row |= {"text": f"zebra {row['text']}", "label": "animal"}
+        else:
+            row |= {"tokens": ["zebra", *row["tokens"]], "tags": ["B-animal", *row["tags"]]}
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "answered", "what"),
+    [("texts.csv", made.texts, "label", "labels 'animal'"), ("tagged.jsonl", made.tagged, "tags", "tags 'B-animal'")],
+)
+def test_labels_and_tags_that_are_new_are_learnt(name, rows, answered, what, trained, tmp_path, capsys):
+    before, data = trained[name], animals(name, rows(120, 4))
+    given = {"pretrained": before, "test": animals(name, rows(60, 5)), "epochs": 60, "batch": 16, "dropout": 0.0}
+    run = elman.train(before.task, data, out=tmp_path / "r", **given)
+    assert f"New to the pretrained network: the {what}." in capsys.readouterr().err
+    symbols = before.prepared.outputs[answered].symbols
+    assert run.prepared.outputs[answered].symbols == [*symbols, what.split("'")[1]]
+    measure = "accuracy" if answered == "label" else "entity_f1"
+    assert run.scores["test"][measure] > 0.95
+    assert run.description["baselines"]["test"][0][measure] < 0.9
+    first = run.predict([{key: value for key, value in data[0].items() if key not in (answered, "intent")}])[0]
+    assert "animal" in str(first)
 
 
 def test_a_forecaster_keeps_its_scales_and_measures_series_that_are_new(tmp_path):
@@ -161,8 +204,11 @@ def test_a_wrong_request_gets_one_sentence_and_leaves_nothing(hard, trained, run
         elman.train("classification", new, pretrained=tmp_path / "nowhere", out=out)
     with pytest.raises(UsageError, match=r"^--pretrained begins a new run, and --resume goes on with one; give one"):
         elman.train("classification", new, pretrained=before, out=before.path, resume=True)
-    rows = [{"text": "a fine day", "label": "mixed"}] * 30
-    with pytest.raises(DataError, match=r"row 1, column 'label' is 'mixed', which training has never seen"):
+    rows = [{"text": "a fine day", "label": 3}] * 30
+    with pytest.raises(DataError, match=r"row 1, column 'label' is 3, which training has never seen"):
+        elman.train("classification", rows, pretrained=before, out=out)
+    rows = [{"text": f"a fine day {k}", "label": f"my own {k}"} for k in range(60)]
+    with pytest.raises(DataError, match=r"column 'label' has 60 different values in 60 rows"):
         elman.train("classification", rows, pretrained=before, out=out)
     with pytest.raises(DataError, match=r"no column 'text'"):
         elman.train("classification", [{"words": "a", "label": "pos"}] * 30, pretrained=before, out=out)

@@ -170,6 +170,14 @@ class Answer(Modality):
 
     stepwise: ClassVar[bool]
 
+    def extended(self, column: Column) -> Self:
+        """Return the same with what is new in a further column, behind what was there; it is itself if it cannot grow.
+
+        Of its head's weights those have more rows then that have one for each symbol.
+        """
+        del column
+        return self
+
     @abstractmethod
     def encode(self, column: Column) -> Ragged:
         """Turn a column into symbol numbers; DataError names the first row that cannot be read."""
@@ -199,6 +207,11 @@ class Output(Answer):
     def numbers(self, values: pl.Series) -> pl.Series:
         """Return the number of the symbol that each value is, null where it is none."""
         return names.numbers(values, self.symbols, self.kind)
+
+    def added(self, values: pl.Series) -> list[str]:
+        """Return the symbols, with those behind them that are new among values; with none if these are another kind."""
+        found, kind = names.collected(values.filter(self.numbers(values).is_null()))
+        return self.symbols + (found if kind == self.kind else [])
 
     def head(self, features: int, label_smoothing: float = 0.0) -> Head:
         """Return a new head that reads `features` numbers."""

@@ -31,6 +31,12 @@ class Label(Output):
         names.check_few(column, label.symbols, len(column), "rows")
         return label
 
+    def extended(self, column: Column) -> Self:
+        """Add the names that are new; DataError where most rows have one of their own."""
+        symbols = self.added(_filled(column))
+        names.check_few(column, symbols[len(self.symbols) :], len(column), "rows")
+        return type(self)(symbols, self.kind)
+
     def encode(self, column: Column) -> Ragged:
         """Look the names up; DataError names the row of the first that training has not seen."""
         values = _filled(column)

@@ -76,6 +76,10 @@ def unseen(value: Any, known: Sequence[Any]) -> str:
 
 def said(known: Sequence[Any]) -> str:
     """Return "was 'a'" or "were 'a', 'b' and 7 more"."""
+    return f"{'were' if len(known) > 1 else 'was'} {listed(known)}"
+
+
+def listed(known: Sequence[Any]) -> str:
+    """Return "'a', 'b' and 7 more"."""
     shown = ", ".join(repr(value) for value in known[:SHOWN])
-    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    return f"{'were' if len(known) > 1 else 'was'} {shown}{more}"
+    return shown + (f" and {len(known) - SHOWN} more" if len(known) > SHOWN else "")

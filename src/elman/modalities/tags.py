@@ -65,6 +65,13 @@ class Tags(Output):
         names.check_few(column, symbols, len(every), "time steps")
         return cls(symbols, kind, strict=_is_strict(lists))
 
+    def extended(self, column: Column) -> Self:
+        """Add the tags that are new; DataError where most time steps have one of their own."""
+        every = tag_lists(column).explode()
+        symbols = self.added(every)
+        names.check_few(column, symbols[len(self.symbols) :], len(every), "time steps")
+        return type(self)(symbols, self.kind, strict=self.strict)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the tags, their kind, and whether only B-x begins spans."""
         return super().to_dict() | {"strict": self.strict}

@@ -50,6 +50,10 @@ class Text(Modality):
         """Learn the symbols of the training text."""
         return cls(units.find(unit).fit(source.blocks(), limit))
 
+    def extended(self, source: TextSource) -> Self:
+        """Return the same with the symbols that are new in a further text, if the unit can grow."""
+        return type(self)(self.unit.extended(source.blocks()))
+
     def encode(self, source: TextSource, target: Path) -> EncodedText:
         """Encode `source` block by block into the file `target`."""
         characters = unknown = 0

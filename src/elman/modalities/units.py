@@ -49,6 +49,11 @@ class Unit(ABC):
     def fit(cls, blocks: Iterable[str], limit: int) -> Self:
         """Learn the symbols from a text given in blocks; `limit` bounds their number where the unit has a choice."""
 
+    def extended(self, blocks: Iterable[str]) -> Self:
+        """Return the same with what is new in a further text, before the unknown symbol; itself if it cannot grow."""
+        del blocks
+        return self
+
     @abstractmethod
     def encode(self, text: str) -> Symbols:
         """Return the symbols of `text`, (T,)."""
@@ -138,7 +143,10 @@ class Utf8Decoder(Decoder):
 
 
 class Character(Unit):
-    """Every distinct Unicode character of the training text, in code point order, and one symbol for all others."""
+    """Every distinct Unicode character of the training text, in code point order, and one symbol for all others.
+
+    Those that a further text adds stand behind the first ones, and the symbol for all others at the end again.
+    """
 
     name = "char"
     noun = "character"
@@ -155,10 +163,14 @@ class Character(Unit):
     def fit(cls, blocks: Iterable[str], limit: int) -> Self:
         """Collect the characters; `limit` plays no part."""
         del limit
+        return cls("").extended(blocks)
+
+    def extended(self, blocks: Iterable[str]) -> Self:
+        """Add the characters that are new."""
         seen: set[str] = set()
         for block in blocks:
             seen.update(block)
-        return cls("".join(sorted(seen)))
+        return type(self)(self.characters + "".join(sorted(seen.difference(self.characters))))
 
     def encode(self, text: str) -> Symbols:
         """Look up every character."""

@@ -29,13 +29,17 @@ def opened(given: str | Path | Run, task: Task) -> Run:
 
 
 @torch.no_grad()
-def put(weights: Path, network: nn.Module) -> None:
-    """Give a network the weights of one that may have known fewer symbols; those that are new begin at zero."""
+def put(weights: Path, network: nn.Module, *, as_last: bool) -> None:
+    """Give a network the weights of one that may have known fewer symbols.
+
+    Those that are new begin as the last one was, which may have stood for all that were not known, or at zero.
+    """
     pretrained, _ = read_tensors(weights)
     for name, own in network.state_dict().items():
         old = pretrained[name]
         if own.dim():
-            own.zero_()[: len(old)] = old
+            own[: len(old)] = old
+            own[len(old) :] = old[-1] if as_last else 0
         else:
             own.copy_(old)
 

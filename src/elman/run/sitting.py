@@ -226,7 +226,7 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
     where = _device(sitting, network, together, new=new)
     pretrained = folder.pretrained.exists()
     if pretrained:
-        learnt.put(folder.pretrained, network)
+        learnt.put(folder.pretrained, network, as_last=sitting.prepared.unknown_last)
     else:
         task.begin(network, sitting.prepared)
     together.draw_apart()

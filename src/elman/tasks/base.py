@@ -48,11 +48,13 @@ class Prepared(ABC):
         facts: for each part (train, valid, test) where it came from, its fingerprint and its counts.
         noun: what the network predicts one of at a time, in the plural.
         notes: what was decided for the user that he may want to decide himself.
+        unknown_last: whether the last of symbols that can become more stands for all that are not known.
     """
 
     facts: dict[str, dict[str, Any]]
     noun: str
     notes: tuple[str, ...] = ()
+    unknown_last: ClassVar[bool] = False
 
     @property
     def columns(self) -> dict[str, list[str]]:

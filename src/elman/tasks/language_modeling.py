@@ -20,9 +20,10 @@ from elman.data.text import ESCAPED, TextSource, lines, raw_lines
 from elman.errors import DataError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
 from elman.generation.stream import TextStream, said_of_line
+from elman.modalities import names
 from elman.modalities.base import CategoricalHead
 from elman.modalities.text import EncodedText, Text
-from elman.modalities.units import UNITS, Unit
+from elman.modalities.units import UNITS, Character, Unit
 from elman.tasks.base import Files, Prepared, Score, Task
 from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilities
 from elman.tasks.together import attempt, parted
@@ -65,8 +66,16 @@ class LanguageModelingOptions(TrainingOptions):
 class PreparedText(Prepared):
     """A text cut into symbols, in parts."""
 
-    def __init__(self, text: Text, parts: dict[str, EncodedText], facts: dict[str, dict[str, Any]]) -> None:
-        self.text, self.parts, self.facts = text, parts, facts
+    unknown_last = True
+
+    def __init__(
+        self,
+        text: Text,
+        parts: dict[str, EncodedText],
+        facts: dict[str, dict[str, Any]],
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.text, self.parts, self.facts, self.notes = text, parts, facts, notes
         self.noun = f"{text.unit.noun}s"
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,13 +103,14 @@ class LanguageModeling(Task):
     ) -> PreparedText:
         """Read the texts, hold out the last tenth (at most 1 MiB) if none is given for that, and encode all parts."""
         sources = _sources(files)
-        text = Text.fit(sources["train"], options.unit, options.symbols) if known is None else known.text
+        first = sources["train"]
+        text = Text.fit(first, options.unit, options.symbols) if known is None else known.text.extended(first)
         parts, facts = {}, {}
         for part, source in sources.items():
             parts[part] = text.encode(source, folder / f"{part}.symbols")
             facts[part] = _facts(source) | parts[part].facts()
             _check_length(part, source, parts[part], text.unit.noun)
-        return PreparedText(text, parts, facts)
+        return PreparedText(text, parts, facts, _news(known, text))
 
     def load(self, described: dict[str, Any], facts: dict[str, dict[str, Any]], folder: Path) -> PreparedText:
         """Map the encoded parts from `folder`."""
@@ -240,6 +250,14 @@ class LanguageModeling(Task):
         """Read on from where a line begins."""
         unit = prepared.text.unit
         return TextStream(network, unit, first_symbols(unit, ""), weights)
+
+
+def _news(known: PreparedText | None, text: Text) -> tuple[str, ...]:
+    """What to say of characters that a pretrained network does not know yet."""
+    before, now = None if known is None else known.text.unit, text.unit
+    if not isinstance(before, Character) or not isinstance(now, Character) or now.size == before.size:
+        return ()
+    return (f"New to the pretrained network: the characters {names.listed(now.characters[before.size - 1 :])}.",)
 
 
 def _check_texts(rows: list[Any], unit: Unit) -> None:

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,8 @@ from elman.data import folders, tables
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, ElmanError
-from elman.modalities.base import Answer, Input, Modality
+from elman.modalities import names
+from elman.modalities.base import Answer, Input, Modality, Output
 from elman.tasks import roles
 from elman.tasks.base import Files, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
@@ -127,13 +129,15 @@ class TableTask(Task):
             fitted, answers = self.fit(parts["train"].column(found.input), learnt, options)
             answered = dict(zip(found.outputs, answers, strict=True))
         else:
-            fitted, answered = known.input.extended(parts["train"].column(found.input)), known.outputs
+            fitted = known.input.extended(parts["train"].column(found.input))
+            answered = {column.name: known.outputs[column.name].extended(column) for column in outputs}
+        news = [] if known is None else [_news(known.outputs[name], answer) for name, answer in answered.items()]
         prepared = PreparedExamples(
             (found.input, fitted),
             answered,
             {},
             {},
-            (*found.notes, *self.notes()),
+            (*found.notes, *self.notes(), *chain(*news)),
             self.beside(options),
             table.layout if isinstance(table, StepTable) else None,
         )
@@ -266,3 +270,11 @@ def _asked(prepared: PreparedExamples, rows: Table | list[Any]) -> Table:
     table = prepared.table(rows, answered=False)
     table.column(prepared.input_name)
     return table
+
+
+def _news(before: Answer, now: Answer) -> tuple[str, ...]:
+    """What to say of labels that a pretrained network does not know yet."""
+    if not isinstance(before, Output) or not isinstance(now, Output) or len(now.symbols) == len(before.symbols):
+        return ()
+    added = now.values[len(before.symbols) :]
+    return (f"New to the pretrained network: the {'tags' if now.stepwise else 'labels'} {names.listed(added)}.",)
