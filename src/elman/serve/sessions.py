@@ -8,7 +8,9 @@ import re
 import secrets
 import tempfile
 from collections import OrderedDict
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
@@ -82,9 +84,13 @@ class Sessions:
 
     async def put(self, name: str, state: bytes, before: bytes | None = None) -> None:
         """Set a state; 409 where another server has set it since it was `before`."""
-        if not self._given:
-            pass
-        elif before is None:
+        if self._given:
+            await _to_its_end(self._put(name, state, before))
+        else:
+            self._remember(name, state)
+
+    async def _put(self, name: str, state: bytes, before: bytes | None) -> None:
+        if before is None:
             await asyncio.to_thread(self._store.put, name, state)
         elif not await asyncio.to_thread(self._store.replace, name, state, before):
             raise HTTPException(409, f"the stream {name} was fed by way of another server meanwhile; send it again")
@@ -94,7 +100,7 @@ class Sessions:
         """Forget a state; 404 where there is none."""
         await self.get(name)
         self._live.pop(name, None)
-        await asyncio.to_thread(self._store.remove, name)
+        await _to_its_end(asyncio.to_thread(self._store.remove, name))
 
     def close(self) -> None:
         """Leave the store to others; the end of the process does it too."""
@@ -113,3 +119,13 @@ class Sessions:
             del self._live[oldest]
         self._live[name] = state
         self._live.move_to_end(name)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    """Wait for what must not be left half done, also where who asked for it has gone away meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
