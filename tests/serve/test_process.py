@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
+from websockets.sync.client import connect
 
 from elman import cli, serve
 from elman.errors import UsageError
@@ -54,6 +55,44 @@ def test_it_answers_and_stops_when_told_to(serving, run):
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert err == f"Serving {run.path} on {said['url']}; Ctrl-C ends it\n"
+
+
+def test_messages_are_not_compressed(serving):
+    url = serving[1]["url"]
+    name = httpx2.post(f"{url}/streams").json()["id"]
+    with connect(f"{url.replace('http', 'ws', 1)}/streams/{name}/feed", compression="deflate") as socket:
+        assert not socket.protocol.extensions  # a kilobyte can hold a megabyte of spaces
+        socket.send('{"text": "the"}')
+        assert json.loads(socket.recv())["read"] == 3
+
+
+STALLED = """
+import sys
+from elman import cli
+from elman.serve import process
+process.STALLED = 1
+sys.argv = ["elman", "serve", "--port", "0", "--json", sys.argv[1]]
+cli.main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux cuts such connections")
+def test_who_does_not_read_the_answer_holds_no_place(run):
+    command = [sys.executable, "-c", STALLED, str(run.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        with socket.socket() as deaf, httpx2.Client(base_url=url) as client:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            deaf.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+            deaf.sendall(b"GET /generate?length=100000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+            found = []
+            for wanted in (1, 0):
+                until = time.monotonic() + 60
+                while (now := client.get("/health").json()["requests"]) != wanted and time.monotonic() < until:
+                    time.sleep(0.02)
+                found.append(now)
+        process.kill()
+    assert found == [1, 0]
 
 
 BUSY = """

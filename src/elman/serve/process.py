@@ -16,9 +16,14 @@ import uvicorn
 
 from elman import files
 from elman.errors import RunError
+from elman.serve.sockets import OneByOne
 
 PATIENCE = 30
 """Seconds that running requests may take when the end has come."""
+
+
+STALLED = 60
+"""Seconds that a caller may leave an answer untaken, or be out of reach, before the connection is cut."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -36,6 +41,8 @@ def bind(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # in Linux; connections have it from here
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * STALLED)
         listening.bind(address)
         listening.listen(2048)
     except OSError as error:
@@ -66,7 +73,9 @@ def run(app: Any, listening: socket.socket, message: int, ready: Callable[[], No
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=PATIENCE,
+        ws=OneByOne,
         ws_max_size=message,
+        ws_per_message_deflate=False,  # a kilobyte would become a megabyte
     )
     server, errors = _Server(config, ready), logging.getLogger("uvicorn.error")
     errors.addFilter(_told_already)

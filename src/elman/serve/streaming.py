@@ -168,6 +168,7 @@ def add(app: FastAPI, streams: Streams, gate: Gate) -> None:
                 if message["type"] == "websocket.disconnect":
                     return
                 await socket.send_json(await _answered(streams, gate, name, message))
+                await asyncio.sleep(0)  # where many messages wait that are no requests, others have their turn between
         except WebSocketDisconnect:
             return
 
