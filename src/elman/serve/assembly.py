@@ -50,13 +50,17 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     predicting.add(app, run, worker, limits)
     if run.generates:
         generating.add(app, run, worker)
-    sessions = Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams else None
+    sessions = _sessions(run, limits, store) if run.streams else None
     if sessions is not None:
         streaming.add(app, streaming.streams_of(run, worker, limits, sessions), gate)
     absent.add(app, run)
     app.state.sessions, app.state.worker = sessions, worker
     _add_facts(app, run, gate, sessions)
     return app
+
+
+def _sessions(run: Run, limits: Limits, store: str | Path | None) -> Sessions:
+    return Sessions(store_at(store, limits.expire, run.fingerprint), limits.streams, limits.expire)
 
 
 def _add_facts(app: FastAPI, run: Run, gate: Gate, sessions: Sessions | None) -> None:

@@ -16,9 +16,11 @@ from weakref import WeakValueDictionary
 from fastapi import HTTPException
 
 from elman.errors import UsageError
-from elman.serve.store import FolderStore, Store
+from elman.serve.store import SHORT, FolderStore, Store
 
 IDENTIFIER = "[0-9a-f]{32}"
+ONE = "0" * SHORT
+"""The run of a folder that has streams of no other."""
 
 
 class Sessions:
@@ -38,7 +40,7 @@ class Sessions:
 
         """
         self._temporary = None if store else tempfile.TemporaryDirectory(prefix="elman-streams-")
-        spill = self._temporary and FolderStore(Path(self._temporary.name), expire, durable=False)
+        spill = self._temporary and FolderStore(Path(self._temporary.name), expire, ONE, durable=False)
         self._store: Store = store or spill  # type: ignore[assignment]
         self._given = store is not None
         self._most = 0 if self._store.shared else most
