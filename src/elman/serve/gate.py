@@ -35,9 +35,9 @@ class Gate:
 
 
 class Door:
-    """Middleware: requests pass the gate, and their bodies are measured as they come. Asking for health is free."""
+    """Middleware: requests pass the gate, and their bodies are measured as they come; what is free is let in always."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, body: int, free: str) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, body: int, free: tuple[str, ...]) -> None:
         self._app, self._gate, self._body, self._free = app, gate, body, free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
