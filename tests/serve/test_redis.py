@@ -1,5 +1,6 @@
 """Streams in redis belong to all servers of a run; with a real redis, where there is one."""
 
+import math
 import shutil
 import socket
 import subprocess
@@ -82,6 +83,15 @@ def test_streams_expire(address):
     while store.get("b" * 32) is not None and time.monotonic() < until:
         time.sleep(0.05)
     assert store.get("b" * 32) is None
+    store.close()
+
+
+@here
+def test_streams_may_stay_for_ever(address):
+    store = RedisStore(address, expire=math.inf, run="b" * 64)
+    store.put("c" * 32, b"x")
+    assert store.replace("c" * 32, b"y", b"x")
+    assert store.get("c" * 32) == b"y"
     store.close()
 
 

@@ -202,6 +202,22 @@ def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
     store.close()
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_streams_in_memory_that_nobody_uses_are_forgotten(run, limits, tmp_path, stored):
+    app = application(run, limits(expire=1.5 / 86_400, streams=2), tmp_path / "streams" if stored else None)
+    client = TestClient(app)
+    left, *others = [begin(client) for _ in range(3)]  # the first one is on disk for a while, as an older state
+    feed(client, left, "the")
+    used, until = others[-1], time.monotonic() + 2.5
+    while time.monotonic() < until:
+        feed(client, used, "a")
+        time.sleep(0.2)
+    assert client.get("/health").json()["streams"] == 1
+    assert error(client.post(f"/streams/{left}", json={"text": "x"}), 404)
+    assert feed(client, used, "")["read"] > 5
+    app.state.sessions.close()
+
+
 def test_what_is_the_servers_fault_is_in_its_log(run, tmp_path, caplog):
     client = TestClient(application(run, store=tmp_path / "streams"))
     name = begin(client)

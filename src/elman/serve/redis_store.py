@@ -10,6 +10,8 @@ from elman.serve import require
 from elman.serve.store import SHORT, Store
 
 PREFIX = "elman:stream:"
+CENTURY = 36_500
+"""Days; redis has no key without an end that is set like the others."""
 SECONDS = 5
 """That redis may take for an answer."""
 
@@ -43,7 +45,7 @@ class RedisStore(Store):
         import redis
 
         self._failures = (redis.RedisError, ValueError)
-        self._url, self._seconds, self._run = url, max(1, round(86_400 * expire)), run
+        self._url, self._seconds, self._run = url, max(1, round(86_400 * min(expire, CENTURY))), run
         try:
             self._client = redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
             self._client.ping()
