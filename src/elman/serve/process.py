@@ -18,9 +18,6 @@ from elman import files
 from elman.errors import RunError
 from elman.serve.sockets import OneByOne
 
-GRACE = 30
-"""Seconds that running requests may take when the end has come, unless somebody says otherwise."""
-
 STALLED = 60
 """Seconds that a caller may leave an answer untaken, or be out of reach, before the connection is cut."""
 
@@ -62,8 +59,8 @@ def run(
     ready: Callable[[], None],
     *,
     message: int,
-    grace: int = GRACE,
-    root_path: str = "",
+    grace: int,
+    root_path: str,
 ) -> None:
     """Serve until the process is told to end; what goes wrong is told on standard error, with the time.
 
