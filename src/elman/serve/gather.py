@@ -100,7 +100,8 @@ class Gatherer(Generic[Question, Answer]):
         except Exception as error:  # noqa: BLE001 - whatever it is, it goes to those who asked
             if len(batch) > 1:
                 for each in batch:
-                    await self._settle([each])
+                    if not each.answer.done():
+                        await self._settle([each])
                 return
             answers = [error]
         for each, answer in zip(batch, answers, strict=True):
