@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from safetensors.torch import load, save
 
 import elman
 from elman.errors import RunError
-from elman.serve import application
+from elman.serve import application, sessions
 from elman.serve.store import FolderStore
 
 RUN = "b" * 64
@@ -203,18 +204,19 @@ def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_streams_in_memory_that_nobody_uses_are_forgotten(run, limits, tmp_path, stored):
-    app = application(run, limits(expire=1.5 / 86_400, streams=2), tmp_path / "streams" if stored else None)
+def test_streams_in_memory_that_nobody_uses_are_forgotten(run, limits, tmp_path, monkeypatch, stored):
+    now = [0.0]
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    app = application(run, limits(expire=1.0, streams=2), tmp_path / "streams" if stored else None)
     client = TestClient(app)
-    left, *others = [begin(client) for _ in range(3)]  # the first one is on disk for a while, as an older state
-    feed(client, left, "the")
-    used, until = others[-1], time.monotonic() + 2.5
-    while time.monotonic() < until:
+    left, _, used = (begin(client) for _ in range(3))
+    feed(client, left, "the")  # it has been on disk meanwhile, in an older state
+    for hours in range(30):
+        now[0] = 3600.0 * hours
         feed(client, used, "a")
-        time.sleep(0.2)
     assert client.get("/health").json()["streams"] == 1
     assert error(client.post(f"/streams/{left}", json={"text": "x"}), 404)
-    assert feed(client, used, "")["read"] > 5
+    assert feed(client, used, "")["read"] == 30
     app.state.sessions.close()
 
 
