@@ -1,7 +1,9 @@
 """/streams of an event model read as an `EventStream` does; it goes on from sets as well."""
 
 import pytest
+import torch
 from fastapi.testclient import TestClient
+from safetensors.torch import save
 
 import elman
 from elman.data import tables
@@ -54,6 +56,16 @@ def test_what_is_no_set_is_told_and_changes_nothing(service, sets):
     answer = service.post(f"/streams/{name}", json={"sets": sets})
     assert answer.status_code == 422
     assert len(answer.json()["error"]) > 20
+    assert service.post(f"/streams/{name}", json={"sets": [["a"]]}).json()["read"] == 1
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38])
+def test_a_state_from_which_no_set_has_a_probability_is_refused(model, service, value):
+    name, state = service.post("/streams").json()["id"], model.stream().state
+    broken = save(state | {"features": torch.full_like(state["features"], value)}, {"run": model.fingerprint})
+    answer = service.put(f"/streams/{name}/state", content=broken)
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("the state's tensor 'features' holds values too large to be computed with")
     assert service.post(f"/streams/{name}", json={"sets": [["a"]]}).json()["read"] == 1
 
 

@@ -110,3 +110,26 @@ def test_what_nobody_waits_for_is_not_computed():
 
     assert asyncio.run(ask()) == [0, 2]
     assert batches == [[0], [2]]
+
+
+def test_where_a_batch_fails_nothing_is_computed_again_for_who_has_gone():
+    batches = []
+
+    async def ask():
+        async def answered(batch):
+            batches.append(batch)
+            await asyncio.sleep(0.01)
+            if len(batch) > 1:
+                raise ValueError("together")
+            return batch
+
+        gatherer = Gatherer(answered, wait=0, most=100)
+        tasks = [asyncio.create_task(gatherer.ask(question)) for question in range(3)]
+        await asyncio.sleep(0.002)
+        tasks[1].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[1]
+        return [await tasks[0], await tasks[2]]
+
+    assert asyncio.run(ask()) == [0, 2]
+    assert batches == [[0, 1, 2], [0], [2]]

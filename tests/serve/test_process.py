@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
+from websockets.sync.client import connect
 
 from elman import cli, serve
 from elman.errors import UsageError
@@ -56,14 +58,50 @@ def test_it_answers_and_stops_when_told_to(serving, run):
     assert err == f"Serving {run.path} on {said['url']}; Ctrl-C ends it\n"
 
 
+def test_messages_are_not_compressed(serving):
+    url = serving[1]["url"]
+    name = httpx2.post(f"{url}/streams").json()["id"]
+    with connect(f"{url.replace('http', 'ws', 1)}/streams/{name}/feed", compression="deflate") as socket:
+        assert not socket.protocol.extensions  # a kilobyte can hold a megabyte of spaces
+        socket.send('{"text": "the"}')
+        assert json.loads(socket.recv())["read"] == 3
+
+
+STALLED = """
+import sys
+from elman import cli
+from elman.serve import process
+process.STALLED = 1
+sys.argv = ["elman", "serve", "--port", "0", "--json", sys.argv[1]]
+cli.main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux cuts such connections")
+def test_who_does_not_read_the_answer_holds_no_place(run):
+    command = [sys.executable, "-c", STALLED, str(run.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        with socket.socket() as deaf, httpx2.Client(base_url=url) as client:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            deaf.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+            deaf.sendall(b"GET /generate?length=100000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+            found = []
+            for wanted in (1, 0):
+                until = time.monotonic() + 60
+                while (now := client.get("/health").json()["requests"]) != wanted and time.monotonic() < until:
+                    time.sleep(0.02)
+                found.append(now)
+        process.kill()
+    assert found == [1, 0]
+
+
 BUSY = """
 import sys, time
 from elman import cli
 from elman.run import Run
-from elman.serve import process
-process.PATIENCE = 1
 Run.predict_each = lambda self, requests: time.sleep(600)
-sys.argv = ["elman", "serve", "--port", "0", "--json", sys.argv[1]]
+sys.argv = ["elman", "serve", "--port", "0", "--json", "--grace", "1", sys.argv[1]]
 cli.main()
 """
 
@@ -85,7 +123,20 @@ def test_it_ends_though_the_model_works_on(run, tmp_path):
         process.kill()
     assert process.returncode == 0
     assert list(tmp_path.iterdir()) == []
-    assert err.splitlines()[1:] == ["ERROR:    Cancel 1 running task(s), timeout graceful shutdown exceeded"]
+    told = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ERROR Cancel 1 running task.*"
+    assert re.fullmatch(told, "\n".join(err.splitlines()[1:]))
+
+
+def test_a_proxy_may_have_it_under_a_path(run):
+    command = [sys.executable, "-m", "elman", "serve", str(run.path), "--port", "0", "--json", "--root-path", "/mat/"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with httpx2.Client(base_url=json.loads(process.stdout.readline())["url"]) as client:
+            found = [client.get(path).status_code for path in ("/health", "/", "/openapi.json", "/nothing")]
+            servers, name = client.get("/openapi.json").json()["servers"], client.post("/streams").json()["id"]
+            assert client.delete(f"/streams/{name}").status_code == 204
+        process.kill()
+    assert found == [200, 200, 200, 404]
+    assert servers == [{"url": "/mat"}]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +144,7 @@ def test_it_ends_though_the_model_works_on(run, tmp_path):
     [
         (["nothing"], 1, "elman: there is no run folder nothing; `elman train` makes one\n"),
         (["nothing", "--streams", "0"], 2, "elman: --streams 0 is out of range; it must be at least 1\n"),
+        (["nothing", "--root-path", "mat"], 2, "elman: --root-path mat is no path; begin it with /\n"),
         (["nothing", "--host", "no host"], 1, "elman: there is no address 'no host'"),
     ],
     ids=str,

@@ -1,5 +1,6 @@
 """Streams in redis belong to all servers of a run; with a real redis, where there is one."""
 
+import math
 import shutil
 import socket
 import subprocess
@@ -75,7 +76,7 @@ def test_what_was_fed_by_way_of_another_server_is_not_lost(run, address, monkeyp
 
 @here
 def test_streams_expire(address):
-    store = RedisStore(address, expire=0.00001)
+    store = RedisStore(address, expire=0.00001, run="b" * 64)
     store.put("b" * 32, b"x")
     assert store.get("b" * 32) == b"x"
     until = time.monotonic() + 5
@@ -83,6 +84,31 @@ def test_streams_expire(address):
         time.sleep(0.05)
     assert store.get("b" * 32) is None
     store.close()
+
+
+@here
+def test_streams_may_stay_for_ever(address):
+    store = RedisStore(address, expire=math.inf, run="b" * 64)
+    store.put("c" * 32, b"x")
+    assert store.replace("c" * 32, b"y", b"x")
+    assert store.get("c" * 32) == b"y"
+    store.close()
+
+
+@here
+def test_a_key_belongs_to_one_run(address):
+    ours, theirs = (RedisStore(address, expire=1.0, run=digit * 64) for digit in "ab")
+    name, value = "d" * 32, b"x" + b"a" * 64
+    theirs.put(name, b"theirs")
+    assert ours.get(name) is None
+    assert not ours.remove(name)
+    ours._client.set(f"elman:stream:{name}", value, ex=1000)  # as before runs stood in keys
+    assert ours.get(name) == value
+    assert ours.replace(name, b"y", value)
+    assert (ours.get(name), theirs.get(name)) == (b"y", b"theirs")
+    assert ours.remove(name)
+    assert ours.get(name) is None
+    theirs.close(), ours.close()
 
 
 def test_where_there_is_none(run, classifier):

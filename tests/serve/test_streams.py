@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from safetensors.torch import load, save
 
 import elman
 from elman.errors import RunError
-from elman.serve import application
+from elman.serve import application, sessions
 from elman.serve.store import FolderStore
 
+RUN = "b" * 64
 TEXT = "the cat sat on a mat.\nwe saw how the dog ran to the sun.\n" * 12
 
 
@@ -189,16 +191,33 @@ def test_a_websocket_is_fed_message_by_message(service, run):
 
 
 def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
-    store = FolderStore(tmp_path / "streams", expire=1.0)
+    store = FolderStore(tmp_path / "streams", expire=1.0, run=RUN)
     old, new = "0" * 32, "1" * 32
     store.put(old, b"x")
     two_days_ago = time.time() - 2 * 86_400
-    os.utime(tmp_path / "streams" / f"{old}.safetensors", (two_days_ago, two_days_ago))
+    os.utime(tmp_path / "streams" / f"{old}-{RUN[:16]}.safetensors", (two_days_ago, two_days_ago))
     store.close()
-    store = FolderStore(tmp_path / "streams", expire=1.0)
+    store = FolderStore(tmp_path / "streams", expire=1.0, run=RUN)
     store.put(new, b"y")
     assert (store.get(old), store.get(new)) == (None, b"y")
     store.close()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_streams_in_memory_that_nobody_uses_are_forgotten(run, limits, tmp_path, monkeypatch, stored):
+    now = [0.0]
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    app = application(run, limits(expire=1.0, streams=2), tmp_path / "streams" if stored else None)
+    client = TestClient(app)
+    left, _, used = (begin(client) for _ in range(3))
+    feed(client, left, "the")  # it has been on disk meanwhile, in an older state
+    for hours in range(30):
+        now[0] = 3600.0 * hours
+        feed(client, used, "a")
+    assert client.get("/health").json()["streams"] == 1
+    assert error(client.post(f"/streams/{left}", json={"text": "x"}), 404)
+    assert feed(client, used, "")["read"] == 30
+    app.state.sessions.close()
 
 
 def test_what_is_the_servers_fault_is_in_its_log(run, tmp_path, caplog):
@@ -219,12 +238,45 @@ def test_what_is_the_servers_fault_is_in_its_log(run, tmp_path, caplog):
 def test_a_damaged_state_is_the_servers_fault(run, tmp_path, caplog):
     name = "0" * 32
     (tmp_path / "streams").mkdir()
-    (tmp_path / "streams" / f"{name}.safetensors").write_bytes(b"")
+    (tmp_path / "streams" / f"{name}-{run.fingerprint[:16]}.safetensors").write_bytes(b"")
     client = TestClient(application(run, store=tmp_path / "streams"))
     said = "what was kept of this stream is damaged; delete it, and begin another"
     assert error(client.post(f"/streams/{name}", json={"text": "x"}), 500) == said
     assert caplog.messages == [f"POST /streams/{{name}}: {said}"]
     assert client.delete(f"/streams/{name}").status_code == 204
+    client.app.state.sessions.close()
+
+
+def test_runs_that_share_a_folder_do_not_touch_each_others_streams(run, other, tmp_path):
+    place, asked = tmp_path / "streams", []
+    for each in (run, other, run):
+        client = TestClient(application(each, store=place))
+        name = asked[0] if asked else begin(client)
+        asked.append(name)
+        if each is other:
+            assert error(client.delete(f"/streams/{name}"), 404)
+            state = client.get(f"/streams/{begin(client)}/state").content
+            assert client.put(f"/streams/{name}/state", content=state).status_code == 200
+        read = feed(client, name, "the")["read"]
+        client.app.state.sessions.close()
+    assert read == 6
+
+
+def test_streams_that_were_kept_before_runs_stood_in_names_are_found(run, other, tmp_path):
+    place, name = tmp_path / "streams", "0" * 32
+    client = TestClient(application(run))
+    source = begin(client)
+    feed(client, source, "the")
+    place.mkdir()
+    (place / f"{name}.safetensors").write_bytes(client.get(f"/streams/{source}/state").content)
+    for each, status in ((other, 404), (run, 200)):
+        client = TestClient(application(each, store=place))
+        assert client.post(f"/streams/{name}", json={"text": " cat"}).status_code == status
+        client.app.state.sessions.close()
+    client = TestClient(application(run, store=place))
+    assert feed(client, name, "")["read"] == 7
+    assert client.delete(f"/streams/{name}").status_code == 204
+    assert error(client.get(f"/streams/{name}/state"), 404)
     client.app.state.sessions.close()
 
 
@@ -236,7 +288,7 @@ def test_what_is_no_stream_stays_in_the_folder(tmp_path):
     for path in (*precious, torn):
         path.write_bytes(b"x")
         os.utime(path, (two_days_ago, two_days_ago))
-    store = FolderStore(folder, expire=1.0)
+    store = FolderStore(folder, expire=1.0, run=RUN)
     store.put("0" * 32, b"y")
     store.close()
     assert all(path.exists() for path in precious)

@@ -8,6 +8,7 @@ import typer
 
 from elman.cli import output
 from elman.cli.runs import Json, RunArgument
+from elman.errors import UsageError
 from elman.serve.limits import Limits
 
 USUAL = Limits()
@@ -28,9 +29,17 @@ def serve(
         str | None, typer.Option(help="keep streams here over restarts: a folder, or redis://HOST", metavar="PLACE")
     ] = None,
     expire: Annotated[float, typer.Option(help="days after which an unused stream is forgotten")] = USUAL.expire,
+    grace: Annotated[
+        int, typer.Option(help="how long running requests may take when the end has come", min=0, metavar="SECONDS")
+    ] = 30,
+    root_path: Annotated[
+        str, typer.Option(help="where a proxy has the service, as /intents; the proxy takes it off", metavar="PATH")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Serve a run over HTTP: predictions, generated text, streams. Ctrl-C ends it."""
+    if root_path and not root_path.startswith("/"):
+        raise UsageError(f"--root-path {root_path} is no path; begin it with /")
     limits = Limits(wait=wait, rows=rows, requests=requests, body=body, streams=streams, expire=expire)
     from elman.serve import application, require
 
@@ -48,7 +57,7 @@ def serve(
                 sys.stdout.flush()
             output.note(f"Serving {run} on {url}; Ctrl-C ends it")
 
-        process.run(app, listening, body, ready)
+        process.run(app, listening, ready, message=body, grace=grace, root_path=root_path.rstrip("/"))
         if app.state.worker.busy:  # with what nobody waits for any more
             if app.state.sessions is not None:
                 app.state.sessions.close()

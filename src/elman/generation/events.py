@@ -70,6 +70,12 @@ class EventReading:
         kept.check(state, self.fresh)
         if int(state["steps"]) < 0:
             raise UsageError(f"the state says {int(state['steps'])} steps; send it as it was saved")
+        with torch.inference_mode():
+            said = self._network.head(state["features"].to(self._device)).abs().sum()
+        if not bool(torch.isfinite(said)):  # then no set has a probability
+            raise UsageError(
+                "the state's tensor 'features' holds values too large to be computed with; send it as saved"
+            )
 
     def sets(self, steps: Any) -> Tensor:
         """Return time steps, each a list of events, as numbers (T, 1, K); DataError where they are none."""

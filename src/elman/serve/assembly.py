@@ -12,15 +12,16 @@ from starlette.responses import HTMLResponse
 
 from elman.errors import UsageError
 from elman.run import Run
-from elman.serve import absent, failures, generating, page, predicting, streaming
+from elman.serve import absent, failures, generating, metrics, page, predicting, streaming
 from elman.serve.gate import Door, Gate
 from elman.serve.limits import Limits
+from elman.serve.metrics import Metrics
 from elman.serve.places import store_at
 from elman.serve.sessions import Sessions
 from elman.serve.worker import Worker
 from elman.version import VERSION
 
-HEALTH = "/health"
+HEALTH, METRICS = "/health", "/metrics"
 
 
 class Health(BaseModel):
@@ -36,7 +37,7 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     if store is not None and not run.streams:
         raise UsageError(f"this {run.task} run has no streams to keep; leave out --store")
     run.network  # noqa: B018 - read now: whatever is wrong with the run is told before anybody asks
-    worker, gate = Worker(), Gate(limits.requests)
+    worker, gate, counted = Worker(), Gate(limits.requests), Metrics()
     app = FastAPI(
         title=f"{run.path.resolve().name}: {run.task}",
         version=VERSION,
@@ -45,18 +46,30 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # an empty answer to /predict/ would tell nobody anything
     )
-    app.add_middleware(Door, gate=gate, body=limits.body, free=HEALTH)
+    app.add_middleware(Door, gate=gate, body=limits.body, free=(HEALTH, METRICS))
     failures.add(app)
-    predicting.add(app, run, worker, limits)
+    predicting.add(app, run, worker, limits, counted)
     if run.generates:
         generating.add(app, run, worker)
-    sessions = Sessions(store_at(store, limits.expire), limits.streams, limits.expire) if run.streams else None
+    sessions = _sessions(run, limits, store) if run.streams else None
     if sessions is not None:
-        streaming.add(app, streaming.streams_of(run, worker, limits, sessions), gate)
+        streaming.add(app, streaming.streams_of(run, worker, limits, sessions, counted), gate, counted)
     absent.add(app, run)
     app.state.sessions, app.state.worker = sessions, worker
     _add_facts(app, run, gate, sessions)
+    live = (lambda: sessions.live) if sessions is not None else (lambda: 0)
+    counted.gauges += [
+        ("elman_requests_in_progress", "gauge", "Requests, and messages of WebSockets, in work.", lambda: gate.inside),
+        ("elman_streams", "gauge", "Streams in memory.", live),
+        ("elman_model_seconds_total", "counter", "Seconds that the model has worked.", lambda: worker.seconds),
+    ]
+    known = facts(run)
+    metrics.add(app, counted, METRICS, {name: known[name] for name in ("run", "task", "fingerprint", "elman")})
     return app
+
+
+def _sessions(run: Run, limits: Limits, store: str | Path | None) -> Sessions:
+    return Sessions(store_at(store, limits.expire, run.fingerprint), limits.streams, limits.expire)
 
 
 def _add_facts(app: FastAPI, run: Run, gate: Gate, sessions: Sessions | None) -> None:

@@ -35,9 +35,9 @@ class Gate:
 
 
 class Door:
-    """Middleware: requests pass the gate, and their bodies are measured as they come. Asking for health is free."""
+    """Middleware: requests pass the gate, and their bodies are measured as they come; what is free is let in always."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, body: int, free: str) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, body: int, free: tuple[str, ...]) -> None:
         self._app, self._gate, self._body, self._free = app, gate, body, free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,8 +49,7 @@ class Door:
         try:
             self._check(dict(scope["headers"]).get(b"content-length"))
             with self._gate:
-                measured = _Measured(receive, send, self._body)
-                await self._app(scope, measured.receive, measured.send)
+                await _Asked(receive, send, self._body).answer(self._app, scope)
         except HTTPException as refusal:
             response = JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
             await response(scope, receive, send)
@@ -60,14 +59,33 @@ class Door:
             raise _too_long(self._body)
 
 
-class _Measured:
-    """A request, its body measured until it is whole or answered: 413 where it is too long, 408 where too slow."""
+class _Asked:
+    """A request, its body measured until it is whole or answered: 413 where it is too long, 408 where too slow.
+
+    Whoever goes away then ends what is done for him: it is cancelled where it waits next, for the model or for a turn.
+    """
 
     def __init__(self, receive: Receive, send: Send, most: int) -> None:
         self._receive, self._send, self._most = receive, send, most
         self._came, self._done, self._begun = 0, False, asyncio.get_running_loop().time()
+        self._whole, self._here, self._gone = False, asyncio.timeout(None), asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def answer(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            async with self._here:
+                await app(scope, self.receive, self.send)
+        except TimeoutError:
+            if not self._here.expired():
+                raise
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
 
     async def receive(self) -> Message:
+        if self._watch is not None:
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
         if self._done:
             return await self._receive()
         try:
@@ -81,12 +99,21 @@ class _Measured:
         self._came += len(message.get("body", b""))
         if self._came > self._most and not self._done:
             raise _too_long(self._most)
-        self._done = self._done or not message.get("more_body", False)
+        if not self._done and not message.get("more_body", False):
+            self._done, self._watch = True, asyncio.create_task(self._until_gone())
         return message  # type: ignore[no-any-return]
 
     async def send(self, message: Message) -> None:
         self._done = True
+        self._whole = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone.set()
+        if not self._whole:
+            self._here.reschedule(0)
 
 
 def _too_long(most: int) -> HTTPException:

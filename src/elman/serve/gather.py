@@ -34,6 +34,7 @@ class Gatherer(Generic[Question, Answer]):
         *,
         wait: float,
         most: int,
+        seen: Callable[[int], object] = lambda _: None,
     ) -> None:
         """Prepare.
 
@@ -41,9 +42,10 @@ class Gatherer(Generic[Question, Answer]):
             answer: computes a batch; what is wrong with a question is returned in the place of its answer.
             wait: milliseconds that a question waits for others.
             most: the size of a batch; a larger question makes one by itself.
+            seen: is called with the size of each batch.
 
         """
-        self._answer, self._wait, self._most = answer, wait / 1000, most
+        self._answer, self._wait, self._most, self._seen = answer, wait / 1000, most, seen
         self._waiting: deque[Waiting[Question, Answer]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._usual = 1
@@ -92,12 +94,14 @@ class Gatherer(Generic[Question, Answer]):
 
     async def _settle(self, batch: list[Waiting[Question, Answer]]) -> None:
         """Compute a batch; where that fails altogether, each question by itself."""
+        self._seen(sum(each.size for each in batch))
         try:
             answers = await self._answer([each.question for each in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is, it goes to those who asked
             if len(batch) > 1:
                 for each in batch:
-                    await self._settle([each])
+                    if not each.answer.done():
+                        await self._settle([each])
                 return
             answers = [error]
         for each, answer in zip(batch, answers, strict=True):

@@ -11,14 +11,14 @@ from elman.serve.store import FolderStore, Store
 REDIS = ("redis://", "rediss://", "unix://")
 
 
-def store_at(place: str | Path | None, expire: float) -> Store | None:
-    """Return the store at a place; None for None."""
+def store_at(place: str | Path | None, expire: float, run: str) -> Store | None:
+    """Return the store at a place, for the run with this fingerprint; None for None."""
     if place is None:
         return None
     if str(place).startswith(REDIS):
         from elman.serve.redis_store import RedisStore
 
-        return RedisStore(str(place), expire)
+        return RedisStore(str(place), expire, run)
     if "://" in str(place):
         raise UsageError(f"--store {place} is no place for streams; give a folder, or {REDIS[0]}HOST")
-    return FolderStore(Path(place), expire)
+    return FolderStore(Path(place), expire, run)

@@ -17,6 +17,7 @@ from elman.run import Run
 from elman.serve.failures import RESPONSES
 from elman.serve.gather import Gatherer
 from elman.serve.limits import Limits
+from elman.serve.metrics import Metrics
 from elman.serve.worker import Worker
 
 BYTES = "application/octet-stream"
@@ -39,10 +40,13 @@ class Answers(BaseModel):
     rows: list[dict[str, Any]] = Field(description="As `run.predict` gives them")
 
 
-def add(app: FastAPI, run: Run, worker: Worker, limits: Limits) -> None:
+def add(app: FastAPI, run: Run, worker: Worker, limits: Limits, metrics: Metrics) -> None:
     """Let an application predict."""
     gatherer: Gatherer[list[Any], list[dict[str, Any]]] = Gatherer(
-        lambda requests: worker.do(run.predict_each, requests), wait=limits.wait, most=limits.rows
+        lambda requests: worker.do(run.predict_each, requests),
+        wait=limits.wait,
+        most=limits.rows,
+        seen=metrics.batches("rows"),
     )
     (_add_files if run.prepared.reads_files else _add_rows)(app, run, gatherer)
 

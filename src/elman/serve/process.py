@@ -16,9 +16,10 @@ import uvicorn
 
 from elman import files
 from elman.errors import RunError
+from elman.serve.sockets import OneByOne
 
-PATIENCE = 30
-"""Seconds that running requests may take when the end has come."""
+STALLED = 60
+"""Seconds that a caller may leave an answer untaken, or be out of reach, before the connection is cut."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -36,6 +37,8 @@ def bind(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # in Linux; connections have it from here
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * STALLED)
         listening.bind(address)
         listening.listen(2048)
     except OSError as error:
@@ -50,23 +53,38 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: Any, listening: socket.socket, message: int, ready: Callable[[], None]) -> None:
-    """Serve until the process is told to end.
+def run(
+    app: Any,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    *,
+    message: int,
+    grace: int,
+    root_path: str,
+) -> None:
+    """Serve until the process is told to end; what goes wrong is told on standard error, with the time.
 
     Args:
         app: an ASGI application.
         listening: where, as `bind` gives it.
-        message: bytes of a message over a WebSocket at most.
         ready: is called once requests are answered.
+        message: bytes of a message over a WebSocket at most.
+        grace: seconds that running requests may take when the end has come.
+        root_path: the path under which a proxy has the service, which it takes off before it asks here.
 
     """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
     config = uvicorn.Config(
         app,
+        log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="off",
-        timeout_graceful_shutdown=PATIENCE,
+        timeout_graceful_shutdown=grace,
+        root_path=root_path,
+        ws=OneByOne,
         ws_max_size=message,
+        ws_per_message_deflate=False,  # a kilobyte would become a megabyte
     )
     server, errors = _Server(config, ready), logging.getLogger("uvicorn.error")
     errors.addFilter(_told_already)

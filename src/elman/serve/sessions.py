@@ -7,16 +7,23 @@ import asyncio
 import re
 import secrets
 import tempfile
+import time
 from collections import OrderedDict
+from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
 
-from elman.errors import UsageError
-from elman.serve.store import FolderStore, Store
+from elman.errors import RunError, UsageError
+from elman.serve.store import SHORT, FolderStore, Store
 
 IDENTIFIER = "[0-9a-f]{32}"
+DAY = 86_400.0
+ONE = "0" * SHORT
+"""The run of a folder that has streams of no other."""
 
 
 class Sessions:
@@ -32,15 +39,15 @@ class Sessions:
         Args:
             store: where states outlive the process; None for nowhere.
             most: states in memory.
-            expire: days that a state is kept for without a store.
+            expire: days after which a state in memory that nobody uses is forgotten, here and in the store.
 
         """
         self._temporary = None if store else tempfile.TemporaryDirectory(prefix="elman-streams-")
-        spill = self._temporary and FolderStore(Path(self._temporary.name), expire, durable=False)
+        spill = self._temporary and FolderStore(Path(self._temporary.name), expire, ONE, durable=False)
         self._store: Store = store or spill  # type: ignore[assignment]
         self._given = store is not None
-        self._most = 0 if self._store.shared else most
-        self._live: OrderedDict[str, bytes] = OrderedDict()
+        self._most, self._seconds = 0 if self._store.shared else most, max(1.0, DAY * expire)
+        self._live: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -70,10 +77,11 @@ class Sessions:
 
     async def get(self, name: str) -> bytes:
         """Return a state; 404 where there is none."""
-        found = self._live.get(name)
-        if found is not None:
-            self._live.move_to_end(name)
-            return found
+        self._forget()
+        if name in self._live:
+            state, _ = self._live[name]
+            self._remember(name, state)
+            return state
         found = await asyncio.to_thread(self._store.get, name) if re.fullmatch(IDENTIFIER, name) else None
         if found is None:
             raise HTTPException(404, f"there is no stream {name}; POST /streams makes one")
@@ -82,9 +90,14 @@ class Sessions:
 
     async def put(self, name: str, state: bytes, before: bytes | None = None) -> None:
         """Set a state; 409 where another server has set it since it was `before`."""
-        if not self._given:
-            pass
-        elif before is None:
+        self._forget()
+        if self._given:
+            await _to_its_end(self._put(name, state, before))
+        else:
+            self._remember(name, state)
+
+    async def _put(self, name: str, state: bytes, before: bytes | None) -> None:
+        if before is None:
             await asyncio.to_thread(self._store.put, name, state)
         elif not await asyncio.to_thread(self._store.replace, name, state, before):
             raise HTTPException(409, f"the stream {name} was fed by way of another server meanwhile; send it again")
@@ -94,7 +107,7 @@ class Sessions:
         """Forget a state; 404 where there is none."""
         await self.get(name)
         self._live.pop(name, None)
-        await asyncio.to_thread(self._store.remove, name)
+        await _to_its_end(asyncio.to_thread(self._store.remove, name))
 
     def close(self) -> None:
         """Leave the store to others; the end of the process does it too."""
@@ -107,9 +120,26 @@ class Sessions:
         if not self._most:
             return
         while name not in self._live and len(self._live) >= self._most:
-            oldest, value = next(iter(self._live.items()))
+            oldest, (value, _) = next(iter(self._live.items()))
             if not self._given:  # a few kilobytes, which nobody waits for to reach the disk
                 self._store.put(oldest, value)
             del self._live[oldest]
-        self._live[name] = state
+        self._live[name] = state, time.monotonic()
         self._live.move_to_end(name)
+
+    def _forget(self) -> None:
+        """Forget what nobody has used for too long: those used longest ago stand first."""
+        while self._live and next(iter(self._live.values()))[1] < time.monotonic() - self._seconds:
+            name, _ = self._live.popitem(last=False)
+            with suppress(RunError):  # it is another caller's stream; whoever asks for it is told
+                self._store.remove(name)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    """Wait for what must not be left half done, also where who asked for it has gone away meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

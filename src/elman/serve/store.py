@@ -1,6 +1,6 @@
-"""Where the states of streams lie when they are not in memory: a folder, or redis. Bytes by identifier.
+"""Where the states of streams lie when they are not in memory: a folder, or redis. Bytes by run and identifier.
 
-It does not know what the bytes mean.
+It does not know what the bytes mean, but that the fingerprint of their run is somewhere in them.
 """
 
 import contextlib
@@ -13,12 +13,15 @@ from elman import files
 from elman.errors import RunError
 
 HOUR = 3600.0
-STREAMS = "[0-9a-f]" * 32 + ".safetensors"
-"""The files of streams, as a pattern."""
+SHORT = 16
+"""Digits of a run's fingerprint that stand in names of files and keys."""
+DIGIT = "[0-9a-f]"
+STREAMS = (f"{DIGIT * 32}-{DIGIT * SHORT}.safetensors", f"{DIGIT * 32}.safetensors")
+"""The files of streams, as patterns: with the run, and as they were before runs stood in their names."""
 
 
 class Store(ABC):
-    """Keeps bytes by identifier, until `expire` days after they were last put.
+    """Keeps bytes of one run by identifier, until `expire` days after they were last put; those of others are not seen.
 
     Attributes:
         shared: whether others put and remove there too, so that nothing of it may be remembered.
@@ -56,12 +59,14 @@ class FolderStore(Store):
     Args:
         folder: made if it is not there.
         expire: days.
+        run: the fingerprint of the run whose streams they are.
         durable: whether a value has reached the disk when `put` returns; else it may be lost with the machine.
 
     """
 
-    def __init__(self, folder: Path, expire: float, *, durable: bool = True) -> None:
+    def __init__(self, folder: Path, expire: float, run: str, *, durable: bool = True) -> None:
         self._folder, self._expire, self._durable = files.make_folder(folder), expire, durable
+        self._run = run
         self._swept = 0.0
         self._lock = _locked(folder)
 
@@ -76,12 +81,15 @@ class FolderStore(Store):
 
     def get(self, name: str) -> bytes | None:
         """Read the file."""
-        try:
-            return self._path(name).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise RunError(f"cannot read {self._path(name)}: {files.reason(error)}") from error
+        found, old = _read(self._path(name)), self._folder / f"{name}.safetensors"
+        if found is None and (found := _read(old)) is not None:
+            if self._run.encode() not in found:
+                return None
+            try:
+                old.rename(self._path(name))
+            except OSError as error:
+                raise RunError(f"cannot rename {old}: {files.reason(error)}") from error
+        return found
 
     def remove(self, name: str) -> bool:
         """Remove the file."""
@@ -98,15 +106,24 @@ class FolderStore(Store):
         self._lock.close()
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.safetensors"
+        return self._folder / f"{name}-{self._run[:SHORT]}.safetensors"
 
     def _sweep(self) -> None:
         """Remove what has expired, also what a killed process left half-written; whatever else lies there stays."""
         self._swept = time.time()
-        for path in [*self._folder.glob(STREAMS), *files.torn(self._folder, STREAMS)]:
+        for path in (path for each in STREAMS for path in [*self._folder.glob(each), *files.torn(self._folder, each)]):
             with contextlib.suppress(OSError):  # another request has removed it
                 if self._swept - path.stat().st_mtime > 24 * HOUR * self._expire:
                     path.unlink()
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {files.reason(error)}") from error
 
 
 def _write(path: Path, value: bytes) -> None:

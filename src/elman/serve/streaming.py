@@ -4,6 +4,7 @@ It does not know what they are of, where states are kept, nor how a network read
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from elman.serve.gather import Gatherer
 from elman.serve.hearing import StreamedSound
 from elman.serve.limits import Limits
 from elman.serve.measuring import StreamedSteps
+from elman.serve.metrics import Metrics
 from elman.serve.moved import Moved
 from elman.serve.reading import StreamedText
 from elman.serve.sessions import Sessions
@@ -37,6 +39,7 @@ from elman.tasks.base import Stream
 
 Name = Annotated[str, Path(description="What POST /streams has answered")]
 BYTES = "application/octet-stream"
+FEED = "/streams/{name}/feed"
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": Problem, "description": "Another server has fed the stream"}
 }
@@ -90,11 +93,14 @@ class Streams:
         return self.of.answered(name, given, [], self.of.nothing)
 
 
-def streams_of(run: Run, worker: Worker, limits: Limits, sessions: Sessions) -> Streams:
+def streams_of(run: Run, worker: Worker, limits: Limits, sessions: Sessions, metrics: Metrics) -> Streams:
     """Return the streams of a run."""
     of = _streamed(run.stream())
     gatherer: Gatherer[tuple[Kept, Any], Any] = Gatherer(
-        lambda feeds: worker.do(of.read, feeds), wait=limits.wait, most=limits.rows
+        lambda feeds: worker.do(of.read, feeds),
+        wait=limits.wait,
+        most=limits.rows,
+        seen=metrics.batches("streams"),
     )
     return Streams(of, sessions, gatherer, run.fingerprint)
 
@@ -112,7 +118,7 @@ def _streamed(stream: Stream) -> Streamed:
             return StreamedEvents(stream)
 
 
-def add(app: FastAPI, streams: Streams, gate: Gate) -> None:
+def add(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
     """Let an application read streams."""
     sessions, of = streams.sessions, streams.of
     described = {"requestBody": of.body} if of.body else None
@@ -158,7 +164,7 @@ def add(app: FastAPI, streams: Streams, gate: Gate) -> None:
     async def set_state(name: Name, request: Request) -> BaseModel:
         return await streams.set(name, await request.body())
 
-    @app.websocket("/streams/{name}/feed")
+    @app.websocket(FEED)
     async def talk(socket: WebSocket, name: str) -> None:
         """Every message is what POST takes, every answer JSON as POST gives it."""
         await socket.accept()
@@ -167,22 +173,25 @@ def add(app: FastAPI, streams: Streams, gate: Gate) -> None:
                 message = await socket.receive()
                 if message["type"] == "websocket.disconnect":
                     return
-                await socket.send_json(await _answered(streams, gate, name, message))
+                begun = time.monotonic()
+                status, answer = await _answered(streams, gate, name, message)
+                metrics.answered("WS", FEED, status, time.monotonic() - begun)
+                await socket.send_json(answer)
+                await asyncio.sleep(0)  # where many messages wait that are no requests, others have their turn between
         except WebSocketDisconnect:
             return
 
 
-async def _answered(streams: Streams, gate: Gate, name: str, message: Message) -> dict[str, Any]:
-    """The answer to a message, or what is wrong with it."""
+async def _answered(streams: Streams, gate: Gate, name: str, message: Message) -> tuple[int, dict[str, Any]]:
+    """The answer to a message, or what is wrong with it, after the status that it would have over HTTP."""
     said = message.get("text")
     try:
         with gate:
             fed = streams.of.message(message["bytes"] if said is None else said)
-            return (await streams.feed(name, fed)).model_dump()
+            return 200, (await streams.feed(name, fed)).model_dump()
     except ValidationError as error:
-        return {"error": in_a_sentence(error.errors())}
+        return 422, {"error": in_a_sentence(error.errors())}
     except ElmanError as error:
-        noted(error, "WS /streams/{name}/feed")
-        return {"error": str(error)}
+        return noted(error, f"WS {FEED}"), {"error": str(error)}
     except HTTPException as error:
-        return {"error": error.detail}
+        return error.status_code, {"error": error.detail}

@@ -5,6 +5,7 @@ what it is given to do.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -17,11 +18,12 @@ class Worker:
 
     Attributes:
         busy: whether something is being done, also where nobody waits for it any more: it cannot be stopped.
+        seconds: how long things have been done in all.
 
     """
 
     def __init__(self) -> None:
-        self.busy = False
+        self.busy, self.seconds = False, 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="elman-model")
 
     async def do(self, function: Callable[..., Result], *arguments: object) -> Result:
@@ -29,8 +31,8 @@ class Worker:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, function, *arguments)
 
     def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
-        self.busy = True
+        self.busy, begun = True, time.monotonic()
         try:
             return function(*arguments)
         finally:
-            self.busy = False
+            self.busy, self.seconds = False, self.seconds + time.monotonic() - begun
