@@ -1,6 +1,7 @@
 """Options and budgets: wrong ones are refused by name, the schedule follows the budget."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -75,6 +76,13 @@ def test_the_rate_rises_over_the_warm_up_and_falls_over_the_budget():
 )
 def test_each_budget_counts_its_own_unit(options, progress, share):
     assert budget.spent(TrainingOptions.make(options), progress) == share
+
+
+@pytest.mark.parametrize("options", [{"steps": 10}, {"epochs": 4.0}, {"minutes": 2.0}])
+def test_nothing_is_spent_and_nothing_found_before_the_first_update(options):
+    begun = Progress()
+    assert budget.spent(TrainingOptions.make(options), begun) == 0
+    assert dataclasses.asdict(begun) == dict.fromkeys(dataclasses.asdict(begun), 0) | {"best": math.inf}
 
 
 @pytest.mark.parametrize(("steps", "validations"), [(50, 50), (100, 100), (1000, 100), (300, 7), (3, 10)])
