@@ -32,6 +32,8 @@ from elman.training.options import TrainingOptions
         ),
         ({"seed": 10**19}, "--seed 10{19} is out of range; it must be from 0 to 9223372036854775807"),
         ({"weight_decay": float("inf")}, "--weight-decay inf is out of range; it must be finite"),
+        ({"final_rate": -0.1}, r"--final-rate -0\.1 is out of range; it must be from 0 to 1"),
+        ({"warmup": -1}, "--warmup -1 is out of range; it must be at least 0"),
         ({"optimizer": "adam"}, "--optimizer 'adam' is not known; choose one of adamw, rmsprop, sgd"),
         ({"steps": 3, "minutes": 1}, "the budget is given twice, in minutes and in steps"),
     ],
