@@ -38,6 +38,8 @@ def test_a_series_is_a_row_of_lists_with_the_rows_that_they_came_from():
     assert table.column("tag").rows.tolist() == [1, 3]
     assert str(table.column("tag").error(1, "is odd", 2)) == "t.csv, row 7, column 'tag' is odd"
     assert str(table.take(np.array([1])).column("tag").error(0, "is odd", 0)) == "t.csv, row 3, column 'tag' is odd"
+    alone = table.column("tag").take(np.array([1, 0]))
+    assert [str(alone.error(k, "is odd", 1)).split(",")[1] for k in (0, 1)] == [" row 5", " row 2"]
 
 
 def test_windows_leave_no_step_out_and_keep_labels():
