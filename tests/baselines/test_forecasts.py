@@ -1,6 +1,7 @@
 """Naive forecasts: the ridge regression is that of its definition, each target with the penalty that suits it."""
 
 import numpy as np
+import pytest
 
 from elman.baselines import forecasts as naive
 from elman.baselines.forecasts import PENALTIES
@@ -48,3 +49,9 @@ def test_every_target_has_the_penalty_that_is_best_on_held_windows():
     assert chosen[0] == 1
     assert chosen[1] > 1
     assert misled
+
+
+@pytest.mark.parametrize(("season", "steps"), [(5, 18), (8, 27), (12, 36), (12, 44)])
+def test_the_season_of_a_few_periods_is_found_without_taking_the_end_for_the_beginning(season, steps):
+    wave = np.sin(2 * np.pi * np.arange(steps) / season)
+    assert naive.season_of(wave[:, None], steps // 3) == season

@@ -1,13 +1,14 @@
 """Tables with a row per time step: which rows make which series, every flaw told by its row, answers put back."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from elman.data import tables
-from elman.data.steps import StepLayout
+from elman.data.steps import StepLayout, in_blocks
 from elman.errors import DataError
 
 LAYOUT = StepLayout(["x", "y"], ["tag"], ["who"], "video", "time", window=3, hop=2)
@@ -38,6 +39,8 @@ def test_a_series_is_a_row_of_lists_with_the_rows_that_they_came_from():
     assert table.column("tag").rows.tolist() == [1, 3]
     assert str(table.column("tag").error(1, "is odd", 2)) == "t.csv, row 7, column 'tag' is odd"
     assert str(table.take(np.array([1])).column("tag").error(0, "is odd", 0)) == "t.csv, row 3, column 'tag' is odd"
+    alone = table.column("tag").take(np.array([1, 0]))
+    assert [str(alone.error(k, "is odd", 1)).split(",")[1] for k in (0, 1)] == [" row 5", " row 2"]
 
 
 def test_windows_leave_no_step_out_and_keep_labels():
@@ -89,6 +92,22 @@ def test_a_table_without_the_column_of_times_is_in_order_and_times_may_repeat():
     assert len(read([row | {"time": 3} for row in rows()])) == 2
 
 
+@pytest.mark.parametrize(
+    ("values", "blocks"),
+    [
+        ("aabb", True),
+        ("aaabbc", True),
+        ("aabbc", False),
+        ("aabba", False),
+        ("abab", False),
+        ("aaaa", True),
+        ("a", False),
+    ],
+)
+def test_a_column_names_series_where_each_value_stands_in_rows_of_its_own_and_most_in_several(values, blocks):
+    assert in_blocks(tables.from_rows([{"a": value} for value in values]).column("a")) == blocks
+
+
 WRONG = {
     "a number": ({"y": None}, "row 5, column 'y' is empty"),
     "a finite number": ({"y": float("inf")}, "row 5, column 'y' is inf, not a finite number"),
@@ -113,8 +132,13 @@ def test_what_is_wrong_is_told_by_row_and_column(name):
 
 
 def test_columns_that_cannot_be_what_they_are_named_for_are_told():
-    with pytest.raises(DataError, match=r"'a' .*|row 1, column 'who' is empty in every row of series 'a'"):
-        read([row | {"who": None} for row in rows()])
+    for videos, row, named in (("ab", 1, "a"), ("b", 3, "b")):
+        with pytest.raises(DataError, match=f"row {row}, column 'who' is empty in every row of series '{named}'"):
+            read([row | ({"who": None} if row["video"] in videos else {}) for row in rows()])
+    made = [row | {"second": "t"} for row in rows()]
+    made[3]["second"] = None
+    with pytest.raises(DataError, match="row 4, column 'second' is empty"):
+        read(made, replace(LAYOUT, tags=["tag", "second"]))
     with pytest.raises(DataError, match="every row of column 'video' has a value of its own"):
         read([row | {"video": k} for k, row in enumerate(rows())])
     with pytest.raises(DataError, match=r"t.csv has no column 'tag'"):

@@ -20,6 +20,14 @@ def test_rows_come_back_from_every_format(tmp_path, ending):
     assert [column.kind for column in table.columns()] == ["text", "text"]
 
 
+@pytest.mark.parametrize(
+    ("value", "measures"),
+    [([1.5], True), ([[1, 2]], True), ([1, 2], False), ([True, False], False), (["a"], False), (1.5, False)],
+)
+def test_numbers_that_are_not_whole_or_are_several_for_each_step_are_measurements(value, measures):
+    assert tables.from_rows([{"a": value}]).column("a").measures == measures
+
+
 def test_lists_keep_their_form_where_the_format_has_one_and_become_texts_elsewhere(tmp_path):
     rows = [{"tokens": ["a", "b"], "points": [[1.0, 2.0]]}]
     for ending, kinds in (

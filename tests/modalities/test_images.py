@@ -196,6 +196,12 @@ def test_bombs_and_panoramas_are_refused(files, monkeypatch):
         Images.fit(column, None, "columns", 0.0)
 
 
+@pytest.mark.parametrize(("reading", "places"), [("columns", (16, 1)), ("places", (8, 8)), ("rows", (1, 64))])
+def test_columns_are_narrower_than_places(files, reading, places):
+    fitted = Images.fit(files(a=(64, 64)), None, reading, 0.0)
+    assert fitted.places(64) == places
+
+
 @pytest.mark.parametrize("reading", READINGS)
 def test_there_is_a_place_for_each_time_step(files, reading):
     column = files(a=(21, 30), b=(21, 30))

@@ -4,12 +4,17 @@ import json
 import math
 import random
 
+import numpy as np
 import pytest
 
 import elman
+from elman.baselines.events import Regression
 from elman.cli import output
 from elman.data import tables
+from elman.data.ragged import Ragged
 from elman.errors import DataError, UsageError
+from elman.modalities.events import EncodedEvents
+from elman.tasks import event_measures
 
 TINY = {"hidden": 24, "embedding": 16, "readout": 16, "epochs": 12.0, "rate": 0.02, "dropout": 0.0, "batch": 8}
 TINY |= {"precision": "float32", "average": 0.9}
@@ -80,6 +85,23 @@ def test_baselines_stand_beside_it(trained, capsys):
     assert run.evaluate()["score"] == run.scores["test"]
     output.print_scores("test", run.scores["test"], run.description["baselines"]["test"])
     assert "nats per step" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("cells", "rows"), [(20, 4), (15, 3), (14, 3), (10, 2), (9, 1), (1, 1)])
+def test_regression_learns_from_the_rows_that_the_limits_allow(monkeypatch, cells, rows):
+    """Of two events, and of four rows, 10 time steps together; one row at least."""
+    sets = Ragged.of(np.array([0, 1, 0, 0, 1, 1]), np.array([1, 1, 0, 1, 0, 1, 0, 1, 0, 1]))
+    encoded = EncodedEvents(sets, np.array([0, 3, 5, 7, 10]), 2)
+    monkeypatch.setattr(event_measures, "MOST_CELLS", cells)
+    monkeypatch.setattr(event_measures, "MOST_EVENTS", 2)
+    fitted = {}
+    title = list(event_measures.baselines(encoded, encoded, fitted))[-1]["name"]
+    assert title == "logistic regression on two steps" + (f" of the first {rows} rows" if rows < 4 else "")
+    alone = Regression([encoded.multi_hot(*encoded.starts[row : row + 2]) for row in range(rows)])
+    row = encoded.multi_hot(0, 3)
+    assert fitted[title].probabilities(row) == pytest.approx(alone.probabilities(row))
+    monkeypatch.setattr(event_measures, "MOST_EVENTS", 1)
+    assert "more than 1 events" in list(event_measures.baselines(encoded, encoded, {}))[-1]["note"]
 
 
 def test_a_file_is_scored_as_it_was_in_training(trained, folder):

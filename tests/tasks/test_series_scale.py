@@ -151,6 +151,14 @@ def windows(scale, **series):
     return TrackWindows([values for _, values in named], forecast.scales(named), 4, 2, 1)
 
 
+def test_the_first_column_with_a_number_beyond_computing_is_named():
+    values = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 5.0], [1.0, 1e200, -1e200]])
+    with pytest.raises(DataError, match=r"^column 'b' holds numbers beyond"):
+        Forecast.fit(["a", "b"], ["c"], [("", values)])
+    with pytest.raises(DataError, match=r"^column 'b' holds 1e\+200, too far"):
+        Forecast.fit(["a", "b"], ["c"], [("", values[:2])]).scales([("", values)])
+
+
 def test_a_window_is_scaled_by_what_is_read_of_it_alone():
     batch = windows("window", a=[1, 2, 4, 8, 16, 900], new=[10, 20, 40, 80, 160, 9000]).batch(np.array([0, 1]))
     past = np.array([1, 2, 4, 8.0])
@@ -173,6 +181,32 @@ def test_a_series_has_the_scale_of_its_training_part_or_that_of_the_window():
     assert batch.scale.deviation[:, 0] == pytest.approx([1, 7, 10])
     assert batch.scale.steady[:, 0].tolist() == [False, True, False]
     assert batch.past[:, :2, 0].T.tolist() == [[-1, 1, -1, 1], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_series_that_come_later_have_scales_of_their_own_and_those_before_keep_theirs(scale):
+    before, later = np.array([[1.0, 5.0], [3.0, 5.0]]), np.array([[10.0, 0.0], [30.0, 4.0]])
+    fitted = Forecast.fit(["sold"], ["price"], [("a", before)], scale)
+    grown = fitted.with_series([("a", later), ("b", later)])
+    own = {} if scale == "column" else {"a": [[2.0, 5.0], [1.0, 0.0]], "b": [[20.0, 2.0], [10.0, 2.0]]}
+    assert grown.to_dict() == fitted.to_dict() | {"series": own}
+
+
+@pytest.mark.parametrize("far", [99.0, -99.0, 101.0, -101.0])
+def test_a_window_that_leaves_the_scale_of_its_series_has_its_own(far):
+    values = np.array([[10.0, 1.0], [30.0, 5.0]])
+    scales = Forecast.fit(["sold"], ["price"], [("a", values)], "series").scales([("a", values)])
+    past = torch.zeros(4, 2, 2)
+    past[0, 1, 0] = far
+    scale, own = scales.of(past, np.array([0, 0]))
+    if abs(far) < 100:
+        assert own is None
+    else:
+        level, spread = own
+        assert level.tolist() == [[0, 0], [far / 4, 0]]
+        assert spread.tolist() == [[1, 1], [pytest.approx(abs(far) * 3**0.5 / 4), 1]]
+        assert scale.mean.tolist() == [[20, 3], [20 + 10 * far / 4, 3]]
+        assert not scale.steady.any()
 
 
 def test_what_follows_a_window_without_a_scale_teaches_nothing():

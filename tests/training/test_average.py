@@ -34,6 +34,16 @@ def test_it_is_what_an_average_at_every_update_would_be():
     assert moved(weights, 0.998) == pytest.approx(every, rel=0.02)
 
 
+def test_each_move_is_as_far_as_the_updates_since_the_last_one_would_have_gone():
+    for decay in (0.6, 0.998):
+        expected, weights = 0.0, [float(number % 7) for number in range(1, FIRST + 3 * EVERY + 1)]
+        for number, weight in enumerate(weights, 1):
+            last = number - (1 if number <= FIRST else EVERY)  # the update at which it moved before
+            left = min(decay, (1 + last) / (10 + last)) ** (number - last) if last else 0
+            expected = left * expected + (1 - left) * weight if due(number) else expected
+            assert moved(weights[:number], decay) == pytest.approx(expected, rel=1e-4)
+
+
 def test_it_moves_at_every_update_first_and_then_at_every_few():
     assert all(due(number) for number in range(1, FIRST + 1))
     assert [number for number in range(FIRST + 1, FIRST + 3 * EVERY) if due(number)] == [

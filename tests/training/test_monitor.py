@@ -1,10 +1,12 @@
 """What is shown while a run trains."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from elman.training.monitor import TimeLeft
+from elman import files
+from elman.training.monitor import Display, Metrics, TimeLeft
 
 
 @pytest.mark.parametrize(
@@ -13,3 +15,32 @@ from elman.training.monitor import TimeLeft
 )
 def test_the_time_left_is_told_in_hours_minutes_and_seconds(seconds, left):
     assert TimeLeft().render(SimpleNamespace(fields={"left": seconds})).plain.strip() == left
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_without_a_terminal_all_validations_are_lines_and_of_training_one_in_ten_seconds(
+    tmp_path, monkeypatch, capsys, quiet
+):
+    now, metrics = [100.0], Metrics(tmp_path / "metrics.jsonl")
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    with Display(metrics, "characters", quiet=quiet) as display:
+        for at, share, values in (
+            (100, 0.1, {"step": 10, "loss": 3.0, "symbols_per_second": 12_345.0}),
+            (109, 0.2, {"step": 20, "loss": 2.0, "symbols_per_second": 1.0}),
+            (109, 0.25, {"step": 25, "valid_loss": 2.5}),
+            (118, 0.4, {"step": 40, "loss": 1.75, "symbols_per_second": 1.0}),
+            (120, 0.5, {"step": 1050, "loss": 1.5, "symbols_per_second": 9.0}),
+            (121, 1.1, {"step": 1060, "valid_loss": 1.25}),
+        ):
+            now[0] = at
+            (display.training if "loss" in values else display.validation)(share, values)
+    said = [
+        " 10%  step 10  loss 3.000  12,345 characters/s",
+        " 25%  step 25  valid 2.500  0:45 left",
+        " 50%  step 1,050  loss 1.500  valid 2.500  9 characters/s  0:25 left",
+        "100%  step 1,060  valid 1.250  0:00 left",
+    ]
+    assert capsys.readouterr().err.splitlines() == ([] if quiet else said)
+    assert [line["step"] for line in files.json_lines(metrics.path)] == [10, 20, 25, 40, 1050, 1060]
+    metrics.forget_after(25)
+    assert [line["step"] for line in files.json_lines(metrics.path)] == [10, 20, 25]

@@ -112,3 +112,14 @@ def test_clipping_by_value_limits_every_entry_and_zero_limits_nothing():
     assert torch.equal(module.weight.grad, before)
     optimizer.clip(parameters, TrainingOptions.make({"clip": 0.0, "clip_value": 1.5}))
     assert torch.equal(module.weight.grad, before.clamp(-1.5, 1.5))
+
+
+def test_the_norm_that_is_limited_is_that_of_the_gradient_clipped_by_value():
+    module = module_with_gradients(100.0)
+    parameters = list(module.parameters())
+    before = torch.cat([p.grad.flatten() for p in parameters])
+    limited = before.clamp(-1.5, 1.5).norm().item()
+    for clip, expected in ((2.0, 2.0 / limited), (2 * limited, 1.0)):
+        found = optimizer.clip(parameters, TrainingOptions.make({"clip": clip, "clip_value": 1.5}))
+        assert found == pytest.approx((before.norm().item(), expected))
+        before = before.clamp(-1.5, 1.5)

@@ -1,6 +1,7 @@
 """Options and budgets: wrong ones are refused by name, the schedule follows the budget."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -31,6 +32,8 @@ from elman.training.options import TrainingOptions
         ),
         ({"seed": 10**19}, "--seed 10{19} is out of range; it must be from 0 to 9223372036854775807"),
         ({"weight_decay": float("inf")}, "--weight-decay inf is out of range; it must be finite"),
+        ({"final_rate": -0.1}, r"--final-rate -0\.1 is out of range; it must be from 0 to 1"),
+        ({"warmup": -1}, "--warmup -1 is out of range; it must be at least 0"),
         ({"optimizer": "adam"}, "--optimizer 'adam' is not known; choose one of adamw, rmsprop, sgd"),
         ({"steps": 3, "minutes": 1}, "the budget is given twice, in minutes and in steps"),
     ],
@@ -75,6 +78,13 @@ def test_the_rate_rises_over_the_warm_up_and_falls_over_the_budget():
 )
 def test_each_budget_counts_its_own_unit(options, progress, share):
     assert budget.spent(TrainingOptions.make(options), progress) == share
+
+
+@pytest.mark.parametrize("options", [{"steps": 10}, {"epochs": 4.0}, {"minutes": 2.0}])
+def test_nothing_is_spent_and_nothing_found_before_the_first_update(options):
+    begun = Progress()
+    assert budget.spent(TrainingOptions.make(options), begun) == 0
+    assert dataclasses.asdict(begun) == dict.fromkeys(dataclasses.asdict(begun), 0) | {"best": math.inf}
 
 
 @pytest.mark.parametrize(("steps", "validations"), [(50, 50), (100, 100), (1000, 100), (300, 7), (3, 10)])

@@ -39,6 +39,16 @@ def test_every_target_of_a_lane_is_scored_once_in_order(window, advance):
     assert lanes == [list(range(1, 31)), list(range(31, 61))]
 
 
+@pytest.mark.parametrize(("window", "advance"), [(7, 7), (7, 3), (30, 30)])
+def test_every_pass_over_the_stream_is_one_epoch(window, advance):
+    windows = Windows(Lanes(np.arange(61), 2), window, advance)
+    passes = [targets_seen(windows, epoch) for epoch in (1, 2, 3)]
+    assert passes[0] == passes[1] == passes[2]
+    assert windows.epochs == 3
+    windows.next()
+    assert windows.epochs == pytest.approx(3 + min(advance, 30) / 30 if advance < 30 else 4)
+
+
 def test_the_position_is_restored(symbols):
     first, second = (Windows(Lanes(symbols, 2), 7, 3) for _ in range(2))
     for _ in range(5):

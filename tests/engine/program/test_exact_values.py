@@ -98,6 +98,7 @@ STEPS_OF_USERS = {
     "norm of a row": lambda a, b, h: a.sum(-1, keepdim=True).norm(dim=-1, keepdim=True) * h + b,
     "std of equals": lambda a, b, h: a * torch.ones_like(b).std(-1, keepdim=True) + h,
     "expand_as": lambda a, b, h: torch.minimum(a.mean(-1, keepdim=True).expand_as(b), b) + h,
+    "one minus, and two minus": lambda a, b, h: (1 - a) * b + h * (2 - b) - (1 - 2 * h) * (1 + a),
     "isinstance": lambda a, b, h: a * h if isinstance(a, torch.Tensor) and torch.is_tensor(h) else b,
 }
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tests.engine.program.cells import ALL, HIDDEN, make_weights
 
+from elman.cells import Cell
 from elman.engine.program import compile_cell
 from elman.engine.program.contract import HEADER, VERSION, Kind, Width
 from elman.engine.program.decode import decode
@@ -45,6 +46,22 @@ def test_programs_are_short_and_save_little(name):
         len(compiled.training.passes),
         len(compiled.backward.passes),
     ) == FORM[name]
+
+
+class Twice(Cell):
+    """Its gradient needs twice and three times a sum, which itself it does not need."""
+
+    gates = ("a",)
+    states = ("h",)
+
+    def step(self, projected, state, weights):
+        total = projected + weights.recurrent(state[0])
+        return ((2 * total).sin() * (3 * total).sin(),)
+
+
+def test_of_values_that_follow_from_another_that_one_is_saved(monkeypatch):
+    monkeypatch.setitem(ALL, "Twice", Twice())
+    assert compile_named("Twice").saved_bytes() == 2 * 4  # the sum, and the state
 
 
 @pytest.mark.parametrize("name", ALL)
