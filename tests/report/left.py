@@ -14,7 +14,15 @@ HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&{{ 7*7 }}"
 
 def diagnosis():
     """What `Diagnosis.to_dict` leaves of a layer that forgets."""
-    gate = {"name": "f", "function": "sigmoid", "low": 0.0, "high": 0.25, "edges": [0.0, 1.0], "histogram": [0.5, 0.5]}
+    gate = {
+        "name": "f",
+        "called": "forget gate",
+        "function": "sigmoid",
+        "low": 0.0,
+        "high": 0.25,
+        "edges": [0.0, 1.0],
+        "histogram": [0.5, 0.5],
+    }
     layer = {
         "name": "recurrence",
         "cell": "lstm",
