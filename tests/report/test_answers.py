@@ -41,6 +41,12 @@ def test_every_answered_column_has_its_confusions_and_the_worst_pair_is_told_wit
     assert found.count("taken for one another") == 1
 
 
+def test_a_line_may_end_behind_an_underscore_of_a_label(tmp_path):
+    mistake = {"row": 7, "input": "a", "truth": "card_arrival", "answer": "<i>_b", "probability": 0.9}
+    found = section(tmp_path, "mistakes", mistakes=[mistake])
+    assert "<td>card_<wbr>arrival</td><td>&lt;i&gt;_<wbr>b</td>" in found
+
+
 def trust(said=0.9, right=60):
     bins = [{"answers": 50, "said": 0.8, "right": 0.4}, {"answers": 50, "said": 1.0, "right": 0.8}]
     above = [{"sure": 0.5, "answers": 100, "right": right}, {"sure": 0.9, "answers": 50, "right": 45}]
