@@ -41,6 +41,13 @@ def test_every_answered_column_has_its_confusions_and_the_worst_pair_is_told_wit
     assert found.count("taken for one another") == 1
 
 
+@pytest.mark.parametrize(("right", "told"), [(9, True), (2, False)])
+def test_what_is_confused_before_anything_was_learnt_is_no_reason_to_join_labels(tmp_path, right, told):
+    pairs = [{"truth": "a", "answer": "b", "rows": 8, "of": 10}]
+    one = {"column": "topic", "labels": ["a", "b"], "counts": [[right, 8], [0, right]], "pairs": pairs}
+    assert ("taken for one another" in section(tmp_path, "confusion", confusion=[one])) == told
+
+
 def test_a_line_may_end_behind_an_underscore_of_a_label(tmp_path):
     mistake = {"row": 7, "input": "a", "truth": "card_arrival", "answer": "<i>_b", "probability": 0.9}
     found = section(tmp_path, "mistakes", mistakes=[mistake])
@@ -67,6 +74,12 @@ def test_probabilities_are_held_against_what_is_right(tmp_path, said, words):
 
 def test_no_threshold_is_recommended_that_wins_nothing(tmp_path):
     assert "let people look" not in section(tmp_path, "trust", trust=[trust(right=100), "lost", {"answers": 0}])
+
+
+def test_a_network_that_is_sure_of_nothing_has_no_empty_table(tmp_path):
+    unsure = trust() | {"above": [{"sure": 0.5, "answers": 0, "right": 0}]}
+    assert "<table" in section(tmp_path, "trust", trust=[trust()])
+    assert "<table" not in section(tmp_path, "trust", trust=[unsure])
 
 
 def test_a_wide_table_is_reached_by_keyboard(tmp_path):

@@ -34,8 +34,13 @@ def _column(entry: dict[str, Any]) -> dict[str, Any] | None:
         "matrix": _matrix(labels, counts) if square and len(labels) <= AT_A_GLANCE else None,
         "labels": _figures(labels, counts) if square else [],
         "pairs": [{name: pair.get(name) for name in ("truth", "answer", "rows", "of")} for pair in kept],
-        "worst": _worst(kept),
+        "worst": None if square and not _has_learnt(counts) else _worst(kept),
     }
+
+
+def _has_learnt(counts: list[list[float]]) -> bool:
+    """Whether most answers are right: else what it confuses says more of the network than of the labels."""
+    return 2 * sum(row[k] for k, row in enumerate(counts)) > sum(map(sum, counts))
 
 
 def _worst(pairs: list[dict[str, Any]]) -> dict[str, Any] | None:
