@@ -157,6 +157,12 @@ def test_help_names_every_command_in_full_and_training_first():
     assert "..." not in text.partition("Commands:")[2]
 
 
+def test_help_fills_a_wide_terminal_as_far_as_lines_are_easy_to_read():
+    for line in (["--help"], ["train", "forecasting", "--help"], ["predict", "--help"]):
+        text = command(*line, env=os.environ | {"COLUMNS": "200"}).stdout
+        assert 90 < max(map(len, text.splitlines())) <= 110, line
+
+
 def test_help_of_a_task_has_what_is_needed_first_before_the_fine_points_of_training():
     text = command("train", "classification", "--help").stdout
     places = [text.index(f"  {each}") for each in ("--out ", "--minutes", "--input ", "--cell", "--rate", "--clip ")]

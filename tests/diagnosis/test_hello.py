@@ -240,6 +240,13 @@ def test_the_published_digits_stand_in_the_text_as_printed(example):
         assert re.search(r"published\s+" + r"\s+".join(printed.split()) + r"\s+equal", text)
 
 
+def test_the_story_says_where_the_published_digits_were_published(example):
+    text = told(example, 80)
+    assert hello_published.ADDRESS in text  # in one piece, to be copied
+    assert " ".join(text.split()).count(hello_published.TUTORIAL) == 1
+    assert "this project's own reference" in " ".join(text.split())
+
+
 def test_subscripts():
     assert subscripts("w_hh h_1 + b, x_20") == "w_hh h₁ + b, x_20".replace("_20", "₂0")
 

@@ -191,6 +191,7 @@ def test_gates_have_their_names_and_limits():
         found = elman.diagnose(layer, torch.randn(10, 2, 3), last).layers[0]
         assert set(found.saturation) <= {*layer.cell.gates, *layer.cell.states}, cell
         assert len(set(found.saturation)) == len(found.gates), cell
+        assert all(gate.called for gate in found.gates), cell
     layer = elman.LSTM(3, 6)
     with torch.no_grad():
         layer.bias_ih_l0[6:12] = 20.0

@@ -14,7 +14,15 @@ HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&{{ 7*7 }}"
 
 def diagnosis():
     """What `Diagnosis.to_dict` leaves of a layer that forgets."""
-    gate = {"name": "f", "function": "sigmoid", "low": 0.0, "high": 0.25, "edges": [0.0, 1.0], "histogram": [0.5, 0.5]}
+    gate = {
+        "name": "f",
+        "called": "forget gate",
+        "function": "sigmoid",
+        "low": 0.0,
+        "high": 0.25,
+        "edges": [0.0, 1.0],
+        "histogram": [0.5, 0.5],
+    }
     layer = {
         "name": "recurrence",
         "cell": "lstm",
@@ -69,6 +77,17 @@ def run(loss=1.49, baseline=1.56):
             "counts": [[8, 2], [1, 9]],
             "pairs": [{"truth": "no", "answer": "yes", "rows": 2, "of": 10}],
         },
+        "trust": [
+            {
+                "column": "answer",
+                "answers": 20,
+                "right": 17,
+                "said": 0.9,
+                "error": 0.05,
+                "bins": [{"answers": 20, "said": 0.9, "right": 0.85}],
+                "above": [{"sure": 0.5, "answers": 20, "right": 17}],
+            }
+        ],
         "forecasts": {
             "levels": [0.1, 0.5, 0.9],
             "targets": [{"target": "load", "mse": 0.25, "mae": 0.4, "mase": 0.9, "mae_original": 12.5}],

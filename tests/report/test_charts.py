@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from elman.report.charts import HEIGHT, POINTS, WIDTH, Axes, Line, Mark, Scale, draw, smooth, thin
+from elman.report.charts import HEIGHT, POINTS, WIDTH, Axes, Band, Line, Mark, Moment, Scale, draw, smooth, thin
 from elman.report.wording import brief_duration, compact, duration, number, percent
 
 
@@ -23,6 +23,15 @@ def test_equal_ratios_are_equally_high_on_a_logarithmic_axis():
     chart = draw("x", Axes("", "", log=True), [Line("line", [0, 1, 2], [1e-6, 1e-3, 1], "train")])
     (_, a), (_, b), (_, c) = points(chart.strokes[0].path)
     assert a - b == pytest.approx(b - c, abs=0.2)
+
+
+def test_a_band_goes_there_along_its_low_edge_and_back_along_its_high_one():
+    line, band = Line("line", [0, 1, 2], [0, 1, 4], "train"), Band("band", [1, 2], [0, math.nan], [4, 4])
+    chart = draw("x", Axes("", "", low=0, high=4), [line], bands=[band], moments=[Moment("now", 1)])
+    assert points(chart.strokes[0].path.rstrip("Z")) == [(500, HEIGHT), (WIDTH, 0), (500, 0)]
+    assert chart.strokes[0].style == "train area"
+    assert (chart.moments[0].at, chart.strokes[1].path) == (50, f"M500.0 0V{HEIGHT}")
+    assert chart.legend[-1] == ("train area", "band", "")
 
 
 @pytest.mark.parametrize("log", [False, True])

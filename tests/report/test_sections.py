@@ -156,7 +156,7 @@ def test_findings_and_what_was_measured_inside_stand_in_words_and_pictures(tmp_p
         "50\u202f% of the steps at 0.2, 10\u202f% of the steps at 0.4",
         "0.91 with a window of 16",
         "takes this batch's loss from 1.5000 to a number that is not finite",
-        "sigmoid, 25\u202f% at the limits",
+        "f forget gate sigmoid, 25\u202f% at the limits",
         "50\u202f% of the units dead",
     ):
         assert words in text, words
@@ -245,4 +245,61 @@ def test_commands_do_not_break_within_an_option(tmp_path):
 
 
 def test_what_lies_between_the_quantiles_is_told_as_a_share(tmp_path):
-    assert "of the values that came, 80\u202f% should lie between them" in text_of(leave(tmp_path, run(), metrics()))
+    text = text_of(leave(tmp_path, run(), metrics()))
+    assert "Of the values that came, 80\u202f% should lie within the widest interval." in text
+
+
+def forecasts(**more):
+    return run() | {"forecasts": run()["forecasts"] | more}
+
+
+def of_forecasts(folder, content):
+    page = write(leave(folder, content, metrics())).read_text(encoding="utf-8")
+    (section,) = re.findall(r'<section id="forecasts".*?</section>', page, re.DOTALL)
+    return section
+
+
+def test_a_forecast_has_its_dates_the_end_of_what_is_known_and_its_interval(tmp_path):
+    days = [f"2026-03-{day:02}" for day in range(1, 6)]
+    section = of_forecasts(tmp_path, forecasts(time="day", times=[days]))
+    assert "<b>load of x, after 2026-03-03</b>" in section
+    assert re.findall(r'class="x[^>]*left:([\d.]+)%">([^<]+)(?:<small>(\d+))?', section)[:4] == [
+        ("25.0", "2 Mar", "2026"),
+        ("50.0", "3 Mar", ""),
+        ("75.0", "4 Mar", ""),
+        ("100.0", "5 Mar", ""),
+    ]
+    assert '<span class="moment" style="left:50.0%">now</span>' in section
+    assert re.findall(r'<i class="([^"]+)"></i>([^<]+)', section) == [
+        ("known", "known"),
+        ("valid", "what came"),
+        ("train", "forecast, median"),
+        ("train area", "80\u202f% interval"),
+    ]
+    assert section.count('<path class="train area" d="M500.0') == 1  # it opens from what was known last
+    assert "day</div>" in section
+
+
+def test_a_forecast_without_times_counts_its_steps_from_now(tmp_path):
+    section = of_forecasts(tmp_path, forecasts(times=[["2026-03-01"], "lost"]))
+    assert "load of x, window 1" in section
+    assert "time steps from now" in section
+
+
+@pytest.mark.parametrize(
+    ("inside", "words"),
+    [(0.7, "it is too narrow"), (0.78, "it is as wide as it should be"), (0.93, "it is wider than it need be")],
+)
+def test_whether_an_interval_holds_what_it_says_stands_in_words(tmp_path, inside, words):
+    target = run()["forecasts"]["targets"][0] | {"inside": inside}
+    section = of_forecasts(tmp_path, forecasts(targets=[target], below=[[0.15, 0.5, 0.8]]))
+    assert f"held {100 * inside:.0f}\u202f% of what came: {words}" in section
+    assert "<td>15\u202f%</td><td>50\u202f%</td><td>80\u202f%</td>" in section
+
+
+def test_how_errors_grow_with_the_time_ahead_stands_beside_the_naive_ones(tmp_path):
+    rows = {"unit": "MASE", "network": [[1.0, 2.0]], "last season of 24": [[2.0, 3.0]], "last value": [[]]}
+    section = of_forecasts(tmp_path, forecasts(ahead=rows))
+    assert '<b>Error by how far ahead</b> <span class="quiet">MASE</span>' in section
+    assert "last season of 24 <b>2.500</b>" in section
+    assert "last value" not in section

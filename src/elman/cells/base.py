@@ -62,6 +62,11 @@ class Cell(ABC):
         return self.gates
 
     @property
+    def called(self) -> Mapping[str, str]:
+        """What gates and states are called in words, where the cell says so: {"f": "forget gate"}."""
+        return {}
+
+    @property
     def parameters(self) -> Mapping[str, tuple[str | int, ...]]:
         """Further parameters by name, with their shapes in the sizes H, P and I, or in numbers: {"v": ("H",)}."""
         return {}

@@ -23,6 +23,7 @@ class CoupledLSTM(Cell):
     """
 
     gates = ("f", "g", "o")
+    called = {"f": "forget gate", "g": "candidate", "o": "output gate", "c": "cell state"}
     keep_gate = "f"
     states = ("h", "c")
     memory = "c"

@@ -28,6 +28,7 @@ class Elman(Cell):
 
     nonlinearity: Literal["tanh", "relu"] = "tanh"
     gates = ("h",)
+    called = {"h": "hidden state"}
     states = ("h",)
 
     def __post_init__(self) -> None:

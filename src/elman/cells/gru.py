@@ -27,6 +27,7 @@ class GRU(Cell):
     """
 
     gates = ("r", "z", "n")
+    called = {"r": "reset gate", "z": "update gate", "n": "candidate"}
     keep_gate = "z"
     states = ("h",)
 

@@ -25,6 +25,7 @@ class GRUResetBefore(Cell):
     """
 
     gates = ("r", "z", "n")
+    called = {"r": "reset gate", "z": "update gate", "n": "candidate"}
     keep_gate = "z"
     states = ("h",)
 

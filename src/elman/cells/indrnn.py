@@ -19,6 +19,7 @@ class IndRNN(Cell):
     """
 
     gates = ("h",)
+    called = {"h": "hidden state"}
     recurrent_gates = ()
     states = ("h",)
     parameters = {"u": ("H",)}

@@ -24,6 +24,7 @@ class LRU(Cell):
     """
 
     gates = ("re", "im", "d")
+    called = {"re": "input, real part", "im": "input, imaginary part", "d": "direct input"}
     recurrent_gates = ()
     states = ("h", "re", "im")
     parameters = {

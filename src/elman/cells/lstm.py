@@ -29,6 +29,7 @@ class LSTM(Cell):
     """
 
     gates = ("i", "f", "g", "o")
+    called = {"i": "input gate", "f": "forget gate", "g": "candidate", "o": "output gate", "c": "cell state"}
     keep_gate = "f"
     states = ("h", "c")
     memory = "c"

@@ -21,6 +21,7 @@ class MGU(Cell):
     """
 
     gates = ("f", "n")
+    called = {"f": "forget gate", "n": "candidate"}
     states = ("h",)
     replace_gate = "f"
 

@@ -20,6 +20,7 @@ class MinGRU(Cell):
     """
 
     gates = ("z", "n")
+    called = {"z": "update gate", "n": "candidate"}
     recurrent_gates = ()
     states = ("h",)
     replace_gate = "z"

@@ -21,6 +21,7 @@ class MinLSTM(Cell):
     """
 
     gates = ("f", "i", "n")
+    called = {"f": "forget gate", "i": "input gate", "n": "candidate"}
     keep_gate = "f"
     recurrent_gates = ()
     states = ("h",)

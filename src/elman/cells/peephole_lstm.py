@@ -24,6 +24,7 @@ class PeepholeLSTM(Cell):
     """
 
     gates = ("i", "f", "g", "o")
+    called = {"i": "input gate", "f": "forget gate", "g": "candidate", "o": "output gate", "c": "cell state"}
     keep_gate = "f"
     states = ("h", "c")
     memory = "c"

@@ -24,6 +24,7 @@ class RGLRU(Cell):
     """
 
     gates = ("r", "i", "n")
+    called = {"r": "recurrence gate", "i": "input gate", "n": "candidate"}
     recurrent_gates = ()
     states = ("h",)
     parameters = {"decay": ("H",)}

@@ -29,6 +29,7 @@ class SLSTM(Cell):
     """
 
     gates = ("z", "i", "f", "o")
+    called = {"z": "cell input", "i": "input gate", "f": "forget gate", "o": "output gate"}
     keep_gate = "f"
     states = ("h", "c", "n", "m")
 

@@ -22,6 +22,7 @@ class SRU(Cell):
     """
 
     gates = ("c", "f", "r", "x")
+    called = {"c": "candidate", "f": "forget gate", "r": "reset gate", "x": "highway"}
     keep_gate = "f"
     recurrent_gates = ()
     states = ("h", "c")

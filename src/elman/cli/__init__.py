@@ -37,6 +37,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 
 
+WIDEST = 110
+"""Columns of a help page at most: a wider terminal is filled so far, as longer lines are hard to read."""
 ROUNDS = "6000"
 """How long OpenMP's threads wait for each other before they give their core away. GNU's usual 300 000 rounds are made
 for a machine of one's own; so a training step takes half the time beside another busy process, and alone the same
@@ -107,7 +109,7 @@ def _command() -> Any:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
     )
     app.add_typer(
         typer.Typer(cls=TaskGroup, no_args_is_help=True, subcommand_metavar="TASK DATA"),

@@ -35,6 +35,7 @@ class Gate:
 
     Attributes:
         name: of the gate, as in the cell's equations.
+        called: what it is called in words; empty where the cell does not say.
         function: sigmoid, tanh or relu.
         low: the share of values at the lower limit.
         high: the share at the upper one; none for a relu.
@@ -48,6 +49,7 @@ class Gate:
     """
 
     name: str
+    called: str
     function: str
     low: float
     high: float
@@ -58,6 +60,11 @@ class Gate:
     by_unit: list[float]
     edges: tuple[float, float]
     histogram: list[float]
+
+    @property
+    def words(self) -> str:
+        """Name and what it is called: forget gate f."""
+        return f"{self.called} {self.name}" if self.called else self.name
 
     @property
     def share(self) -> float:
@@ -83,7 +90,9 @@ def gates(samples: Sequence[Sample]) -> list[list[Gate]]:
     seen = [_seen(sample) for sample in samples]
     times = samples[0].steps.tolist()
     found = [
-        _gates(name, function, np.stack([own[number][2] for own in seen]), times)
+        _gates(
+            (name, samples[0].cell.called.get(name, "")), function, np.stack([own[number][2] for own in seen]), times
+        )
         for number, (name, function, _) in enumerate(seen[0])
     ]
     return [list(each) for each in zip(*found, strict=True)] if found else [[] for _ in samples]
@@ -98,7 +107,7 @@ def _seen(sample: Sample) -> list[tuple[str, str, NDArray[np.float32]]]:
     return [(name, function, values.float().numpy(force=True)) for name, function, values in names.seen]
 
 
-def _gates(name: str, function: str, values: NDArray[np.float32], times: list[int]) -> list[Gate]:
+def _gates(names: tuple[str, str], function: str, values: NDArray[np.float32], times: list[int]) -> list[Gate]:
     """By sample, of values (S, times * rows, units).
 
     By NumPy, which compares ten times as fast as torch, and adds up by products, which are faster than its sums.
@@ -116,7 +125,8 @@ def _gates(name: str, function: str, values: NDArray[np.float32], times: list[in
         known = math.nan if np.isnan(own).any() else 1.0
         found.append(
             Gate(
-                name=name,
+                name=names[0],
+                called=names[1],
                 function=function,
                 low=known * float(low_by_unit[number].sum()) / size,
                 high=known * float(high_by_unit[number].sum()) / size,

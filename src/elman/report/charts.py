@@ -44,6 +44,25 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Band:
+    """What lies between two curves: an interval in which values are expected."""
+
+    name: str
+    x: ArrayLike
+    low: ArrayLike
+    high: ArrayLike
+    style: str = "train"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An upright line at a place of the x axis, with its name above the picture."""
+
+    name: str
+    x: float
+
+
+@dataclass(frozen=True)
 class Tick:
     """A label on an axis, at a percentage of its length from the left or from the top."""
 
@@ -72,6 +91,7 @@ class Chart:
     y_ticks: list[Tick]
     strokes: list[Stroke]
     legend: list[tuple[str, str, str]]  # style, name, value
+    moments: list[Tick]
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -109,26 +129,46 @@ class Axes:
     low: float | None = None
     high: float | None = None
     below: Callable[[float], str] = field(default=lambda _: "")  # the second row of labels under the x axis
+    x_ticks: Sequence[tuple[float, str, str]] | None = None  # place, label and second label, where they are not numbers
 
 
-def draw(title: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] = ()) -> Chart | None:
-    """Lay out a chart; None where fewer than two points can be shown."""
+def draw(
+    title: str,
+    axes: Axes,
+    lines: Sequence[Line],
+    marks: Sequence[Mark] = (),
+    bands: Sequence[Band] = (),
+    moments: Sequence[Moment] = (),
+) -> Chart | None:
+    """Lay out a chart, bands below the lines; None where fewer than two points can be shown."""
     x = _values([line.x for line in lines], log=False)
-    y = _values([line.y for line in lines] + [[mark.y for mark in marks]], log=axes.log)
+    edges = [edge for band in bands for edge in (band.low, band.high)]
+    y = _values([*(line.y for line in lines), *edges, [mark.y for mark in marks]], log=axes.log)
     shown = max((np.isfinite(Scale(0, 1)(line.y)).sum() for line in lines), default=0)
     if shown < 2 or len(np.unique(x)) < 2 or not len(y):
         return None
     across = Scale(0.0 if 0 < x.min() < 0.05 * x.max() else float(x.min()), float(x.max()))
     up = _vertical(y, axes)
-    named: list[Line | Mark] = [*lines, *marks]
+    named = [
+        *((line.style, line.name, line.value) for line in lines),
+        *((mark.style, mark.name, mark.value) for mark in marks),
+        *((f"{band.style} area", band.name, "") for band in bands),
+    ]
+    ticks = [(v, text, axes.below(v)) for v, text in _labelled(across)] if axes.x_ticks is None else axes.x_ticks
     return Chart(
         title=title,
         x_label=axes.x_label,
         y_label=axes.y_label,
-        x_ticks=[Tick(_percent(across, v), text, axes.below(v)) for v, text in _labelled(across)],
+        x_ticks=[Tick(_percent(across, v), text, below) for v, text, below in ticks],
         y_ticks=[Tick(100 - _percent(up, v), text) for v, text in _labelled(up)],
-        strokes=[_level(mark, up) for mark in marks] + [_stroke(line, across, up) for line in lines],
-        legend=[(item.style, item.name, item.value) for item in named if item.name],
+        strokes=[
+            *(_area(band, across, up) for band in bands),
+            *(_level(mark, up) for mark in marks),
+            *(Stroke(f"M{float(across(m.x)) * WIDTH:.1f} 0V{HEIGHT}", "moment") for m in moments),
+            *(_stroke(line, across, up) for line in lines),
+        ],
+        legend=[entry for entry in named if entry[1]],
+        moments=[Tick(_percent(across, moment.x), moment.name) for moment in moments],
     )
 
 
@@ -216,6 +256,14 @@ def _stroke(line: Line, across: Scale, up: Scale) -> Stroke:
         if line.dots and math.isfinite(b)
     ]
     return Stroke(_path(places), line.style, tuple(dots))
+
+
+def _area(band: Band, across: Scale, up: Scale) -> Stroke:
+    """The low curve from left to right, and the high one back."""
+    x = across(band.x) * WIDTH
+    rows = (zip(x, (1 - up(edge)) * HEIGHT, strict=True) for edge in (band.low, band.high))
+    low, high = ([(a, b) for a, b in row if math.isfinite(a) and math.isfinite(b)] for row in rows)
+    return Stroke(_path(low + high[::-1]) + "Z" * bool(low), f"{band.style} area")
 
 
 def _level(mark: Mark, up: Scale) -> Stroke:

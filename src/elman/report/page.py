@@ -14,7 +14,15 @@ from elman.report.record import Record, read
 from elman.report.sections import SECTIONS
 from elman.version import VERSION
 
-FILTERS = (wording.number, wording.duration, wording.percent, wording.setting, wording.title, wording.visible)
+FILTERS = (
+    wording.breakable,
+    wording.duration,
+    wording.number,
+    wording.percent,
+    wording.setting,
+    wording.title,
+    wording.visible,
+)
 STATUS = {"finished": "finished", "training": "still training", "stopped": "stopped early", "failed": "failed"}
 
 

@@ -1,12 +1,14 @@
 """Numbers, durations and names as people read them; each is a filter of the templates.
 
-It knows nothing of HTML: the templates escape.
+It knows nothing of HTML, except where a line may end: the templates escape.
 """
 
 import json
 import math
 from collections.abc import Sequence
 from typing import Any
+
+import markupsafe
 
 from elman.report.record import is_number
 
@@ -109,3 +111,8 @@ def title(name: Any) -> str:
 def visible(text: Any) -> str:
     """A generated text with a visible sign for every control character, those of writing direction included."""
     return str(text).replace("\r\n", "\n").translate(INVISIBLE)
+
+
+def breakable(text: Any) -> markupsafe.Markup:
+    """The same for a name of a label, escaped, with places behind its underscores where a line may end."""
+    return markupsafe.Markup("_<wbr>").join(markupsafe.escape(visible(text)).split("_"))

@@ -110,14 +110,13 @@ class CallAnalysis(ExampleTask):
         return [first, {"name": title} | _figures(prepared, part, linear)]
 
     def showcase(self, network: Any, prepared: PreparedExamples, options: CallAnalysisOptions) -> dict[str, Any]:
-        """Return calls turn by turn, what the first column's answers confuse, and the surest wrong labels."""
+        """Return calls turn by turn, what each column's answers confuse, and the surest wrong labels."""
         del options
         part, found = prepared.shown, self.answered(network, prepared, prepared.shown)
         rows = np.unique(np.linspace(0, len(prepared.examples(part)) - 1, SHOWN).astype(np.int64))
-        first = next(iter(found))
         shown = {
             "calls": [_call(network, prepared, part, int(row), found) for row in rows],
-            "confusion": {"part": part} | labels_of_rows.confused(prepared, part, first, found[first]),
+            **labels_of_rows.reviewed(prepared, part, found),
         }
         for label in [name for name, output in prepared.outputs.items() if not output.stepwise][:1]:
             shown["mistakes"] = labels_of_rows.mistakes(prepared, part, label, found[label])

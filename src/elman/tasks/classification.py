@@ -88,9 +88,10 @@ class Classification(SeriesTask):
         """Return which labels are confused, the mistakes that the network is surest of, and videos frame by frame."""
         del options
         part = prepared.shown
-        (name, answers), *_ = self.answered(network, prepared, part).items()
+        found = self.answered(network, prepared, part)
+        (name, answers), *_ = found.items()
         return {
-            "confusion": {"part": part} | labels_of_rows.confused(prepared, part, name, answers),
+            **labels_of_rows.reviewed(prepared, part, found),
             "mistakes": labels_of_rows.mistakes(prepared, part, name, answers),
             "watched": watching.watched(network, prepared, name),
         }

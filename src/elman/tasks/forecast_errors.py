@@ -80,6 +80,8 @@ class Errors:
         self.yardsticks, self.grouped = yardsticks, grouped
         self.windows = np.zeros(len(yardsticks.naive), np.int64)
         self.steps = 0
+        self.below = np.zeros((len(LEVELS), yardsticks.naive.shape[1]))
+        self.ahead = self.counted = np.zeros((0, yardsticks.naive.shape[1]))
         self.squared, self.absolute, self.pinball, self.inside = np.zeros((4, *yardsticks.naive.shape))
 
     def add(self, forecast: Floats, came: Floats, owners: Integers) -> None:
@@ -92,7 +94,17 @@ class Errors:
         np.add.at(self.pinball, owners, np.maximum(levels * quantiles, (levels - 1) * quantiles).mean(-1).sum(0))
         np.add.at(self.inside, owners, ((quantiles[..., 0] >= 0) & (quantiles[..., -1] <= 0)).sum(0))
         np.add.at(self.windows, owners, 1)
+        self.below += (quantiles <= 0).sum((0, 1)).T
+        self._add_ahead(np.abs(error[..., MEDIAN]), owners)
         self.steps = len(came)
+
+    def _add_ahead(self, absolute: Floats, owners: Integers) -> None:
+        """Take the errors of every step ahead; of several series each over its own yardstick, if it has one."""
+        unit = self.yardsticks.naive[owners] if self.grouped else np.ones_like(absolute[0])
+        if not len(self.ahead):
+            self.ahead, self.counted = np.zeros((2, *absolute[:, 0].shape))
+        self.ahead += np.nansum(absolute / unit, axis=1)
+        self.counted += np.isfinite(unit).sum(0)
 
     def score(self) -> Score:
         """Return the figures, means over the targets, and over the series of what is in the units of each.
@@ -117,6 +129,19 @@ class Errors:
             {"target": name} | {key: float(figures[key][k]) for key in shown if not np.isnan(figures[key][k])}
             for k, name in enumerate(names)
         ]
+
+    def by_step(self) -> list[list[float]]:
+        """Return for each target the error of the median at every step ahead: MAE in original units.
+
+        Of several series it is MASE; nothing of a target that has none.
+        """
+        means = self.ahead / np.where(self.counted, self.counted, np.nan)
+        return [own.tolist() if np.isfinite(own).all() else [] for own in means.T]
+
+    def by_level(self) -> list[list[float]]:
+        """Return for each target the share of values that came at or below each quantile."""
+        shares: list[list[float]] = (self.below / (self.windows.sum() * self.steps)).T.tolist()
+        return shares
 
     def by_series(self) -> dict[str, Floats]:
         """Return of each series that has windows its number, MASE, MAE in original units and share between quantiles.

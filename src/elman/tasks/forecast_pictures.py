@@ -10,12 +10,13 @@ import numpy as np
 
 from elman.baselines import forecasts as naive
 from elman.data.ragged import Integers
-from elman.data.windows import TrackWindows
+from elman.data.windows import TrackWindows, WindowBatch
 from elman.modalities.forecast import LEVELS
 from elman.tasks.forecast_errors import Errors, by_network, by_points, measure, side_by_side
 from elman.tasks.tracks import PreparedTracks
 
-PICTURED = 4
+PICTURED, MOST = 4, 400
+"""Windows that are shown, and time steps of the past in each at most."""
 
 
 def showcase(network: Any, prepared: PreparedTracks, errors: Callable[[PreparedTracks, str], Errors]) -> dict[str, Any]:
@@ -28,27 +29,37 @@ def showcase(network: Any, prepared: PreparedTracks, errors: Callable[[PreparedT
     """
     part, layout = "test" if "test" in prepared.facts else "valid", prepared.layout
     windows = prepared.windows(part)
+    pictured = _pictured(prepared, windows)
     own = measure(errors(prepared, part), windows, by_network(network))
+    targets = len(layout.targets)
+    season = by_points(lambda past, _: naive.seasonal(past, layout.horizon, layout.season), targets)
+    last = by_points(lambda past, _: naive.persistence(past, layout.horizon), targets)
+    rival, held = (measure(errors(prepared, part), windows, each) for each in (season, last))
     found: dict[str, Any] = {
         "part": part,
         "levels": list(LEVELS),
         "targets": own.by_target(layout.targets),
-        "windows": _pictures(network, prepared, part, windows),
+        "below": own.by_level(),
+        "ahead": {
+            "unit": "MASE" if layout.group else "MAE, original units",
+            "network": own.by_step(),
+            f"last season of {layout.season}": rival.by_step(),
+            "last value": held.by_step(),
+        },
+        "windows": _pictures(network, prepared, part, windows.batch(pictured)),
     }
+    if times := _times(prepared, part, windows, pictured):
+        found |= {"time": layout.time, "times": times}
     if layout.group:
-        repeat = by_points(lambda past, _: naive.seasonal(past, layout.horizon, layout.season), len(layout.targets))
-        rival = measure(errors(prepared, part), windows, repeat)
         names = [track.name for track in prepared.tracks(part)]
         found["series"] = {"season": layout.season, **side_by_side(own, rival, names)}
     return found
 
 
-def _pictures(network: Any, prepared: PreparedTracks, part: str, windows: TrackWindows) -> list[list[dict[str, Any]]]:
+def _pictures(network: Any, prepared: PreparedTracks, part: str, batch: WindowBatch) -> list[list[dict[str, Any]]]:
     """For every target some windows in original units: some of the past, what came, what was forecast."""
-    batch = windows.batch(_pictured(prepared, windows))
     said = batch.original(by_network(network)(batch))
-    shown = min(prepared.layout.context, 3 * prepared.layout.horizon, 400)
-    past = batch.original(batch.past[-shown:, :, : len(prepared.layout.targets), None].numpy())[..., 0]
+    past = batch.original(batch.past[-_shown(prepared) :, :, : len(prepared.layout.targets), None].numpy())[..., 0]
     tracks = prepared.tracks(part)
     pictures: list[list[dict[str, Any]]] = [[] for _ in prepared.layout.targets]
     for k, own in enumerate(pictures):
@@ -59,6 +70,24 @@ def _pictures(network: Any, prepared: PreparedTracks, part: str, windows: TrackW
             drawn: dict[str, Any] = {name: line.round(digits).tolist() for name, line in lines.items()}
             own.append(drawn | ({"series": tracks[owner].name} if prepared.layout.group else {}))
     return pictures
+
+
+def _shown(prepared: PreparedTracks) -> int:
+    """Time steps of the past in a picture."""
+    return min(prepared.layout.context, 3 * prepared.layout.horizon, MOST)
+
+
+def _times(prepared: PreparedTracks, part: str, windows: TrackWindows, chosen: Integers) -> list[list[Any]]:
+    """When the time steps of each picture are, numbers as they are; none where rows are in order and that is all."""
+    tracks, found = prepared.tracks(part), []
+    for owner, start in zip(windows.owners[chosen], windows.starts[chosen], strict=True):
+        times = tracks[owner].times
+        if times is None:
+            return []
+        first = int(start) - sum(len(track) for track in tracks[:owner]) + prepared.layout.context - _shown(prepared)
+        own = times[first : first + _shown(prepared) + prepared.layout.horizon]
+        found.append(own.to_list() if own.dtype.is_numeric() else [str(time) for time in own])
+    return found
 
 
 def _pictured(prepared: PreparedTracks, windows: TrackWindows) -> Integers:

@@ -1,5 +1,6 @@
 """What tasks that label whole rows share: naive baselines, confusions and mistakes, in the words of their labels."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from elman.tasks.answering import Answers
 from elman.tasks.base import Score
 from elman.tasks.looking import picture
 from elman.tasks.prepared import PreparedExamples
+from elman.tasks.trust import trust
 
 LIMIT = 20_000
 """Rows of the training part that a baseline learns from, drawn at random: tables are often sorted by label."""
@@ -48,6 +50,18 @@ def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
     return found
 
 
+def reviewed(
+    prepared: PreparedExamples, part: str, found: Mapping[str, Answers], confusions: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """Return of every answered column what is confused, if it is among `confusions`, and how sure answers can be."""
+    shown = list(found if confusions is None else confusions)
+    rights = {name: own.choices.values == prepared.examples(part).targets[name].values for name, own in found.items()}
+    return {
+        "confusion": [{"part": part} | confused(prepared, part, name, found[name]) for name in shown],
+        "trust": [{"column": name} | trust(own.probabilities.values, rights[name]) for name, own in found.items()],
+    }
+
+
 def confused(prepared: PreparedExamples, part: str, name: str, answers: Answers) -> dict[str, Any]:
     """Return the counts of every label answered for every other, where they are not too many, and what is confused."""
     symbols = prepared.outputs[name].symbols
@@ -56,6 +70,7 @@ def confused(prepared: PreparedExamples, part: str, name: str, answers: Answers)
     order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
     places = [(int(k) // len(symbols), int(k) % len(symbols)) for k in order]
     return {
+        "column": name,
         "labels": symbols if len(symbols) <= MATRIX else [],
         "counts": counts.tolist() if len(symbols) <= MATRIX else [],
         "pairs": [

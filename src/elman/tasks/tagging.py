@@ -17,7 +17,7 @@ from elman.generation.tagging import SeriesStream
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
 from elman.modalities.series import Series, raw
-from elman.modalities.tags import Tags, has_one_for_each, spans_of
+from elman.modalities.tags import Span, Tags, has_one_for_each, spans_of
 from elman.modalities.words import TOKENS, Words, cut
 from elman.tasks import labels_of_rows, nearest_steps, tag_measures
 from elman.tasks.answering import Answers
@@ -127,10 +127,13 @@ class Tagging(SeriesTask):
             shown["bands"] = _bands(prepared, part, found)
         else:
             shown["spans"] = _spans(prepared, part, found)
-        for name, answers in found.items():
-            if measured or not prepared.outputs[name].stepwise:
-                shown["confusion"] = {"part": part} | labels_of_rows.confused(prepared, part, name, answers)
-        return shown
+        confusions = [name for name, output in prepared.outputs.items() if measured or not _has_spans(output)]
+        return shown | labels_of_rows.reviewed(prepared, part, found, confusions)
+
+
+def _has_spans(output: Output) -> bool:
+    """Whether answers are spans of tokens, which are told one by one."""
+    return isinstance(output, Tags) and output.spans
 
 
 def _count(column: Column) -> pl.Series:
@@ -180,27 +183,34 @@ def _bands(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) 
 
 
 def _spans(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> dict[str, Any] | None:
-    """The first column of BIO tags: figures by kind of span, and rows, those first whose mistakes are the surest."""
-    name = next((name for name, output in prepared.outputs.items() if isinstance(output, Tags) and output.spans), None)
+    """The first column of BIO tags, else of plain ones: figures by kind, and rows, the surest mistakes first."""
+    named = {name: output for name, output in prepared.outputs.items() if isinstance(output, Tags)}
+    name = next((name for name, output in named.items() if output.spans), next(iter(named), None))
     if name is None:
         return None
     output: Any = prepared.outputs[name]
+    marked = spans_of if output.spans else _each
     targets, answers = prepared.examples(part).targets[name], found[name]
     sure = np.add.reduceat(answers.probabilities.values, targets.starts[:-1]) / targets.lengths
     wrong = np.logical_or.reduceat(answers.choices.values != targets.values, targets.starts[:-1])
     order = np.lexsort((-sure, ~wrong))[:SHOWN]
-    tokens = _tokens(prepared, part)
+    tokens, numbers = _tokens(prepared, part), prepared.column(part, prepared.input_name).rows
+    kinds = tag_measures.kinds(output, targets, answers.choices) if output.spans else {}
     return {
         "part": part,
-        "kinds": {
-            kind: counts._asdict() for kind, counts in tag_measures.kinds(output, targets, answers.choices).items()
-        },
+        "kinds": {kind: counts._asdict() for kind, counts in kinds.items()},
         "rows": [
             {
+                "row": int(numbers[k]),
                 "tokens": tokens[int(k)].to_list(),
-                "truth": sorted(spans_of(output.named(targets[k]))),
-                "answer": sorted(spans_of(output.named(answers.choices[k]))),
+                "truth": sorted(marked(output.named(targets[k]))),
+                "answer": sorted(marked(output.named(answers.choices[k]))),
             }
             for k in order
         ],
     }
+
+
+def _each(tags: Sequence[str]) -> set[Span]:
+    """Every token with its tag, where tags are no spans."""
+    return {Span(k, k + 1, tag) for k, tag in enumerate(tags)}

@@ -72,10 +72,7 @@ class VideoTagging(ExampleTask):
         part, found = prepared.shown, self.answered(network, prepared, prepared.shown)
         name = next(name for name, output in prepared.outputs.items() if output.stepwise)
         shown: dict[str, Any] = {"films": _films(prepared, part, name, found[name])}
-        for name, answers in found.items():
-            confused = labels_of_rows.confused(prepared, part, name, answers)
-            shown["confusion"] = {"part": part} | confused
-        return shown
+        return shown | labels_of_rows.reviewed(prepared, part, found)
 
 
 def _is_stepwise(output: Column) -> bool:

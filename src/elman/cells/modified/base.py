@@ -32,6 +32,10 @@ class Modified(Cell):
         return self.inner.states
 
     @property
+    def called(self) -> Mapping[str, str]:
+        return self.inner.called
+
+    @property
     def parameters(self) -> Mapping[str, tuple[str | int, ...]]:
         return self.inner.parameters
 

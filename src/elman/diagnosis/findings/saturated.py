@@ -18,7 +18,7 @@ def check(diagnosis: Diagnosis) -> Finding | None:
     if not found:
         return None
     layer = max(found, key=_mean)
-    shown = ", ".join(f"{gate.name} {part(gate.share)}" for gate in _bounded(layer))
+    shown = ", ".join(f"{gate.words} {part(gate.share)}" for gate in _bounded(layer))
     return Finding(
         problem="saturated",
         evidence=f"Values at the limits of their nonlinearity, where its slope is less than 4 % of the steepest: "

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from elman.diagnosis.hello.example import HelloExample, Step, letters
 from elman.diagnosis.hello.layout import booktabs, equations, heading, numbers, prose, subscripts, verdict
-from elman.diagnosis.hello.published import ALPHABET, WORD
+from elman.diagnosis.hello.published import ADDRESS, ALPHABET, TUTORIAL, WORD
 from elman.diagnosis.hello.telling_learning import gradients, memory, training, vanishing
 
 REMARKS = {
@@ -76,8 +76,9 @@ def seven_steps(example: HelloExample) -> list[RenderableType]:
     return [
         heading("Seven steps by hand"),
         prose(
-            'From the letter "h" to the prediction after "e", each number as computed now, above the published one. '
-            f"Equal means within 1e-6, and within 1e-5 for y and p, whose published digits are up to {largest:.0e} off."
+            'From the letter "h" to the prediction after "e", each number as computed now, above the published one, '
+            f"which is that of the tutorial that introduced this network ({TUTORIAL}, {ADDRESS}). Equal means within "
+            f"1e-6, and within 1e-5 for y and p, whose published digits are up to {largest:.0e} off."
         ),
         *(part for step in example.steps for part in one_step(step)),
     ]
@@ -112,7 +113,8 @@ def whole_word(example: HelloExample) -> list[RenderableType]:
         prose(
             "The same three equations, letter after letter: the three units of the state, the four probabilities, "
             "and the loss −ln p, the surprise at the target letter. It is 0 when the network was sure of it, and 1.386 "
-            "for a blind guess among four."
+            "for a blind guess among four. The tutorial stops before: from here on the published numbers are "
+            "this project's own reference, worked out apart from this program and checked by central differences."
         ),
         table,
         Text.assemble(

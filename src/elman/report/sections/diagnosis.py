@@ -150,6 +150,7 @@ def _gate(gate: Any) -> dict[str, Any]:
     limits = "at zero" if gate.get("function") == "relu" else "at the limits"
     return {
         "name": gate.get("name"),
+        "called": str(gate.get("called") or ""),
         "function": gate.get("function"),
         "share": f"{share} {limits}",
         "dead": percent(gate["dead"]) if gate.get("function") == "relu" and is_number(gate.get("dead")) else "",

@@ -20,6 +20,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     truth, answer = (_inside(row[name], len(tokens)) for name in ("truth", "answer"))
     right = {tuple(span) for span in truth} & {tuple(span) for span in answer}
     return {
+        "row": row.get("row"),
         "truth": _pieces(tokens, truth, right),
         "answer": None if len(right) == len(truth) == len(answer) else _pieces(tokens, answer, right),
     }
