@@ -5,13 +5,13 @@ Nothing here imports torch, so that help is quick.
 """
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from elman.errors import UsageError
+from elman.names import nearest
 
 
 def option(
@@ -94,8 +94,7 @@ class TrainingOptions:
         fields = {field.name: field for field in dataclasses.fields(cls)}
         for name, value in given.items():
             if name not in fields:
-                near = difflib.get_close_matches(name, fields, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(fields)}"
+                hint = nearest(name, fields, f"; there are {', '.join(fields)}")
                 raise UsageError(f"unknown option {name!r}{hint}")
             _check(name, value, fields[name])
         made = cls(**given)
