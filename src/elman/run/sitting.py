@@ -25,7 +25,7 @@ from elman.training.budget import Progress
 from elman.training.loop import Job, Monitor, fit
 from elman.training.memory import kept_pages
 from elman.training.monitor import Display, Lasting, Metrics, Silence
-from elman.training.options import BUDGET, TrainingOptions
+from elman.training.options import BUDGETS, MAY_CHANGE, TrainingOptions
 from elman.training.processes import Processes
 
 LASTING = ("task", "created", "data", "modalities", "machine", "pretrained")
@@ -165,14 +165,14 @@ def _reopen(task: Task, files: Files, out: Path | None, named: dict[str, Any], h
     if run.task != task.name:
         raise RunError(f"{out} is a run of {run.task}, not of {task.name}; continue it as what it is")
     stored = run.options.to_dict()
-    for name in named.keys() - set(BUDGET):
+    for name in named.keys() - set(MAY_CHANGE):
         if name not in stored or stored[name] != named[name]:
             flag = f"--{name.replace('_', '-')}"
             raise RunError(
                 f"{flag} cannot change in a run that is continued (it is {stored.get(name)}); the budget can"
             )
-    if named.keys() & {"minutes", "steps", "epochs"}:
-        stored |= dict.fromkeys(("minutes", "steps", "epochs"))
+    if named.keys() & set(BUDGETS):
+        stored |= dict.fromkeys(BUDGETS)
     options = task.Options.make({name: value for name, value in (stored | named).items() if value is not None})
     task.check_same(files, run.prepared)
     kept = {name: run.description[name] for name in LASTING if name in run.description}

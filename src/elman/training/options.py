@@ -98,7 +98,7 @@ class TrainingOptions:
                 raise UsageError(f"unknown option {name!r}{hint}")
             _check(name, value, fields[name])
         made = cls(**given)
-        budgets = [name for name in ("minutes", "steps", "epochs") if getattr(made, name) is not None]
+        budgets = [name for name in BUDGETS if getattr(made, name) is not None]
         if len(budgets) > 1:
             raise UsageError(f"the budget is given twice, in {' and in '.join(budgets)}; give one of them")
         resolved: dict[str, Any] = {} if budgets else dict(cls.budget)
@@ -176,7 +176,10 @@ OPTIMIZERS = {
 LEARNING_ON = 0.5
 """The share of its usual rate at which a pretrained network learns on, where the user says nothing."""
 
-BUDGET = ("minutes", "steps", "epochs", "patience", "diagnose")
+BUDGETS = ("minutes", "steps", "epochs")
+"""The options that say how long to train, of which one is given."""
+
+MAY_CHANGE = (*BUDGETS, "patience", "diagnose")
 """The options that may change when a run is continued: none of them changes an update."""
 
 
