@@ -176,18 +176,18 @@ class EventModeling(TableTask):
 
 
 def _events(prepared: PreparedExamples) -> Events:
-    found: Any = prepared.input
-    return found  # type: ignore[no-any-return]
+    assert isinstance(prepared.input, Events)
+    return prepared.input
 
 
 def _encoded(examples: Examples) -> EncodedEvents:
-    found: Any = examples.inputs
-    return found  # type: ignore[no-any-return]
+    assert isinstance(examples.inputs, EncodedEvents)
+    return examples.inputs
 
 
 def _head(network: SyncedManyToMany) -> EventHead:
-    found: Any = network.head
-    return found  # type: ignore[no-any-return]
+    assert isinstance(network.head, EventHead)
+    return network.head
 
 
 def _said(network: SyncedManyToMany, batch: Batch) -> Iterator[tuple[Array, Array]]:
