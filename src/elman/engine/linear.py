@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elman.engine import watching
-from elman.engine.choice import forced
+from elman.engine.choice import forced, refused
 from elman.engine.extension import missing
 from elman.engine.native import linear
 from elman.engine.native.library import library
@@ -47,7 +47,7 @@ def linear_scan(a: Tensor, b: Tensor, initial: Tensor | None = None, reset: Tens
         initial = a.new_zeros(a.shape[1:])
     refusal = _refusal(a)
     if forced() == "native" and refusal is not None:
-        raise ElmanError(f"the backend 'native' is forced, but {refusal}; force another one, or none")
+        raise ElmanError(refused("native", refusal))
     if a.numel() == 0 or forced() not in {None, "native"} or refusal is not None:
         if forced() is None and refusal is not None and a.numel():
             warn_once(f"{refusal}; so a Python loop runs this scan, which is slower.")
