@@ -163,10 +163,10 @@ _operators.define("linear_scan(Tensor a, Tensor b, Tensor initial) -> Tensor")
 _operators.define("linear_scan_backward(Tensor a, Tensor b, Tensor initial, Tensor h, Tensor d_h) -> Tensor[]")
 _operators.impl("linear_scan", _forward, "CPU")
 _operators.impl("linear_scan_backward", lambda *tensors: list(_backward(*tensors)), "CPU")
-torch.library.register_fake("elman::linear_scan", lambda a, b, initial: torch.empty_like(a), lib=_operators)  # noqa: ARG005
+torch.library.register_fake("elman::linear_scan", lambda a, _b, _initial: torch.empty_like(a), lib=_operators)
 torch.library.register_fake(
     "elman::linear_scan_backward",
-    lambda a, b, initial, h, d_h: [torch.empty_like(a), torch.empty_like(a), torch.empty_like(initial)],  # noqa: ARG005
+    lambda a, _b, initial, _h, _d_h: [torch.empty_like(a), torch.empty_like(a), torch.empty_like(initial)],
     lib=_operators,
 )
 torch.library.register_autograd(
