@@ -20,7 +20,7 @@ from elman.generation.tagging import SeriesStream
 from elman.layers.options import Options
 from elman.layers.states import States
 from elman.layers.stepper import Stepper
-from elman.training.options import BUDGET
+from elman.training.options import MAY_CHANGE
 
 PAGE = Path(__file__).parent / "api.md"
 PARTS = {
@@ -194,7 +194,9 @@ def task_options():
         for task in every
     ]
     common = {
-        name for name, default in known[0].items() if name in BUDGET or all(each.get(name) == default for each in known)
+        name
+        for name, default in known[0].items()
+        if name in MAY_CHANGE or all(each.get(name) == default for each in known)
     }
     shown = ["## Options of tasks", "Of all tasks, with `elman train` as `--name`:", table(every[0], common)]
     for task in every:
@@ -211,7 +213,7 @@ def table(task, names):
     rows = ["| option | default | what |", "|---|---|---|"]
     for field in dataclasses.fields(task.Options):
         if field.name in names:
-            default = "" if field.name in BUDGET else task.Options.default_in_words(field.name)
+            default = "" if field.name in MAY_CHANGE else task.Options.default_in_words(field.name)
             rows.append(f"| `{field.name}` | {default} | {field.metadata['help'].replace('|', '/')} |")
     return "\n".join(rows)
 

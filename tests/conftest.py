@@ -3,11 +3,16 @@
 import random
 
 import pytest
+from hypothesis import settings
 
 from elman.engine.extension import missing
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "dog", "ran", "to", "sun", "while", "we", "saw", "how", "it")
 TINY = {"hidden": 24, "embedding": 8, "lanes": 8, "window": 16, "steps": 40, "precision": "float32"}
+
+
+settings.register_profile("elman", deadline=None)  # a busy machine is no defect
+settings.load_profile("elman")
 
 
 def pytest_configure(config):

@@ -25,6 +25,13 @@ def test_a_padded_batch_holds_the_rows_and_zeros(lengths, data):
     assert [row.tolist() for row in ragged] == [row.tolist() for row in rows]
 
 
+@pytest.mark.parametrize("rows", [[], [[]], [[1, 2], [], [3]]])
+def test_rows_are_joined_whatever_they_were_made_as(rows):
+    joined = Ragged.joined([np.array(row) for row in rows], np.int32)
+    assert joined.values.dtype == np.int32
+    assert [row.tolist() for row in joined] == rows
+
+
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 5))
 def test_every_epoch_has_every_row_once(count, size, seed):
     lengths = np.random.default_rng(seed).integers(1, 50, count)

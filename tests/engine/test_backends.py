@@ -66,7 +66,7 @@ def unequal_batches(draw):
     return torch.tensor(lengths), torch.tensor(reset)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12, derandomize=True)
 @given(extent=unequal_batches())
 def test_rows_and_segments_are_computed_as_if_alone(name, backend, directions, extent):
     lengths, reset = extent

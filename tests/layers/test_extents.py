@@ -47,7 +47,7 @@ def test_lengths_compute_what_packing_computes(name, batch_first):
     assert_close(flat(ours(value, lengths=LENGTHS)), flat((expected, state)))
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10, derandomize=True)
 @given(lengths=st.lists(st.integers(0, STEPS), min_size=1, max_size=4))
 def test_each_row_is_computed_as_if_alone_and_full(lengths):
     for name, (layer, _, options) in LAYERS.items():

@@ -9,7 +9,6 @@ are left.
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +19,7 @@ from elman.benchmarks.base import Benchmark, Row, Settings, Shape, Table, Work
 from elman.benchmarks.example import NormedGate
 from elman.benchmarks.kink import off_the_kink
 from elman.benchmarks.means import mean_ratios
+from elman.benchmarks.problem import LAYERS
 from elman.benchmarks.race import Race
 from elman.cells import CELLS, Cell, Weights
 from elman.cells.modified import Modified
@@ -42,12 +42,6 @@ class Variant(NamedTuple):
     theirs: Callable[..., nn.RNNBase] | None = None
 
 
-TORCH: dict[str, Callable[..., nn.RNNBase]] = {
-    "lstm": nn.LSTM,
-    "gru": nn.GRU,
-    "rnn": nn.RNN,
-    "rnn-relu": partial(nn.RNN, nonlinearity="relu"),
-}
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "lstm": {
         "layer norm": {"layer_norm": True},
@@ -68,7 +62,7 @@ def variants(names: tuple[str, ...]) -> Iterator[Variant]:
         if name == EXAMPLE:
             yield Variant(name, NormedGate(), {})
             continue
-        yield Variant(name, name, {}, TORCH.get(name))
+        yield Variant(name, name, {}, LAYERS.get(name))
         for said, options in OPTIONS.get(name, {}).items():
             yield Variant(f"{name}, {said}", name, options, nn.LSTM if "proj_size" in options else None)
 

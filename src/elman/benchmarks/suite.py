@@ -5,7 +5,6 @@ It does not know what any benchmark measures.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from elman.benchmarks.base import Settings, Shape, Table
 from elman.benchmarks.peers import PEERS, Peer
 from elman.benchmarks.timing import Budget
 from elman.errors import UsageError
+from elman.names import nearest
 from elman.version import VERSION
 
 
@@ -101,9 +101,8 @@ def _peers(name: str, known: tuple[str, ...], asked: list[str] | None) -> list[P
 
 def _cell(name: str, known: tuple[str, ...]) -> str:
     if name not in known:
-        near = get_close_matches(name.lower(), known, n=1)
-        guess = f"did you mean {near[0]!r}?" if near else f"there is: {', '.join(known)}"
-        raise UsageError(f"this benchmark has no cell {name!r}; {guess}")
+        near = nearest(name.lower(), known, f"; there is: {', '.join(known)}")
+        raise UsageError(f"this benchmark has no cell {name!r}{near}")
     return name
 
 

@@ -3,8 +3,6 @@
 This room does not know how a cell is run over a sequence.
 """
 
-from difflib import get_close_matches
-
 from elman.cells.base import Cell, Mask
 from elman.cells.coupled_lstm import CoupledLSTM
 from elman.cells.declaration import checked
@@ -23,6 +21,7 @@ from elman.cells.slstm import SLSTM
 from elman.cells.sru import SRU
 from elman.cells.weights import Weights
 from elman.errors import UsageError
+from elman.names import nearest
 
 __all__ = ["CELLS", "Cell", "Mask", "Weights", "checked", "find"]
 
@@ -43,6 +42,5 @@ def find(name: str) -> Cell:
     """The cell of that name; raises UsageError, naming the known ones and the nearest match, if there is none."""
     if name in CELLS:
         return CELLS[name]
-    near = get_close_matches(name.lower(), CELLS, n=1)
-    guess = f"; did you mean {near[0]!r}?" if near else ";"
-    raise UsageError(f"unknown cell {name!r}{guess} there are: {', '.join(CELLS)}")
+    near = nearest(name.lower(), CELLS, ";")
+    raise UsageError(f"unknown cell {name!r}{near} there are: {', '.join(CELLS)}")

@@ -23,10 +23,10 @@ def runs(
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; `elman train` makes runs in runs, unless --out says otherwise")
     found = []
-    for place in folder.iterdir():
-        if (place / "run.json").is_file():
+    for place in map(RunFolder, folder.iterdir()):
+        if place.description.is_file():
             try:
-                found.append({"run": str(place)} | _run(RunFolder(place).read()))
+                found.append({"run": str(place.path)} | _run(place.read()))
             except RunError as error:
                 output.note(f"elman: {error}")
     found.sort(key=lambda run: run["created"])

@@ -11,7 +11,7 @@ import typer
 
 from elman import tasks
 from elman.cli import output
-from elman.training.options import TrainingOptions
+from elman.training.options import BUDGETS, TrainingOptions
 
 if TYPE_CHECKING:
     from elman.tasks.base import Task
@@ -20,8 +20,6 @@ SHOWN_TEMPERATURE = 0.8
 NAMES = ("data", "valid", "test", "pretrained", "out", "resume", "quiet", "json")
 DEFAULTS = {"data": inspect.Parameter.empty, "resume": False, "quiet": False, "json": False}
 
-
-BUDGETS = ("minutes", "steps", "epochs")
 FINE = {field.name for field in dataclasses.fields(TrainingOptions)} - {*BUDGETS}
 """What all tasks can be told of training; it stands last in the help."""
 

@@ -4,7 +4,6 @@ It does not know what a column is for.
 """
 
 import csv
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -125,12 +124,6 @@ def _check_kinds(source: str, number: int, row: dict[str, Any], kinds: dict[str,
 
 def _no_number(name: str) -> None:
     raise ValueError(f"it has no number {name}")
-
-
-def near(name: str, names: Sequence[str]) -> str:
-    """Return "; did you mean ...?" where one of the names is close."""
-    found = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def brief(error: BaseException) -> str:

@@ -1,4 +1,7 @@
-"""Holding rows out: which rows of a table are learnt from, and which only measured. It knows rows by number alone."""
+"""Holding rows out: which rows of a table are learnt from, and which only measured; and some of many to look at.
+
+It knows rows by number alone.
+"""
 
 import numpy as np
 
@@ -25,3 +28,8 @@ def split(count: int, share: float, seed: int, groups: Integers | None = None) -
         held.append(rows[:taken])
     out = np.sort(np.concatenate(held))
     return np.setdiff1d(np.arange(count), out), out
+
+
+def spread(count: int, most: int) -> Integers:
+    """So many of rows 0 ... count-1, from all over; all of them if there are no more."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)

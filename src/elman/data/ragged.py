@@ -3,7 +3,7 @@
 It does not know what the values mean.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,12 @@ class Ragged:
     def of(cls, values: Array, lengths: Array) -> "Ragged":
         """Make rows of these lengths."""
         return cls(values, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
+
+    @classmethod
+    def joined(cls, rows: Sequence[Array], kind: npt.DTypeLike) -> "Ragged":
+        """Make it of rows that are given one by one, the values cast to a type."""
+        values = np.concatenate([np.empty(0, kind), *rows]).astype(kind)
+        return cls.of(values, np.array([len(row) for row in rows], np.int64))
 
     def __len__(self) -> int:
         """B."""

@@ -23,6 +23,7 @@ from elman.data import fields, flaws, text
 from elman.data.ragged import Ragged
 from elman.data.text import TextSource
 from elman.errors import DataError, UsageError
+from elman.names import nearest
 
 Rows = npt.NDArray[np.int64]
 
@@ -168,7 +169,7 @@ class Table:
     def column(self, name: str) -> Column:
         """Return a column; DataError lists those there are."""
         if name not in self.frame.columns:
-            near = flaws.near(name, self.names)
+            near = nearest(name, self.names)
             raise DataError(
                 f"{self.source} has no column {name!r}{near}; it has {', '.join(map(repr, self.names)) or 'none'}"
             )

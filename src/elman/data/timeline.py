@@ -170,7 +170,7 @@ def _check_steps(column: Column, track: Track, *, even: bool) -> None:
         return
     steps = _steps(times)
     usual = steps.mode().sort()[0]
-    place = _first(steps <= 0 * usual if even else steps < 0 * usual)
+    place = column.first(steps <= 0 * usual if even else steps < 0 * usual)
     if place is not None:
         index = int(track.rows[place + 1]) - 1
         again = steps[place] == 0 * usual
@@ -182,17 +182,13 @@ def _check_steps(column: Column, track: Track, *, even: bool) -> None:
     if (months := _months(times)) is not None:
         steps = months.diff()[1:].cast(pl.String) + " months"
         usual = steps.mode().sort()[0]
-    if (place := _first(steps != usual)) is not None:
+    if (place := column.first(steps != usual)) is not None:
         index = int(track.rows[place + 1]) - 1
         raise column.error(
             index,
             f"comes {_span(steps[place])} after the row before{of}, where steps are {_span(usual)}; fill in what is "
             "missing, or give a table without this column if the order of its rows is all that counts",
         )
-
-
-def _first(wrong: pl.Series) -> int | None:
-    return wrong.arg_max() if wrong.any() else None
 
 
 def _even(times: pl.Series) -> bool:

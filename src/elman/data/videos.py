@@ -12,6 +12,7 @@ import numpy as np
 
 from elman.data import images, tables
 from elman.data.images import Pixels, Size
+from elman.data.parts import spread
 from elman.data.ragged import Integers
 from elman.data.tables import FILES, Column
 
@@ -107,8 +108,7 @@ def is_film(path: Path) -> bool:
 
 def _some(column: Column) -> Column:
     filled = column.values.is_not_null().arg_true().to_numpy()
-    places = np.linspace(0, len(filled) - 1, min(LOOKED_AT, len(filled))).astype(np.int64)
-    return column.take(filled[places].astype(np.int64))
+    return column.take(filled[spread(len(filled), LOOKED_AT)].astype(np.int64))
 
 
 def _is_folder(column: Column, name: str) -> bool:

@@ -91,9 +91,7 @@ class Passage:
         """Gradients by `ends`, as the output's (T, B, D*P) and by layer the final state's, (D, B, ·) each."""
         found = [g if g is not None else torch.zeros_like(e) for g, e in zip(gradients, self.ends, strict=True)]
         count = len(self.calls)
-        joined = _cat(
-            [time_first(value.detach(), call) for value, call in zip(found[:count], self.calls, strict=True)], 0
-        )
+        joined = _cat([time_first(value.detach(), call) for value, call in zip(found[:count], self.calls, strict=True)])
         final = _with_tensors(self.calls[-1].final, iter(found[count:]))
         return joined, [_batched(state) for state in self._at_ends(final)]
 
@@ -148,7 +146,7 @@ class Passage:
         return values[places, torch.arange(values.shape[1], device=values.device)]
 
     def _joined(self, of: Callable[[Seen], Tensor]) -> Tensor:
-        return _cat([time_first(of(call).detach(), call) for call in self.calls], 0)
+        return _cat([time_first(of(call).detach(), call) for call in self.calls])
 
     def _by_layer(self, of: Callable[[Seen, str], Any]) -> list[State]:
         """By layer and direction, tensors (T, B, ·) by state."""
@@ -158,7 +156,7 @@ class Passage:
                 [time_first(value.detach(), call) for tensor in _tensors(of(call, name)) for value in tensor]
                 for call in self.calls
             ]
-            joined.append([_cat(each, 0) for each in zip(*pieces, strict=True)])
+            joined.append([_cat(each) for each in zip(*pieces, strict=True)])
         return list(zip(*joined, strict=True))
 
     def _at_ends(self, hx: Hidden | None) -> list[State]:
@@ -209,9 +207,9 @@ def _zeros_like(hx: Hidden) -> Hidden:
     return _with_tensors(hx, iter([torch.zeros_like(tensor) for tensor in _tensors(hx)]))
 
 
-def _cat(pieces: Sequence[Tensor], dimension: int) -> Tensor:
-    """Pieces joined; a single one is not copied."""
-    return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces), dimension)
+def _cat(pieces: Sequence[Tensor]) -> Tensor:
+    """Pieces joined in time; a single one is not copied."""
+    return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces))
 
 
 def _rows_first(call: Seen) -> bool:

@@ -68,7 +68,7 @@ class Sample:
 def detached(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
     """Weights outside the graph, in another precision where one is given."""
     found = (None if tensor is None else tensor.detach().to(dtype or tensor.dtype) for tensor in weights)
-    return type(weights)(*found)  # type: ignore[arg-type]
+    return type(weights)._make(found)
 
 
 def stretch(passage: Passage, direction: int, rows: int) -> Stretch:

@@ -72,11 +72,7 @@ class Call:
 
     def packing(self) -> Packing | None:
         """Which steps are real, made anew each time; None if all of them are."""
-        if self.batch_sizes is not None:
-            return Packing.from_batch_sizes(self.batch_sizes, self.input.device)
-        if self.lengths is not None:
-            return Packing.from_lengths(self.lengths, self.steps, self.input.device)
-        return None
+        return Packing.of(self.input, self.batch_sizes, self.lengths)
 
     def needs_gradient(self) -> bool:
         """Whether autograd will record this call."""

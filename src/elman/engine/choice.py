@@ -152,7 +152,7 @@ def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend
     if name is not None:
         refusal = refusal_of(BACKENDS[name])
         if refusal is not None:
-            raise ElmanError(_refused(name, refusal))
+            raise ElmanError(refused(name, refusal))
         return BACKENDS[name]
     left: list[str] = []
     for candidate in order:
@@ -168,7 +168,8 @@ def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend
     raise AssertionError("the reference refuses nothing")
 
 
-def _refused(name: str, refusal: str) -> str:
+def refused(name: str, refusal: str) -> str:
+    """What is said where a backend is forced that cannot run a call."""
     return f"the backend '{name}' is forced, but {refusal}; force another one, or none and let Elman choose"
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elman.engine import watching
-from elman.engine.choice import forced
+from elman.engine.choice import forced, refused
 from elman.engine.extension import missing
 from elman.engine.native import linear
 from elman.engine.native.library import library
@@ -47,7 +47,7 @@ def linear_scan(a: Tensor, b: Tensor, initial: Tensor | None = None, reset: Tens
         initial = a.new_zeros(a.shape[1:])
     refusal = _refusal(a)
     if forced() == "native" and refusal is not None:
-        raise ElmanError(f"the backend 'native' is forced, but {refusal}; force another one, or none")
+        raise ElmanError(refused("native", refusal))
     if a.numel() == 0 or forced() not in {None, "native"} or refusal is not None:
         if forced() is None and refusal is not None and a.numel():
             warn_once(f"{refusal}; so a Python loop runs this scan, which is slower.")
@@ -163,10 +163,10 @@ _operators.define("linear_scan(Tensor a, Tensor b, Tensor initial) -> Tensor")
 _operators.define("linear_scan_backward(Tensor a, Tensor b, Tensor initial, Tensor h, Tensor d_h) -> Tensor[]")
 _operators.impl("linear_scan", _forward, "CPU")
 _operators.impl("linear_scan_backward", lambda *tensors: list(_backward(*tensors)), "CPU")
-torch.library.register_fake("elman::linear_scan", lambda a, b, initial: torch.empty_like(a), lib=_operators)  # noqa: ARG005
+torch.library.register_fake("elman::linear_scan", lambda a, _b, _initial: torch.empty_like(a), lib=_operators)
 torch.library.register_fake(
     "elman::linear_scan_backward",
-    lambda a, b, initial, h, d_h: [torch.empty_like(a), torch.empty_like(a), torch.empty_like(initial)],  # noqa: ARG005
+    lambda a, _b, initial, _h, _d_h: [torch.empty_like(a), torch.empty_like(a), torch.empty_like(initial)],
     lib=_operators,
 )
 torch.library.register_autograd(

@@ -30,6 +30,13 @@ class Packing:
     batch_sizes: Tensor
 
     @classmethod
+    def of(cls, input: Tensor, batch_sizes: Tensor | None, lengths: Tensor | None) -> "Packing | None":
+        """The packing of a call's input: packed (N, I) with batch sizes, or padded (T, B, I); None if all is real."""
+        if batch_sizes is not None:
+            return cls.from_batch_sizes(batch_sizes, input.device)
+        return None if lengths is None else cls.from_lengths(lengths, len(input), input.device)
+
+    @classmethod
     def from_lengths(cls, lengths: Tensor, steps: int, device: torch.device) -> "Packing":
         """The packing of a batch padded to `steps` whose rows have these lengths, (B,) int64 on the CPU."""
         ordered, rows = lengths.sort(descending=True, stable=True)

@@ -11,11 +11,11 @@
 This room knows texts, cells, layers and the diagnosis; nothing of runs, tasks or the command line.
 """
 
-import difflib
 import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from elman.errors import UsageError
+from elman.names import nearest
 
 if TYPE_CHECKING:
     from elman.experiments.base import Experiment
@@ -61,8 +61,7 @@ EXPERIMENTS = {
 def find(name: str) -> "Experiment":
     """Return the experiment of that name; UsageError says which there are. Its file is imported only now."""
     if name not in EXPERIMENTS:
-        near = difflib.get_close_matches(name, EXPERIMENTS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(EXPERIMENTS)}"
+        hint = nearest(name, EXPERIMENTS, f"; there are: {', '.join(EXPERIMENTS)}")
         raise UsageError(f"no experiment is called {name!r}{hint}")
     module, _, attribute = EXPERIMENTS[name].place.partition(":")
     experiment: Experiment = getattr(importlib.import_module(f"elman.experiments.{module}"), attribute)()

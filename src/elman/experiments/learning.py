@@ -100,6 +100,11 @@ def first_weights(layer: Stack) -> Weights:
     return layer.weights[0][0]
 
 
+def every_weights(layer: Stack) -> list[Weights]:
+    """Of all layers and directions."""
+    return [weights for directions in layer.weights for weights in directions]
+
+
 def recurrent_matrix(weights: Weights) -> Tensor:
     """The recurrent matrices of all gates."""
     assert weights.hh is not None
@@ -113,38 +118,35 @@ def bias_of(layer: Stack) -> Tensor:
     return bias
 
 
+@torch.no_grad()
 def gate_bias(layer: Stack, gate: str, value: float) -> None:
     """Start the bias of a gate of all layers at a value."""
     place = layer.cell.gates.index(gate)
-    with torch.no_grad():
-        for directions in layer.weights:
-            for weights in directions:
-                size = len(weights.ih) // len(layer.cell.gates)
-                rows = slice(place * size, (place + 1) * size)
-                if weights.bias_ih is not None:
-                    weights.bias_ih[rows] = value
-                if weights.bias_hh is not None:
-                    weights.bias_hh[rows] = 0.0
+    for weights in every_weights(layer):
+        size = len(weights.ih) // len(layer.cell.gates)
+        rows = slice(place * size, (place + 1) * size)
+        if weights.bias_ih is not None:
+            weights.bias_ih[rows] = value
+        if weights.bias_hh is not None:
+            weights.bias_hh[rows] = 0.0
 
 
+@torch.no_grad()
 def orthogonal(layer: Stack, radius: float = 1.0) -> None:
     """Start the recurrent matrix of every gate at an orthogonal one, times a radius."""
-    with torch.no_grad():
-        for directions in layer.weights:
-            for weights in directions:
-                for block in recurrent_matrix(weights).chunk(len(layer.cell.recurrent_gates)):
-                    nn.init.orthogonal_(block).mul_(radius)
+    for weights in every_weights(layer):
+        for block in recurrent_matrix(weights).chunk(len(layer.cell.recurrent_gates)):
+            nn.init.orthogonal_(block).mul_(radius)
 
 
+@torch.no_grad()
 def identity(layer: Stack, radius: float = 1.0) -> None:
     """Start the recurrent matrix at the identity, times a radius, and the biases at zero (Le et al. 2015)."""
-    with torch.no_grad():
-        for directions in layer.weights:
-            for weights in directions:
-                nn.init.eye_(recurrent_matrix(weights)).mul_(radius)
-                for bias in (weights.bias_ih, weights.bias_hh):
-                    if bias is not None:
-                        bias.zero_()
+    for weights in every_weights(layer):
+        nn.init.eye_(recurrent_matrix(weights)).mul_(radius)
+        for bias in (weights.bias_ih, weights.bias_hh):
+            if bias is not None:
+                bias.zero_()
 
 
 def made(cell: str, inputs: int, hidden: int, depth: int = 1) -> Stack:

@@ -116,7 +116,7 @@ class Setting:
     hidden: int
     steps: int
     seed: int
-    start: Callable[[Stack], object] = field(default=lambda layer: None)  # noqa: ARG005
+    start: Callable[[Stack], object] = field(default=lambda _: None)
     rate: float = RATE
     clip: float | None = 1.0
     window: int | None = None

@@ -75,7 +75,7 @@ def _compared(cell: str, seed: int) -> tuple[float, float, float]:
 
 def _copy(weights: Weights) -> Weights:
     found = (None if tensor is None else tensor.detach().clone().requires_grad_() for tensor in weights)
-    return type(weights)(*found)  # type: ignore[arg-type]
+    return type(weights)._make(found)
 
 
 def _joined(tensors: Sequence[Tensor]) -> Tensor:

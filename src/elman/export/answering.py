@@ -7,10 +7,10 @@ only, and answers every step, gets a second model for one step.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.data.parts import spread
 from elman.export.base import (
     BATCH,
     Exporter,
@@ -106,7 +106,7 @@ class Answering(Exporter):
         """Held-out rows from all over, in batches of several sizes."""
         examples = self.feed.examples(self.prepared, self.part)
         for rows in ROWS:
-            yield examples.batch(np.unique(np.linspace(0, len(examples) - 1, rows).astype(np.int64)))
+            yield examples.batch(spread(len(examples), rows))
 
     def trials(self, runners: Mapping[str, Runner]) -> Iterator[Trial]:
         """Answer the batches."""

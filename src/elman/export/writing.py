@@ -6,10 +6,10 @@ It knows the topology `EncoderDecoder`. The loop over the steps, greedy or with 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.data.parts import spread
 from elman.export.base import BATCH, INDEX, TIME, Exporter, Model, Port, Runner, Trial, after, difference, states
 from elman.export.feeds import Feed, feed_of
 from elman.export.recurrence import portable
@@ -110,7 +110,7 @@ class Writing(Exporter):
         """Read held-out rows, and write what is right: all that the decoder says on the way must be the network's."""
         examples = self.prepared.examples(self.part)
         for rows in ROWS:
-            batch = examples.batch(np.unique(np.linspace(0, len(examples) - 1, rows).astype(np.int64)))
+            batch = examples.batch(spread(len(examples), rows))
             (targets,) = batch.targets.values()
             own, read = self.network(batch.inputs, batch.lengths, targets)
             expected = self.network.writer.log_probabilities(own, read), own.weights.transpose(0, 1), batch.lengths

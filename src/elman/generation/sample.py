@@ -4,7 +4,6 @@ It knows nothing of runs or terminals: it yields text as it comes into being.
 """
 
 import dataclasses
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -16,6 +15,7 @@ from torch import Tensor
 from elman.errors import UsageError
 from elman.generation.stream import PIECE, Reading
 from elman.modalities.units import Unit
+from elman.names import nearest
 
 COLDEST, HOTTEST = 1e-30, 1e30
 """Beyond these temperatures float32 ends. At lower ones only the most probable symbol has a chance."""
@@ -43,9 +43,8 @@ class Sampling:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in given:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-                raise UsageError(f"unknown option {name!r}; {hint}")
+                hint = nearest(name, known, f"; there are {', '.join(known)}")
+                raise UsageError(f"unknown option {name!r}{hint}")
         return cls(**{name: value for name, value in given.items() if value is not None})
 
     def __post_init__(self) -> None:

@@ -61,10 +61,11 @@ class Reading(Forking):
         """(T, 1) -> (T, V)."""
         if len(inputs) >= FEW and not self._rounded:
             scores, self.state = self._network(inputs, self.state)
-            return scores.squeeze(1)  # type: ignore[no-any-return]
-        features = self._network.reader(inputs)
-        read = torch.stack([self._stepper(each).clone() for each in features])
-        return self._network.head(read).squeeze(1)  # type: ignore[no-any-return]
+        else:
+            features = self._network.reader(inputs)
+            scores = self._network.head(torch.stack([self._stepper(each).clone() for each in features]))
+        found: Tensor = scores.squeeze(1)
+        return found
 
     @property
     def state(self) -> tuple[Tensor, ...]:

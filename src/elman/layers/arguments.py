@@ -48,11 +48,7 @@ class Given(NamedTuple):
 
     def packing(self) -> Packing | None:
         """Which steps are real; None if all are."""
-        if self.batch_sizes is not None:
-            return Packing.from_batch_sizes(self.batch_sizes, self.input.device)
-        if self.lengths is not None:
-            return Packing.from_lengths(self.lengths, self.steps, self.input.device)
-        return None
+        return Packing.of(self.input, self.batch_sizes, self.lengths)
 
 
 def as_state(hx: Hidden, cell: Cell) -> State:

@@ -79,7 +79,7 @@ def _keras(cell: Cell, weights: Weights, hidden: int) -> None:
         _forget_bias(cell, weights, hidden)
 
 
-def _orthogonal(cell: Cell, weights: Weights, hidden: int) -> None:  # noqa: ARG001 - the form of a way
+def _orthogonal(cell: Cell, weights: Weights, _hidden: int) -> None:
     """Every gate's recurrent matrix orthogonal, so that it neither shrinks nor stretches; no biases.
 
     Source: A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
@@ -90,7 +90,7 @@ def _orthogonal(cell: Cell, weights: Weights, hidden: int) -> None:  # noqa: ARG
     _clear(weights.bias_ih, weights.bias_hh)
 
 
-def _identity(cell: Cell, weights: Weights, hidden: int) -> None:  # noqa: ARG001
+def _identity(cell: Cell, weights: Weights, _hidden: int) -> None:
     """Every gate's recurrent matrix the identity, small input weights, no biases: with ReLU, the IRNN.
 
     Source: Q. V. Le, N. Jaitly and G. E. Hinton, "A simple way to initialize recurrent networks of rectified linear

@@ -6,7 +6,6 @@ It does not know how a layer is run.
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from elman.cells import Cell
@@ -14,6 +13,7 @@ from elman.cells.modified import LayerNorm, RecurrentDropout, Zoneout
 from elman.errors import UsageError
 from elman.layers.arguments import checked_probability
 from elman.layers.initialization import Init, parse
+from elman.names import nearest
 
 
 class OptionArguments(TypedDict, total=False):
@@ -144,7 +144,6 @@ def options_of(layer: object, given: OptionArguments) -> Options:
     known = [*inspect.signature(owner.__init__).parameters, *OptionArguments.__annotations__]
     for name in given:
         if name not in OptionArguments.__annotations__:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = nearest(name, known)
             raise TypeError(f"{owner.__name__}.__init__() got an unexpected keyword argument {name!r}{hint}")
     return Options(**given)  # type: ignore[arg-type]

@@ -116,7 +116,8 @@ class ColumnReader(ImageReader):
         """A time step for each column."""
         found = self.convolution(scaled, widths).permute(3, 0, 1, 2)
         found = found.contiguous().flatten(2)  # flatten alone copies too; of grey images torch's exporter cannot tell
-        return self.project(found).relu()  # type: ignore[no-any-return]
+        features: Tensor = self.project(found).relu()
+        return features
 
 
 class PlaceReader(ImageReader):
@@ -130,7 +131,8 @@ class PlaceReader(ImageReader):
     def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
         """A time step for each place: column after column, so that padding lies at the end, each from top to bottom."""
         found = self.convolution(scaled, widths).permute(3, 2, 0, 1).flatten(0, 1)
-        return self.project(found).relu()  # type: ignore[no-any-return]
+        features: Tensor = self.project(found).relu()
+        return features
 
 
 class RowReader(ImageReader):
@@ -183,7 +185,8 @@ class FrameReader(ImageReader):
 
     def read(self, scaled: Tensor, widths: Tensor | None) -> Tensor:
         """The features of every frame, (N, features)."""
-        return self.project(self.convolution(scaled, widths).flatten(1)).relu()  # type: ignore[no-any-return]
+        features: Tensor = self.project(self.convolution(scaled, widths).flatten(1)).relu()
+        return features
 
 
 def ways(count: int, most: int, device: torch.device) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from elman.data import images, mapped
 from elman.data.images import Pixels, Size
+from elman.data.parts import spread
 from elman.data.ragged import Integers, Ragged
 from elman.data.tables import Column
 from elman.errors import UsageError
@@ -100,7 +101,7 @@ class Images(Input):
     def fit(cls, column: Column, size: str | None, reading: str, shift: float) -> Self:
         """Look at images of the training part for size, colour, mean and deviation."""
         column, _ = _distinct(column)
-        some = column.take(np.unique(np.linspace(0, len(column) - 1, LOOKED_AT).astype(np.int64)))
+        some = column.take(spread(len(column), LOOKED_AT))
         given = None if size is None else Size.parse(size)
         sizes, colour = images.survey(images.each(some))
         chosen = given or images.usual(sizes)

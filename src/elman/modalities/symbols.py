@@ -62,7 +62,7 @@ class SymbolTexts(Input):
         """Cut every text; DataError names the first row that is empty or too long."""
         rows = _encoded(self.unit, column, None if self.shorten else self.longest)
         kept = [row[: self.longest] for row in rows]
-        return EncodedSymbols(_ragged(kept), sum(len(row) > self.longest for row in rows))
+        return EncodedSymbols(Ragged.joined(kept, np.int32), sum(len(row) > self.longest for row in rows))
 
     def reader(self, features: int) -> Reader:
         """Return an embedding."""
@@ -115,7 +115,8 @@ class WrittenTexts(Answer):
 
     def encode(self, column: Column) -> Ragged:
         """Cut every text; DataError names the first row that is empty or too long."""
-        return _ragged([np.append(row, self.unit.size) for row in _encoded(self.unit, column, self.longest)])
+        rows = _encoded(self.unit, column, self.longest)
+        return Ragged.joined([np.append(row, self.unit.size) for row in rows], np.int32)
 
     def text(self, symbols: Sequence[int]) -> str:
         """Return the text of symbols without the end."""
@@ -155,7 +156,3 @@ def _encoded(unit: units.Unit, column: Column, longest: int | None) -> list[Symb
             f"has {lengths[wrong[0]]:,} {unit.noun}s, more than {longest:,}; shorten it, or allow it with --longest",
         )
     return encoded
-
-
-def _ragged(rows: list[Symbols]) -> Ragged:
-    return Ragged.of(np.concatenate(rows).astype(np.int32), np.array([len(row) for row in rows]))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from elman.data import images, mapped, videos
 from elman.data.images import Size
+from elman.data.parts import spread
 from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column
 from elman.errors import DataError, UsageError
@@ -117,7 +118,7 @@ class Videos(Input):
     def fit(cls, column: Column, size: str | None, shift: float, longest: int, *, thin: bool = False) -> Self:
         """Look at videos of the training part for size, colour, mean and deviation."""
         column, _ = _distinct(column)
-        some = column.take(np.unique(np.linspace(0, len(column) - 1, LOOKED_AT).astype(np.int64)))
+        some = column.take(spread(len(column), LOOKED_AT))
         most = longest if thin else None
         sizes, colour = images.survey(frame for index in range(len(some)) for frame in videos.frames(some, index, most))
         chosen = images.usual(sizes, fixed=True) if size is None else Size.parse(size)

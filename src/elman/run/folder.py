@@ -46,9 +46,19 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def report(self) -> Path:
+        """`report.html`."""
+        return self.path / "report.html"
+
+    @property
     def state(self) -> Path:
         """`state/`."""
         return self.path / "state"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state of training that `--resume` goes on from."""
+        return self.state / "checkpoint.safetensors"
 
     @property
     def pretrained(self) -> Path:
@@ -100,8 +110,8 @@ class RunFolder:
 
     def _torn(self) -> list[Path]:
         """What this or a killed process has not written to its end."""
-        names = (self.description.name, self.model.name, self.metrics.name, "report.html")
-        return [path for name in names for path in files.torn(self.path, name)] + files.torn(self.state)
+        written = (self.description, self.model, self.metrics, self.report)
+        return [path for file in written for path in files.torn(self.path, file.name)] + files.torn(self.state)
 
     def write(self, description: Description) -> None:
         """Write `run.json`, whole or not at all."""
@@ -146,9 +156,9 @@ def create(path: Path) -> RunFolder:
     """Make a new run folder; RunError where it would overwrite anything."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; choose another --out")
-    if (path / "run.json").exists():
-        raise RunError(f"{path} already holds a run; continue it with --resume, or choose another --out")
     folder = RunFolder(path)
+    if folder.description.exists():
+        raise RunError(f"{path} already holds a run; continue it with --resume, or choose another --out")
     if path.exists() and any(path.iterdir()) and not folder.barely_begun:
         raise RunError(f"{path} is not empty; choose another --out")
     files.make_folder(path)

@@ -18,9 +18,8 @@ from elman.randomness import seeded
 from elman.run.folder import RunFolder
 from elman.tasks.base import Prepared, Task
 from elman.training import budget, checkpoint, optimizer, truncation
-from elman.training.loop import Job
+from elman.training.loop import Batches
 from elman.training.memory import kept_pages
-from elman.training.monitor import Display, Metrics
 from elman.training.options import TrainingOptions
 
 WIDER = 4
@@ -70,15 +69,14 @@ def training_step(
         number: of the batch.
 
     """
-    display = Display(Metrics(folder.metrics), prepared.noun, quiet=True)
     with seeded(options.seed), kept_pages():
-        job = task.job(network, prepared, options, folder.path, display, resume=False)
-        used = _moments(job, options)
-        window = _widen(job)
+        material = task.material(prepared, options)
+        used = _moments(network, options, folder)
+        window = _widen(material.batches)
         network.eval()
-        batch = [job.batches.next() for _ in range(number + 1)][-1]
+        batch = [material.batches.next() for _ in range(number + 1)][-1]
         training = Training(used, clip=options.clip or None, window=window, norms=_norms(folder))
-        yield lambda: job.objective(network, batch, None).loss, training
+        yield lambda: material.objective(network, batch, None).loss, training
 
 
 def during_training(clip: float | None) -> Callable[..., dict[str, Any]]:
@@ -97,24 +95,24 @@ def during_training(clip: float | None) -> Callable[..., dict[str, Any]]:
     return inspect
 
 
-def _moments(job: Job, options: TrainingOptions) -> torch.optim.Optimizer | None:
+def _moments(network: nn.Module, options: TrainingOptions, folder: RunFolder) -> torch.optim.Optimizer | None:
     """The optimizer as the checkpoint has it, at the rate of its last step; None without a checkpoint."""
-    if not job.checkpoint_file.exists():
+    if not folder.checkpoint.exists():
         return None
-    built = optimizer.build(job.module, options)
-    kept = checkpoint.load(job.checkpoint_file, {"model": job.module}, built)
+    built = optimizer.build(network, options)
+    kept = checkpoint.load(folder.checkpoint, {"model": network}, built)
     rate = budget.rate(options, kept.progress)
     for group in built.param_groups:
         group["lr"] = rate
     return built
 
 
-def _widen(job: Job) -> int | None:
+def _widen(batches: Batches) -> int | None:
     """Make the batches of a stream WIDER windows long; the window, None where the data is no stream."""
-    if not isinstance(job.batches, truncation.Windows):
+    if not isinstance(batches, truncation.Windows):
         return None
-    window = job.batches.window
-    job.batches.window = job.batches.advance = min(WIDER * window, job.batches.lanes.length)
+    window = batches.window
+    batches.window = batches.advance = min(WIDER * window, batches.lanes.length)
     return window
 
 

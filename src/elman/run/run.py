@@ -58,7 +58,7 @@ class Run:
     @property
     def report(self) -> Path:
         """The report, an HTML file."""
-        return self.path / "report.html"
+        return self._folder.report
 
     @property
     def weights(self) -> Path:

@@ -22,10 +22,10 @@ from elman.run.run import Run, load
 from elman.tasks.base import Files, Prepared, Task
 from elman.training import device, precision
 from elman.training.budget import Progress
-from elman.training.loop import fit
+from elman.training.loop import Job, Monitor, fit
 from elman.training.memory import kept_pages
 from elman.training.monitor import Display, Lasting, Metrics, Silence
-from elman.training.options import BUDGET, TrainingOptions
+from elman.training.options import BUDGETS, MAY_CHANGE, TrainingOptions
 from elman.training.processes import Processes
 
 LASTING = ("task", "created", "data", "modalities", "machine", "pretrained")
@@ -164,22 +164,22 @@ def _reopen(task: Task, files: Files, out: Path | None, named: dict[str, Any], h
     if run.task != task.name:
         raise RunError(f"{out} is a run of {run.task}, not of {task.name}; continue it as what it is")
     stored = run.options.to_dict()
-    for name in named.keys() - set(BUDGET):
+    for name in named.keys() - set(MAY_CHANGE):
         if name not in stored or stored[name] != named[name]:
             flag = f"--{name.replace('_', '-')}"
             raise RunError(
                 f"{flag} cannot change in a run that is continued (it is {stored.get(name)}); the budget can"
             )
-    if named.keys() & {"minutes", "steps", "epochs"}:
-        stored |= dict.fromkeys(("minutes", "steps", "epochs"))
+    if named.keys() & set(BUDGETS):
+        stored |= dict.fromkeys(BUDGETS)
     options = task.Options.make({name: value for name, value in (stored | named).items() if value is not None})
     task.check_same(files, run.prepared)
     kept = {name: run.description[name] for name in LASTING if name in run.description}
     description = kept | {"options": options.to_dict(), "status": "training"}
-    checkpoint = folder.state / "checkpoint.safetensors"
-    if not checkpoint.exists() and run.description.get("status") in ("finished", "stopped", "interrupted"):
-        raise RunError(f"{checkpoint} is missing, without which the run cannot go on; restore it, or train anew")
-    return Sitting(task, options, folder, run.prepared, description, checkpoint.exists())
+    begun = folder.checkpoint.exists()
+    if not begun and run.description.get("status") in ("finished", "stopped", "interrupted"):
+        raise RunError(f"{folder.checkpoint} is missing, without which the run cannot go on; restore it, or train anew")
+    return Sitting(task, options, folder, run.prepared, description, begun)
 
 
 def _join(path: Path, options: TrainingOptions, *, resume: bool) -> Sitting:
@@ -189,7 +189,7 @@ def _join(path: Path, options: TrainingOptions, *, resume: bool) -> Sitting:
     except RunError as error:
         raise RunError(f"{error}; --out must lie where all processes that train together see it") from error
     task, folder = tasks.find(run.task), RunFolder(path)
-    go_on = resume and (folder.state / "checkpoint.safetensors").exists()
+    go_on = resume and folder.checkpoint.exists()
     return Sitting(task, options, folder, run.prepared, run.description, go_on)
 
 
@@ -219,6 +219,23 @@ def _device(sitting: Sitting, network: nn.Module, together: Processes, *, new: b
     return found
 
 
+def _job(sitting: Sitting, network: nn.Module, where: torch.device, monitor: Monitor) -> Job:
+    """Training as the loop takes it."""
+    folder, options = sitting.folder, sitting.options
+    return Job(
+        network,
+        *sitting.task.material(sitting.prepared, options),
+        options=options,
+        model_file=folder.model,
+        checkpoint_file=folder.checkpoint,
+        monitor=monitor,
+        device=where,
+        resume=sitting.resume,
+        pretrained=folder.pretrained.exists(),
+        inspect=inspection.during_training(options.clip),
+    )
+
+
 def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> None:
     """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
     task, folder, description = sitting.task, sitting.folder, sitting.description
@@ -231,9 +248,9 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         task.begin(network, sitting.prepared)
     together.draw_apart()
     if not together.first:
-        job = task.job(network, sitting.prepared, sitting.options, folder.path, Silence(), resume=sitting.resume)
+        job = _job(sitting, network, where, Silence())
         try:
-            fit(replace(job, pretrained=pretrained, device=where), lambda _: None, together)
+            fit(job, lambda _: None, together)
         except (NonFiniteError, UsageError) as error:
             error.told = True
             raise
@@ -251,9 +268,7 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         if pretrained and not sitting.resume:
             scores = {part: task.score(network.eval(), sitting.prepared, part) for part in _scored(sitting.prepared)}
             description["pretrained"] |= {"scores": scores}
-        job = task.job(network, sitting.prepared, sitting.options, folder.path, display, resume=sitting.resume)
-        inspect = inspection.during_training(sitting.options.clip)
-        job = replace(job, pretrained=pretrained, device=where, inspect=inspect)
+        job = _job(sitting, network, where, display)
         try:
             ending, progress = fit(job, begins, together)
         except NonFiniteError as error:

@@ -1,10 +1,10 @@
 """The tasks by name. To add one is one file in this folder and one entry here."""
 
-import difflib
 import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from elman.errors import UsageError
+from elman.names import nearest
 
 if TYPE_CHECKING:
     from elman.tasks.base import Task
@@ -70,8 +70,7 @@ def find(name: str) -> "Task":
     if not isinstance(name, str):
         raise UsageError(f"a task is given by its name, got {name!r:.60}; there is: {', '.join(TASKS)}")
     if name not in TASKS:
-        near = difflib.get_close_matches(name, TASKS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there is: {', '.join(TASKS)}"
+        hint = nearest(name, TASKS, f"; there is: {', '.join(TASKS)}")
         raise UsageError(f"unknown task {name!r}{hint}")
     module, _, attribute = TASKS[name].place.partition(":")
     task: Task = getattr(importlib.import_module(module), attribute)()

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ from elman.generation.sample import Sampling
 from elman.generation.stream import TextStream
 from elman.generation.tagging import SeriesStream
 from elman.tasks.together import attempt
-from elman.training.loop import Job, Monitor
+from elman.training.loop import Batches, Objective
 from elman.training.options import TrainingOptions
 
 Score = dict[str, Any]
@@ -39,6 +39,20 @@ class Files:
     train: Source
     valid: Source | None = None
     test: Source | None = None
+
+
+class Material(NamedTuple):
+    """What a network is trained on.
+
+    Attributes:
+        batches: where batches come from.
+        objective: what a batch costs.
+        validate: the validation loss of a network.
+    """
+
+    batches: Batches
+    objective: Objective
+    validate: Callable[[nn.Module], float]
 
 
 class Prepared(ABC):
@@ -137,8 +151,8 @@ class Task(ABC):
         """Tell an untrained network what is known of the data before it learns from it; nothing, for most tasks."""
 
     @abstractmethod
-    def job(self, network: Any, prepared: Any, options: Any, folder: Path, monitor: Monitor, *, resume: bool) -> Job:
-        """Return the training job."""
+    def material(self, prepared: Any, options: Any) -> Material:
+        """Return what a network is trained on."""
 
     @abstractmethod
     def score(self, network: Any, prepared: Any, part: str) -> Score:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from elman.baselines import labels as naive
+from elman.data.parts import spread
 from elman.data.ragged import Integers, Ragged
 from elman.data.tables import Column
 from elman.modalities.base import Input, Output
@@ -113,7 +114,7 @@ class CallAnalysis(ExampleTask):
         """Return calls turn by turn, what each column's answers confuse, and the surest wrong labels."""
         del options
         part, found = prepared.shown, self.answered(network, prepared, prepared.shown)
-        rows = np.unique(np.linspace(0, len(prepared.examples(part)) - 1, SHOWN).astype(np.int64))
+        rows = spread(len(prepared.examples(part)), SHOWN)
         shown = {
             "calls": [_call(network, prepared, part, int(row), found) for row in rows],
             **labels_of_rows.reviewed(prepared, part, found),

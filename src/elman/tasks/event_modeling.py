@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from elman import layers
+from elman.data.parts import spread
 from elman.data.ragged import Array
 from elman.data.tables import Column, Table
 from elman.errors import DataError, UsageError
@@ -148,10 +149,9 @@ class EventModeling(TableTask):
         del options
         part = prepared.shown
         examples, numbers = prepared.examples(part), prepared.column(part, prepared.input_name).rows
-        chosen = np.unique(np.linspace(0, len(examples) - 1, PICTURED).astype(np.int64))
         inputs, pictures = _encoded(examples), []
         with torch.inference_mode():
-            for k in chosen:
+            for k in spread(len(examples), PICTURED):
                 features, _ = before_each(network, examples.batch(np.array([k])))
                 expected = torch.sigmoid(_head(network)(features[:STEPS])).cpu().numpy()
                 first = int(inputs.starts[k])
@@ -176,18 +176,18 @@ class EventModeling(TableTask):
 
 
 def _events(prepared: PreparedExamples) -> Events:
-    found: Any = prepared.input
-    return found  # type: ignore[no-any-return]
+    assert isinstance(prepared.input, Events)
+    return prepared.input
 
 
 def _encoded(examples: Examples) -> EncodedEvents:
-    found: Any = examples.inputs
-    return found  # type: ignore[no-any-return]
+    assert isinstance(examples.inputs, EncodedEvents)
+    return examples.inputs
 
 
 def _head(network: SyncedManyToMany) -> EventHead:
-    found: Any = network.head
-    return found  # type: ignore[no-any-return]
+    assert isinstance(network.head, EventHead)
+    return network.head
 
 
 def _said(network: SyncedManyToMany, batch: Batch) -> Iterator[tuple[Array, Array]]:

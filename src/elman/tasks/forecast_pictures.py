@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from elman.baselines import forecasts as naive
+from elman.data.parts import spread
 from elman.data.ragged import Integers
 from elman.data.windows import TrackWindows, WindowBatch
 from elman.modalities.forecast import LEVELS
@@ -93,8 +94,8 @@ def _times(prepared: PreparedTracks, part: str, windows: TrackWindows, chosen: I
 def _pictured(prepared: PreparedTracks, windows: TrackWindows) -> Integers:
     """Windows from all over a part; of several series one each, from series of all sizes."""
     if not prepared.layout.group:
-        return np.linspace(0, len(windows) - 1, min(PICTURED, len(windows))).astype(int)
+        return spread(len(windows), PICTURED)
     there = np.unique(windows.owners)
     by_size = there[np.argsort(windows.scales.deviation[there, 0], kind="stable")]
-    chosen = by_size[np.linspace(0, len(there) - 1, min(PICTURED, len(there))).astype(int)]
+    chosen = by_size[spread(len(there), PICTURED)]
     return np.array([np.flatnonzero(windows.owners == owner)[-1] for owner in chosen])

@@ -18,7 +18,7 @@ from elman.data.timeline import Track
 from elman.data.windows import TrackWindows, WindowBatch, WindowBatches
 from elman.errors import DataError, ElmanError, UsageError
 from elman.modalities.forecast import LEVELS, SCALES, Forecast, Named
-from elman.tasks.base import Files, Score, Task
+from elman.tasks.base import Files, Material, Score, Task
 from elman.tasks.forecast_errors import (
     WINDOWS,
     Errors,
@@ -33,7 +33,6 @@ from elman.tasks.together import attempt, parted
 from elman.tasks.tracks import PARTS, Layout, PreparedTracks, divide, sized
 from elman.topologies.forecaster import SegmentForecaster
 from elman.training.cost import Cost
-from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
 from elman.types import State
 
@@ -136,27 +135,12 @@ class Forecasting(Task):
         sizes = len(layout.targets), len(layout.covariates), layout.segment, layout.horizon
         return SegmentForecaster(recurrence, prepared.forecast.head(size, layout.segment), sizes, options.dropout)
 
-    def job(
-        self,
-        network: SegmentForecaster,
-        prepared: PreparedTracks,
-        options: ForecastingOptions,
-        folder: Path,
-        monitor: Monitor,
-        *,
-        resume: bool,
-    ) -> Job:
+    def material(self, prepared: PreparedTracks, options: ForecastingOptions) -> Material:
         """Full back-propagation through time over shuffled windows."""
-        return Job(
-            module=network,
-            batches=WindowBatches(prepared.windows("train"), options.batch, options.seed),
-            objective=_objective,
-            validate=partial(_validate, windows=prepared.windows("valid")),
-            options=options,
-            model_file=folder / "model.safetensors",
-            checkpoint_file=folder / "state" / "checkpoint.safetensors",
-            monitor=monitor,
-            resume=resume,
+        return Material(
+            WindowBatches(prepared.windows("train"), options.batch, options.seed),
+            _objective,
+            partial(_validate, windows=prepared.windows("valid")),
         )
 
     def score(self, network: SegmentForecaster, prepared: PreparedTracks, part: str) -> Score:

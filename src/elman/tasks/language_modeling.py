@@ -24,13 +24,12 @@ from elman.modalities import names
 from elman.modalities.base import CategoricalHead
 from elman.modalities.text import EncodedText, Text
 from elman.modalities.units import UNITS, Character, Unit
-from elman.tasks.base import Files, Prepared, Score, Task
+from elman.tasks.base import Files, Material, Prepared, Score, Task
 from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilities
 from elman.tasks.together import attempt, parted
 from elman.topologies.synced import SyncedManyToMany
 from elman.training import truncation
 from elman.training.cost import Cost
-from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
 from elman.types import State
 
@@ -150,29 +149,14 @@ class LanguageModeling(Task):
         assert isinstance(network.head, CategoricalHead)
         network.head.expect(torch.from_numpy(counts))
 
-    def job(
-        self,
-        network: SyncedManyToMany,
-        prepared: PreparedText,
-        options: LanguageModelingOptions,
-        folder: Path,
-        monitor: Monitor,
-        *,
-        resume: bool,
-    ) -> Job:
+    def material(self, prepared: PreparedText, options: LanguageModelingOptions) -> Material:
         """Truncated BPTT over lanes; validation on an excerpt of the held-out text."""
         advance = options.advance or options.window
         excerpt = _excerpt(prepared.parts["valid"].symbols)
-        return Job(
-            module=network,
-            batches=truncation.Windows(Lanes(prepared.parts["train"].symbols, options.lanes), options.window, advance),
-            objective=partial(_objective, advance=advance),
-            validate=lambda module: -float(log_probabilities(module, excerpt).mean()),
-            options=options,
-            model_file=folder / "model.safetensors",
-            checkpoint_file=folder / "state" / "checkpoint.safetensors",
-            monitor=monitor,
-            resume=resume,
+        return Material(
+            truncation.Windows(Lanes(prepared.parts["train"].symbols, options.lanes), options.window, advance),
+            partial(_objective, advance=advance),
+            lambda module: -float(log_probabilities(module, excerpt).mean()),
         )
 
     def score(self, network: SyncedManyToMany, prepared: PreparedText, part: str) -> Score:

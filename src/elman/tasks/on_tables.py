@@ -12,8 +12,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
-from torch import nn
-
 from elman import cells
 from elman.data import folders, tables
 from elman.data.steps import StepLayout, StepTable
@@ -22,12 +20,11 @@ from elman.errors import DataError, ElmanError
 from elman.modalities import names
 from elman.modalities.base import Answer, Input, Modality, Output
 from elman.tasks import roles
-from elman.tasks.base import Files, Task
+from elman.tasks.base import Files, Material, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
 from elman.tasks.roles import Roles
 from elman.tasks.together import answer_readable, answer_together, attempt
 from elman.training.examples import ExampleBatches, Learning
-from elman.training.loop import Job, Monitor
 from elman.training.options import TrainingOptions, option
 
 BATCH, UPDATES = 32, 60
@@ -164,28 +161,13 @@ class TableTask(Task):
         del fact
         return folders.fingerprint(file)
 
-    def job(
-        self,
-        network: nn.Module,
-        prepared: PreparedExamples,
-        options: Any,
-        folder: Path,
-        monitor: Monitor,
-        *,
-        resume: bool,
-    ) -> Job:
+    def material(self, prepared: PreparedExamples, options: Any) -> Material:
         """Full back-propagation through time over batches of rows of similar length."""
         train, valid = prepared.examples("train"), prepared.examples("valid")
-        return Job(
-            module=network,
-            batches=ExampleBatches(train, options.batch_size(len(train)), options.seed),
-            objective=self.learning.objective,
-            validate=lambda network: self.learning.mean_loss(network, valid),
-            options=options,
-            model_file=folder / "model.safetensors",
-            checkpoint_file=folder / "state" / "checkpoint.safetensors",
-            monitor=monitor,
-            resume=resume,
+        return Material(
+            ExampleBatches(train, options.batch_size(len(train)), options.seed),
+            self.learning.objective,
+            lambda network: self.learning.mean_loss(network, valid),
         )
 
     def extend(self, prepared: PreparedExamples, part: str, file: Source, folder: Path) -> PreparedExamples:

@@ -12,6 +12,7 @@ import torch
 
 from elman import layers
 from elman.baselines.labels import nearest_row
+from elman.data.parts import spread
 from elman.data.ragged import Integers
 from elman.data.tables import Column, Source
 from elman.errors import UsageError
@@ -171,8 +172,8 @@ class SpeechRecognition(TableTask):
         lengths = prepared.examples(prepared.shown).lengths
         short = np.flatnonzero(lengths <= max(WIDEST, lengths.min()))
         return {
-            "writings": self._written(network, prepared, _all_over(np.arange(len(lengths)), SHOWN)),
-            "heard": pictures(network, prepared, _all_over(short, PICTURED)),
+            "writings": self._written(network, prepared, spread(len(lengths), SHOWN)),
+            "heard": pictures(network, prepared, short[spread(len(short), PICTURED)]),
         }
 
     def streams(self, prepared: PreparedExamples, options: SpeechRecognitionOptions) -> str:
@@ -202,11 +203,6 @@ def _figures(prepared: PreparedExamples, part: str, written: Sequence[str]) -> S
     right = [" ".join(text.split()) for text in prepared.column(part, name).values]
     written = [" ".join(text.split()) for text in written]
     return error_rates(written, right) | {"row_accuracy": float(np.mean([*map(str.__eq__, written, right)]))}
-
-
-def _all_over(rows: Integers, count: int) -> Integers:
-    """So many of the rows, from all over, or all of them."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64))]
 
 
 def _check_long_enough(prepared: PreparedExamples, part: str) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import torch
 
 from elman.baselines.labels import most_frequent, most_frequent_by_key
+from elman.data.parts import spread
 from elman.data.ragged import Ragged
 from elman.data.steps import StepLayout
 from elman.data.tables import Column
@@ -168,7 +169,7 @@ def _bands(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) 
     inputs: Any = prepared.examples(part).inputs
     numbers, steps = prepared.column(part, prepared.input_name).rows, prepared.steps
     series = prepared.column(part, steps.group).values if steps and steps.group else None
-    chosen = np.unique(np.linspace(0, len(targets) - 1, PICTURED).astype(np.int64))
+    chosen = spread(len(targets), PICTURED)
     return [
         {
             "row": int(numbers[k]),

@@ -50,14 +50,15 @@ def hear(network: Any, examples: Examples, output: Transcripts, chosen: Integers
     for places in in_order(examples.lengths[chosen], SCORING_ROWS):
         said, lengths = listened(network, examples, chosen[places])
         if output.beams == 1:
-            found = ragged(greedy(said, lengths, output.unit.unknown))
+            best = greedy(said, lengths, output.unit.unknown)
         else:
-            found = ragged(prefix_beam_search(said, lengths, output.beams, output.unit.unknown))
+            best = prefix_beam_search(said, lengths, output.beams, output.unit.unknown)
+        found = Ragged.joined(best, np.int64)
         padded = torch.from_numpy(found.padded(np.arange(len(found)), IGNORED))
         sure[places] = -losses_of(said, lengths, padded).cpu().numpy()
         for place, text, begun in zip(places, found, heard_at(said, lengths, found), strict=True):
             texts[place], steps[place] = text, begun
-    return Heard(ragged(texts), ragged(steps), sure)
+    return Heard(Ragged.joined(texts, np.int64), Ragged.joined(steps, np.int64), sure)
 
 
 def listened(network: Any, examples: Examples, rows: Integers) -> tuple[Tensor, Tensor]:
@@ -66,11 +67,6 @@ def listened(network: Any, examples: Examples, rows: Integers) -> tuple[Tensor, 
     with torch.inference_mode():
         (scores,) = network(examples.inputs.batch(rows), lengths).values()
         return scores.log_softmax(-1), lengths
-
-
-def ragged(rows: list[Array]) -> Ragged:
-    """Rows of integers in one array."""
-    return Ragged.of(np.concatenate([np.empty(0), *rows]).astype(np.int64), np.array([len(row) for row in rows]))
 
 
 def pictures(network: Any, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:

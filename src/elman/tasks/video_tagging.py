@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from elman.data import videos
 from elman.data.images import data_uri
+from elman.data.parts import spread
 from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.modalities.base import Input, Output
@@ -87,7 +86,7 @@ def _films(prepared: PreparedExamples, part: str, name: str, answers: Answers) -
     """Videos from all over a part: their frames with the right tag and the answer."""
     output, targets = prepared.outputs[name], prepared.examples(part).targets[name]
     inputs: Any = prepared.examples(part).inputs
-    rows = np.unique(np.linspace(0, len(targets) - 1, SHOWN).astype(np.int64))
+    rows = spread(len(targets), SHOWN)
     numbers = prepared.column(part, prepared.input_name).rows
     return [
         {

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from elman.data import videos
 from elman.data.images import data_uri
+from elman.data.parts import spread
 from elman.modalities.videos import EncodedVideos
 from elman.tasks.prepared import PreparedExamples
 from elman.topologies.shared import SharedEncoder
@@ -25,7 +26,7 @@ def watched(network: SharedEncoder, prepared: PreparedExamples, name: str) -> li
     inputs, targets = examples.inputs, examples.targets[name].values
     if not isinstance(inputs, EncodedVideos):
         return []
-    rows = np.unique(np.linspace(0, len(targets) - 1, SHOWN).astype(np.int64))
+    rows = spread(len(targets), SHOWN)
     numbers = prepared.column(prepared.shown, prepared.input_name).rows
     entries = []
     for k in rows:

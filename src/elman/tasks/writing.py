@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from elman import layers
+from elman.data.parts import spread
 from elman.data.ragged import Array, Integers
 from elman.data.tables import Column
 from elman.errors import UsageError
@@ -181,8 +182,8 @@ class WritingTask(TableTask):
         lengths = prepared.examples(prepared.shown).lengths
         short = np.flatnonzero(lengths <= max(WIDEST, lengths.min()))
         return {
-            "writings": self._written(network, prepared, _all_over(np.arange(len(lengths)), SHOWN)),
-            "attention": self._looked(network, prepared, _all_over(short, PICTURED)),
+            "writings": self._written(network, prepared, spread(len(lengths), SHOWN)),
+            "attention": self._looked(network, prepared, short[spread(len(short), PICTURED)]),
         }
 
     def _written(self, network: EncoderDecoder, prepared: PreparedExamples, rows: Integers) -> list[dict[str, Any]]:
@@ -213,11 +214,6 @@ class WritingTask(TableTask):
 def pieces(unit: units.Unit, symbols: Array) -> list[str]:
     """The text of every symbol."""
     return [unit.decode([symbol]) for symbol in symbols.tolist()]
-
-
-def _all_over(rows: Integers, count: int) -> Integers:
-    """So many of the rows, from all over, or all of them."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64))]
 
 
 def _output(prepared: PreparedExamples) -> WrittenTexts:

@@ -43,7 +43,7 @@ def write(network: Any, examples: Examples, search: Search, rows: Integers | Non
         chosen = _said(network, *batch, found)
         for k, place in enumerate(places):
             texts[place], sure[place] = found[k], chosen[k]
-    return Writings(_ragged(texts, np.int32), _ragged(sure, np.float32))
+    return Writings(Ragged.joined(texts, np.int32), Ragged.joined(sure, np.float32))
 
 
 def looked(network: Any, examples: Examples, rows: Integers, texts: list[Array]) -> list[Array]:
@@ -68,8 +68,4 @@ def _said(network: Any, inputs: Any, lengths: torch.Tensor, texts: list[Array]) 
 
 def _targets(network: Any, texts: list[Array]) -> torch.Tensor:
     ended = [np.append(text, network.writer.end) for text in texts]
-    return torch.from_numpy(_ragged(ended, np.int64).padded(np.arange(len(ended)), IGNORED))
-
-
-def _ragged(rows: list[Array], kind: Any) -> Ragged:
-    return Ragged.of(np.concatenate([np.empty(0), *rows]).astype(kind), np.array([len(row) for row in rows]))
+    return torch.from_numpy(Ragged.joined(ended, np.int64).padded(np.arange(len(ended)), IGNORED))

@@ -43,4 +43,5 @@ class ManyToOne(nn.Module):
         weights = self.attention(features).masked_fill(dead, -torch.inf).softmax(0)
         attended = (weights * features).sum(0)
         highest = features.masked_fill(dead, -torch.inf).amax(0)
-        return self.head(self.dropout(torch.cat([last, highest, attended], -1)))  # type: ignore[no-any-return]
+        scores: Tensor = self.head(self.dropout(torch.cat([last, highest, attended], -1)))
+        return scores

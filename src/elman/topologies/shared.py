@@ -25,7 +25,8 @@ class Synced(nn.Module):
     def forward(self, features: Tensor, last: Tensor, live: Tensor) -> Tensor:
         """Return the scores (T, B, V) for features (T, B, H)."""
         del last, live
-        return self.head(features)  # type: ignore[no-any-return]
+        scores: Tensor = self.head(features)
+        return scores
 
 
 class SharedEncoder(nn.Module):

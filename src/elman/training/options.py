@@ -5,13 +5,13 @@ Nothing here imports torch, so that help is quick.
 """
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from elman.errors import UsageError
+from elman.names import nearest
 
 
 def option(
@@ -97,12 +97,11 @@ class TrainingOptions:
         fields = {field.name: field for field in dataclasses.fields(cls)}
         for name, value in given.items():
             if name not in fields:
-                near = difflib.get_close_matches(name, fields, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(fields)}"
+                hint = nearest(name, fields, f"; there are {', '.join(fields)}")
                 raise UsageError(f"unknown option {name!r}{hint}")
             _check(name, value, fields[name])
         made = cls(**given)
-        budgets = [name for name in ("minutes", "steps", "epochs") if getattr(made, name) is not None]
+        budgets = [name for name in BUDGETS if getattr(made, name) is not None]
         if len(budgets) > 1:
             raise UsageError(f"the budget is given twice, in {' and in '.join(budgets)}; give one of them")
         resolved: dict[str, Any] = {} if budgets else dict(cls.budget)
@@ -180,7 +179,10 @@ OPTIMIZERS = {
 LEARNING_ON = 0.5
 """The share of its usual rate at which a pretrained network learns on, where the user says nothing."""
 
-BUDGET = ("minutes", "steps", "epochs", "patience", "diagnose", "device")
+BUDGETS = ("minutes", "steps", "epochs")
+"""The options that say how long to train, of which one is given."""
+
+MAY_CHANGE = (*BUDGETS, "patience", "diagnose", "device")
 """The options that may change when a run is continued: none of them changes what an update is."""
 
 

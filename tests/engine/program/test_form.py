@@ -9,7 +9,7 @@ from tests.engine.program.cells import ALL, HIDDEN, make_weights
 
 from elman.cells import Cell
 from elman.engine.program import compile_cell
-from elman.engine.program.contract import HEADER, VERSION, Kind, Width
+from elman.engine.program.contract import HEADER, RECORD, VERSION, Header, Kind, Width
 from elman.engine.program.decode import decode
 from elman.engine.program.encode import Program
 from elman.engine.program.listing import listing
@@ -142,6 +142,16 @@ def test_every_code_and_kind_stands_in_the_contract():
     assert {name: code for name, code in told.items() if name.islower()} == codes
     assert f"header of {HEADER}" in CONTRACT
     assert f"version, {VERSION}" in CONTRACT
+
+
+def test_the_document_has_the_header_and_the_records_of_the_program():
+    begin, _, records = CONTRACT.partition("### The encoding")[2].partition("Records:")
+    told = dict(re.findall(r"\| (\d+) \| (?:offset of (?:the )?)?([\w ]+)", begin))
+    names = {place.value: place.name.lower().replace("_", " ") for place in Header}
+    assert {int(at) for at in told} == set(names)
+    for table in RECORD:
+        assert told[str(table.value)] == names[table]
+        assert f"| {names[table]} | {RECORD[table]} |" in records
 
 
 def test_the_listing_of_an_lstm_reads_like_its_equations():

@@ -10,7 +10,23 @@ namespace elman {
 namespace {
 
 constexpr int VERSION = 1;
-constexpr int HEADER = 32;
+constexpr int HEADER = 32;  // its size in ints
+
+// What stands where in the header. Of a table it is the offset; the number of its records comes right after it.
+namespace header {
+constexpr int version = 0, purpose = 1, H = 2, P = 3;
+constexpr int parameters = 4, states = 6, vectors = 8, operands = 10, segments = 12, weight_gradients = 14;
+constexpr int slots = 16, temps = 17, fulls = 18, rows = 19;
+constexpr int tape = 20, tape_p = 21, tape_row = 22, grad = 23, grad_p = 24, overlay = 25;
+constexpr int extras = 26, products = 27, operations = 29, pool = 31;
+}  // namespace header
+
+// The sizes of the records of the tables, in ints.
+namespace record {
+constexpr int parameters = 4, states = 4, vectors = 3, operands = 4;
+constexpr int segments = 8, weight_gradients = 5, products = 4, operations = 8;
+}  // namespace record
+
 constexpr int FILL = 24;  // the one operation with a single immediate
 
 // The flat arrays, every access checked.
@@ -23,7 +39,7 @@ public:
         check(place >= 0 && place < count, "it ends too early");
         return ints[place];
     }
-    int pool(i64 place) const { return at(at(31) + place); }
+    int pool(i64 place) const { return at(at(header::pool) + place); }
     double real(int place) const {
         if (place < 0) return 0;
         check(place < real_count, "an immediate is missing");
@@ -45,10 +61,10 @@ private:
     i64 real_count;
 };
 
-// Calls f with the place of each record of the table whose offset and number stand at `header`.
+// Calls f with the place of each record of the table whose offset and number stand at `table`.
 template <class F>
-void records(const Reader& in, int header, int ints, const F& f) {
-    for (int i = 0; i < in.at(header + 1); ++i) f(in.at(header) + i64(i) * ints);
+void records(const Reader& in, int table, int ints, const F& f) {
+    for (int i = 0; i < in.at(table + 1); ++i) f(in.at(table) + i64(i) * ints);
 }
 
 ProductSource source(const Reader& in, i64& place, int number) {
@@ -80,7 +96,8 @@ Instruction instruction(const Reader& in, i64 at) {
 
 std::vector<Instruction> instructions(const Reader& in, i64 first, int count) {
     std::vector<Instruction> all;
-    for (int i = 0; i < count; ++i) all.push_back(instruction(in, in.at(29) + (first + i) * 8));
+    for (int i = 0; i < count; ++i)
+        all.push_back(instruction(in, in.at(header::operations) + (first + i) * record::operations));
     return all;
 }
 
@@ -92,7 +109,8 @@ void note(std::vector<int>& operands, int operand) {
 Segment segment(const Reader& in, i64 at, int& sources) {
     Segment it{Reader::width(in.at(at)), {}, {}, {}, {}};
     for (int i = 0; i < in.at(at + 2); ++i)
-        it.products.push_back(product(in, in.at(27) + i64(in.at(at + 1) + i) * 4, sources));
+        it.products.push_back(
+            product(in, in.at(header::products) + i64(in.at(at + 1) + i) * record::products, sources));
     it.row_operations = instructions(in, in.at(at + 3), in.at(at + 4));
     it.operations = instructions(in, in.at(at + 5), in.at(at + 6));
     for (const Product& p : it.products) {
@@ -135,29 +153,31 @@ void check_operands(const Program& p) {
 
 Program::Program(const int32_t* ints, i64 count, const double* reals, i64 real_count) {
     const Reader in(ints, count, reals, real_count);
-    Reader::check(count >= HEADER && in.at(0) == VERSION, "its version is another");
-    kind = in.at(1);
-    hidden = in.at(2);
-    output = in.at(3);
-    slots = in.at(16), temps = in.at(17), fulls = in.at(18), row_scalars = in.at(19);
-    tape_blocks = in.at(20), tape_output_blocks = in.at(21), tape_rows = in.at(22);
-    grad_blocks = in.at(23), grad_output_blocks = in.at(24);
-    overlay = in.at(25) != 0;
-    extras = in.at(26);
-    records(in, 4, 4, [&](i64 at) {
+    Reader::check(count >= HEADER && in.at(header::version) == VERSION, "its version is another");
+    kind = in.at(header::purpose);
+    hidden = in.at(header::H);
+    output = in.at(header::P);
+    slots = in.at(header::slots), temps = in.at(header::temps);
+    fulls = in.at(header::fulls), row_scalars = in.at(header::rows);
+    tape_blocks = in.at(header::tape), tape_output_blocks = in.at(header::tape_p);
+    tape_rows = in.at(header::tape_row);
+    grad_blocks = in.at(header::grad), grad_output_blocks = in.at(header::grad_p);
+    overlay = in.at(header::overlay) != 0;
+    extras = in.at(header::extras);
+    records(in, header::parameters, record::parameters, [&](i64 at) {
         const bool matrix = in.at(at) == 2;
         parameters.push_back({in.at(at), Reader::width(in.at(at + 1)), in.at(at + 2),
                               matrix ? Reader::width(in.at(at + 3)) : Width::one});
     });
-    records(in, 6, 4, [&](i64 at) {
+    records(in, header::states, record::states, [&](i64 at) {
         states.push_back({Reader::width(in.at(at)), in.at(at + 1) != 0, in.at(at + 2) != 0, in.at(at + 3) != 0});
     });
-    records(in, 8, 3, [&](i64 at) { vectors.push_back(vector_sum(in, at)); });
-    records(in, 10, 4, [&](i64 at) {
-        operands.push_back({Kind(in.at(at)), in.at(at + 1), Reader::width(in.at(at + 2))});
-    });
-    records(in, 12, 8, [&](i64 at) { segments.push_back(segment(in, at, sources)); });
-    records(in, 14, 5, [&](i64 at) { weight_gradients.push_back(weight_gradient(in, at)); });
+    records(in, header::vectors, record::vectors, [&](i64 at) { vectors.push_back(vector_sum(in, at)); });
+    records(in, header::operands, record::operands,
+            [&](i64 at) { operands.push_back({Kind(in.at(at)), in.at(at + 1), Reader::width(in.at(at + 2))}); });
+    records(in, header::segments, record::segments, [&](i64 at) { segments.push_back(segment(in, at, sources)); });
+    records(in, header::weight_gradients, record::weight_gradients,
+            [&](i64 at) { weight_gradients.push_back(weight_gradient(in, at)); });
     check_operands(*this);
     for (Segment& segment : segments)
         for (const Product& product : segment.products)

@@ -125,11 +125,11 @@ def _fake_forward(
     state: Sequence[Tensor],
     weights: Flat,
     lengths: Tensor | None,
-    sizes: Tensor | None,  # noqa: ARG001
-    reset: Tensor | None,  # noqa: ARG001
+    _sizes: Tensor | None,
+    _reset: Tensor | None,
     keep: bool = False,
     detail: bool = False,
-    pairs: bool = False,  # noqa: ARG001
+    _pairs: bool = False,
 ) -> execution.Forward:
     output, *others = [input.new_empty(*input.shape[:-1], len(t) * t.shape[-1]) for t in state]
     final = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in state]
@@ -148,19 +148,19 @@ def _fake_backward(
     input: Tensor,
     state: Sequence[Tensor],
     weights: Flat,
-    lengths: Tensor | None,  # noqa: ARG001
-    sizes: Tensor | None,  # noqa: ARG001
-    reset: Tensor | None,  # noqa: ARG001
+    _lengths: Tensor | None,
+    _sizes: Tensor | None,
+    _reset: Tensor | None,
     output: Tensor,
-    tape: Tensor,  # noqa: ARG001
+    _tape: Tensor,
     others: Sequence[Tensor],
-    d_output: Tensor | None,  # noqa: ARG001
-    d_others: Sequence[Tensor | None],  # noqa: ARG001
-    d_final: Sequence[Tensor | None],  # noqa: ARG001
+    _d_output: Tensor | None,
+    _d_others: Sequence[Tensor | None],
+    _d_final: Sequence[Tensor | None],
     wants_input: bool,
     detail: bool = False,
     wants_weights: bool = True,
-    pairs: bool = False,  # noqa: ARG001
+    _pairs: bool = False,
 ) -> list[Tensor]:
     own = parameters(cell_of(cell), weights) if wants_weights else []
     tensors = [*state, *[tensor for tensor in own if tensor is not None]]

@@ -68,7 +68,7 @@ def _select(graph: Algebra, node: Node, d: Node) -> Contributions:
     return None, _where(graph, d, condition), _where(graph, d, _rest(graph, condition))
 
 
-def _row_add(graph: Algebra, node: Node, d: Node) -> Contributions:  # noqa: ARG001 - the form of a rule
+def _row_add(graph: Algebra, _node: Node, d: Node) -> Contributions:
     return d, graph.apply("row_sum", d)
 
 
@@ -110,7 +110,7 @@ def _spread(graph: Algebra, node: Node, d: Node) -> Contributions:
     return (d if node.width is Width.ONE else graph.apply("row_sum", d),)
 
 
-def _nothing(graph: Algebra, node: Node, d: Node) -> Contributions:  # noqa: ARG001 - the form of a rule
+def _nothing(_graph: Algebra, node: Node, _d: Node) -> Contributions:
     return (None,) * len(node.args)
 
 

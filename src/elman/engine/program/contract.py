@@ -7,7 +7,54 @@ from enum import IntEnum
 from typing import NamedTuple
 
 VERSION = 1
+
+
+class Header(IntEnum):
+    """What stands where in the header of a program.
+
+    Of a table (the keys of `RECORD`) it is the offset, and the number of its records comes right after it.
+    """
+
+    VERSION = 0
+    PURPOSE = 1
+    H = 2
+    P = 3
+    PARAMETERS = 4
+    STATES = 6
+    VECTORS = 8
+    OPERANDS = 10
+    SEGMENTS = 12
+    WEIGHT_GRADIENTS = 14
+    SLOTS = 16
+    TEMPS = 17
+    FULLS = 18
+    ROWS = 19
+    TAPE = 20
+    TAPE_P = 21
+    TAPE_ROW = 22
+    GRAD = 23
+    GRAD_P = 24
+    OVERLAY = 25
+    EXTRAS = 26
+    PRODUCTS = 27
+    OPERATIONS = 29
+    POOL = 31
+
+
 HEADER = 32
+"""The size of the header, in ints."""
+
+RECORD = {
+    Header.PARAMETERS: 4,
+    Header.STATES: 4,
+    Header.VECTORS: 3,
+    Header.OPERANDS: 4,
+    Header.SEGMENTS: 8,
+    Header.WEIGHT_GRADIENTS: 5,
+    Header.PRODUCTS: 4,
+    Header.OPERATIONS: 8,
+}
+"""The size of a record of each table, in ints."""
 
 
 class Purpose(IntEnum):
@@ -85,7 +132,3 @@ class Parameter(NamedTuple):
     rows: Width
     blocks: int
     columns: Width | None
-
-
-# The fields of each record, in order.
-PARAMETERS, STATES, VECTORS, OPERANDS, SEGMENTS, PRODUCTS, OPERATIONS, WEIGHT_GRADIENTS = 4, 4, 3, 4, 8, 4, 8, 5

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from elman.engine.program import contract
-from elman.engine.program.contract import HEADER, VERSION, Kind, Place, Width
+from elman.engine.program.contract import HEADER, RECORD, VERSION, Header, Kind, Place, Width
 from elman.engine.program.operations import BY_CODE, OPERATIONS
 
 
@@ -75,22 +74,20 @@ def decode(ints: npt.NDArray[np.int32], reals: npt.NDArray[np.float64]) -> Decod
 
 class _Reader:
     def __init__(self, ints: list[int], reals: list[float]) -> None:
-        if ints[0] != VERSION:
-            raise ValueError(f"A program of version {ints[0]}; this is version {VERSION}.")
+        if ints[Header.VERSION] != VERSION:
+            raise ValueError(f"A program of version {ints[Header.VERSION]}; this is version {VERSION}.")
         self.ints = ints
         self.reals = reals
-        self.places = [
-            Place(Kind(kind), index, Width(width)) for kind, index, width, _ in self.table(10, contract.OPERANDS)
-        ]
-        self.operations = [self.line(record) for record in self.table(29, contract.OPERATIONS)]
-        self.products = [self.matmul(record) for record in self.table(27, contract.PRODUCTS)]
+        self.places = [Place(Kind(kind), index, Width(width)) for kind, index, width, _ in self.table(Header.OPERANDS)]
+        self.operations = [self.line(record) for record in self.table(Header.OPERATIONS)]
+        self.products = [self.matmul(record) for record in self.table(Header.PRODUCTS)]
 
-    def table(self, at: int, size: int) -> list[list[int]]:
-        start, count = self.ints[at], self.ints[at + 1]
+    def table(self, table: Header) -> list[list[int]]:
+        start, count, size = self.ints[table], self.ints[table + 1], RECORD[table]
         return [self.ints[start + size * k : start + size * (k + 1)] for k in range(count)]
 
     def pool(self, at: int, count: int) -> list[int]:
-        start = self.ints[31] + at
+        start = self.ints[Header.POOL] + at
         return self.ints[start : start + count]
 
     def place(self, number: int) -> Place | None:
@@ -124,16 +121,16 @@ class _Reader:
         )
 
     def read(self) -> Decoded:
-        vectors = [self.pool(at, 2 * count) for _, count, at in self.table(8, contract.VECTORS)]
+        vectors = [self.pool(at, 2 * count) for _, count, at in self.table(Header.VECTORS)]
         return Decoded(
-            self.ints[1],
-            self.table(4, contract.PARAMETERS),
-            self.table(6, contract.STATES),
+            self.ints[Header.PURPOSE],
+            self.table(Header.PARAMETERS),
+            self.table(Header.STATES),
             [list(zip(terms[::2], terms[1::2], strict=True)) for terms in vectors],
-            [self.segment(record) for record in self.table(12, contract.SEGMENTS)],
+            [self.segment(record) for record in self.table(Header.SEGMENTS)],
             [
                 Large(parameter, self.places[gradient], self.pool(at, count), self.places[value])
-                for parameter, gradient, count, at, value in self.table(14, contract.WEIGHT_GRADIENTS)
+                for parameter, gradient, count, at, value in self.table(Header.WEIGHT_GRADIENTS)
             ],
             self.ints[:HEADER],
         )

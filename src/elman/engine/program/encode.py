@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elman.engine.program.contract import HEADER, VERSION, Kind, Parameter, Place, Purpose, Source, Width
+from elman.engine.program.contract import HEADER, VERSION, Header, Kind, Parameter, Place, Purpose, Source, Width
 from elman.engine.program.draft import Terms
 from elman.engine.program.operations import OPERATIONS
 from elman.engine.program.place import Instruction, Pass
@@ -57,6 +57,15 @@ class Tables:
     extras: int
     counts: dict[Kind, int]
     """The number of blocks of each array of the tape and of gradients."""
+
+
+SCRATCH = {
+    Header.SLOTS: Kind.SLOT,
+    Header.TEMPS: Kind.TEMP,
+    Header.FULLS: Kind.FULL,
+    Header.ROWS: Kind.ROW,
+}
+"""The places that live for a tile or a step, of which the header says how many a program needs."""
 
 
 class _Encoder:
@@ -123,28 +132,31 @@ def encode(
     header = [0] * HEADER
     body: list[int] = []
 
-    def table(at: int, records: list[Any], *, counted: bool = True) -> None:
-        header[at] = HEADER + len(body)
-        if counted:
-            header[at + 1] = len(records)
+    def table(place: Header, records: list[Any]) -> None:
+        header[place : place + 2] = [HEADER + len(body), len(records)]
         for record in records:
             body.extend(record)
 
-    table(4, [[p.rank, p.rows, p.blocks, -1 if p.columns is None else p.columns] for p in tables.parameters])
-    table(6, [[state.width, state.in_place, state.reads_before, state.reads_after] for state in states])
-    table(8, vectors)
-    table(10, [[place.kind, place.number, place.width, 0] for place in encoder.operands])
-    table(12, segments)
-    table(14, gradients)
-    table(27, encoder.products)
-    table(29, encoder.operations)
-    table(31, [encoder.pool], counted=False)
-    header[:4] = [VERSION, purpose, tables.sizes[Width.H], tables.sizes[Width.P]]
-    for at, kind in ((16, Kind.SLOT), (17, Kind.TEMP), (18, Kind.FULL), (19, Kind.ROW)):
-        header[at] = 1 + max((place.number for place in encoder.operands if place.kind is kind), default=-1)
-    for at, kind in enumerate((Kind.TAPE, Kind.TAPE_P, Kind.TAPE_ROW, Kind.GRAD, Kind.GRAD_P), start=20):
-        header[at] = tables.counts[kind]
-    header[25], header[26] = 1, tables.extras
+    table(
+        Header.PARAMETERS,
+        [[p.rank, p.rows, p.blocks, -1 if p.columns is None else p.columns] for p in tables.parameters],
+    )
+    table(Header.STATES, [[state.width, state.in_place, state.reads_before, state.reads_after] for state in states])
+    table(Header.VECTORS, vectors)
+    table(Header.OPERANDS, [[place.kind, place.number, place.width, 0] for place in encoder.operands])
+    table(Header.SEGMENTS, segments)
+    table(Header.WEIGHT_GRADIENTS, gradients)
+    table(Header.PRODUCTS, encoder.products)
+    table(Header.OPERATIONS, encoder.operations)
+    header[Header.POOL] = HEADER + len(body)
+    body += encoder.pool
+    header[Header.VERSION], header[Header.PURPOSE] = VERSION, purpose
+    header[Header.H], header[Header.P] = tables.sizes[Width.H], tables.sizes[Width.P]
+    for scratch, kind in SCRATCH.items():
+        header[scratch] = 1 + max((place.number for place in encoder.operands if place.kind is kind), default=-1)
+    for kind, count in tables.counts.items():
+        header[Header[kind.name]] = count
+    header[Header.OVERLAY], header[Header.EXTRAS] = 1, tables.extras
     return Program(
         purpose, tuple(passes), np.array(header + body, dtype=np.int32), np.array(encoder.reals, dtype=np.float64)
     )

@@ -57,19 +57,21 @@ def _partners(draft: Draft, gradients: list[Node], values: list[Node]) -> dict[N
     level = earliest(draft)
     partners: dict[Node, Node] = {}
     left = list(values)
+
+    def free(value: Node, gradient: Node) -> bool:
+        """Whether all others that read the value can do so before the gradient is written."""
+        readers = [node for node in draft.readers(value) if node is not gradient]
+        late = any(level[reader] > level[gradient] for reader in readers)
+        return not late and not any(draft.leads_to(gradient, reader) for reader in readers)
+
     for near in (True, False):
         for gradient in gradients:
-            if gradient in partners:
+            if gradient in partners or gradient.op == "product":
                 continue
-            for value in left:
-                if near and value not in gradient.args:
-                    continue
-                readers = [node for node in draft.readers(value) if node is not gradient]
-                late = any(level[reader] > level[gradient] for reader in readers)
-                if late or gradient.op == "product" or any(draft.leads_to(gradient, reader) for reader in readers):
-                    continue
+            candidates = [value for value in left if value in gradient.args] if near else left
+            value = next((value for value in candidates if free(value, gradient)), None)
+            if value is not None:
                 partners[gradient] = value
                 draft.wait_for_readers(gradient, value)
                 left.remove(value)
-                break
     return partners

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from elman.engine.program.contract import Kind, Place, Width
+from elman.engine.program.contract import Header, Kind, Place, Width
 from elman.engine.program.decode import Decoded
 
 _DIED_WITH_TILE = (Kind.SLOT, Kind.TEMP)
@@ -86,19 +86,19 @@ class Memory:
 def tape(memory: Memory, program: Decoded, steps: int, batch: int) -> None:
     """Make the arrays that training saves to."""
     header = program.header
-    memory.blocks(Kind.TAPE, steps, batch, max(header[20], header[23]), Width.H)
-    memory.blocks(Kind.TAPE_P, steps, batch, header[21], Width.P)
-    memory.blocks(Kind.TAPE_ROW, steps, batch, header[22], Width.ONE)
+    memory.blocks(Kind.TAPE, steps, batch, max(header[Header.TAPE], header[Header.GRAD]), Width.H)
+    memory.blocks(Kind.TAPE_P, steps, batch, header[Header.TAPE_P], Width.P)
+    memory.blocks(Kind.TAPE_ROW, steps, batch, header[Header.TAPE_ROW], Width.ONE)
 
 
 def gradients(memory: Memory, program: Decoded, *, overlay: bool) -> None:
     """Make the arrays of gradients; over the tape if asked for."""
     steps, batch, _ = memory.timed[Kind.TAPE, 0].shape
     header = program.header
-    memory.blocks(Kind.GRAD, steps, batch, header[23], Width.H)
-    memory.blocks(Kind.GRAD_P, steps, batch, header[24], Width.P)
+    memory.blocks(Kind.GRAD, steps, batch, header[Header.GRAD], Width.H)
+    memory.blocks(Kind.GRAD_P, steps, batch, header[Header.GRAD_P], Width.P)
     if overlay:
-        assert header[25]
+        assert header[Header.OVERLAY]
         memory.timed[Kind.GRAD, 0] = memory.timed[Kind.TAPE, 0]
 
 

@@ -64,14 +64,10 @@ class _Placement:
         self.vectors = vectors
         self.places: dict[Node, Place] = {**draft.homes, **draft.targets}
         self.segment_of = {node: number for number, segment in enumerate(segments) for node in segment.nodes}
-        self.last: dict[Node, int] = {}
-        self.crossing: set[Node] = set()
+        self.last: dict[Node, int] = {}  # the last segment that reads a node
         for node, number in self.segment_of.items():
             for arg in node.args:
-                if arg in self.segment_of:
-                    self.last[arg] = max(self.last.get(arg, 0), number)
-                    if self.segment_of[arg] != number:
-                        self.crossing.add(arg)
+                self.last[arg] = max(self.last.get(arg, 0), number)
         self.rows = _Pool()
         self.full = _Pool()
         self.lent: list[tuple[int, int]] = []
@@ -104,10 +100,11 @@ class _Placement:
 
     def _long(self, number: int, node: Node) -> Place | None:
         """Whole rows, for a value that a later segment reads and that lies nowhere else."""
-        if node not in self.crossing or node in self.places:
+        last = self.last.get(node, number)
+        if last == number or node in self.places:
             return None
         index = self.full.take()
-        self.lent.append((max(self.last[node], number), index))
+        self.lent.append((last, index))
         return Place(Kind.FULL, index, node.width)
 
     def _tiles(self, number: int, segment: Segment, made: Pass) -> None:

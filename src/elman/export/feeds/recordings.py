@@ -175,7 +175,8 @@ class RecordingFeed(Feed):
     def step(self, *tensors: Tensor) -> Tensor:
         """Read frames (B, 2 stride + 1, C)."""
         (frames,) = tensors
-        return self.reader.over(rounded(frames).transpose(0, 1))[0]  # type: ignore[no-any-return]
+        features: Tensor = self.reader.over(rounded(frames).transpose(0, 1))[0]
+        return features
 
     def pieces(self, runners: Mapping[str, Runner], tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
         """Slide over the frames, with silence before the first and behind the last."""

@@ -39,7 +39,8 @@ class SeriesFeed(Feed):
     def step(self, *tensors: Tensor) -> Tensor:
         """Read values and those before them, (B, C) each."""
         values, before = tensors
-        return self.reader(values.unsqueeze(0), before)[0]  # type: ignore[no-any-return]
+        features: Tensor = self.reader(values.unsqueeze(0), before)[0]
+        return features
 
     def pieces(self, runners: Mapping[str, Runner], tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
         """The values of each step beside those before."""

@@ -103,4 +103,5 @@ class TurnFeed(Feed):
 
     def step(self, *tensors: Tensor) -> Tensor:
         """Read a turn of each conversation."""
-        return self.reader.turns(*tensors)  # type: ignore[no-any-return]
+        features: Tensor = self.reader.turns(*tensors)
+        return features

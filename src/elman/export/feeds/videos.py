@@ -57,7 +57,8 @@ class VideoFeed(Feed):
 
     def step(self, *tensors: Tensor) -> Tensor:
         """Read frames (B, H, W, C)."""
-        return self.reader.frames(*tensors)  # type: ignore[no-any-return]
+        features: Tensor = self.reader.frames(*tensors)
+        return features
 
     def given(self, column: Column, value: Any) -> Any:
         """The file, the folder or the files, if they are still there."""
