@@ -72,6 +72,14 @@ def test_probabilities_are_held_against_what_is_right(tmp_path, said, words):
     assert "90\u202f% 50\u202f% 90.0\u202f%" in text
 
 
+def test_what_was_done_to_the_probabilities_is_told(tmp_path):
+    told = trust() | {"column": "kind"}
+    found = section(tmp_path, "trust", trust=[told], temperatures={"kind": 0.738})
+    assert "After training its scores were divided by 0.74, as the validation rows asked for." in found
+    for temperatures in (None, {"kind": "a lot"}, {"other": 0.7}):
+        assert "were divided" not in section(tmp_path, "trust", trust=[told], temperatures=temperatures)
+
+
 def test_no_threshold_is_recommended_that_wins_nothing(tmp_path):
     assert "let people look" not in section(tmp_path, "trust", trust=[trust(right=100), "lost", {"answers": 0}])
 

@@ -62,6 +62,12 @@ class CategoricalHead(Head):
         with torch.no_grad():
             self.linear.bias.copy_(log_frequencies(counts))
 
+    @torch.no_grad()
+    def divide(self, temperature: float) -> None:
+        """Divide all scores by a number from now on."""
+        self.linear.weight.div_(temperature)
+        self.linear.bias.div_(temperature)
+
     def forward(self, features: Tensor) -> Tensor:
         """Return scores (..., V) in float32 for features (..., H)."""
         scores: Tensor = self.linear(features)

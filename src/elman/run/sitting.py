@@ -20,7 +20,7 @@ from elman.run import inspection, learnt
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
 from elman.run.run import Run, load
 from elman.tasks.base import Files, Prepared, Task
-from elman.training import device, precision
+from elman.training import checkpoint, device, precision
 from elman.training.budget import Progress
 from elman.training.loop import Job, Monitor, fit
 from elman.training.memory import kept_pages
@@ -274,6 +274,9 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         except NonFiniteError as error:
             folder.write(description | {"status": "failed", "message": str(error)})
             raise
+    if temperatures := task.calibrate(network, sitting.prepared):
+        description["temperatures"] = temperatures
+        checkpoint.write_tensors(folder.model, network.state_dict(), {})
     description |= {"status": ending, "training": _summary(progress, where)}
     folder.write(description | {"status": "training"})
     _finish(sitting, network)

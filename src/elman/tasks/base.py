@@ -154,6 +154,15 @@ class Task(ABC):
     def material(self, prepared: Any, options: Any) -> Material:
         """Return what a network is trained on."""
 
+    def calibrate(self, network: Any, prepared: Any) -> dict[str, float]:
+        """Make a trained network's probabilities those of the held-out rows, where that is done; return what was done.
+
+        Returns:
+            By output the temperature that its scores were divided by.
+        """
+        del network, prepared
+        return {}
+
     @abstractmethod
     def score(self, network: Any, prepared: Any, part: str) -> Score:
         """Return the network's figures on a part of the data."""

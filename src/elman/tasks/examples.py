@@ -17,6 +17,7 @@ from elman.tasks.on_tables import TableOptions, TableTask
 from elman.tasks.prepared import PreparedExamples
 from elman.topologies.many_to_one import SUMMARIES, ManyToOne
 from elman.topologies.shared import SharedEncoder, Synced
+from elman.training.calibration import temperatures
 from elman.training.examples import ANSWERING
 from elman.training.options import option
 
@@ -73,6 +74,14 @@ class ExampleTask(TableTask):
         }
         before = prepared.input.dropout if o.input_dropout is None else o.input_dropout
         return SharedEncoder(reader, recurrence, wired, (before, o.dropout), skip=self.skip)
+
+    def calibrate(self, network: SharedEncoder, prepared: PreparedExamples) -> dict[str, float]:
+        """Divide each output's scores by a temperature, so that answers are right as often as they say."""
+        found = temperatures(network, prepared.examples("valid"))
+        for name, output in zip(network.names, network.outputs, strict=True):
+            head: Any = output.head
+            head.divide(found[name])
+        return found
 
     def score(self, network: SharedEncoder, prepared: PreparedExamples, part: str) -> Score:
         """Answer every row, and measure the answers."""

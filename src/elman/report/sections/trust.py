@@ -16,15 +16,16 @@ FEW = 20
 
 def view(record: Record) -> dict[str, Any] | None:
     """For every answered column the sentences, the table of thresholds, and the picture."""
-    columns = [_column(entry) for entry in record.each("trust") if _is_whole(entry)]
+    entries = [entry for entry in record.each("trust") if _is_whole(entry)]
+    columns = [_column(entry, record.number("temperatures", str(entry.get("column")))) for entry in entries]
     return {"columns": columns} if columns else None
 
 
-def _column(entry: dict[str, Any]) -> dict[str, Any]:
+def _column(entry: dict[str, Any], temperature: float | None) -> dict[str, Any]:
     above = [each for each in entry["above"] if each["answers"]]
     return {
         "name": entry.get("column"),
-        "word": _word(entry),
+        "word": _word(entry) + _calibrated(temperature),
         "advice": _advice(entry, above),
         "chart": _chart(entry),
         "above": [
@@ -45,6 +46,13 @@ def _word(entry: dict[str, Any]) -> str:
     if abs(said - right) <= TRUE:
         return told + "its probabilities can be taken at their word."
     return told + ("it is surer than it should be." if said > right else "it is right more often than it says.")
+
+
+def _calibrated(temperature: float | None) -> str:
+    """What was done so that they can be believed; nothing in runs where nothing was."""
+    if temperature is None:
+        return ""
+    return f" (After training its scores were divided by {number(temperature, 2)}, as the validation rows asked for.)"
 
 
 def _advice(entry: dict[str, Any], above: list[dict[str, Any]]) -> str:
