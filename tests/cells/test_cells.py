@@ -250,6 +250,8 @@ def test_an_unknown_name_gets_the_nearest_known_one():
         find("LTSM")
     with pytest.raises(UsageError, match="unknown cell 'transformer'; there are: rnn"):
         find("transformer")
+    with pytest.raises(UsageError, match="unknown cell 5; there are: rnn"):
+        find(5)
 
 
 def test_an_unknown_nonlinearity_is_refused():

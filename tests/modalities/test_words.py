@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from elman.data.tables import from_rows
+from elman.errors import DataError
 from elman.modalities import words as module
-from elman.modalities.words import Words
+from elman.modalities.words import TOKENS, Words
 
 
 def column(values):
@@ -60,3 +61,17 @@ def test_words_are_forgotten_in_training_alone_and_as_often_as_asked(forget):
     kept = (reader.train()(batch)[..., :2] != 0).any(-1)
     assert (whole[..., :2] != 0).any(-1).all()
     assert 1 - kept.float().mean().item() == pytest.approx(forget, abs=0.03)
+
+
+def test_a_list_is_no_text_where_training_read_texts_and_a_text_is_a_list_where_it_read_tokens():
+    texts, tokens = column(["my card is lost", "my card"]), column([["my", "card"], ["my"]])
+    fitted = Words.fit(texts)
+    for again in (fitted, Words.from_dict(fitted.to_dict()), fitted.extended(texts)):
+        with pytest.raises(
+            DataError, match=r"row 1, column '\w+' holds a list, but training read whole texts; join each"
+        ):
+            again.encode(tokens)
+    assert len(Words.fit(tokens).encode(texts).rows.values) == 6
+    assert len(Words.fit(texts, TOKENS).encode(tokens).rows.values) == 3
+    old = {name: value for name, value in fitted.to_dict().items() if name != "whole"}
+    assert len(Words.from_dict(old).encode(tokens).rows.values) == 3

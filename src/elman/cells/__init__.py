@@ -40,7 +40,7 @@ for cell in CELLS.values():
 
 def find(name: str) -> Cell:
     """The cell of that name; raises UsageError, naming the known ones and the nearest match, if there is none."""
-    if name in CELLS:
+    if isinstance(name, str) and name in CELLS:
         return CELLS[name]
-    near = nearest(name.lower(), CELLS, ";")
+    near = nearest(str(name).lower(), CELLS, ";")
     raise UsageError(f"unknown cell {name!r}{near} there are: {', '.join(CELLS)}")

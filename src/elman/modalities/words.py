@@ -89,13 +89,17 @@ class Words(Input):
         pattern: a regular expression that matches one word of a text; lists of tokens are taken as they are.
         longest: the most words that a row may have.
         forget: how often a word's own vector is left out in training, so that the network trusts its parts too.
+        whole: whether training read texts, which were cut by a pattern of the network's own, so that lists of tokens
+            are no texts to it.
     """
 
     name = "words"
 
-    def __init__(self, words: list[str], parts: list[str], pattern: str, longest: int, forget: float) -> None:
+    def __init__(
+        self, words: list[str], parts: list[str], pattern: str, longest: int, forget: float, *, whole: bool = False
+    ) -> None:
         self.words, self.parts = words, parts
-        self.pattern, self.longest, self.forget = pattern, longest, forget
+        self.pattern, self.longest, self.forget, self.whole = pattern, longest, forget, whole
         self._word = {word: number for number, word in enumerate(words, 1)}
         self._part = {part: number for number, part in enumerate(parts)}
 
@@ -107,17 +111,21 @@ class Words(Input):
         twice = lower.filter((lower["count"] > 1) & lower[forms.name].is_not_null())[forms.name]
         counts = Counter(part for form in forms.unique() if form for part in _parts(form))
         common = [part for part, count in counts.most_common(MOST_PARTS) if count > 1]
-        return cls(sorted(twice[:MOST_WORDS]), sorted(common), pattern, longest, forget)
+        whole = column.kind == "text" and pattern != TOKENS
+        return cls(sorted(twice[:MOST_WORDS]), sorted(common), pattern, longest, forget, whole=whole)
 
     def extended(self, column: Column) -> Self:
         """Add the words and parts that are new."""
         found = self.fit(column, self.pattern, self.longest, self.forget)
         words = [word for word in found.words if word not in self._word]
         parts = [part for part in found.parts if part not in self._part]
-        return type(self)(self.words + words, self.parts + parts, self.pattern, self.longest, self.forget)
+        fixed = (self.pattern, self.longest, self.forget)
+        return type(self)(self.words + words, self.parts + parts, *fixed, whole=self.whole)
 
     def encode(self, column: Column) -> EncodedWords:
         """Cut a column into words and look them up; DataError names the first row without any, or with too many."""
+        if self.whole and column.kind == "texts":
+            raise column.error(0, "holds a list, but training read whole texts; join each list to a text")
         lists = cut(column, self.pattern, self.longest)
         flat = lists.explode().fill_null("")
         forms = flat.unique(maintain_order=True)
@@ -147,12 +155,14 @@ class Words(Input):
             "pattern": self.pattern,
             "longest": self.longest,
             "forget": self.forget,
+            "whole": self.whole,
         }
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Take what `to_dict` returned."""
-        return cls(value["words"], value["parts"], value["pattern"], value["longest"], value["forget"])
+        fixed = (value["pattern"], value["longest"], value["forget"])
+        return cls(value["words"], value["parts"], *fixed, whole=value.get("whole", False))
 
 
 class WordReader(Reader):

@@ -14,8 +14,8 @@ FAINT_PLACE = 0.1
 def view(record: Record) -> dict[str, Any] | None:
     """The maps, each with its symbols, and strengths from 0 to 1 by written symbol; the images, likewise."""
     entries = [entry for entry in record.each("attention") if _is_map(entry)]
-    maps = [_map(entry) for entry in entries if "read" in entry]
-    films = [_film(entry) for entry in entries if "frames" in entry]
+    maps = [_map(entry) for entry in entries if isinstance(entry.get("read"), list)]
+    films = [_film(entry) for entry in entries if isinstance(entry.get("frames"), list)]
     images = [_image(entry) for entry in entries if "grid" in entry]
     return {"maps": maps, "films": films, "images": images} if entries else None
 
