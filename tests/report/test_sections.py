@@ -5,7 +5,7 @@ import re
 import pytest
 from tests.report.left import leave, metrics, run, text_of
 
-from elman.report import write
+from elman.report import remedy, write
 
 
 def test_an_image_is_only_what_was_written_out_in_letters(tmp_path):
@@ -144,6 +144,35 @@ def test_a_loss_that_left_the_numbers_is_named_with_its_step(tmp_path):
 )
 def test_the_validation_curve_is_put_into_words(tmp_path, losses, words):
     assert words in text_of(leave(tmp_path, {}, [{"step": i, "valid_loss": v} for i, v in enumerate(losses)]))
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([3, 2, 1.5, 1.9], "learnt by heart: more data, a higher --dropout or a smaller --hidden may help."),
+        ([3, 2.5, 2, 1.5], "still falling at the end: train longer (--minutes 5)."),
+        ([3, 1.5, 1.5, 1.5], "has settled: another --rate, a larger --hidden or more data may help"),
+        ([3, 2], ""),
+    ],
+)
+@pytest.mark.parametrize("rival", [1.0, 1.501, 2.0])
+def test_a_network_that_is_not_better_than_the_baseline_is_told_what_to_try(tmp_path, losses, words, rival):
+    told = {
+        "options": {"minutes": 2.5, "dropout": 0.1},
+        "scores": {"valid": {"loss": 1.5}},
+        "baselines": {"valid": [{"name": "7-gram", "loss": rival}]},
+    }
+    folder = leave(tmp_path, told, [{"step": i, "valid_loss": v} for i, v in enumerate(losses)])
+    found = remedy(folder)
+    assert (words if rival < 2 else "") in found
+    assert bool(found) == bool(words and rival < 2)
+    assert found in text_of(folder)
+
+
+def test_a_run_without_scores_is_told_nothing(tmp_path):
+    lines = [{"step": i, "valid_loss": v} for i, v in enumerate([3, 2, 1])]
+    assert not remedy(leave(tmp_path, {}, []))
+    assert not remedy(leave(tmp_path, {"options": {"epochs": 3}}, lines))
 
 
 def test_findings_and_what_was_measured_inside_stand_in_words_and_pictures(tmp_path):

@@ -131,6 +131,7 @@ def _optional(kind: Any) -> Any:
 
 
 def _train(task: str, common: dict[str, Any], options: dict[str, Any]) -> None:
+    from elman import report
     from elman.run import train
     from elman.training.processes import speaks
 
@@ -146,6 +147,8 @@ def _train(task: str, common: dict[str, Any], options: dict[str, Any]) -> None:
         print(f"A sample at temperature {sample['temperature']}:\n\n{sample['text'].strip()}\n")
     for part, score in run.scores.items():
         output.print_scores(part, score, description["baselines"][part])
+    if remedy := report.remedy(run.path):
+        print(f"Not better than the best baseline. {remedy}")
     if description["status"] == "interrupted":
         steps = description["training"]["steps"]
         print(f"Interrupted after {steps} steps; go on with --out {shlex.quote(str(run.path))} --resume")

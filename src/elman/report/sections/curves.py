@@ -9,6 +9,7 @@ from elman.report import wording
 from elman.report.charts import Axes, Chart, Line, Mark, draw, smooth
 from elman.report.measures import LOSS_UNITS
 from elman.report.record import Entry, Record, is_number
+from elman.report.trend import trend
 
 CROWD = 80
 """From so many points on, a noisy curve is drawn faintly below its running mean."""
@@ -120,17 +121,20 @@ def _clip(record: Record) -> float | None:
 
 def _trend(record: Record) -> str:
     """Whether the validation loss was still falling, has settled or rises again."""
-    steps, losses = _finite(record.validations, "valid_loss")
-    if len(losses) < 3:
+    found = trend(record)
+    if found is None:
         return ""
+    steps, losses = _finite(record.validations, "valid_loss")
     best = int(np.argmin(losses))
     lowest = f"Validation was lowest at step {wording.number(steps[best])} ({wording.number(losses[best], 3)})"
-    if losses[-1] > 1.01 * losses[best]:
-        return f"{lowest} and has risen since: the model learns its training data by heart."
-    before = losses[int(0.8 * (len(losses) - 1))]
-    if best == len(losses) - 1 and losses[best] < 0.995 * before:
-        return f"{lowest}, at the end: it was still falling, longer training may help."
-    return f"{lowest}; it has settled."
+    return (
+        lowest
+        + {
+            "rising": " and has risen since: the model learns its training data by heart.",
+            "falling": ", at the end: it was still falling, longer training may help.",
+            "settled": "; it has settled.",
+        }[found]
+    )
 
 
 def _above(record: Record) -> str:

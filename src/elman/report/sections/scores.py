@@ -6,6 +6,7 @@ from typing import Any
 from elman.report import wording
 from elman.report.measures import MEASURES, Measure, headline
 from elman.report.record import Entry, Record, is_number
+from elman.report.trend import remedy
 
 NAMES = {"train": "training data", "valid": "validation data", "test": "test data"}
 LEVEL = 0.005
@@ -25,6 +26,7 @@ def view(record: Record) -> dict[str, Any] | None:
     rival = rivals[0] if rivals else {}
     baseline = rival.get(key)
     chance = _chance(score, baseline, key) if measure.share else 0.0
+    verdict = _verdict(score[key], baseline, measure, chance)
     return {
         "value": score[key],
         "digits": measure.digits,
@@ -34,7 +36,8 @@ def view(record: Record) -> dict[str, Any] | None:
         "meaning": measure.meaning(score[key]).format(unit=unit) if measure.meaning else "",
         "direction": "Lower is better." if measure.lower_is_better else "Higher is better.",
         "baseline": {"name": _capitalized(_name(rival)), "value": baseline},
-        "verdict": _verdict(score[key], baseline, measure, chance),
+        "verdict": verdict,
+        "remedy": remedy(record) if split and verdict in ("behind", "level") else "",
         "chance": chance,
         "scored": score.get("symbols"),
         "difference": abs(score[key] - baseline) if baseline is not None else None,
