@@ -189,5 +189,5 @@ def test_when_one_dies_the_others_end(folder):
     wait_for_losses(begun, folder / "dead", 1)
     begun[1].send_signal(signal.SIGKILL)
     codes, said = finish(begun)
-    assert codes == [1, -signal.SIGKILL]
+    assert codes == [1, -signal.SIGKILL], said
     assert "another one of the 2 processes that train together has ended" in said[0][1]
