@@ -31,6 +31,16 @@ def test_words_in_which_a_text_differs_from_the_truth_are_marked(tmp_path, truth
     assert answer in words or truth == answer
 
 
+def test_the_worst_rows_stand_behind_those_from_all_over(tmp_path):
+    rows = [
+        {"row": k, "input": f"{k}.wav", "truth": "one two", "answer": answer} for k, answer in ((1, "one"), (2, "<"))
+    ]
+    found = section(tmp_path, "writings", writings=rows[:1], worst=[*rows[1:], "lost"])
+    assert found.index("1.wav") < found.index("<h3>The worst</h3>") < found.index("2.wav") < found.index("&lt;")
+    for worst in ([], None, "lost"):
+        assert "The worst" not in section(tmp_path, "writings", writings=rows, worst=worst)
+
+
 def test_every_answered_column_has_its_confusions_and_the_worst_pair_is_told_with_what_to_do(tmp_path):
     pairs = [{"truth": a, "answer": b, "rows": 4, "of": 10} for a, b in (("x", "y"), ("y", "x"), ("z", "x"))]
     one = {"column": "topic", "labels": [], "counts": [], "pairs": pairs}

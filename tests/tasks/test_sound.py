@@ -124,6 +124,21 @@ def test_a_prediction_says_when_each_symbol_is_heard(folder, recognizer):
     assert 0 < row["text_probability"] <= 1
 
 
+def test_of_many_rows_those_are_shown_that_are_least_like_the_truth(recognizer, monkeypatch):
+    task, prepared = recognizer._task, recognizer.prepared
+    answers = {row["row"]: row["truth"] for row in task.showcase(recognizer.network, prepared, None)["writings"]}
+    wrong = {row: "" if k % 2 else text[:-1] for k, (row, text) in enumerate(answers.items()) if k < 10}
+
+    def heard(self, network, prepared, rows):
+        shown = [(row, text, wrong.get(row, f"  {text} ")) for row, text in answers.items()]
+        return [{"row": row, "truth": truth, "answer": answer} for row, truth, answer in shown]
+
+    monkeypatch.setattr(type(task), "_written", heard)
+    worst = task.showcase(recognizer.network, prepared, None)["worst"]
+    assert [row["answer"] == "" for row in worst] == [True] * 5 + [False] * 3
+    assert all(row["answer"] == wrong[row["row"]] for row in worst)
+
+
 def test_the_report_shows_what_was_heard_and_when(recognizer):
     page = recognizer.report.read_text()
     assert "What it hears, and when" in page

@@ -1,5 +1,6 @@
 """Speech recognition: a recording becomes the text that is said in it. Synced many-to-many, with blanks between."""
 
+import difflib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ from elman.training.transcribing import TRANSCRIBING, mean_loss
 LIMIT = 20_000
 """Rows of the training part that a baseline learns from."""
 SHOWN, PICTURED, WIDEST = 12, 4, 400
+LOOKED_AT, WORST = 500, 8
+"""Rows from all over among which the worst are looked for, and how many of these are shown."""
 BATCH = 16
 """Rows in a batch at most."""
 
@@ -167,12 +170,15 @@ class SpeechRecognition(TableTask):
         ]
 
     def showcase(self, network: SharedEncoder, prepared: PreparedExamples, options: Any) -> dict[str, Any]:
-        """Return rows from all over the part with what was heard in them, and when each symbol was."""
+        """Return rows from all over the part with what was heard in them, the worst of many, and when symbols were."""
         del options
         lengths = prepared.examples(prepared.shown).lengths
         short = np.flatnonzero(lengths <= max(WIDEST, lengths.min()))
+        heard = self._written(network, prepared, spread(len(lengths), LOOKED_AT))
+        wrong = [row for row in heard if row["truth"].split() != row["answer"].split()]
         return {
-            "writings": self._written(network, prepared, spread(len(lengths), SHOWN)),
+            "writings": [heard[k] for k in spread(len(heard), SHOWN)],
+            "worst": sorted(wrong, key=lambda row: _alike(row["truth"], row["answer"]))[:WORST],
             "heard": pictures(network, prepared, short[spread(len(short), PICTURED)]),
         }
 
@@ -195,6 +201,11 @@ class SpeechRecognition(TableTask):
             {"row": int(row), "input": value, "truth": truth, "answer": output.text(symbols.tolist())}
             for row, value, truth, symbols in zip(asked.rows, asked.values, right.values, heard.symbols, strict=True)
         ]
+
+
+def _alike(truth: str, answer: str) -> float:
+    """The share of characters that two texts have in common, in order."""
+    return difflib.SequenceMatcher(None, truth, answer, autojunk=False).ratio()
 
 
 def _figures(prepared: PreparedExamples, part: str, written: Sequence[str]) -> Score:

@@ -16,9 +16,13 @@ LONGEST = 600
 
 
 def view(record: Record) -> dict[str, Any] | None:
-    """Rows from all over the part that was scored."""
-    rows = [entry for entry in record.each("writings") if isinstance(entry, dict)]
-    return {"rows": [_row(entry) for entry in rows]} if rows else None
+    """Rows from all over the part that was scored and, where they were looked for, the worst ones."""
+    rows = _rows(record.each("writings"))
+    return {"rows": rows, "worst": _rows(record.each("worst"))} if rows else None
+
+
+def _rows(entries: list[Any]) -> list[dict[str, Any]]:
+    return [_row(entry) for entry in entries if isinstance(entry, dict)]
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
