@@ -227,7 +227,7 @@ def interrupt_at(patch, step):
 def test_a_new_budget_may_be_given_and_nothing_else(text_file, tmp_path, tiny):
     out = tmp_path / "r"
     elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"steps": 10}))
-    longer = elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=15)
+    longer = elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=15, device="cpu")
     assert longer.description["training"]["steps"] == 15
     with pytest.raises(RunError, match="--hidden cannot change in a run that is continued"):
         elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, hidden=25)

@@ -91,16 +91,17 @@ def test_where_a_batch_fails_altogether_each_is_answered_by_itself():
     assert batches == [[1, 2, 3], [1], [2], [3]]
 
 
-def test_what_nobody_waits_for_is_not_computed():
+def left_by_the_second(most, answered):
+    """What the others of three callers get, and the batches that were computed, where the second one leaves."""
     batches = []
 
     async def ask():
-        async def answered(batch):
+        async def remembered(batch):
             batches.append(batch)
             await asyncio.sleep(0.01)
-            return batch
+            return answered(batch)
 
-        gatherer = Gatherer(answered, wait=0, most=1)
+        gatherer = Gatherer(remembered, wait=0, most=most)
         tasks = [asyncio.create_task(gatherer.ask(question)) for question in range(3)]
         await asyncio.sleep(0.002)
         tasks[1].cancel()
@@ -108,28 +109,17 @@ def test_what_nobody_waits_for_is_not_computed():
             await tasks[1]
         return [await tasks[0], await tasks[2]]
 
-    assert asyncio.run(ask()) == [0, 2]
-    assert batches == [[0], [2]]
+    return asyncio.run(ask()), batches
+
+
+def test_what_nobody_waits_for_is_not_computed():
+    assert left_by_the_second(1, lambda batch: batch) == ([0, 2], [[0], [2]])
 
 
 def test_where_a_batch_fails_nothing_is_computed_again_for_who_has_gone():
-    batches = []
+    def alone(batch):
+        if len(batch) > 1:
+            raise ValueError("together")
+        return batch
 
-    async def ask():
-        async def answered(batch):
-            batches.append(batch)
-            await asyncio.sleep(0.01)
-            if len(batch) > 1:
-                raise ValueError("together")
-            return batch
-
-        gatherer = Gatherer(answered, wait=0, most=100)
-        tasks = [asyncio.create_task(gatherer.ask(question)) for question in range(3)]
-        await asyncio.sleep(0.002)
-        tasks[1].cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await tasks[1]
-        return [await tasks[0], await tasks[2]]
-
-    assert asyncio.run(ask()) == [0, 2]
-    assert batches == [[0, 1, 2], [0], [2]]
+    assert left_by_the_second(100, alone) == ([0, 2], [[0, 1, 2], [0], [2]])

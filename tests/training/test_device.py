@@ -1,4 +1,4 @@
-"""Where a network trains: the tests that need a GPU are skipped without one."""
+"""Which device a network trains on; whether there is a GPU is told to torch, as tests have none."""
 
 import pytest
 import torch
@@ -7,8 +7,6 @@ from torch import nn
 import elman
 from elman.errors import UsageError
 from elman.training import device
-
-GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,16 @@ from elman.report.record import Record, is_number
 RISEN, FALLEN = 0.01, 0.005
 """By which share of its lowest value the loss must have risen since, or fallen over the last fifth."""
 
+FEWEST = 3
+"""Validations that show a trend: the first, the last and one between."""
+
 Trend = Literal["falling", "settled", "rising"]
 
 
 def trend(record: Record) -> Trend | None:
     """Whether the validation loss was still falling, has settled or rises again; None where too few were done."""
     losses = [float(each["valid_loss"]) for each in record.validations if is_number(each.get("valid_loss"))]
-    if len(losses) < 3:
+    if len(losses) < FEWEST:
         return None
     best = int(np.argmin(losses))
     if losses[-1] > (1 + RISEN) * losses[best]:

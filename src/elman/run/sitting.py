@@ -72,7 +72,7 @@ def train(
             scales and sizes stay, and words that are new to it are added; options of training are told anew, and the
             rate is half of what is usual.
         out: the run folder, made anew; default runs/NAME-1, -2, ...
-        resume: go on with the run in `out`. Only a new budget may be given beside it.
+        resume: go on with the run in `out`. Beside it a new budget, another device, and what is looked at may be given.
         quiet: show no progress on stderr.
         options: the task's options by name; None means the default. Errors name them as the command line does:
             `--held-out` is `held_out=`.
