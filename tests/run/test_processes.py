@@ -1,5 +1,6 @@
 """Several processes on shares of every batch end where one process ends on the whole ones."""
 
+import ast
 import json
 import os
 import signal
@@ -47,13 +48,13 @@ def free_port():
         return found.getsockname()[1]
 
 
-def start(folder, count, *arguments):
+def start(folder, count, *arguments, run=("-m", "elman")):
     """Start so many processes that find each other, as launchers do."""
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
     shared |= {"OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": str(count)}
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "elman", *map(str, arguments)],
+            [sys.executable, *run, *map(str, arguments)],
             cwd=folder,
             env=os.environ | (shared | {"RANK": str(k), "LOCAL_RANK": str(k)} if count > 1 else {}),
             stdout=subprocess.PIPE,
@@ -157,6 +158,25 @@ def wait_for_losses(processes, run, count):
         assert [process.poll() for process in processes] == [None] * len(processes)
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+AT_EXIT = """
+import atexit, pathlib, sys
+threads = pathlib.Path("/proc/self/task")
+atexit.register(lambda: print([path.read_text() for path in threads.glob("*/comm")], file=sys.stderr))
+from elman.cli import main
+main()
+"""
+"""Trains, and says last of all which threads there are still."""
+
+
+def test_no_thread_of_the_group_outlives_it(folder):
+    """One that did would now and then let go of a tensor while the interpreter ends, and abort the process."""
+    codes, said = finish(start(folder, 2, *WRITE, "--steps", "2", "--out", "threads", run=("-c", AT_EXIT)))
+    assert codes == [0, 0], said
+    threads = [name.strip() for name in ast.literal_eval(said[0][1])]
+    assert threads
+    assert [name for name in threads if name.startswith(("pt_", "gloo"))] == []
 
 
 def test_one_process_goes_on_where_two_stopped(folder):

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
+import torch.distributed.nn  # before there is a group: it keeps the one it finds, whose threads would then never end
 from accelerate import PartialState
 from torch import Tensor, distributed, nn
 
