@@ -39,6 +39,8 @@ def test_the_worst_rows_stand_behind_those_from_all_over(tmp_path):
     assert found.index("1.wav") < found.index("<h3>The worst</h3>") < found.index("2.wav") < found.index("&lt;")
     for worst in ([], None, "lost"):
         assert "The worst" not in section(tmp_path, "writings", writings=rows, worst=worst)
+    found = section(tmp_path, "writings", writings=rows[:1], unexpected=rows[1:])
+    assert found.index("1.wav") < found.index("<h3>The least expected</h3>") < found.index("2.wav")
 
 
 def test_every_answered_column_has_its_confusions_and_the_worst_pair_is_told_with_what_to_do(tmp_path):

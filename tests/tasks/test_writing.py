@@ -97,6 +97,19 @@ def test_the_loss_of_a_score_is_that_of_all_rows_however_few_a_validation_looks_
     assert score["symbol_loss"] == pytest.approx(translator.scores["test"]["symbol_loss"], rel=1e-6)
 
 
+def test_the_report_shows_the_rows_whose_own_text_is_wrong(translator, tmp_path):
+    rows, wrong = pairs(40, seed=2), (3, 17, 31)
+    for row in wrong:
+        rows[row]["fr"] = "une erreur grande"
+    task, file = translator._task, tmp_path / "some-wrong.jsonl"
+    tables.write(file, rows)
+    prepared = task.extend(translator.prepared, "test", file, tmp_path)
+    shown = task.showcase(translator.network, prepared, None)["unexpected"]
+    assert len(shown) == 6
+    assert sorted(row["row"] for row in shown[:3]) == [row + 1 for row in wrong]
+    assert {row["truth"] for row in shown[:3]} == {"une erreur grande"}
+
+
 def test_a_file_is_scored_as_it_was_in_training(translator, summarizer, folder):
     for run, name in ((translator, "test-pairs.jsonl"), (summarizer, "test-mails.jsonl")):
         found = run.evaluate(folder / name)

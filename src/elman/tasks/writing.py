@@ -27,12 +27,14 @@ from elman.tasks.base import Score
 from elman.tasks.looking import picture
 from elman.tasks.on_tables import TableOptions, TableTask
 from elman.tasks.prepared import PreparedExamples
-from elman.tasks.written import looked, write
+from elman.tasks.written import least_expected, looked, write
 from elman.topologies.encoder_decoder import EncoderDecoder, Writer
 from elman.training.options import option
 from elman.training.writing import WRITING, mean_loss
 
 SHOWN, PICTURED, WIDEST = 12, 4, 40
+LOOKED_AT, UNEXPECTED = 2000, 6
+"""Rows from all over among which the least expected are looked for, and how many of these are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,12 +179,17 @@ class WritingTask(TableTask):
         ]
 
     def showcase(self, network: EncoderDecoder, prepared: PreparedExamples, options: Any) -> dict[str, Any]:
-        """Return rows from all over the part with what was written for them, and where the decoder looked meanwhile."""
+        """Return rows of the part with what was written for them, and where the decoder looked meanwhile.
+
+        The rows are from all over and, of many, those whose own texts the network expects least.
+        """
         del options
-        lengths = prepared.examples(prepared.shown).lengths
+        examples = prepared.examples(prepared.shown)
+        lengths = examples.lengths
         short = np.flatnonzero(lengths <= max(WIDEST, lengths.min()))
         return {
             "writings": self._written(network, prepared, spread(len(lengths), SHOWN)),
+            "unexpected": self._written(network, prepared, least_expected(network, examples, LOOKED_AT, UNEXPECTED)),
             "attention": self._looked(network, prepared, short[spread(len(short), PICTURED)]),
         }
 

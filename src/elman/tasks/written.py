@@ -13,6 +13,7 @@ from elman.data.ragged import Array, Integers, Ragged
 from elman.generation.beam import Search, beam_search
 from elman.modalities.base import IGNORED
 from elman.training.examples import Examples
+from elman.training.writing import losses
 
 LOOKED_AT = 128
 """Rows that are searched side by side."""
@@ -44,6 +45,23 @@ def write(network: Any, examples: Examples, search: Search, rows: Integers | Non
         for k, place in enumerate(places):
             texts[place], sure[place] = found[k], chosen[k]
     return Writings(Ragged.joined(texts, np.int32), Ragged.joined(sure, np.float32))
+
+
+@torch.inference_mode()
+def least_expected(network: Any, examples: Examples, most: int, count: int) -> Integers:
+    """Return, of at most so many rows from all over, those whose own texts have the least probable symbols."""
+    rows: list[Array] = []
+    means: list[Array] = []
+    for chosen in examples.in_order(most):
+        batch = examples.batch(chosen)
+        (targets,) = batch.targets.values()
+        real = (targets != IGNORED).numpy()
+        costs = np.zeros(targets.shape)
+        costs[real] = losses(network, batch).cpu().numpy()
+        rows.append(chosen)
+        means.append(costs.sum(0) / real.sum(0))
+    order = np.argsort(-np.concatenate(means), kind="stable")[:count]
+    return np.concatenate(rows)[order]
 
 
 def looked(network: Any, examples: Examples, rows: Integers, texts: list[Array]) -> list[Array]:

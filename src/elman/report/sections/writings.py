@@ -16,9 +16,9 @@ LONGEST = 600
 
 
 def view(record: Record) -> dict[str, Any] | None:
-    """Rows from all over the part that was scored and, where they were looked for, the worst ones."""
+    """Rows from all over the part that was scored and, where they were looked for, the worst or least expected ones."""
     rows = _rows(record.each("writings"))
-    return {"rows": rows, "worst": _rows(record.each("worst"))} if rows else None
+    return {"rows": rows} | {kind: _rows(record.each(kind)) for kind in ("worst", "unexpected")} if rows else None
 
 
 def _rows(entries: list[Any]) -> list[dict[str, Any]]:
