@@ -14,6 +14,10 @@ def test_a_diagnosis_reads_well_where_it_is_the_last_word():
     layer = elman.LSTM(3, 4)
     found = elman.diagnose(layer, torch.randn(12, 2, 3), lambda output: output[0].square().mean())
     assert repr(found) == str(found)
+    assert (
+        "\nat limits: shares of f (forget gate), i (input gate), g (candidate), o (output gate), c (cell state)\n"
+        in repr(found)
+    )
     assert "decay_per_step=0." in repr(found.layers[0])
     assert len(repr(found.layers)) < 300
     page = found._repr_html_()

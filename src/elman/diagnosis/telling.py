@@ -36,7 +36,7 @@ def text(diagnosis: Diagnosis) -> str:
         "No fault found: the gradient arrives where it is needed, and too few units or gates are stuck to matter."
     ]
     if diagnosis.layers:
-        lines += ["", *_table(diagnosis.layers)]
+        lines += ["", *_table(diagnosis.layers), *_called(diagnosis.layers)]
     lines += ["", f"loss {_number(diagnosis.loss)}, gradient norm {_number(diagnosis.gradient_norm)}"]
     if diagnosis.clipping:
         shares = ", ".join(
@@ -65,6 +65,13 @@ def _table(layers: list[LayerDiagnosis]) -> list[str]:
     rows += [_row(layer) for layer in layers]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _called(layers: list[LayerDiagnosis]) -> list[str]:
+    """What the letters of the last column stand for, where cells say so."""
+    words = {gate.name: gate.called for layer in layers for gate in layer.gates if gate.called}
+    said = ", ".join(f"{name} ({called})" for name, called in words.items())
+    return textwrap.wrap(f"at limits: shares of {said}", WIDTH) if words else []
 
 
 def _row(layer: LayerDiagnosis) -> tuple[str, ...]:

@@ -156,7 +156,7 @@ def _clipped(record: Record) -> str:
     if not clip or not norms:
         return ""
     part = sum(norm > clip for norm in norms) / len(norms)
-    return f"The gradient was clipped in {wording.percent(part)} of the steps shown."
+    return f"The gradient was clipped in {wording.percent(part) if part else 'none'} of the steps shown."
 
 
 def _lost(record: Record) -> str:
