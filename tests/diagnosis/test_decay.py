@@ -25,6 +25,11 @@ def test_the_error_of_the_rate_is_that_of_the_slope_of_few_points_or_of_six_piec
     left = torch.tensor(points[1:]) - (sum(points[1:]) / 3 + slope * (x - 2))
     rate, error = decay(lags(points))
     assert (rate, error) == pytest.approx((math.exp(slope), math.exp(slope) * left.norm().item() / math.sqrt(2)))
+    points, x = torch.tensor([0.0, 0.2, -1.2, -1.9, -3.1, -4.3]), torch.arange(1, 6.0)
+    slope = ((x - 3) @ points[1:] / 10).item()
+    left = points[1:] - points[1:].mean() - slope * (x - 3)
+    expected = math.exp(slope) * left.norm().item() / math.sqrt(3) / math.sqrt(10)  # of five points three are free
+    assert decay(lags(points.tolist())) == pytest.approx((math.exp(slope), expected))
     steps = [-0.1, -0.2, -0.3, -0.4, -0.3, -0.2]  # the slope within each of six pieces of two lags
     pieces = [step * k - 0.5 * j for j, step in enumerate(steps) for k in range(2)]
     rate, error = decay(lags([0.0, 0.0, *pieces]))
