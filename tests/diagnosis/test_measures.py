@@ -298,6 +298,36 @@ def test_layers_of_different_sizes(cell, bidirectional):
             compare(getattr(a, name), getattr(b, name))
 
 
+class Residual(nn.Module):
+    """Three layers one above the other, the upper ones beside what they read; with the states of every step."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.lower, self.middle, self.upper = layers
+
+    def forward(self, x):
+        first, *below = self.lower(x, states=True)
+        second, *between = self.middle(first, states=True)
+        third, *above = self.upper(first + second, states=True)
+        return first + second + third, [below, between, above]
+
+
+@pytest.mark.parametrize("cell", ["GRU", "LSTM"])
+def test_layers_beside_which_their_input_passes(cell):
+    layer, x = getattr(elman, cell)(4, 4, 3, residual=True), torch.randn(12, 2, 4)
+    apart = Residual([getattr(elman, cell)(4, 4) for _ in range(3)])
+    for (_, own), (_, parameter) in zip(apart.named_parameters(), layer.named_parameters(), strict=True):
+        own.data = parameter.data
+    found, alone = elman.diagnose(layer, x, every).layers, elman.diagnose(apart, x, every).layers
+    output, states = apart(x)
+    (output[-1].square().sum() / output.numel()).backward()
+    for one, other, (_, there) in zip(found, alone, states, strict=True):
+        for name in ("gradient_norm", "row_norms", "input_by_lag", "lyapunov_exponent", "saturation"):
+            compare(getattr(one, name), getattr(other, name))
+        norms = torch.stack([there.gradient(name).square().sum((0, 2, 3)) for name in layer.cell.states]).sum(0).sqrt()
+        assert one.gradient_norm_by_lag == pytest.approx(norms.flip(0).tolist(), rel=1e-4)
+
+
 class Two(nn.Module):
     """Layers one above the other, with the states of both."""
 
