@@ -1,6 +1,7 @@
 """What `diagnose` measures: right where the answer is known, and the same on every backend."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -207,6 +208,19 @@ def test_dead_units_are_counted():
     found = elman.diagnose(layer, torch.randn(10, 4, 3), last)
     assert found.layers[0].dead >= 0.75
     assert found.findings[0].problem == "dead"
+    (gate,) = found.layers[0].gates
+    several = [replace(gate, dead=0.25), replace(gate, dead=0.5), replace(gate, function="tanh", dead=1.0)]
+    assert replace(found.layers[0], gates=several).dead == 0.5
+
+
+def test_a_gate_that_is_always_shut_is_no_dead_unit():
+    layer = elman.LSTM(3, 6)
+    with torch.no_grad():
+        layer.bias_ih_l0[6:12] = -20.0
+    found = elman.diagnose(layer, torch.randn(10, 2, 3), last)
+    assert {gate.name: gate.dead for gate in found.layers[0].gates}["f"] == 1.0
+    assert found.layers[0].dead == 0.0
+    assert "dead" not in [finding.problem for finding in found.findings]
 
 
 def test_an_update_on_trial_is_the_optimizers():

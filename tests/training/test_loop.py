@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from elman.data.share import WHOLE
+from elman.training.average import EVERY, FIRST, due
 from elman.training.cost import Cost
 from elman.training.loop import Job, fit
 from elman.training.options import TrainingOptions
@@ -109,7 +110,8 @@ def test_each_batch_begins_with_the_state_that_the_one_before_left(tmp_path):
     assert [carry and carry[0].item() for carry, _ in seen] == [None, 1, 2, 3, 4, 5]
 
 
-def test_a_validation_sees_the_average_without_dropout_and_training_goes_on_with_it(tmp_path):
+@pytest.mark.parametrize("steps", [20, FIRST + 4 * EVERY])
+def test_a_validation_sees_the_average_without_dropout_and_training_goes_on_with_it(tmp_path, steps):
     seen, weights = [], []
 
     def validate(module):
@@ -118,13 +120,14 @@ def test_a_validation_sees_the_average_without_dropout_and_training_goes_on_with
         assert torch.is_inference_mode_enabled()
         return -float(len(weights))
 
-    _, _, weight, _ = train(tmp_path, validate, seen, average=0.5, validations=4)
+    _, _, weight, _ = train(tmp_path, validate, seen, average=0.5, steps=steps, validations=4)
     average, expected = 0.0, []
-    for number, (own, *_) in enumerate(by_hand(20)):
-        left = min(0.5, (1 + number) / (10 + number)) if number else 0.0
-        expected.append(left * average + (1 - left) * own)
-        average = expected[-1]
-    assert weights == pytest.approx([expected[k] for k in (4, 9, 14, 19)], rel=1e-5)
+    for number, (own, *_) in enumerate(by_hand(steps), 1):
+        last = number - (1 if number <= FIRST else EVERY)
+        left = min(0.5, (1 + last) / (10 + last)) ** (number - last) if last else 0.0
+        average = left * average + (1 - left) * own if due(number) else average
+        expected.append(average)
+    assert weights == pytest.approx(expected[steps // 4 - 1 :: steps // 4], rel=1e-5)
     assert weight == weights[-1]
     assert all(training for _, training in seen)
 
