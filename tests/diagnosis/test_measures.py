@@ -199,6 +199,7 @@ def test_gates_have_their_names_and_limits():
     gates = {gate.name: gate for gate in elman.diagnose(layer, torch.randn(10, 2, 3), last).layers[0].gates}
     assert (gates["f"].high, gates["f"].low, gates["f"].by_unit) == (1.0, 0.0, [1.0] * 6)
     assert gates["f"].histogram[-1] == 1.0
+    assert (gates["f"].times, gates["f"].by_time) == (list(range(10)), [1.0] * 10)
 
 
 def test_dead_units_are_counted():
@@ -232,7 +233,15 @@ def test_an_update_on_trial_is_the_optimizers():
     loss.backward()
     optimizer.step()
     assert trial.after == pytest.approx(float(every(layer(x)).detach()), rel=1e-5)
+    layer.zero_grad()
     low, high = (elman.diagnose(layer, x, every, rate=rate) for rate in (0.01, 1e4))
+    plain = every(layer(x))
+    plain.backward()
+    torch.optim.SGD(layer.parameters(), lr=0.01).step()
+    assert (low.trial.rate, low.trial.before) == (0.01, pytest.approx(float(plain.detach())))
+    assert low.trial.after == pytest.approx(float(every(layer(x)).detach()), rel=1e-5)
+    squares = sum(float(parameter.grad.square().sum()) for parameter in layer.parameters())
+    assert (low.trial.promised, low.trial.steepest) == pytest.approx((0.01 * squares, 0.01 * squares), rel=1e-4)
     assert not low.findings
     assert high.findings[0].problem == "rate-too-high"
 
@@ -278,6 +287,11 @@ def test_moments_that_lead_up_the_slope_of_one_batch_are_no_fault():
 @pytest.mark.parametrize("rise", [0.0, 6e-8, -6e-8, 1e-5])
 def test_a_rise_within_rounding_is_none(rise):
     assert not Trial(1e-6, 1.0, 1.0 + rise, promised=1e-9, steepest=1e-9).overshoots
+
+
+@pytest.mark.parametrize(("promised", "rise", "overshoots"), [(100, 0.4, False), (100, 0.6, True), (0.1, 0.2, True)])
+def test_a_rise_by_half_or_by_what_was_promised_is_too_much(promised, rise, overshoots):
+    assert Trial(1.0, 1.0, 1.0 + rise, promised=promised, steepest=promised).overshoots == overshoots
 
 
 def test_learnt_states_are_what_a_sequence_begins_with():
