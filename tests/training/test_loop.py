@@ -71,9 +71,7 @@ def train(folder, validate=lambda _: 1.0, seen=None, **options):
 
     made = TrainingOptions.make(PLAIN | options)
     files = folder / "model.safetensors", folder / "checkpoint.safetensors"
-    ending, progress = fit(
-        Job(module, Numbers(), objective, validate, made, *files, told), lambda _: None, Processes()
-    )
+    ending, progress = fit(Job(module, Numbers(), objective, validate, made, *files, told), lambda _: None, Processes())
     return ending, progress, module[0].weight.item(), told
 
 
