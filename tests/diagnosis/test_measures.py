@@ -243,7 +243,19 @@ def test_an_update_on_trial_is_the_optimizers():
     squares = sum(float(parameter.grad.square().sum()) for parameter in layer.parameters())
     assert (low.trial.promised, low.trial.steepest) == pytest.approx((0.01 * squares, 0.01 * squares), rel=1e-4)
     assert not low.findings
+    assert low.trial.better_rate is None
     assert high.findings[0].problem == "rate-too-high"
+    assert high.trial.better_rate in [1e4 / 4**tries for tries in range(1, 7)]
+
+
+def test_gradients_are_told_beside_their_weights():
+    layer, x = elman.GRU(3, 6), torch.randn(10, 4, 3)
+    layer.bias_ih_l0.data.zero_()
+    found = elman.diagnose(layer, x, every).gradient_to_weight
+    every(layer(x)).backward()
+    norms = {name: (float(p.grad.norm()), float(p.detach().norm())) for name, p in layer.named_parameters()}
+    expected = {name: own / weights if weights else math.nan for name, (own, weights) in norms.items()}
+    assert found == pytest.approx(expected, rel=1e-4, nan_ok=True)
 
 
 def test_the_lag_that_is_needed_is_a_rows_and_a_directions_own():
