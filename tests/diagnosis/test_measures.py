@@ -1,6 +1,7 @@
 """What `diagnose` measures: right where the answer is known, and the same on every backend."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -198,6 +199,7 @@ def test_gates_have_their_names_and_limits():
     gates = {gate.name: gate for gate in elman.diagnose(layer, torch.randn(10, 2, 3), last).layers[0].gates}
     assert (gates["f"].high, gates["f"].low, gates["f"].by_unit) == (1.0, 0.0, [1.0] * 6)
     assert gates["f"].histogram[-1] == 1.0
+    assert (gates["f"].times, gates["f"].by_time) == (list(range(10)), [1.0] * 10)
 
 
 def test_dead_units_are_counted():
@@ -207,6 +209,19 @@ def test_dead_units_are_counted():
     found = elman.diagnose(layer, torch.randn(10, 4, 3), last)
     assert found.layers[0].dead >= 0.75
     assert found.findings[0].problem == "dead"
+    (gate,) = found.layers[0].gates
+    several = [replace(gate, dead=0.25), replace(gate, dead=0.5), replace(gate, function="tanh", dead=1.0)]
+    assert replace(found.layers[0], gates=several).dead == 0.5
+
+
+def test_a_gate_that_is_always_shut_is_no_dead_unit():
+    layer = elman.LSTM(3, 6)
+    with torch.no_grad():
+        layer.bias_ih_l0[6:12] = -20.0
+    found = elman.diagnose(layer, torch.randn(10, 2, 3), last)
+    assert {gate.name: gate.dead for gate in found.layers[0].gates}["f"] == 1.0
+    assert found.layers[0].dead == 0.0
+    assert "dead" not in [finding.problem for finding in found.findings]
 
 
 def test_an_update_on_trial_is_the_optimizers():
@@ -218,9 +233,29 @@ def test_an_update_on_trial_is_the_optimizers():
     loss.backward()
     optimizer.step()
     assert trial.after == pytest.approx(float(every(layer(x)).detach()), rel=1e-5)
+    layer.zero_grad()
     low, high = (elman.diagnose(layer, x, every, rate=rate) for rate in (0.01, 1e4))
+    plain = every(layer(x))
+    plain.backward()
+    torch.optim.SGD(layer.parameters(), lr=0.01).step()
+    assert (low.trial.rate, low.trial.before) == (0.01, pytest.approx(float(plain.detach())))
+    assert low.trial.after == pytest.approx(float(every(layer(x)).detach()), rel=1e-5)
+    squares = sum(float(parameter.grad.square().sum()) for parameter in layer.parameters())
+    assert (low.trial.promised, low.trial.steepest) == pytest.approx((0.01 * squares, 0.01 * squares), rel=1e-4)
     assert not low.findings
+    assert low.trial.better_rate is None
     assert high.findings[0].problem == "rate-too-high"
+    assert high.trial.better_rate in [1e4 / 4**tries for tries in range(1, 7)]
+
+
+def test_gradients_are_told_beside_their_weights():
+    layer, x = elman.GRU(3, 6), torch.randn(10, 4, 3)
+    layer.bias_ih_l0.data.zero_()
+    found = elman.diagnose(layer, x, every).gradient_to_weight
+    every(layer(x)).backward()
+    norms = {name: (float(p.grad.norm()), float(p.detach().norm())) for name, p in layer.named_parameters()}
+    expected = {name: own / weights if weights else math.nan for name, (own, weights) in norms.items()}
+    assert found == pytest.approx(expected, rel=1e-4, nan_ok=True)
 
 
 def test_the_lag_that_is_needed_is_a_rows_and_a_directions_own():
@@ -266,6 +301,11 @@ def test_a_rise_within_rounding_is_none(rise):
     assert not Trial(1e-6, 1.0, 1.0 + rise, promised=1e-9, steepest=1e-9).overshoots
 
 
+@pytest.mark.parametrize(("promised", "rise", "overshoots"), [(100, 0.4, False), (100, 0.6, True), (0.1, 0.2, True)])
+def test_a_rise_by_half_or_by_what_was_promised_is_too_much(promised, rise, overshoots):
+    assert Trial(1.0, 1.0, 1.0 + rise, promised=promised, steepest=promised).overshoots == overshoots
+
+
 def test_learnt_states_are_what_a_sequence_begins_with():
     layer, x = elman.GRU(3, 6, num_layers=2, learn_state=True), torch.randn(12, 4, 3)
     with torch.no_grad():
@@ -296,6 +336,36 @@ def test_layers_of_different_sizes(cell, bidirectional):
     for a, b in zip(one.layers, apart.layers, strict=True):
         for name in ("gradient_norm", "row_norms", "input_by_lag", "lyapunov_exponent", "saturation"):
             compare(getattr(a, name), getattr(b, name))
+
+
+class Residual(nn.Module):
+    """Three layers one above the other, the upper ones beside what they read; with the states of every step."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.lower, self.middle, self.upper = layers
+
+    def forward(self, x):
+        first, *below = self.lower(x, states=True)
+        second, *between = self.middle(first, states=True)
+        third, *above = self.upper(first + second, states=True)
+        return first + second + third, [below, between, above]
+
+
+@pytest.mark.parametrize("cell", ["GRU", "LSTM"])
+def test_layers_beside_which_their_input_passes(cell):
+    layer, x = getattr(elman, cell)(4, 4, 3, residual=True), torch.randn(12, 2, 4)
+    apart = Residual([getattr(elman, cell)(4, 4) for _ in range(3)])
+    for (_, own), (_, parameter) in zip(apart.named_parameters(), layer.named_parameters(), strict=True):
+        own.data = parameter.data
+    found, alone = elman.diagnose(layer, x, every).layers, elman.diagnose(apart, x, every).layers
+    output, states = apart(x)
+    (output[-1].square().sum() / output.numel()).backward()
+    for one, other, (_, there) in zip(found, alone, states, strict=True):
+        for name in ("gradient_norm", "row_norms", "input_by_lag", "lyapunov_exponent", "saturation"):
+            compare(getattr(one, name), getattr(other, name))
+        norms = torch.stack([there.gradient(name).square().sum((0, 2, 3)) for name in layer.cell.states]).sum(0).sqrt()
+        assert one.gradient_norm_by_lag == pytest.approx(norms.flip(0).tolist(), rel=1e-4)
 
 
 class Two(nn.Module):

@@ -25,6 +25,16 @@ def test_no_lag_reaches_over_a_reset():
     assert (found.layers[0].steps, found.layers[0].stretch, found.layers[0].needed_lag) == (20, 10, 9)
 
 
+@pytest.mark.parametrize(("at", "needed"), [((), 16), ((16,), 3), ((16, 18), 2), ((5, 12), 7)])
+def test_the_lag_that_is_needed_ends_at_a_reset_also_where_segments_are_longer(at, needed):
+    """The loss touches the steps 2 and 19 of 20."""
+    layer, x = linear(0.6, 20)
+    found = elman.diagnose(
+        layer, {"input": x, "reset": anew(20, 4, *at)}, lambda output: output[0][[2, 19]].square().mean()
+    )
+    assert found.layers[0].needed_lag == needed
+
+
 def test_what_vanishes_between_resets_is_told_by_the_lag_that_there_is():
     layer, x = linear(0.3, 40)
     (finding,) = elman.diagnose(layer, {"input": x, "reset": anew(40, 4, 20)}, last).findings

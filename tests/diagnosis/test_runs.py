@@ -35,9 +35,23 @@ def test_a_run_is_diagnosed_as_it_would_train_on(run):
     assert found.window == 16
     assert layer.steps == 64
     assert 16 in found.truncation
-    assert found.trial is not None
+    lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    norms = np.array([line["gradient_norm"] for line in lines if "gradient_norm" in line])  # as training saw them
+    assert found.clipping == pytest.approx({share: np.quantile(norms, 1 - share) for share in (0.5, 0.1, 0.01)})
+    assert found.trial.rate == pytest.approx(run.options.rate * run.options.final_rate)  # at the budget's end
     assert run.description["diagnosis"]["layers"][0]["decay_per_step"] == pytest.approx(layer.decay_per_step)
     assert "How it learns" in run.report.read_text()
+
+
+def test_dropout_has_no_part_in_what_a_run_is_told(run, tmp_path):
+    assert run.options.dropout > 0
+    shutil.copytree(run.path, tmp_path / "r")
+    described = json.loads((tmp_path / "r" / "run.json").read_text())
+    described["options"]["dropout"] = 0.0
+    (tmp_path / "r" / "run.json").write_text(json.dumps(described))
+    found, without = run.diagnose(), elman.load(tmp_path / "r").diagnose()
+    assert found.loss == without.loss
+    assert found.layers[0].gradient_norm == without.layers[0].gradient_norm
 
 
 def test_the_command_prints_text_json_and_a_page(run, text_file, command, tmp_path):

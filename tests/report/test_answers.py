@@ -60,6 +60,32 @@ def test_what_is_confused_before_anything_was_learnt_is_no_reason_to_join_labels
     assert ("taken for one another" in section(tmp_path, "confusion", confusion=[one])) == told
 
 
+def figures(found):
+    """The rows of the last table of a section, cell by cell."""
+    rows = re.findall(r"<tr>(.*?)</tr>", found.rpartition("<tbody>")[2])
+    return [re.findall(r"<td>(.*?)</td>", row) for row in rows]
+
+
+def test_every_label_that_occurs_has_its_precision_recall_and_f1_the_hardest_first(tmp_path):
+    counts = [[4, 2, 0, 0], [1, 3, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    one = {"column": "topic", "labels": ["a", "b", "never answered", "never there"], "counts": counts, "pairs": []}
+    assert figures(section(tmp_path, "confusion", confusion=[one])) == [
+        ["never answered", "2", "–", "0.000", "0.000"],
+        ["b", "4", "0.500", "0.750", "0.600"],
+        ["a", "6", "0.667", "0.667", "0.667"],
+    ]
+
+
+def test_every_kind_of_span_has_its_precision_recall_and_f1_the_hardest_first(tmp_path):
+    kinds = {"city": (4, 5, 3), "day": (0, 2, 0), "hour": (3, 0, 0)}
+    told = {name: dict(zip(("truth", "answered", "right"), each, strict=True)) for name, each in kinds.items()}
+    assert figures(section(tmp_path, "spans", spans={"kinds": told})) == [
+        ["day", "0", "0.000", "–", "0.000"],
+        ["hour", "3", "–", "0.000", "0.000"],
+        ["city", "4", "0.600", "0.750", "0.667"],
+    ]
+
+
 def test_a_line_may_end_behind_an_underscore_of_a_label(tmp_path):
     mistake = {"row": 7, "input": "a", "truth": "card_arrival", "answer": "<i>_b", "probability": 0.9}
     found = section(tmp_path, "mistakes", mistakes=[mistake])

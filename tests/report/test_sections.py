@@ -88,6 +88,22 @@ def test_the_headline_says_honestly_who_is_better(tmp_path, loss, words, differe
     assert "5-gram (interpolated Kneser-Ney): 1.560" in text
 
 
+def test_what_a_score_means_stands_below_it_with_what_it_was_measured_on(tmp_path):
+    text = text_of(leave(tmp_path, run(), metrics()))
+    for words in (
+        "It hesitates as if between 4.4 equally likely next characters.",
+        "Scored on 111\u202f539 characters of the validation data; 3 of them (0.0027\u202f%) not in the vocabulary.",
+    ):
+        assert words in text, words
+    page = (tmp_path / "report.html").read_text()
+    bars = re.findall(r'<span>([^<]+)</span>\s*<span class="bar"><i class="\w+" style="width:([\d.]+)%', page)
+    assert bars == [
+        ("this model", "35.6"),
+        ("5-gram (interpolated Kneser-Ney)", "37.2"),
+        ("even guess among 66", "100.0"),  # ln 66
+    ]
+
+
 def test_a_score_without_a_baseline_is_said_to_stand_alone(tmp_path):
     content = run()
     del content["baseline"]
@@ -138,9 +154,31 @@ def test_a_loss_that_left_the_numbers_is_named_with_its_step(tmp_path):
     assert "nan" not in re.search(r'class="train" d="([^"]+)"', page)[1]
 
 
+def test_what_the_curves_show_is_told_in_numbers(tmp_path):
+    text = text_of(leave(tmp_path, run(), metrics()))  # the norm is 20 / step, the limit 1
+    for words in (
+        "Validation was lowest at step 200 (1.420); it has settled.",
+        "A part of the training curve lies above the picture: at step 1 the loss was 4.00.",
+        "The gradient was clipped in 9.5\u202f% of the steps shown.",
+    ):
+        assert words in text, words
+    told = run() | {"options": {"clip": 0.0}}
+    assert "was clipped" not in text_of(leave(tmp_path, told, metrics()))
+
+
 @pytest.mark.parametrize(
     ("losses", "words"),
-    [([3, 2, 1.5, 1.9], "by heart"), ([3, 2.5, 2, 1.5], "still falling"), ([3, 1.5, 1.5, 1.5], "settled")],
+    [
+        ([3, 2, 1.5, 1.9], "by heart"),
+        ([3, 2, 1.5, 1.52], "by heart"),
+        ([3, 2, 1.5, 1.51], "settled"),
+        ([3, 2.5, 2, 1.5], "still falling"),
+        ([3, 1.5, 1.5, 1.5], "settled"),
+        ([3, 1.5, 1.5, 1.49], "still falling"),
+        ([3, 1.5, 1.5, 1.495], "settled"),
+        ([3, 1.5, *[1.4] * 8, 1.39], "still falling"),  # over the last fifth, not since the beginning
+        ([3, 1.5, *[1.4] * 8, 1.395], "settled"),
+    ],
 )
 def test_the_validation_curve_is_put_into_words(tmp_path, losses, words):
     assert words in text_of(leave(tmp_path, {}, [{"step": i, "valid_loss": v} for i, v in enumerate(losses)]))
@@ -192,6 +230,24 @@ def test_findings_and_what_was_measured_inside_stand_in_words_and_pictures(tmp_p
     page = (tmp_path / "report.html").read_text()
     assert page.count("<rect") == 3 + 4  # the steps that have a gradient, the bars of two gates
     assert "While learning" not in page
+
+
+def test_the_fitted_rate_and_the_inputs_beside_the_closest_one_are_drawn_where_they_lie(tmp_path):
+    """The gradient by lag is exactly geometric, so that its fitted line lies on it; inputs begin at one."""
+    layer = run()["diagnosis"]["layers"][0] | {"input_by_lag": [2.0, 0.2, 0.002, 0.02]}
+    told = run() | {"diagnosis": run()["diagnosis"] | {"layers": [layer]}}
+    page = write(leave(tmp_path, told, metrics())).read_text()
+    lag, inputs = (
+        re.findall(r'class="(layer0[\w ]*)" d="([^"]+)"', page.partition(title)[2].partition("</figure>")[0])
+        for title in ("<b>Gradient by lag", "<b>How much an input moves")
+    )
+    assert dict(lag)["layer0"] == dict(lag)["layer0 level"]
+    (heights,) = ([float(point.split()[1]) for point in re.split("[ML]", path)[1:]] for _, path in inputs)
+    first, second, third, fourth = heights
+    assert second - first == pytest.approx(fourth - second, abs=0.2)
+    assert third - second == pytest.approx(2 * (second - first), abs=0.2)
+    strengths = re.findall(r'<rect x="[^"]+" y="0" width="[^"]+" height="20" fill-opacity="([^"]+)"', page)
+    assert strengths == ["0.05", "0.525", "1.0"]  # of 1e-6, 1e-4 and 1e-2
 
 
 def test_what_was_seen_while_learning_is_shown_over_time(tmp_path):

@@ -45,6 +45,21 @@ def test_the_folder_holds_all_and_no_pickle(run):
     assert steps[-1] == 150
 
 
+def test_what_was_learnt_from_is_counted(text_file, tiny, tmp_path):
+    options = tiny | {"steps": 30, "accumulate": 2, "validations": 3, "average": 0.0}
+    run = elman.train("language-modeling", text_file, out=tmp_path / "r", quiet=True, **options)
+    told, steps = run.description["training"], (len(run.prepared.parts["train"].symbols) - 1) // 8  # of 8 lanes
+    assert (told["steps"], told["symbols_seen"]) == (30, 30 * 2 * 8 * 16)
+    assert told["epochs"] == pytest.approx(30 * 2 * 16 / steps, abs=1e-3)
+    lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    learnt, scored = ([line for line in lines if name in line] for name in ("loss", "valid_loss"))
+    assert [line["step"] for line in learnt] == [line["step"] for line in scored] == [10, 20, 30]
+    assert [line["epoch"] for line in learnt] == pytest.approx([k * 2 * 16 / steps for k in (10, 20, 30)], abs=1e-4)
+    best = min(scored, key=lambda line: line["valid_loss"])
+    assert told["best_step"] == best["step"]
+    assert best["valid_loss"] == pytest.approx(run.scores["valid"]["loss"], abs=1e-3)  # of an excerpt, here of all
+
+
 def test_a_moved_run_scores_as_before(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "elsewhere")
     again = elman.load(tmp_path / "elsewhere").evaluate()

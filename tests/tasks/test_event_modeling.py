@@ -87,6 +87,16 @@ def test_baselines_stand_beside_it(trained, capsys):
     assert "nats per step" in capsys.readouterr().out
 
 
+def test_the_figures_of_sets_are_those_of_their_definitions():
+    """TP, FP and FN over all steps and events, and ln P over steps, however many are added at a time."""
+    tally = event_measures.Tally()
+    tally.add(-3.0, np.array([[1, 1, 0], [0, 0, 0]], bool), np.array([[1, 0, 0], [1, 1, 0]], bool))
+    tally.add(-1.0, np.array([[0, 0, 1]], bool), np.array([[0, 0, 1]], bool))
+    assert tally.figures() == pytest.approx(
+        {"step_loss": 4 / 3, "frame_accuracy": 2 / 5, "precision": 2 / 3, "recall": 2 / 4}
+    )
+
+
 @pytest.mark.parametrize(("cells", "rows"), [(20, 4), (15, 3), (14, 3), (10, 2), (9, 1), (1, 1)])
 def test_regression_learns_from_the_rows_that_the_limits_allow(monkeypatch, cells, rows):
     """Of two events, and of four rows, 10 time steps together; one row at least."""

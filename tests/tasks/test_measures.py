@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elman.modalities.tags import spans_of
-from elman.tasks import measures
+from elman.tasks import measures, text_measures
 from elman.tasks.measures import Counts
 
 TARGETS, CHOICES = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 4, 0])
@@ -32,3 +32,9 @@ def test_spans_are_right_when_start_end_and_kind_are():
 def test_where_nothing_is_to_be_found_saying_nothing_is_right():
     assert measures.overall(measures.spans([set()], [set()])) == 1.0
     assert measures.overall(measures.spans([set()], [spans_of(["B-a"])])) == 0.0
+
+
+def test_a_library_that_is_not_there_is_told_by_the_name_that_pip_knows():
+    (told,) = text_measures.missing("no_such_library", "BLEU and chrF")
+    assert told == "BLEU and chrF will not be measured, as they need no-such-library: pip install 'elman[metrics]'"
+    assert text_measures.missing("json", "BLEU and chrF") == ()

@@ -80,10 +80,12 @@ class SpeechStream(Forking):
         Args:
             source: a binary file, or a text file upon one, as standard input is.
         """
-        word, seconds = "", 0.0
+        word, seconds, half = "", 0.0, b""
         binary: Any = getattr(source, "buffer", source)
         while piece := binary.read(2 * round(PIECE * self.rate)):
-            samples = np.frombuffer(piece[: len(piece) // 2 * 2], "<i2") / LOUDEST
+            piece = half + piece  # what is not buffered may end in the middle of a sample
+            stop = len(piece) // 2 * 2
+            samples, half = np.frombuffer(piece[:stop], "<i2") / LOUDEST, piece[stop:]
             *whole, word = (word + self.feed(samples)).split(" ")
             seconds += len(samples) / self.rate
             yield from ({"seconds": round(seconds, 2), "text": each} for each in whole if each)
