@@ -45,3 +45,19 @@ def test_an_answer_may_take_as_long_as_it_takes(run, monkeypatch, more):
     start, *pieces = answered(application(run), "GET", "/generate", [message], b"length=10000")
     assert start["status"] == 200
     assert b"".join(piece["body"] for piece in pieces).endswith(b"event: end\nid: end\ndata: {}\n\n")
+
+
+@pytest.mark.parametrize(("size", "status"), [(8, 200), (9, 413)])
+def test_a_body_may_have_as_many_bytes_as_are_let_in(size, status):
+    async def whole(scope, receive, send):
+        parts = [await receive() for _ in range(3)]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"".join(part["body"] for part in parts)})
+
+    parts = b"12", b"345", b"6789"[: size - 5]
+    messages = [{"type": "http.request", "body": part, "more_body": part is not parts[-1]} for part in parts]
+    start, body = answered(gate.Door(whole, gate.Gate(1), 8, ()), "POST", "/predict", messages)
+    assert start["status"] == status
+    assert body["body"] == (
+        b"12345678" if status == 200 else b'{"error":"the request has more than 8 bytes; send less at a time"}'
+    )

@@ -168,11 +168,11 @@ class LanguageModeling(Task):
         """Score an n-gram model of the training text."""
         size = prepared.text.unit.size
         order = 7 if size <= 512 else 3
-        train = prepared.parts["train"].symbols[:BASELINE_SYMBOLS]
+        whole = prepared.parts["train"].symbols
         text = prepared.parts[part]
-        model = NGram.fit(train, size, order)
+        model = NGram.fit(whole[:BASELINE_SYMBOLS], size, order)
         found = np.concatenate([_in_context(model, text.symbols, at) for at in range(1, len(text.symbols), BLOCK)])
-        limited = f" of the first {BASELINE_SYMBOLS:,}" if len(train) == BASELINE_SYMBOLS else ""
+        limited = f" of the first {BASELINE_SYMBOLS:,}" if len(whole) > BASELINE_SYMBOLS else ""
         name = f"{order}-gram, modified Kneser-Ney{limited}"
         return [{"name": name, **_figures(found, text, prepared.text.unit)}]
 
