@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from elman import layers
 from elman.engine import backend
-from elman.errors import UsageError
+from elman.errors import FallbackWarning, UsageError
 from elman.layers import convert
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
@@ -114,14 +114,22 @@ def test_training_flag_hooks_and_own_attributes_are_kept():
     assert seen == [twin]
 
 
-def test_subclasses_are_left_alone():
-    class Own(nn.LSTM):
+@pytest.mark.parametrize(
+    ("base", "to", "instead"), [(nn.LSTM, "elman", "elman.LSTM"), (layers.GRU, "torch", "torch.nn.GRU")]
+)
+def test_subclasses_are_left_alone_and_named(base, to, instead):
+    class Own(base):
         pass
 
-    model = nn.Sequential(Own(4, 6))
-    assert type(convert(model)[0]) is Own
-    own = Own(4, 6)
-    assert convert(own) is own
+    model = nn.Sequential(Own(4, 6), nn.Sequential(Own(6, 6)))
+    with pytest.warns(FallbackWarning, match=rf"{__name__}.*Own alone.* derive that class from {instead} ") as caught:
+        assert convert(model, to=to) is model
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert {type(model[0]), type(model[1][0])} == {Own}
+    own = nn.utils.parametrizations.weight_norm(Own(4, 6), "weight_hh_l0")
+    with pytest.warns(FallbackWarning, match="Own alone"):
+        assert convert(own, to=to) is own
 
 
 def test_a_model_without_recurrent_layers_comes_back_as_it_was():

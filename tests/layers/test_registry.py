@@ -83,6 +83,12 @@ def test_explain_tells_what_to_do_about_torchs_own():
     said = str(explain(nn.GRU(4, 6), torch.zeros(5, 4)))
     assert said == "torch.nn: torch runs its own GRU, without Elman; elman.convert(model) makes it Elman's"
 
+    class Own(nn.LSTM):
+        pass
+
+    said = str(explain(Own(4, 6), torch.zeros(5, 4)))
+    assert said == "torch.nn: torch runs its own Own, without Elman; derive Own from elman.LSTM to make it Elman's"
+
 
 def test_explain_refuses_what_is_no_recurrent_layer():
     with pytest.raises(UsageError, match="Linear is no recurrent layer"):

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
 from elman.cells import CELLS
-from elman.errors import UsageError
+from elman.engine.warning import warn
+from elman.errors import FallbackWarning, UsageError
 from elman.layers.gru import GRU, GRUCell
 from elman.layers.lstm import LSTM, LSTMCell
 from elman.layers.recurrent import Recurrent
@@ -41,8 +42,8 @@ def convert(module: nn.Module, *, to: Literal["elman", "torch"] = "elman") -> nn
 
     The twins hold the very same Parameter objects, hooks, parametrizations and training flag, under the same names; so
     an optimizer made before goes on working, and state_dict does not change. A module that stands in two places is
-    replaced by one twin. Subclasses that users wrote are left alone: a twin has neither their methods nor their class,
-    which the rest of the module may ask for.
+    replaced by one twin. Subclasses that users wrote are left alone, with a FallbackWarning: a twin has neither their
+    methods nor their class, which the rest of the module may ask for.
 
     Args:
         module: any module, or a recurrent layer itself.
@@ -57,15 +58,32 @@ def convert(module: nn.Module, *, to: Literal["elman", "torch"] = "elman") -> nn
     """
     if to not in ("elman", "torch"):
         raise UsageError(f"to={to!r} is neither 'elman' nor 'torch'; say whose layers the module shall have")
-    kinds, make = (TWINS, twin_of) if to == "elman" else ({*_TORCHS, Recurrent}, _torch_twin)
-    every = module.named_modules(remove_duplicate=False)
-    places = [(path, child) for path, child in every if type_before_parametrizations(child) in kinds]
+    kinds: list[type[nn.Module]] = [*TWINS] if to == "elman" else [*_TORCHS, Recurrent]
+    make = twin_of if to == "elman" else _torch_twin
+    every = [
+        (path, child, type_before_parametrizations(child))
+        for path, child in module.named_modules(remove_duplicate=False)
+    ]
+    places = [(path, child) for path, child, kind in every if kind in kinds]
     twins = {child: make(child) for child in dict.fromkeys(child for _, child in places)}
+    _warn_of([kind for _, _, kind in every if kind not in kinds], kinds)
     for path, child in places:
         if path == "":
             return twins[child]
         module.set_submodule(path, twins[child])
     return module
+
+
+def _warn_of(others: list[type[nn.Module]], kinds: list[type[nn.Module]]) -> None:
+    """Say which of the other classes derive from these kinds, so that their modules stay, and what would help."""
+    old, new = ("torch.nn", "elman") if kinds[0] in TWINS else ("elman", "torch.nn")
+    for own in dict.fromkeys(each for each in others if issubclass(each, tuple(kinds))):
+        name = next(kind for kind in kinds if issubclass(own, kind)).__name__
+        warn(
+            f"convert leaves layers of {own.__module__}.{own.__qualname__} alone, a subclass of {old}.{name} whose "
+            f"methods a twin would lack; derive that class from {new}.{name} instead",
+            FallbackWarning,
+        )
 
 
 def torch_kind(module: nn.Module) -> type[nn.Module] | None:

@@ -6,9 +6,11 @@ It does not know the backends; the engine answers.
 from typing import Any
 
 from torch import nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from elman.engine import Explanation
 from elman.errors import UsageError
+from elman.layers.conversion import TWINS
 from elman.layers.stack import Stack
 from elman.layers.step import StepLayer
 
@@ -40,8 +42,16 @@ def explain(
         return layer.explain(input, hx, program=program, **given)
     kind = type(layer).__name__
     if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
-        reason = f"torch runs its own {kind}, without Elman; elman.convert(model) makes it Elman's"
-        return Explanation("torch.nn", reason, refusals={}, sizes={})
+        return Explanation("torch.nn", f"torch runs its own {kind}, without Elman{_remedy(layer)}", {}, {})
     raise UsageError(
         f"{kind} is no recurrent layer. Give explain one of them, such as elman.LSTM; model.modules() lists a model's."
     )
+
+
+def _remedy(layer: nn.Module) -> str:
+    """How a layer of torch.nn's becomes Elman's, to go after a message."""
+    own = type_before_parametrizations(layer)
+    if own in TWINS:
+        return "; elman.convert(model) makes it Elman's"
+    base = next((each for each in TWINS if issubclass(own, each)), None)
+    return "" if base is None else f"; derive {own.__name__} from elman.{base.__name__} to make it Elman's"

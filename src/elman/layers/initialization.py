@@ -51,7 +51,7 @@ def initialize(init: Init, cell: Cell, weights: Weights, hidden: int) -> None:
     """
     bound = 1 / math.sqrt(hidden) if hidden else 0.0
     for tensor in weights.flat():
-        tensor.uniform_(-bound, bound)
+        nn.init.uniform_(tensor, -bound, bound)  # other packages replace it to keep weights that were loaded
     adjust(init, cell, weights, hidden)
 
 
@@ -98,7 +98,7 @@ def _identity(cell: Cell, weights: Weights, _hidden: int) -> None:
     """
     for block in _squares(cell, weights, "identity"):
         nn.init.eye_(block)
-    weights.ih.normal_(0, 0.001)
+    nn.init.normal_(weights.ih, 0, 0.001)
     _clear(weights.bias_ih, weights.bias_hh)
 
 
@@ -159,4 +159,4 @@ def _set_bias(cell: Cell, weights: Weights, hidden: int, gate: str, value: Tenso
 def _clear(*biases: Tensor | None) -> None:
     for bias in biases:
         if bias is not None:
-            bias.zero_()
+            nn.init.zeros_(bias)

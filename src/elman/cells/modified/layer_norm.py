@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman.cells.modified.base import Modified, View
 from elman.cells.weights import Weights
@@ -44,9 +44,9 @@ class LayerNorm(Modified):
         self.inner.initialize(weights)
         for name in self.parameters:
             if name.startswith("gain_"):
-                getattr(weights, name).fill_(1)
+                nn.init.ones_(getattr(weights, name))
         if self.memory is not None:
-            getattr(weights, f"bias_{self.memory}").zero_()
+            nn.init.zeros_(getattr(weights, f"bias_{self.memory}"))
 
 
 class _Normalized(View):
