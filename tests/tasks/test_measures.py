@@ -32,3 +32,19 @@ def test_spans_are_right_when_start_end_and_kind_are():
 def test_where_nothing_is_to_be_found_saying_nothing_is_right():
     assert measures.overall(measures.spans([set()], [set()])) == 1.0
     assert measures.overall(measures.spans([set()], [spans_of(["B-a"])])) == 0.0
+
+
+def test_what_is_confused_is_counted_the_most_frequent_first():
+    truth, said = np.array([0, 0, 2, 2, 2, 1]), np.array([0, 1, 0, 0, 1, 1])
+    assert measures.confused(said, truth) == [(2, 0, 2), (0, 1, 1), (2, 1, 1)]
+    assert measures.confused(truth, truth) == []
+
+
+def test_labels_are_scored_in_memory_that_grows_with_them_and_not_with_their_pairs():
+    labels = 1_000_000  # of which the pairs would take 8 TB
+    truth, said = np.array([0, 1, labels - 1]), np.array([0, labels - 1, labels - 1])
+    assert measures.of_labels(said, truth, labels) == {
+        "accuracy": pytest.approx(2 / 3),
+        "macro_f1": pytest.approx((1 + 0 + 2 / 3) / 3),
+    }
+    assert measures.confused(said, truth) == [(1, labels - 1, 1)]

@@ -4,6 +4,7 @@ import datetime as dt
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import nn
 
 from elman import assets, machine, report, tasks
 from elman.data import given, tables
-from elman.errors import NonFiniteError, RunError, UsageError
+from elman.errors import ElmanError, NonFiniteError, RunError, UsageError
 from elman.randomness import seeded
 from elman.run import inspection, learnt
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
@@ -23,7 +24,7 @@ from elman.tasks.base import Files, Prepared, Task
 from elman.training import checkpoint, device, precision
 from elman.training.budget import Progress
 from elman.training.loop import Job, Monitor, fit
-from elman.training.memory import kept_pages
+from elman.training.memory import kept_pages, ran_out
 from elman.training.monitor import Display, Lasting, Metrics, Silence
 from elman.training.options import BUDGETS, MAY_CHANGE, TrainingOptions
 from elman.training.processes import Processes
@@ -269,17 +270,35 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
             scores = {part: task.score(network.eval(), sitting.prepared, part) for part in _scored(sitting.prepared)}
             description["pretrained"] |= {"scores": scores}
         job = _job(sitting, network, where, display)
-        try:
-            ending, progress = fit(job, begins, together)
-        except NonFiniteError as error:
-            folder.write(description | {"status": "failed", "message": str(error)})
-            raise
+        ending, progress = _fitted(sitting, job, begins, together)
     if temperatures := task.calibrate(network, sitting.prepared):
         description["temperatures"] = temperatures
         checkpoint.write_tensors(folder.model, network.state_dict(), {})
     description |= {"status": ending, "training": _summary(progress, where)}
     folder.write(description | {"status": "training"})
     _finish(sitting, network)
+
+
+def _fitted(sitting: Sitting, job: Job, begins: Callable[[int], None], together: Processes) -> tuple[str, Progress]:
+    """Fit; that it failed, and why, is kept in the folder."""
+    why: ElmanError
+    try:
+        return fit(job, begins, together)
+    except NonFiniteError as error:
+        why = error
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        why = UsageError(_too_large(sitting.options))
+    sitting.folder.write(sitting.description | {"status": "failed", "message": str(why)})
+    raise why
+
+
+def _too_large(options: TrainingOptions) -> str:
+    """What to say where memory has run out in training."""
+    smaller = [f"--{name}" for name in ("batch", "lanes", "window", "hidden") if hasattr(options, name)]
+    rows = ", or shorten the longest rows" if hasattr(options, "batch") else ""
+    return f"there is not enough memory for a batch of this data; give a smaller {' or '.join(smaller)}{rows}"
 
 
 def _finish(sitting: Sitting, network: nn.Module) -> None:
