@@ -5,6 +5,7 @@ import math
 import shutil
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -246,6 +247,23 @@ def test_a_run_that_is_continued_with_a_larger_budget_is_validated_on_the_way(te
     elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=40)
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "valid_loss" in line] == [3, 6, 9, 12, 20, 30, 40]
+
+
+def test_every_phase_that_takes_long_is_told(text_file, tmp_path, tiny, monkeypatch, capsys):
+    class Timer(threading.Timer):
+        def start(self):
+            self.function()
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    elman.train("language-modeling", text_file, out=tmp_path / "r", **tiny | {"steps": 1, "validations": 1})
+    said = [line for line in capsys.readouterr().err.splitlines() if line.endswith(" ...")]
+    assert said == [
+        f"Reading {text_file} ...",
+        "Validating ...",
+        "Scoring the network on the valid part ...",
+        "Scoring the baselines on the valid part ...",
+        "Looking inside the network, and writing the report ...",
+    ]
 
 
 def test_a_diverging_run_stops_with_advice_and_keeps_its_folder(text_file, tmp_path, tiny):

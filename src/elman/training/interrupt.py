@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,8 +18,8 @@ def endings() -> list[signal.Signals]:
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; another one later acts as it did before.
+def interruptible(told: Callable[[], None]) -> Iterator[threading.Event]:
+    """Yield an event that SIGINT, SIGTERM or SIGHUP sets, and call `told`; another one later acts as it did before.
 
     SIGHUP, which comes when a terminal closes, stays ignored where it is, as under nohup.
 
@@ -43,6 +43,7 @@ def interruptible() -> Iterator[threading.Event]:
         if not event.is_set():
             event.set()
             asked = time.monotonic()
+            told()
         elif time.monotonic() - asked > SAME:
             restore()
             signal.raise_signal(number)
