@@ -216,3 +216,12 @@ def test_a_full_disk_is_told(ending, tmp_path, monkeypatch):
     with pytest.raises(RunError, match=r"cannot write .*: no space left on device"):
         tables.write(tmp_path / f"t{ending}", ROWS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_wide_table_holds_is_found_without_listing_its_columns_for_each(monkeypatch):
+    asked, names = [], pl.DataFrame.columns
+    wide = tables.Table("wide.csv", pl.DataFrame({f"c{k}": ["1.5", "a. b"] for k in range(300)}))
+    monkeypatch.setattr(pl.DataFrame, "columns", property(lambda self: asked.append(1) or names.fget(self)))
+    assert {column.kind for column in wide.columns()} == {"text"}
+    assert [wide.column(f"c{k}").name for k in range(300)] == wide.names
+    assert len(asked) < 5
