@@ -1,12 +1,13 @@
 """Tables: the same rows from every format, back again, and every flaw told with file, row and column."""
 
 import sys
+import tracemalloc
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from elman.data import tables
+from elman.data import flaws, tables
 from elman.errors import DataError, RunError, UsageError
 
 ROWS = [{"text": "a, b\n'c\"", "label": "x"}, {"text": "grün", "label": "y"}]
@@ -225,3 +226,14 @@ def test_what_a_wide_table_holds_is_found_without_listing_its_columns_for_each(m
     assert {column.kind for column in wide.columns()} == {"text"}
     assert [wide.column(f"c{k}").name for k in range(300)] == wide.names
     assert len(asked) < 5
+
+
+def test_json_lines_that_are_looked_at_once_more_are_not_all_held(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "[a] in brackets, as a list begins"}\n' * 20_000)
+    frame = tables.read(path).frame
+    tracemalloc.start()
+    flaws.check(path, frame)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < path.stat().st_size / 2
