@@ -1,6 +1,7 @@
 """Naive labels: the most frequent, by words, by the nearest row of another length."""
 
 import numpy as np
+import pytest
 
 from elman.baselines import labels
 from elman.data.ragged import Ragged
@@ -39,3 +40,22 @@ def test_the_nearest_row_is_found_whatever_its_length():
 
 def test_a_token_gets_the_tag_that_it_has_most_often():
     assert labels.most_frequent_by_key(["a", "b", "a", "a"], np.array([1, 2, 0, 1])) == {"a": 1, "b": 2}
+
+
+def test_of_too_many_labels_the_linear_model_is_left_out(monkeypatch):
+    monkeypatch.setattr(labels, "MOST_LABELS", 3)
+    texts = ["a b", "c d", "e f", "g h"]
+    assert labels.LinearOnWords(texts, np.array([0, 1, 2, 2])).predict(texts[:2]).shape == (2,)
+    with pytest.raises(labels.NotMeasuredError, match="left out, as there are more than 3 labels"):
+        labels.LinearOnWords(texts, np.arange(4))
+
+
+def test_of_too_many_words_the_linear_model_sees_the_most_frequent(monkeypatch):
+    texts, which = ["a b", "a b", "a c", "a d"], np.array([0, 0, 1, 1])
+    monkeypatch.setattr(labels, "MOST_WEIGHTS", 4)
+    model = labels.LinearOnWords(texts, which)
+    assert model._features(texts, ()).shape == (4, 2)
+    whole = model.predict(["b", "c", "b"]).tolist()
+    monkeypatch.setattr(labels, "ASKED", 2)
+    assert model.predict(["b", "c", "b"]).tolist() == whole
+    assert model.predict([]).tolist() == []

@@ -35,6 +35,15 @@ def copy(run, tmp_path):
     return tmp_path / "copy"
 
 
+def test_that_there_is_not_enough_memory_is_a_sentence(elman, run, monkeypatch):
+    def no_room(self, data):
+        raise MemoryError("std::bad_alloc")
+
+    monkeypatch.setattr("elman.run.run.Run.evaluate", no_room)
+    told = "elman: there is not enough memory for this; give less data at once\n"
+    assert elman("evaluate", run.path) == (1, "", told)
+
+
 TEXTS = [
     (b"", "a.txt is empty; give a text of at least a few thousand characters"),
     (b"a", "a.txt has only 1 byte; give a text"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.data import parts
+from elman.data import buckets, parts
 from elman.data.buckets import Buckets, by_both, in_order
 from elman.data.ragged import Ragged
 
@@ -67,6 +67,13 @@ def test_a_position_is_found_again():
 def test_scoring_has_every_row_once():
     rows = in_order(np.array([3, 1, 2, 5, 4]), 2)
     assert [row.tolist() for row in rows] == [[3, 4], [0, 2], [1]]
+
+
+def test_what_is_scored_side_by_side_has_not_more_steps_than_there_is_memory_for(monkeypatch):
+    monkeypatch.setattr(buckets, "MOST", 20)
+    lengths = np.array([3, 100, 2, 9, 8, 1])  # padded to 100, six rows would have 600 steps
+    assert [row.tolist() for row in in_order(lengths, 4)] == [[1], [3, 4], [0, 2, 5]]
+    assert [row.tolist() for row in in_order(np.arange(6), 4, lengths)] == [[5, 4], [3, 2], [1], [0]]
 
 
 def test_every_label_is_held_out_by_its_share_and_kept_to_learn_from():

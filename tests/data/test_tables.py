@@ -1,12 +1,13 @@
 """Tables: the same rows from every format, back again, and every flaw told with file, row and column."""
 
 import sys
+import tracemalloc
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from elman.data import tables
+from elman.data import flaws, tables
 from elman.errors import DataError, RunError, UsageError
 
 ROWS = [{"text": "a, b\n'c\"", "label": "x"}, {"text": "grün", "label": "y"}]
@@ -216,3 +217,23 @@ def test_a_full_disk_is_told(ending, tmp_path, monkeypatch):
     with pytest.raises(RunError, match=r"cannot write .*: no space left on device"):
         tables.write(tmp_path / f"t{ending}", ROWS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_wide_table_holds_is_found_without_listing_its_columns_for_each(monkeypatch):
+    asked, names = [], pl.DataFrame.columns
+    wide = tables.Table("wide.csv", pl.DataFrame({f"c{k}": ["1.5", "a. b"] for k in range(300)}))
+    monkeypatch.setattr(pl.DataFrame, "columns", property(lambda self: asked.append(1) or names.fget(self)))
+    assert {column.kind for column in wide.columns()} == {"text"}
+    assert [wide.column(f"c{k}").name for k in range(300)] == wide.names
+    assert len(asked) < 5
+
+
+def test_json_lines_that_are_looked_at_once_more_are_not_all_held(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "[a] in brackets, as a list begins"}\n' * 20_000)
+    frame = tables.read(path).frame
+    tracemalloc.start()
+    flaws.check(path, frame)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < path.stat().st_size / 2

@@ -5,6 +5,7 @@ import math
 import shutil
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 import elman
 from elman.errors import NonFiniteError, RunError, UsageError
+from elman.training.examples import Learning
 
 
 def test_a_run_learns_beyond_single_symbols_and_says_so(run):
@@ -262,12 +264,41 @@ def test_a_run_that_is_continued_with_a_larger_budget_is_validated_on_the_way(te
     assert [line["step"] for line in lines if "valid_loss" in line] == [3, 6, 9, 12, 20, 30, 40]
 
 
+def test_every_phase_that_takes_long_is_told(text_file, tmp_path, tiny, monkeypatch, capsys):
+    class Timer(threading.Timer):
+        def start(self):
+            self.function()
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    elman.train("language-modeling", text_file, out=tmp_path / "r", **tiny | {"steps": 1, "validations": 1})
+    said = [line for line in capsys.readouterr().err.splitlines() if line.endswith(" ...")]
+    assert said == [
+        f"Reading {text_file} ...",
+        "Validating ...",
+        "Scoring the network on the valid part ...",
+        "Scoring the baselines on the valid part ...",
+        "Looking inside the network, and writing the report ...",
+    ]
+
+
 def test_a_diverging_run_stops_with_advice_and_keeps_its_folder(text_file, tmp_path, tiny):
     out = tmp_path / "r"
     options = tiny | {"cell": "rnn-relu", "optimizer": "sgd", "rate": 1e30, "clip": 0.0, "warmup": 0}
     with pytest.raises(NonFiniteError, match=r"became (nan|inf) at step \d+ .*Try a lower rate .* or clipping"):
         elman.train("language-modeling", text_file, out=out, quiet=True, **options)
     assert json.loads((out / "run.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.parametrize("error", [MemoryError("std::bad_alloc"), RuntimeError("can't allocate memory: 131 GB")])
+def test_a_batch_for_which_there_is_no_memory_is_told_in_a_sentence(tmp_path, monkeypatch, error):
+    def no_room(*arguments):
+        raise error
+
+    monkeypatch.setattr("elman.tasks.classification.Classification.learning", Learning(no_room, no_room))
+    rows = {"x": [[0.5, 1.5, 0.5]] * 30, "label": ["a", "b", "a"] * 10}
+    with pytest.raises(UsageError, match="not enough memory for a batch of this data; give a smaller --batch or --hid"):
+        elman.train("classification", rows, out=tmp_path / "r", quiet=True, steps=1)
+    assert json.loads((tmp_path / "r" / "run.json").read_text())["status"] == "failed"
 
 
 def test_a_network_that_says_nothing_any_more_is_not_the_best(text_file, tmp_path, tiny):

@@ -38,3 +38,19 @@ def test_a_library_that_is_not_there_is_told_by_the_name_that_pip_knows():
     (told,) = text_measures.missing("no_such_library", "BLEU and chrF")
     assert told == "BLEU and chrF will not be measured, as they need no-such-library: pip install 'elman[metrics]'"
     assert text_measures.missing("json", "BLEU and chrF") == ()
+
+
+def test_what_is_confused_is_counted_the_most_frequent_first():
+    truth, said = np.array([0, 0, 2, 2, 2, 1]), np.array([0, 1, 0, 0, 1, 1])
+    assert measures.confused(said, truth) == [(2, 0, 2), (0, 1, 1), (2, 1, 1)]
+    assert measures.confused(truth, truth) == []
+
+
+def test_labels_are_scored_in_memory_that_grows_with_them_and_not_with_their_pairs():
+    labels = 1_000_000  # of which the pairs would take 8 TB
+    truth, said = np.array([0, 1, labels - 1]), np.array([0, labels - 1, labels - 1])
+    assert measures.of_labels(said, truth, labels) == {
+        "accuracy": pytest.approx(2 / 3),
+        "macro_f1": pytest.approx((1 + 0 + 2 / 3) / 3),
+    }
+    assert measures.confused(said, truth) == [(1, labels - 1, 1)]

@@ -3,6 +3,7 @@
 A terminal that closes asks as well, unless it is to be ignored.
 """
 
+import queue
 import signal
 
 import pytest
@@ -21,23 +22,27 @@ def as_at_a_terminal():
         signal.signal(number, handler)
 
 
-def test_the_same_signal_passed_on_asks_once(monkeypatch):
-    with interrupt.interruptible() as asked:
+def test_the_same_signal_passed_on_asks_once_and_is_told_once(monkeypatch):
+    told = queue.SimpleQueue()
+    with interrupt.interruptible(lambda: told.put("asked")) as asked:
+        assert told.empty()
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         assert asked.is_set()
+        assert told.get(timeout=10) == "asked"
+        assert told.empty()
         monkeypatch.setattr(interrupt, "SAME", -1.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
 
 def test_a_terminal_that_closes_asks_unless_that_is_ignored():
-    with interrupt.interruptible() as asked:
+    with interrupt.interruptible(lambda: None) as asked:
         signal.raise_signal(signal.SIGHUP)
         assert asked.is_set()
     former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
     try:
-        with interrupt.interruptible() as asked:
+        with interrupt.interruptible(lambda: None) as asked:
             signal.raise_signal(signal.SIGHUP)
             assert not asked.is_set()
     finally:

@@ -1,12 +1,14 @@
 """What is shown while a run trains."""
 
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 
 from elman import files
-from elman.training.monitor import Display, Metrics, TimeLeft
+from elman.training import monitor
+from elman.training.monitor import Display, Metrics, TimeLeft, telling
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,26 @@ def test_without_a_terminal_all_validations_are_lines_and_of_training_one_in_ten
     assert [line["step"] for line in files.json_lines(metrics.path)] == [10, 20, 25, 40, 1050, 1060]
     metrics.forget_after(25)
     assert [line["step"] for line in files.json_lines(metrics.path)] == [10, 20, 25]
+
+
+def test_what_takes_long_is_told_unless_it_is_to_be_quiet(monkeypatch, capsys):
+    def wait():
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
+
+    before = set(threading.enumerate())
+    with telling("Reading a.csv"):
+        pass
+    wait()
+    monkeypatch.setattr(monitor, "PATIENCE", 0.0)
+    with telling("Reading b.csv", quiet=True):
+        wait()
+    with telling("Reading c.csv"):
+        wait()
+    assert capsys.readouterr().err == "Reading c.csv ...\n"
+
+
+def test_who_interrupts_is_told_what_follows(tmp_path, capsys):
+    with Display(Metrics(tmp_path / "metrics.jsonl"), "rows") as display:
+        display.interrupted()
+    assert "Interrupted: keeping and scoring what was learnt so far; Ctrl-C again ends" in capsys.readouterr().err

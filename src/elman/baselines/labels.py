@@ -17,7 +17,13 @@ STEPS = 32
 MOST = 1 << 27
 """Numbers of the rows that are compared, all together: half a GB. Of more, fewer time steps are compared."""
 BLOCK = 512
-WITHOUT_SKLEARN = "not measured: it needs scikit-learn; pip install 'elman[baselines]'"
+ASKED = 1 << 14
+MOST_LABELS, MOST_WEIGHTS = 1000, 1 << 24
+"""Labels, and labels times features, that logistic regression is fitted to; its optimizer takes 200 bytes a weight."""
+
+
+class NotMeasuredError(Exception):
+    """A naive way cannot be followed here; the text says why, behind its name and a colon."""
 
 
 def most_frequent(labels: Array) -> int:
@@ -28,6 +34,8 @@ def most_frequent(labels: Array) -> int:
 class LinearOnWords:
     """Logistic regression on the TF-IDF of words and of pairs of neighbouring words, in a text and in the one before.
 
+    Of more words and pairs than there is room for it sees those that are most frequent.
+
     Args:
         texts: to learn from.
         labels: theirs, (N,).
@@ -35,24 +43,26 @@ class LinearOnWords:
         before: to each text the one before it, whose words are features of their own; none if absent.
 
     Raises:
-        ImportError: scikit-learn is not installed.
+        NotMeasuredError: scikit-learn is not installed, or there are too many labels.
 
     """
 
     def __init__(
         self, texts: Sequence[str], labels: Array, weights: Array | None = None, before: Sequence[str] = ()
     ) -> None:
+        self._model = _logistic_regression(30.0, labels)
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        self._vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
-        self._model = _logistic_regression(30.0, labels)
+        room = MOST_WEIGHTS // len(np.unique(labels)) // (2 if len(before) else 1)
+        self._vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD, max_features=room)
         self._vectorizer.fit([*texts, *before])
         self._model.fit(self._features(texts, before), labels, sample_weight=weights)
 
     def predict(self, texts: Sequence[str], before: Sequence[str] = ()) -> Integers:
         """Return the label of each text."""
-        found: Integers = self._model.predict(self._features(texts, before)).astype(np.int64)
-        return found
+        parts = [slice(first, first + ASKED) for first in range(0, len(texts), ASKED)]
+        found = [self._model.predict(self._features(texts[part], before[part])) for part in parts]
+        return np.concatenate([np.empty(0), *found]).astype(np.int64)
 
     def _features(self, texts: Sequence[str], before: Sequence[str]) -> Any:
         from scipy.sparse import hstack
@@ -68,15 +78,16 @@ class LinearOnNumbers:
         labels: theirs, (N,).
 
     Raises:
-        ImportError: scikit-learn is not installed.
+        NotMeasuredError: scikit-learn is not installed, or there are too many labels.
 
     """
 
     def __init__(self, features: Array, labels: Array) -> None:
+        model = _logistic_regression(0.01, labels)
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        self._model = make_pipeline(StandardScaler(), _logistic_regression(0.01, labels))
+        self._model = make_pipeline(StandardScaler(), model)
         self._model.fit(features, labels)
 
     def predict(self, features: Array) -> Integers:
@@ -87,9 +98,13 @@ class LinearOnNumbers:
 
 def _logistic_regression(freedom: float, labels: Array) -> Any:
     """An unfitted model; of a single label, which scikit-learn refuses to fit, one that always gives this."""
-    from sklearn.dummy import DummyClassifier
-    from sklearn.linear_model import LogisticRegression
-
+    try:
+        from sklearn.dummy import DummyClassifier
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise NotMeasuredError("not measured: it needs scikit-learn; pip install 'elman[baselines]'") from error
+    if len(np.unique(labels)) > MOST_LABELS:
+        raise NotMeasuredError(f"left out, as there are more than {MOST_LABELS:,} labels")
     single = (labels == labels[:1]).all()
     return DummyClassifier() if single else LogisticRegression(C=freedom, max_iter=1000)
 

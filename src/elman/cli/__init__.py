@@ -57,6 +57,13 @@ def main() -> None:
         if not error.told:
             print(f"elman: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except (MemoryError, RuntimeError) as error:
+        from elman.training.memory import ran_out
+
+        if not ran_out(error):
+            raise
+        print("elman: there is not enough memory for this; give less data at once", file=sys.stderr)
+        sys.exit(1)
     except OSError as error:  # of files that are read or written, they are ElmanErrors by now
         with suppress(OSError):  # of a terminal that is closed
             print(f"elman: {error.filename or 'standard output'}: {files.reason(error)}", file=sys.stderr)

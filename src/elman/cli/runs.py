@@ -26,8 +26,10 @@ def evaluate(
 ) -> None:
     """Score a run beside its naive baseline."""
     from elman.run import load
+    from elman.training.monitor import telling
 
-    found = load(run).evaluate(data)
+    with telling(f"Scoring {data or 'the held-out part of the run'}"):
+        found = load(run).evaluate(data)
     if json:
         output.print_json(found)
     else:
@@ -45,10 +47,12 @@ def diagnose(
     """Say where gradients vanish or explode, how far the network remembers, and what to do."""
     from elman import files
     from elman.run import load
+    from elman.training.monitor import telling
 
     if html is not None:
         files.check_writable(html)
-    found = load(run).diagnose(data)
+    with telling("Looking inside the network"):
+        found = load(run).diagnose(data)
     if html is not None:
         files.write_text(html, found.to_html())
         output.note(f"wrote {html}")
@@ -84,6 +88,7 @@ def predict(
     """
     from elman.data import tables
     from elman.run import load
+    from elman.training.monitor import telling
 
     loaded = load(run)
     if follow:
@@ -96,7 +101,8 @@ def predict(
     if out is not None:
         tables.check_writable(out)
     unread: list[DataError] = []
-    found = loaded.predictions(data, onerror=unread.append)
+    with telling(f"Answering {'standard input' if data == '-' else data}"):
+        found = loaded.predictions(data, onerror=unread.append)
     for error in unread:
         output.note(f"elman: {error}")
     if out is not None:

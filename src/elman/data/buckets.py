@@ -80,7 +80,24 @@ class Buckets:
         return [cuts[k] for k in random.permutation(self.batches)]
 
 
-def in_order(lengths: Array, size: int) -> list[Integers]:
-    """Return all rows once in batches of similar length, the longest first: for scoring."""
+MOST = 1 << 19
+"""Time steps of a batch that is scored, padding included: half a GB where each has 256 features."""
+
+
+def in_order(lengths: Array, size: int, steps: Array | None = None) -> list[Integers]:
+    """Return all rows once in batches of similar length, the longest first: for scoring.
+
+    Args:
+        lengths: by what rows are sorted, (N,).
+        size: the most rows in a batch; where rows are very long, a batch has fewer.
+        steps: the time steps of each row, (N,), where `lengths` are not these.
+    """
     rows = np.argsort(-lengths, kind="stable")
-    return [rows[first : first + size] for first in range(0, len(rows), size)]
+    longest = (lengths if steps is None else steps)[rows]
+    found, first = [], 0
+    while first < len(rows):
+        some = np.maximum.accumulate(longest[first : first + size])
+        count = max(1, int((some * np.arange(1, len(some) + 1) <= MOST).sum()))
+        found.append(rows[first : first + count])
+        first += count
+    return found

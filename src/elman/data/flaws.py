@@ -52,7 +52,7 @@ def explain(path: Path, error: BaseException) -> DataError:
                 if lines.read(1) == "\ufeff":
                     return DataError(f"{path} begins with a byte-order mark, which JSON lines may not; remove it")
                 lines.seek(0)
-                parse_lines(str(path), lines)
+                check_lines(str(path), lines)
     except DataError as found:
         return found
     return DataError(f"cannot read {path} as {path.suffix.removeprefix('.')}: {brief(error)}")
@@ -69,7 +69,16 @@ def separator(path: Path) -> str:
 
 def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
     """Return the objects of JSON lines; DataError at the first line that is none, or differs in type from the first."""
-    found: list[dict[str, Any]] = []
+    return list(_parsed(source, lines))
+
+
+def check_lines(source: str, lines: Iterable[str]) -> None:
+    """Raise what `parse_lines` would, and keep no line."""
+    for _ in _parsed(source, lines):
+        pass
+
+
+def _parsed(source: str, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     kinds: dict[str, str] = {}
     for number, line in enumerate((line for line in lines if line.strip()), 1):
         try:
@@ -79,8 +88,7 @@ def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             raise DataError(f'{source}, row {number} is no JSON object; write {{"column": value, ...}} in every line')
         _check_kinds(source, number, row, kinds)
-        found.append(row)
-    return found
+        yield row
 
 
 def of_list(path: Path, column: pl.Series, error: Exception) -> DataError:
@@ -152,7 +160,7 @@ def _check_types(path: Path, frame: pl.DataFrame) -> None:
         other = any("String" in str(frame.schema[name]) and "text" not in kind for name, kind in told.items())
         if other or any(map(_has_json, frame)):
             lines.seek(0)
-            parse_lines(str(path), lines)
+            check_lines(str(path), lines)
 
 
 def _has_json(column: pl.Series) -> bool:

@@ -47,6 +47,8 @@ FILES = {
     "films": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v"),
 }
 """Kinds of files that the texts of a column may name, by how they end."""
+SUFFIX = r"(?i)\.[a-z][a-z0-9]+\s*$"
+"""How the names of all these end: columns without any such text need no closer look, and wide tables have many."""
 LOOKED_AT = 1000
 NAMING = r"^names .*?, which "
 """How what is wrong with a file begins where a row of a table names the file."""
@@ -168,16 +170,18 @@ class Table:
 
     def column(self, name: str) -> Column:
         """Return a column; DataError lists those there are."""
-        if name not in self.frame.columns:
+        try:
+            values = self.frame.get_column(name)
+        except pl.exceptions.ColumnNotFoundError:
             near = nearest(name, self.names)
             raise DataError(
                 f"{self.source} has no column {name!r}{near}; it has {', '.join(map(repr, self.names)) or 'none'}"
-            )
-        return Column(self.source, name, self.frame[name], self.rows)
+            ) from None
+        return Column(self.source, name, values, self.rows)
 
     def columns(self) -> list[Column]:
         """Return all columns."""
-        return [self.column(name) for name in self.names]
+        return [Column(self.source, values.name, values, self.rows) for values in self.frame]
 
     @property
     def described(self) -> str:
@@ -223,7 +227,10 @@ def in_words(kind: str) -> str:
 
 def _named(texts: pl.Series) -> str | None:
     """Return the kind of files that most of the first texts name, None where they name none."""
-    first = [text.strip().lower() for text in texts.head(LOOKED_AT).drop_nulls().cast(pl.String)]
+    some = texts.head(LOOKED_AT).drop_nulls().cast(pl.String)
+    if not some.str.contains(SUFFIX).any():
+        return None
+    first = [text.strip().lower() for text in some]
     return next((name for name, ends in FILES.items() if 2 * sum(t.endswith(ends) for t in first) > len(first)), None)
 
 

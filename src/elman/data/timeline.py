@@ -105,9 +105,9 @@ def numeric(table: Table) -> list[str]:
     """Return the names of the columns that hold numbers, by most of their first values."""
     found = []
     for column in table.columns():
-        head = column.values.head(LOOKED_AT).drop_nulls()
-        if column.kind == "number" or (
-            column.kind == "text" and 2 * head.cast(pl.Float64, strict=False).is_not_null().sum() > len(head)
+        head, held = column.values.head(LOOKED_AT).drop_nulls(), column.kind
+        if held == "number" or (
+            held == "text" and 2 * head.cast(pl.Float64, strict=False).is_not_null().sum() > len(head)
         ):
             found.append(column.name)
     return found

@@ -4,6 +4,7 @@ import datetime as dt
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import nn
 
 from elman import assets, machine, report, tasks
 from elman.data import given, tables
-from elman.errors import NonFiniteError, RunError, UsageError
+from elman.errors import ElmanError, NonFiniteError, RunError, UsageError
 from elman.randomness import seeded
 from elman.run import inspection, learnt
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
@@ -23,8 +24,8 @@ from elman.tasks.base import Files, Prepared, Task
 from elman.training import checkpoint, device, precision
 from elman.training.budget import Progress
 from elman.training.loop import Job, Monitor, fit
-from elman.training.memory import kept_pages
-from elman.training.monitor import Display, Lasting, Metrics, Silence
+from elman.training.memory import kept_pages, ran_out
+from elman.training.monitor import Display, Lasting, Metrics, Silence, telling
 from elman.training.options import BUDGETS, MAY_CHANGE, TrainingOptions
 from elman.training.processes import Processes
 
@@ -94,10 +95,12 @@ def train(
         if resume:
             if pretrained is not None:
                 raise UsageError("--pretrained begins a new run, and --resume goes on with one; give one of them")
-            begun.append(_reopen(chosen, files, place, named, held))
+            with telling(f"Reading {files.train}", quiet=quiet):
+                begun.append(_reopen(chosen, files, place, named, held))
         else:
             before = None if pretrained is None else learnt.opened(pretrained, chosen)
-            begun.append(_begin(chosen, files, place, named, held, before))
+            with telling(f"Reading {files.train}", quiet=quiet):
+                begun.append(_begin(chosen, files, place, named, held, before))
         return begun[0].folder.path, begun[0].options
 
     with ExitStack() as held:
@@ -219,12 +222,20 @@ def _device(sitting: Sitting, network: nn.Module, together: Processes, *, new: b
     return found
 
 
-def _job(sitting: Sitting, network: nn.Module, where: torch.device, monitor: Monitor) -> Job:
+def _job(sitting: Sitting, network: nn.Module, where: torch.device, monitor: Monitor, *, quiet: bool = True) -> Job:
     """Training as the loop takes it."""
     folder, options = sitting.folder, sitting.options
+    batches, objective, validate = sitting.task.material(sitting.prepared, options)
+
+    def validated(network: nn.Module) -> float:
+        with telling("Validating", quiet=quiet):
+            return validate(network)
+
     return Job(
         network,
-        *sitting.task.material(sitting.prepared, options),
+        batches,
+        objective,
+        validated,
         options=options,
         model_file=folder.model,
         checkpoint_file=folder.checkpoint,
@@ -268,34 +279,54 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         if pretrained and not sitting.resume:
             scores = {part: task.score(network.eval(), sitting.prepared, part) for part in _scored(sitting.prepared)}
             description["pretrained"] |= {"scores": scores}
-        job = _job(sitting, network, where, display)
-        try:
-            ending, progress = fit(job, begins, together)
-        except NonFiniteError as error:
-            folder.write(description | {"status": "failed", "message": str(error)})
-            raise
+        job = _job(sitting, network, where, display, quiet=quiet)
+        ending, progress = _fitted(sitting, job, begins, together)
     if temperatures := task.calibrate(network, sitting.prepared):
         description["temperatures"] = temperatures
         checkpoint.write_tensors(folder.model, network.state_dict(), {})
     description |= {"status": ending, "training": _summary(progress, where)}
     folder.write(description | {"status": "training"})
-    _finish(sitting, network)
+    _finish(sitting, network, quiet=quiet)
 
 
-def _finish(sitting: Sitting, network: nn.Module) -> None:
+def _fitted(sitting: Sitting, job: Job, begins: Callable[[int], None], together: Processes) -> tuple[str, Progress]:
+    """Fit; that it failed, and why, is kept in the folder."""
+    why: ElmanError
+    try:
+        return fit(job, begins, together)
+    except NonFiniteError as error:
+        why = error
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        why = UsageError(_too_large(sitting.options))
+    sitting.folder.write(sitting.description | {"status": "failed", "message": str(why)})
+    raise why
+
+
+def _too_large(options: TrainingOptions) -> str:
+    """What to say where memory has run out in training."""
+    smaller = [f"--{name}" for name in ("batch", "lanes", "window", "hidden") if hasattr(options, name)]
+    rows = ", or shorten the longest rows" if hasattr(options, "batch") else ""
+    return f"there is not enough memory for a batch of this data; give a smaller {' or '.join(smaller)}{rows}"
+
+
+def _finish(sitting: Sitting, network: nn.Module, *, quiet: bool) -> None:
     """Score the network beside the baseline, look inside, and write it all down."""
     task, prepared, folder = sitting.task, sitting.prepared, sitting.folder
-    parts = _scored(prepared)
     pretrained = sitting.description.get("pretrained", {})
-    found = {
-        "scores": {part: task.score(network, prepared, part) for part in parts},
-        "baselines": {part: learnt.before(pretrained, part) + task.baselines(prepared, part) for part in parts},
-        **task.showcase(network, prepared, sitting.options),
-    }
-    with suppress(UsageError):  # a network without layers to look into, or with sequences too short for it
-        found["diagnosis"] = inspection.look_inside(task, network, prepared, sitting.options, folder).to_dict()
-    folder.write(sitting.description | found)
-    report.write(folder.path)
+    found: dict[str, Any] = {"scores": {}, "baselines": {}}
+    for part in _scored(prepared):
+        with telling(f"Scoring the network on the {part} part", quiet=quiet):
+            found["scores"][part] = task.score(network, prepared, part)
+        with telling(f"Scoring the baselines on the {part} part", quiet=quiet):
+            found["baselines"][part] = learnt.before(pretrained, part) + task.baselines(prepared, part)
+    with telling("Looking inside the network, and writing the report", quiet=quiet):
+        found |= task.showcase(network, prepared, sitting.options)
+        with suppress(UsageError):  # a network without layers to look into, or with sequences too short for it
+            found["diagnosis"] = inspection.look_inside(task, network, prepared, sitting.options, folder).to_dict()
+        folder.write(sitting.description | found)
+        report.write(folder.path)
 
 
 def _scored(prepared: Prepared) -> list[str]:

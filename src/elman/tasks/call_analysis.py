@@ -92,12 +92,14 @@ class CallAnalysis(ExampleTask):
 
     def baselines(self, prepared: PreparedExamples, part: str) -> list[Score]:
         """The most frequent tag and label; a linear model of each turn and the one before it, and one of each call."""
-        usual, linear = {}, {}
+        usual, linear, why = {}, {}, ""
         for name, output in prepared.outputs.items():
             known, asked = (prepared.examples(each).targets[name] for each in ("train", part))
             usual[name] = Ragged(np.full(len(asked.values), naive.most_frequent(known.values)), asked.starts)
             found = _linear_on_turns if output.stepwise else labels_of_rows.linear
-            if (choices := found(prepared, part, name)) is not None:
+            if isinstance(choices := found(prepared, part, name), str):
+                why = choices
+            else:
                 linear[name] = Ragged(choices, asked.starts)
         each = [output.stepwise for output in prepared.outputs.values()]
         names = " and ".join([*["tag"] * any(each), *["label"] * (not all(each))])
@@ -106,8 +108,8 @@ class CallAnalysis(ExampleTask):
         kinds = [len(_counts(prepared, name)) for name, output in prepared.outputs.items() if output.stepwise]
         if max(kinds, default=0) > labels_of_rows.LIMIT:
             title += f", on the first {labels_of_rows.LIMIT:,} that differ"
-        if len(linear) < len(usual):
-            return [first, {"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"}]
+        if why:
+            return [first, {"name": title, "note": f"{title}: {why}"}]
         return [first, {"name": title} | _figures(prepared, part, linear)]
 
     def showcase(self, network: Any, prepared: PreparedExamples, options: CallAnalysisOptions) -> dict[str, Any]:
@@ -139,8 +141,8 @@ def _figures(prepared: PreparedExamples, part: str, choices: Mapping[str, Ragged
     return score
 
 
-def _linear_on_turns(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
-    """The answers of a linear model that sees each turn and the one before; None where there is no scikit-learn."""
+def _linear_on_turns(prepared: PreparedExamples, part: str, name: str) -> Integers | str:
+    """The answers of a linear model that sees each turn and the one before, or why there are none."""
     if name not in prepared.fitted:
         counts = _counts(prepared, name).head(labels_of_rows.LIMIT)
         turns, before = (counts[each].to_list() for each in ("turn", "before"))
@@ -148,8 +150,8 @@ def _linear_on_turns(prepared: PreparedExamples, part: str, name: str) -> Intege
             prepared.fitted[name] = naive.LinearOnWords(
                 turns, counts["tag"].to_numpy(), counts["len"].to_numpy(), before
             )
-        except ImportError:
-            return None
+        except naive.NotMeasuredError as error:
+            return str(error)
     asked = _turns(prepared, part)
     found: Integers = prepared.fitted[name].predict(asked["turn"].to_list(), asked["before"].to_list())
     return found

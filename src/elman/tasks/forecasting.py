@@ -1,5 +1,6 @@
 """Forecasting: what a few measured values will be, with quantiles. Many-to-many over real values."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -227,7 +228,7 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
         first = ", ".join(f"{c.name} ({c.values[0]!r}, ...)" for c in table.columns())
         raise DataError(f"{table.source} has no column of numbers to forecast; it has {first}")
     said = ["step", *filter(None, (time, options.group)), *chain.from_iterable(map(_said_of, targets))]
-    if twice := next((name for name in said if said.count(name) > 1), None):
+    if twice := next((name for name, count in Counter(said).items() if count > 1), None):
         raise UsageError(f"a forecast of {table.source} would have two columns named {twice!r}; rename the table's")
     notes = []
     if not options.target:

@@ -34,7 +34,7 @@ def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
     usual = np.full(len(targets), naive.most_frequent(train))
     found: list[Score] = [{"name": "most frequent label", **measures.of_labels(usual, targets, symbols)}]
     inputs = prepared.examples("train").inputs
-    choices: dict[str, Integers | None] = {}
+    choices: dict[str, Integers | str] = {}
     if isinstance(inputs, EncodedSeries | EncodedImages | EncodedVideos | EncodedRecordings):
         choices["nearest neighbour"] = _nearest(prepared, part, name)
     else:
@@ -43,8 +43,8 @@ def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
         choices["mean, deviation and logistic regression"] = _linear_on_moments(prepared, part, name)
     for method, chosen in choices.items():
         title = method + (f" on {LIMIT:,} of the rows" if len(train) > LIMIT else "")
-        if chosen is None:
-            found.append({"name": title, "note": f"{title}: {naive.WITHOUT_SKLEARN}"})
+        if isinstance(chosen, str):
+            found.append({"name": title, "note": f"{title}: {chosen}"})
         else:
             found.append({"name": title, **measures.of_labels(chosen, targets, symbols)})
     return found
@@ -65,18 +65,15 @@ def reviewed(
 def confused(prepared: PreparedExamples, part: str, name: str, answers: Answers) -> dict[str, Any]:
     """Return the counts of every label answered for every other, where they are not too many, and what is confused."""
     symbols = prepared.outputs[name].symbols
-    counts = measures.confusion(answers.choices.values, prepared.examples(part).targets[name].values, len(symbols))
-    wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
-    places = [(int(k) // len(symbols), int(k) % len(symbols)) for k in order]
+    choices, targets = answers.choices.values, prepared.examples(part).targets[name].values
+    shown = len(symbols) <= MATRIX
     return {
         "column": name,
-        "labels": symbols if len(symbols) <= MATRIX else [],
-        "counts": counts.tolist() if len(symbols) <= MATRIX else [],
+        "labels": symbols if shown else [],
+        "counts": measures.confusion(choices, targets, len(symbols)).tolist() if shown else [],
         "pairs": [
-            {"truth": symbols[i], "answer": symbols[j], "rows": int(wrong[i, j]), "of": int(counts[i].sum())}
-            for i, j in places
-            if wrong[i, j]
+            {"truth": symbols[truth], "answer": symbols[answer], "rows": rows, "of": int((targets == truth).sum())}
+            for truth, answer, rows in measures.confused(choices, targets)[:PAIRS]
         ],
     }
 
@@ -107,15 +104,15 @@ def texts(prepared: PreparedExamples, part: str, rows: Integers | None = None) -
     return [value if isinstance(value, str) else " ".join(value) for value in values]
 
 
-def linear(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
-    """The answers of the linear model, or None where scikit-learn is not there to fit one."""
+def linear(prepared: PreparedExamples, part: str, name: str) -> Integers | str:
+    """The answers of the linear model, or why there is none."""
     if name not in prepared.fitted:
         train = prepared.examples("train").targets[name].values
         rows = _drawn(len(train))
         try:
             prepared.fitted[name] = naive.LinearOnWords(texts(prepared, "train", rows), train[rows])
-        except ImportError:
-            return None
+        except naive.NotMeasuredError as why:
+            return str(why)
     found: Integers = prepared.fitted[name].predict(texts(prepared, part))
     return found
 
@@ -132,8 +129,8 @@ def _nearest(prepared: PreparedExamples, part: str, name: str) -> Integers:
     return naive.nearest_row(known.inputs.rows, labels, asked.inputs.rows, _drawn(len(labels)))
 
 
-def _linear_on_moments(prepared: PreparedExamples, part: str, name: str) -> Integers | None:
-    """The answers of a linear model of mean and deviation over time, or None where scikit-learn is not there."""
+def _linear_on_moments(prepared: PreparedExamples, part: str, name: str) -> Integers | str:
+    """The answers of a linear model of mean and deviation over time, or why there is none."""
     known: Any = prepared.examples("train")
     asked: Any = prepared.examples(part)
     if name not in prepared.fitted:
@@ -141,8 +138,8 @@ def _linear_on_moments(prepared: PreparedExamples, part: str, name: str) -> Inte
         try:
             seen = naive.moments(known.inputs.rows.take(rows))
             prepared.fitted[name] = naive.LinearOnNumbers(seen, known.targets[name].values[rows])
-        except ImportError:
-            return None
+        except naive.NotMeasuredError as why:
+            return str(why)
     found: Integers = prepared.fitted[name].predict(naive.moments(asked.inputs.rows))
     return found
 

@@ -15,11 +15,18 @@ def confusion(choices: Array, targets: Array, symbols: int) -> npt.NDArray[np.in
     return counts.reshape(symbols, symbols)
 
 
+def confused(choices: Array, targets: Array) -> list[tuple[int, int, int]]:
+    """Return (symbol, wrong answer, how often) of all that were confused, the most frequent first."""
+    wrong = choices != targets
+    pairs, counts = np.unique(np.stack([targets[wrong], choices[wrong]], 1), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [(int(i), int(j), int(count)) for (i, j), count in zip(pairs[order], counts[order], strict=True)]
+
+
 def of_labels(choices: Array, targets: Array, symbols: int) -> dict[str, float]:
     """Return accuracy, and F1 averaged over the symbols that occur among targets or answers."""
-    counts = confusion(choices, targets, symbols)
-    right = np.diag(counts)
-    seen = counts.sum(0) + counts.sum(1)
+    right = np.bincount(targets[choices == targets], minlength=symbols)
+    seen = np.bincount(choices, minlength=symbols) + np.bincount(targets, minlength=symbols)
     f1 = 2 * right[seen > 0] / seen[seen > 0]
     return {"accuracy": float(right.sum() / max(1, len(targets))), "macro_f1": float(f1.mean()) if len(f1) else 0.0}
 

@@ -3,6 +3,7 @@
 As the user says, or as the table shows. It does not know what is done with them.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,7 +75,7 @@ def find(table: Table, given: Given, *, tags: bool) -> tuple[StepLayout, str] | 
     """
     for name in given.names:
         table.column(name)
-    if twice := next((name for name in given.names if given.names.count(name) > 1), None):
+    if twice := next((name for name, count in Counter(given.names).items() if count > 1), None):
         raise UsageError(f"the column {twice!r} is named twice, for two things; name each column once")
     numeric = set(timeline.numeric(table))
     numbers = numeric.issuperset(given.inputs)

@@ -111,9 +111,9 @@ class Tagging(SeriesTask):
                 choices[name] = _usual_tags(prepared, part, name)
                 continue
             linear = labels_of_rows.linear(prepared, part, name)
-            titles += ["most frequent label" if linear is None else "TF-IDF and logistic regression"]
+            titles += ["most frequent label" if isinstance(linear, str) else "TF-IDF and logistic regression"]
             train, rows = prepared.examples("train").targets[name].values, len(prepared.examples(part))
-            answers = np.full(rows, most_frequent(train)) if linear is None else linear
+            answers = np.full(rows, most_frequent(train)) if isinstance(linear, str) else linear
             choices[name] = Ragged.of(answers, np.ones(rows, np.int64))
         return [{"name": "; ".join(dict.fromkeys(titles)), **tag_measures.figures(prepared, part, choices)}]
 

@@ -68,7 +68,7 @@ class Examples:
     def in_order(self, most: int | None = None) -> list[Integers]:
         """Return the numbers of all rows, or of at most so many from all over, in batches for scoring."""
         stride = 1 if most is None else -(-len(self) // most)
-        return [rows * stride for rows in in_order(self.sizes[::stride], SCORING_ROWS)]
+        return [rows * stride for rows in in_order(self.sizes[::stride], SCORING_ROWS, self.lengths[::stride])]
 
     def _target(self, name: str, encoded: Ragged, rows: Integers) -> Tensor:
         values = encoded.padded(rows, IGNORED) if self.stepwise[name] else encoded.flat(rows)

@@ -1,9 +1,10 @@
 """Ctrl-C as a request: the first asks to finish cleanly, the second ends at once."""
 
+import _thread
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,8 +19,8 @@ def endings() -> list[signal.Signals]:
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; another one later acts as it did before.
+def interruptible(told: Callable[[], None]) -> Iterator[threading.Event]:
+    """Yield an event that SIGINT, SIGTERM or SIGHUP sets, and call `told`; another one later acts as it did before.
 
     SIGHUP, which comes when a terminal closes, stays ignored where it is, as under nohup.
 
@@ -43,6 +44,7 @@ def interruptible() -> Iterator[threading.Event]:
         if not event.is_set():
             event.set()
             asked = time.monotonic()
+            _thread.start_new_thread(told, ())  # the handler may have come amid a write to the same stream
         elif time.monotonic() - asked > SAME:
             restore()
             signal.raise_signal(number)

@@ -71,6 +71,9 @@ class Monitor(Protocol):
     def diagnosis(self, values: dict[str, Any]) -> None:
         """Take what was seen inside the network."""
 
+    def interrupted(self) -> None:
+        """Take that the user asked for an end."""
+
 
 Objective = Callable[[nn.Module, Any, State | None], Cost]
 """(network, batch, carried state) -> what the batch costs."""
@@ -131,7 +134,7 @@ def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[
     begins(progress.step)
     trainer.write_best()
     ending = "finished"
-    with interruptible() as interrupted:
+    with interruptible(job.monitor.interrupted) as interrupted:
         if job.pretrained and not job.resume:
             trainer.validate()
         while (share := budget.spent(options, progress)) < 1:

@@ -17,6 +17,9 @@ USUAL = {MMAP_MAX: 65_536, TRIM_THRESHOLD: 64 << 20, TOP_PAD: 0, MMAP_THRESHOLD:
 """What glibc's own rule comes to in a process that frees large blocks, mallopt(3). It no longer moves afterwards, and
 would stay where a young process has it: at fresh pages for every block of 128 KiB."""
 
+TOLD = ("can't allocate memory", "out of memory", "not enough memory")
+"""What torch's errors say where memory has run out."""
+
 _lock = threading.Lock()
 _inside = 0
 
@@ -47,3 +50,8 @@ def _step(by: int) -> None:
             libc.mallopt(parameter, value)
         if by < 0:
             libc.malloc_trim(0)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory: Python's own, the native engine's, or torch's."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(t in str(error) for t in TOLD))

@@ -2,8 +2,10 @@
 
 import json
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO, cast
@@ -16,6 +18,8 @@ from elman import files
 from elman.errors import RunError
 
 PLAIN_SECONDS = 10.0
+PATIENCE = 10.0
+"""Seconds after which what shows no progress is told."""
 
 
 class Metrics:
@@ -60,6 +64,23 @@ class Lasting:
             self._stream.flush()
 
 
+@contextmanager
+def telling(what: str, *, quiet: bool = False) -> Iterator[None]:
+    """Say on stderr what is done in a block that takes long, so that nobody wonders whether anything happens."""
+
+    def tell() -> None:
+        print(f"{what} ...", file=Lasting(sys.stderr), flush=True)
+
+    timer = threading.Timer(PATIENCE, tell)
+    timer.daemon = True
+    if not quiet:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 class Silence:
     """Tells nobody: for processes that train with one that does."""
 
@@ -71,6 +92,9 @@ class Silence:
 
     def diagnosis(self, values: dict[str, Any]) -> None:
         """Take what was seen inside the network."""
+
+    def interrupted(self) -> None:
+        """Take that the user asked for an end."""
 
 
 class Display:
@@ -136,6 +160,10 @@ class Display:
         if values["findings"] and not self.quiet:
             problems = ", ".join(each["problem"] for each in values["findings"])
             self.console.print(f"step {values['step']:,}: {problems}; `elman diagnose` says more", highlight=False)
+
+    def interrupted(self) -> None:
+        """Say what follows: a validation and the scores may take a while."""
+        self.note("Interrupted: keeping and scoring what was learnt so far; Ctrl-C again ends at once.")
 
     def _show(self, share: float, facts: str, *, always: bool = False) -> None:
         if self.quiet:
