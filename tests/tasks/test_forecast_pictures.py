@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 import elman
+from elman.data import windows
+from elman.tasks import forecast_pictures, forecasting
+from elman.topologies.forecaster import SegmentForecaster
 
 BEGIN = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - as tables write times
 TINY = {"horizon": 6, "context": 48, "segment": 12, "hidden": 8, "steps": 3, "target": "load", "quiet": True}
@@ -57,3 +60,24 @@ def test_rows_without_times_are_counted_from_now(tmp_path):
     run = elman.train("forecasting", plain, out=tmp_path / "r", **TINY)
     assert "times" not in run.description["forecasts"]
     assert "time steps from now" in run.report.read_text()
+
+
+def test_of_very_many_columns_few_windows_are_taken_at_once_and_the_first_are_pictured(tmp_path, monkeypatch):
+    monkeypatch.setattr(windows, "SERIES", 7)
+    monkeypatch.setattr(forecasting, "MOST_RIDGES", 2)
+    monkeypatch.setattr(forecast_pictures, "TARGETS", 2)
+    taken, forward = set(), SegmentForecaster.forward
+    monkeypatch.setattr(
+        SegmentForecaster, "forward", lambda self, past: taken.add(past.shape[1]) or forward(self, past)
+    )
+    table = [{"a": row["load"], "b": -row["load"], "c": row["load"] ** 2} for row in rows(200)]
+    run = elman.train("forecasting", table, out=tmp_path / "r", **TINY | {"target": None})
+    assert taken <= {1, 2, forecast_pictures.PICTURED}
+    assert 2 in taken
+    *_, ridge = run.description["baselines"]["test"]
+    assert ridge["note"] == "ridge regression: left out, as there are more than 2 columns"
+    assert len(run.description["forecasts"]["targets"]) == 3
+    page = run.report.read_text()
+    assert "Pictures are shown of 2 of the 3 targets." in page
+    assert page.count("<summary>c</summary>") == 0
+    assert "<tr><td>c</td>" in page

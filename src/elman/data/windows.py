@@ -18,6 +18,14 @@ from elman.data.ragged import Integers
 from elman.data.scales import FAR, Scale, Scales, Values
 from elman.data.share import WHOLE, Share
 
+SERIES = 1 << 13
+"""Columns that are forecast side by side, those of all windows of a batch together; a network has a row for each."""
+
+
+def side_by_side(most: int, targets: int) -> int:
+    """Return how many windows are taken at once, `most` or, of very many columns to forecast, fewer."""
+    return max(1, min(most, SERIES // targets))
+
 
 @dataclass(frozen=True)
 class WindowBatch:
@@ -90,8 +98,8 @@ class TrackWindows:
         return WindowBatch(found[: self.context], future, scale.first(self.targets), owners)
 
     def batches(self, size: int, stride: int = 1) -> list[Integers]:
-        """Return the numbers of every `stride`-th window, in order, in batches."""
-        numbers = np.arange(0, len(self), stride)
+        """Return the numbers of every `stride`-th window, in order, in batches of at most so many."""
+        numbers, size = np.arange(0, len(self), stride), side_by_side(size, self.targets)
         return [numbers[first : first + size] for first in range(0, len(numbers), size)]
 
 

@@ -16,8 +16,8 @@ from elman.modalities.forecast import LEVELS
 from elman.tasks.forecast_errors import Errors, by_network, by_points, measure, side_by_side
 from elman.tasks.tracks import PreparedTracks
 
-PICTURED, MOST = 4, 400
-"""Windows that are shown, and time steps of the past in each at most."""
+PICTURED, MOST, TARGETS = 4, 400, 50
+"""Windows that are shown; time steps of the past in each, and targets of which there are pictures, at most."""
 
 
 def showcase(network: Any, prepared: PreparedTracks, errors: Callable[[PreparedTracks, str], Errors]) -> dict[str, Any]:
@@ -58,11 +58,11 @@ def showcase(network: Any, prepared: PreparedTracks, errors: Callable[[PreparedT
 
 
 def _pictures(network: Any, prepared: PreparedTracks, part: str, batch: WindowBatch) -> list[list[dict[str, Any]]]:
-    """For every target some windows in original units: some of the past, what came, what was forecast."""
+    """For targets, of very many the first, some windows in original units: the past, what came, what was forecast."""
     said = batch.original(by_network(network)(batch))
     past = batch.original(batch.past[-_shown(prepared) :, :, : len(prepared.layout.targets), None].numpy())[..., 0]
     tracks = prepared.tracks(part)
-    pictures: list[list[dict[str, Any]]] = [[] for _ in prepared.layout.targets]
+    pictures: list[list[dict[str, Any]]] = [[] for _ in prepared.layout.targets[:TARGETS]]
     for k, own in enumerate(pictures):
         for b, owner in enumerate(batch.owners):
             lines = {"past": past[:, b, k], "future": batch.came[:, b, k], "quantiles": said[:, b, k, :-1].T}

@@ -16,7 +16,7 @@ from elman.baselines import forecasts as naive
 from elman.data import tables, timeline
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
-from elman.data.windows import TrackWindows, WindowBatch, WindowBatches
+from elman.data.windows import TrackWindows, WindowBatch, WindowBatches, side_by_side
 from elman.errors import DataError, ElmanError, UsageError
 from elman.modalities.forecast import LEVELS, SCALES, Forecast, Named
 from elman.tasks.base import Files, Material, Score, Task
@@ -37,8 +37,10 @@ from elman.training.cost import Cost
 from elman.training.options import TrainingOptions, option
 from elman.types import State
 
-VALIDATED = 1024
-"""Windows of the validation part, from all over it, that a validation forecasts."""
+BATCH, VALIDATED = 64, 1024
+"""Windows of a batch, and of the validation part, from all over it, that a validation forecasts."""
+MOST_RIDGES = 500
+"""Columns that have a ridge regression each; 1 MB and 20 ms for each."""
 GROUPED = "window"
 """The usual scale of several series; docs/log.md has what it was chosen from."""
 
@@ -67,7 +69,9 @@ class ForecastingOptions(TrainingOptions):
     split: str = option(
         "0.7,0.1,0.2", "shares, or numbers of rows, for training, validation and test, in this order", anew=True
     )
-    batch: int = option(64, "windows in a batch", minimum=1, anew=True)
+    batch: int | None = option(
+        None, f"windows in a batch (default: {BATCH}, fewer of very many columns)", minimum=1, anew=True
+    )
     cell: str = option("gru", "recurrent cell; `elman cells` lists them")
     hidden: int = option(128, "hidden units", minimum=2)
     dropout: float = option(0.5, "dropout before the output", minimum=0, maximum=0.99, anew=True)
@@ -138,8 +142,9 @@ class Forecasting(Task):
 
     def material(self, prepared: PreparedTracks, options: ForecastingOptions) -> Material:
         """Full back-propagation through time over shuffled windows."""
+        size = options.batch or side_by_side(BATCH, len(prepared.layout.targets))
         return Material(
-            WindowBatches(prepared.windows("train"), options.batch, options.seed),
+            WindowBatches(prepared.windows("train"), size, options.seed),
             _objective,
             partial(_validate, windows=prepared.windows("valid")),
         )
@@ -151,16 +156,22 @@ class Forecasting(Task):
     def baselines(self, prepared: PreparedTracks, part: str) -> list[Score]:
         """The last value, the last season, and ridge regression."""
         layout, windows = prepared.layout, prepared.windows(part)
-        ridges, targets = _ridges(prepared), len(layout.targets)
+        targets = len(layout.targets)
         contenders = {
             "last value": lambda past, _: naive.persistence(past, layout.horizon),
             f"last season of {layout.season}": lambda past, _: naive.seasonal(past, layout.horizon, layout.season),
-            f"ridge regression on {ridges[0].context} steps": lambda past, k: ridges[k].predict(past),
         }
+        left_out: list[Score] = []
+        if targets > MOST_RIDGES:
+            why = f"ridge regression: left out, as there are more than {MOST_RIDGES:,} columns"
+            left_out.append({"name": "ridge regression", "note": why})
+        else:
+            ridges = _ridges(prepared)
+            contenders[f"ridge regression on {ridges[0].context} steps"] = lambda past, k: ridges[k].predict(past)
         return [
             {"name": name, **measure(_errors(prepared, part), windows, by_points(one, targets)).score()}
             for name, one in contenders.items()
-        ]
+        ] + left_out
 
     def extend(self, prepared: PreparedTracks, part: str, file: Source, folder: Path) -> PreparedTracks:
         """Read a further table, of which windows lie wholly within it."""
@@ -312,8 +323,9 @@ def _ends(layout: Layout, tracks: Sequence[Track]) -> list[Named]:
 def _said(network: SegmentForecaster, prepared: PreparedTracks, asked: Sequence[Track]) -> list[dict[str, Any]]:
     """The rows that follow each series."""
     found: list[dict[str, Any]] = []
-    for first in range(0, len(asked), WINDOWS):
-        some = asked[first : first + WINDOWS]
+    size = side_by_side(WINDOWS, len(prepared.layout.targets))
+    for first in range(0, len(asked), size):
+        some = asked[first : first + size]
         windows = prepared.cut(_ends(prepared.layout, some), 0)
         batch = windows.batch(np.arange(len(some)))
         said = batch.original(by_network(network)(batch))

@@ -26,15 +26,15 @@ def view(record: Record) -> dict[str, Any] | None:
     between = levels[-1] - levels[0] if levels else None
     column, times = str(record.get("forecasts", "time") or "time"), record.each("forecasts", "times")
     found: list[dict[str, Any]] = []
-    for target, pictures in zip(targets, windows, strict=False):
-        if isinstance(target, dict) and isinstance(pictures, list):
-            name = str(target.get("target"))
+    for target, pictures in itertools.zip_longest(targets, windows[: len(targets)]):
+        if isinstance(target, dict):
+            name, shown = str(target.get("target")), pictures if isinstance(pictures, list) else []
             charts = [
                 _chart(picture, name, k, levels, (column, own if isinstance(own, list) else []))
-                for k, (picture, own) in enumerate(itertools.zip_longest(pictures, times[: len(pictures)]), 1)
+                for k, (picture, own) in enumerate(itertools.zip_longest(shown, times[: len(shown)]), 1)
             ]
+            charts += [_ahead(record.part("forecasts", "ahead"), len(found))] * bool(shown)
             figures = {name: target[name] for name in FIGURES if is_number(target.get(name))}
-            charts.append(_ahead(record.part("forecasts", "ahead"), len(found)))
             found.append({"name": name, "charts": [chart for chart in charts if chart], "figures": figures})
     if not found:
         return None
