@@ -146,7 +146,8 @@ def test_a_caption_is_a_text_with_the_probability_of_each_symbol(captioner, fold
 
 def test_the_report_shows_images_and_where_the_decoder_looked(captioner, classifier):
     page = captioner.report.read_text()
-    assert page.count('<img class="pixels" src="data:image/png;base64,') == len(captioner.description["writings"])
+    shown = [*captioner.description["writings"], *captioner.description["unexpected"]]
+    assert page.count('<img class="pixels" src="data:image/png;base64,') == len(shown)
     assert 'class="gazes"' in page
     shown = captioner.description["attention"][0]
     columns, rows = shown["grid"]
