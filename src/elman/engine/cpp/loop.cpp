@@ -122,7 +122,7 @@ void run_rows(const Job<T>& job, Runner<T>& runner, i64 part) {
 template <class T>
 void run_columns(Job<T>& job, Runner<T>& runner, Member member) {
     const Range rows{0, job.batch->rows()};
-    const auto meet = [&] { job.barrier.wait(member.count); };
+    const auto meet = [&] { job.barrier.wait(member); };
     const auto own = [&](i64 tiles) {
         return Range{tiles * member.index / member.count, tiles * (member.index + 1) / member.count};
     };

@@ -351,7 +351,7 @@ void ParameterGradients<T>::run(int threads) {
     team::run(threads, [&](Member member) {
         const Range mine{steps * member.index / member.count, steps * (member.index + 1) / member.count};
         run_strips(strips_of({0, 1}), mine, member.index == 0 ? nullptr : others + (member.index - 1) * numbers);
-        barrier.wait(member.count);
+        barrier.wait(member);
         for (int other = 1; other < member.count; ++other) add(others + (other - 1) * numbers, member);
     });
 }

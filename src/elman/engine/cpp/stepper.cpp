@@ -37,12 +37,12 @@ void Stepper<T>::run(const T* from) {
             // The team may be smaller than planned, and other layers may have work for more threads than this one.
             const int units = int(std::min<i64>(job.units(), member.count));
             if (job.plan.columns) {
-                if (member.index < units) run_columns(job, own[size_t(member.index)], {member.index, units});
+                if (member.index < units) run_columns(job, own[size_t(member.index)], {member.index, units, member.failed});
             } else {
                 for (size_t part = size_t(member.index); part < own.size(); part += size_t(member.count))
                     run_rows(job, own[part], i64(part));
             }
-            barrier.wait(member.count);
+            barrier.wait(member);
         }
     });
 }

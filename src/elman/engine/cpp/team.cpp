@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <exception>
+
 #include "float_environment.h"
 
 namespace elman {
@@ -19,12 +21,23 @@ std::atomic<bool> forked{false};
 struct Job {
     void (*function)(void*, Member);
     void* data;
+    std::atomic<bool> failed{false};
+    std::exception_ptr failure{};
 };
 
+// Ends a member that waits for one that has failed.
+struct Abandoned {};
+
+// An exception must not leave it: the library would go on without this thread, or end the process.
 void one_member(void* job) {
     const NoDenormals here;
-    const Job& it = *static_cast<Job*>(job);
-    it.function(it.data, {thread_number(), thread_count()});
+    Job& it = *static_cast<Job*>(job);
+    try {
+        it.function(it.data, {thread_number(), thread_count(), &it.failed});
+    } catch (const Abandoned&) {
+    } catch (...) {
+        if (!it.failed.exchange(true)) it.failure = std::current_exception();
+    }
 }
 
 inline void pause() {
@@ -54,18 +67,20 @@ void team::run(int threads, void (*function)(void*, Member), void* data) {
     }
     Job job{function, data};
     gomp_parallel(one_member, &job, unsigned(threads), 0);
+    if (job.failed) std::rethrow_exception(job.failure);
 }
 
-void Barrier::wait(int count) {
-    if (count == 1) return;
+void Barrier::wait(Member member) {
+    if (member.count == 1) return;
     const int now = round.load(std::memory_order_relaxed);
-    if (arrived.fetch_add(1, std::memory_order_acq_rel) == count - 1) {
+    if (arrived.fetch_add(1, std::memory_order_acq_rel) == member.count - 1) {
         arrived.store(0, std::memory_order_relaxed);
         round.store(now + 1, std::memory_order_release);
         return;
     }
     for (int spins = 0; round.load(std::memory_order_acquire) == now; ++spins) {
         pause();
+        if (member.failed->load(std::memory_order_relaxed)) throw Abandoned{};
         if (spins > 20000) sched_yield();  // another process may have taken the core that is waited for
     }
 }

@@ -9,10 +9,11 @@
 
 namespace elman {
 
-// What one thread of a team is told: its number, and how many there are.
+// What one thread of a team is told: its number, how many there are, and whether one of them has failed.
 struct Member {
     int index;
     int count;
+    const std::atomic<bool>* failed = nullptr;
 };
 
 namespace team {
@@ -26,7 +27,8 @@ bool available();
 
 void run(int threads, void (*function)(void* data, Member member), void* data);
 
-// The same with anything that can be called. Fewer threads than asked may come; denormals are off while it runs.
+// The same with anything that can be called. Fewer threads than asked may come; denormals are off while it runs. What a
+// member throws, if memory ends, is thrown here when all have ended; those who wait for it end too.
 template <class F>
 void run(int threads, const F& function) {
     run(
@@ -39,7 +41,7 @@ void run(int threads, const F& function) {
 // All members of a team wait for one another. Spins: a time step takes microseconds, a sleep as long.
 class Barrier {
 public:
-    void wait(int count);
+    void wait(Member member);
 
 private:
     alignas(64) std::atomic<int> arrived{0};

@@ -72,6 +72,9 @@ void* take(size_t& bytes) {
 Workspace::Workspace(size_t wanted) : size(rounded(wanted)), memory(take(size)) {
     if (memory != nullptr) return;
     memory = std::aligned_alloc(4096, size);
+    if (memory != nullptr) return;
+    workspace::clear();  // what is kept may be what is missing
+    memory = std::aligned_alloc(4096, size);
     if (memory == nullptr) throw std::bad_alloc();
 }
 
@@ -82,7 +85,12 @@ Workspace::~Workspace() {
         std::free(memory);
         return;
     }
-    c.blocks.push_back({size, memory});
+    try {
+        c.blocks.push_back({size, memory});
+    } catch (const std::bad_alloc&) {  // a destructor must not throw
+        std::free(memory);
+        return;
+    }
     c.total += size;
     shrink(c, c.limit);
 }

@@ -1,0 +1,88 @@
+"""Memory that ends in the middle of a call: a MemoryError in whichever thread, and nothing is broken after it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+FAILING = """
+#include <stdatomic.h>
+#include <stdlib.h>
+atomic_int left = 1 << 30; /* so many allocations succeed */
+void *aligned_alloc(size_t alignment, size_t bytes) {
+    void *memory = NULL;
+    return atomic_fetch_sub(&left, 1) > 0 && posix_memalign(&memory, alignment, bytes) == 0 ? memory : NULL;
+}
+"""
+
+RUN = """
+import contextlib, ctypes, sys, torch, elman
+from elman.engine.native import library
+
+rows, precision = int(sys.argv[1]), sys.argv[2]
+torch.set_num_threads(2)
+torch.manual_seed(0)
+layer, x = elman.LSTM(20, 150), torch.randn(400 // rows, rows, 20)
+
+def train():
+    layer.zero_grad()
+    with torch.no_grad():
+        layer.weight_hh_l0.add_(0)  # so that it is packed again
+    with elman.precision(precision):
+        output = layer(x)[0]
+        output.square().sum().backward()
+    return [output.detach().clone(), *(weight.grad.clone() for weight in layer.parameters())]
+
+expected, left = train(), ctypes.c_int.in_dll(ctypes.CDLL(None), "left")
+library().limit_workspace(0)
+for succeeding in range(1000):
+    left.value = succeeding
+    try:
+        train()
+        break
+    except MemoryError:
+        left.value = 1 << 30
+    assert all(map(torch.equal, train(), expected)), succeeding
+assert 5 < succeeding < 1000, succeeding
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None or sys.platform != "linux", reason="needs a C compiler, and Linux")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("rows", [4, 40], ids=["columns shared", "rows shared"])
+def test_a_failing_allocation_is_an_error_and_no_more(rows, precision, tmp_path):
+    source, failing = tmp_path / "failing.c", tmp_path / "failing.so"
+    source.write_text(FAILING)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", failing, source], check=True)
+    environment = os.environ | {"LD_PRELOAD": str(failing), "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([sys.executable, "-c", RUN, str(rows), precision], check=True, env=environment, timeout=120)
+
+
+KEPT = """
+import resource
+from pathlib import Path
+from elman.engine.native import library
+
+block = library().Workspace(300 << 20)
+del block
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20), resource.RLIM_INFINITY))
+library().Workspace(450 << 20)
+try:
+    library().Workspace(700 << 20)
+except MemoryError:
+    pass
+else:
+    raise AssertionError("more than there is")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_what_is_kept_is_given_back_before_memory_ends():
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([sys.executable, "-c", KEPT], check=True, env=environment, timeout=120)
