@@ -71,7 +71,7 @@ from elman.engine.native import library
 block = library().Workspace(300 << 20)
 del block
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20), resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20), resource.RLIM_INFINITY))  # glibc may reserve 64 MiB more
 library().Workspace(450 << 20)
 try:
     library().Workspace(700 << 20)
