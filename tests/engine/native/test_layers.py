@@ -246,3 +246,12 @@ def test_gradients_that_are_the_same_at_every_step_differ_between_rows(options):
     weights = torch.randn_like(output[0])  # its gradient is a tensor whose time steps lie at one place
     found = torch.autograd.grad((output.sum(0) * weights).sum(), leaves(call), materialize_grads=True)
     assert_close(found, torch.autograd.grad((expected.sum(0) * weights).sum(), leaves(call), materialize_grads=True))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_input_whose_memory_is_gone_is_refused(batch):
+    layer, x = elman.GRU(5, 16), torch.randn(6, batch, 5)
+    output, _ = layer(x)
+    x.untyped_storage().resize_(0)  # which counts no version
+    with pytest.raises(ValueError, match="The input, of which gradients of weights are made, is missing"):
+        output.sum().backward()

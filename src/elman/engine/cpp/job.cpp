@@ -109,6 +109,9 @@ void Job<T>::check() const {
                 throw std::invalid_argument("The history of state " + std::to_string(it.index) + " is missing.");
         }
     }
+    for (const WeightGradient& it : program->weight_gradients)
+        if (program->operands[size_t(it.value)].kind == Kind::input && outside(Kind::input, 0).data == nullptr)
+            throw std::invalid_argument("The input, of which gradients of weights are made, is missing.");
 }
 
 template <class T>
