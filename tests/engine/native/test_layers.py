@@ -9,6 +9,7 @@ from tests.engine.calls import ALL, differentiate, leaves, make_call, part
 from tests.tolerance import assert_close, assert_equal
 
 import elman
+from elman.cells import Cell
 from elman.engine.native import Native
 from elman.engine.reference import Reference
 
@@ -255,3 +256,30 @@ def test_an_input_whose_memory_is_gone_is_refused(batch):
     x.untyped_storage().resize_(0)  # which counts no version
     with pytest.raises(ValueError, match="The input, of which gradients of weights are made, is missing"):
         output.sum().backward()
+
+
+class TwiceMultiplied(Cell):
+    """Two gradients of products, and so two blocks of them, add to that of one matrix."""
+
+    gates = ("g",)
+    states = ("h",)
+
+    def step(self, projected, state, weights):
+        return (torch.tanh(projected + weights.multiply(torch.tanh(weights.recurrent(state[0])))),)
+
+
+@pytest.mark.parametrize("size", [(10, 99), (20, 51)], ids=["threads share blocks", "threads share steps"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients_of_one_matrix_by_two_threads(size, bias, monkeypatch):
+    """Of a matrix of an odd half, too; `parameter_gradients.cpp` says from which sizes on threads share what."""
+    steps, hidden = size
+    monkeypatch.setitem(ALL, "twice", TwiceMultiplied())
+    monkeypatch.setattr(calls, "HIDDEN", hidden)
+    monkeypatch.setattr(calls, "INPUT", 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for name in ("twice", "rnn"):
+            assert_same(make_call(name, batch=10 if name == "twice" else 20, steps=steps, bias=bias))
+    finally:
+        torch.set_num_threads(before)
