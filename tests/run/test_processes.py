@@ -170,6 +170,7 @@ main()
 """Trains, and says last of all which threads there are still."""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the names of threads")
 def test_no_thread_of_the_group_outlives_it(folder):
     """One that did would now and then let go of a tensor while the interpreter ends, and abort the process."""
     codes, said = finish(start(folder, 2, *WRITE, "--steps", "2", "--out", "threads", run=("-c", AT_EXIT)))

@@ -10,8 +10,8 @@ from elman.data.ragged import Array, Integers
 
 POOL = 64
 """Batches whose rows are sorted by length together: enough that neighbours are alike, few enough that they vary."""
-
-
+MOST = 1 << 19
+"""Time steps of a batch that is scored, padding included: half a GB where each has 256 features."""
 STEP = 1.15
 """Rows whose longer side differs by less than this factor are sorted by the other one. Of a table of translations 6 %
 of what is written and 11 % of what is read is padding then; 16 and 18 % where rows are sorted by the sum."""
@@ -78,10 +78,6 @@ class Buckets:
         ]
         cuts = np.array_split(np.concatenate(ordered), self.batches)
         return [cuts[k] for k in random.permutation(self.batches)]
-
-
-MOST = 1 << 19
-"""Time steps of a batch that is scored, padding included: half a GB where each has 256 features."""
 
 
 def in_order(lengths: Array, size: int, steps: Array | None = None) -> list[Integers]:

@@ -13,7 +13,6 @@ from elman.data.ragged import Array, Integers, Ragged
 from elman.generation.beam import Search, beam_search
 from elman.modalities.base import IGNORED
 from elman.training.examples import Examples
-from elman.training.writing import losses
 
 LOOKED_AT = 128
 """Rows that are searched side by side."""
@@ -55,11 +54,9 @@ def least_expected(network: Any, examples: Examples, most: int, count: int) -> I
     for chosen in examples.in_order(most):
         batch = examples.batch(chosen)
         (targets,) = batch.targets.values()
-        real = (targets != IGNORED).numpy()
-        costs = np.zeros(targets.shape)
-        costs[real] = losses(network, batch).cpu().numpy()
+        costs = _costs(network, batch.inputs, batch.lengths, targets)
         rows.append(chosen)
-        means.append(costs.sum(0) / real.sum(0))
+        means.append(costs.sum(0) / (targets != IGNORED).sum(0).numpy())
     order = np.argsort(-np.concatenate(means), kind="stable")[:count]
     return np.concatenate(rows)[order]
 
@@ -77,11 +74,15 @@ def looked(network: Any, examples: Examples, rows: Integers, texts: list[Array])
 @torch.inference_mode()
 def _said(network: Any, inputs: Any, lengths: torch.Tensor, texts: list[Array]) -> list[Array]:
     """ln P of every symbol of each text and of its end."""
-    targets = _targets(network, texts)
-    losses = network.losses(inputs, lengths, targets).cpu().numpy()
-    found = np.zeros(targets.shape, np.float32)
-    found[(targets != IGNORED).numpy()] = -losses
+    found = -_costs(network, inputs, lengths, _targets(network, texts))
     return [found[: len(text) + 1, k] for k, text in enumerate(texts)]
+
+
+def _costs(network: Any, inputs: Any, lengths: torch.Tensor, targets: torch.Tensor) -> Array:
+    """-ln P of every symbol of the targets, (S, B); 0 beyond a text's end."""
+    found = np.zeros(targets.shape, np.float32)
+    found[(targets != IGNORED).numpy()] = network.losses(inputs, lengths, targets).cpu().numpy()
+    return found
 
 
 def _targets(network: Any, texts: list[Array]) -> torch.Tensor:

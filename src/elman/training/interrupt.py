@@ -22,6 +22,8 @@ def endings() -> list[signal.Signals]:
 def interruptible(told: Callable[[], None]) -> Iterator[threading.Event]:
     """Yield an event that SIGINT, SIGTERM or SIGHUP sets, and call `told`; another one later acts as it did before.
 
+    `told` runs in a thread of its own, as the signal may come amid a write to the stream that it writes to.
+
     SIGHUP, which comes when a terminal closes, stays ignored where it is, as under nohup.
 
     Outside the main thread, where Python delivers no signals, the event is never set.
@@ -44,7 +46,7 @@ def interruptible(told: Callable[[], None]) -> Iterator[threading.Event]:
         if not event.is_set():
             event.set()
             asked = time.monotonic()
-            _thread.start_new_thread(told, ())  # the handler may have come amid a write to the same stream
+            _thread.start_new_thread(told, ())
         elif time.monotonic() - asked > SAME:
             restore()
             signal.raise_signal(number)

@@ -21,7 +21,7 @@ void *aligned_alloc(size_t alignment, size_t bytes) {
 """
 
 RUN = """
-import contextlib, ctypes, sys, torch, elman
+import ctypes, sys, torch, elman
 from elman.engine.native import library
 
 rows, precision = int(sys.argv[1]), sys.argv[2]
