@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from elman.cells import Cell
     from elman.diagnosis.examine import diagnose
     from elman.diagnosis.result import Diagnosis
-    from elman.engine import backend, clear_cache, linear_scan, precision
+    from elman.engine import backend, clear_cache, linear_scan, precision, selective_scan
     from elman.errors import DataError, ElmanError, FallbackWarning, NonFiniteError, RunError, UsageError
     from elman.layers import (
         GRU,
@@ -34,7 +34,7 @@ _HOME = {
     "elman.cells": ("Cell",),
     "elman.diagnosis.examine": ("diagnose",),
     "elman.diagnosis.result": ("Diagnosis",),
-    "elman.engine": ("backend", "clear_cache", "linear_scan", "precision"),
+    "elman.engine": ("backend", "clear_cache", "linear_scan", "precision", "selective_scan"),
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
     "elman.layers": (
         *("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent"),
@@ -74,6 +74,7 @@ __all__ = [
     "linear_scan",
     "load",
     "precision",
+    "selective_scan",
     "to_keras",
     "train",
 ]

@@ -1,7 +1,8 @@
 """`scan`: linear recurrences over long sequences.
 
 `linear_scan` against the closed form in terms of cumulative sums of logarithms, and against what memory can do: a
-multiplication of two such arrays into a third. A minimal GRU's training step against a loop over time in torch.
+multiplication of two such arrays into a third. `selective_scan`, of I states for each of H features, and a minimal
+GRU's training step against a loop over time in torch.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,10 +15,10 @@ from elman.benchmarks import modules, tables
 from elman.benchmarks.base import Benchmark, Row, Settings, Shape, Table, Work
 from elman.benchmarks.means import mean_ratios
 from elman.benchmarks.race import Race
-from elman.engine import backend, linear_scan
+from elman.engine import backend, linear_scan, selective_scan
 from elman.layers import Recurrent
 
-SCAN, LAYER = "linear_scan", "mingru"
+SCAN, SELECTIVE, LAYER = "linear_scan", "selective_scan", "mingru"
 MOVED = {"forward": 3, "backward": 5}
 """How many arrays go through memory: a, b, h; and a, h, dh, da, db."""
 
@@ -25,6 +26,7 @@ MOVED = {"forward": 3, "backward": 5}
 class Scan(Benchmark):
     shapes = {
         SCAN: (Shape(8, 4096, 256, 256), Shape(1, 65536, 64, 64)),
+        SELECTIVE: (Shape(2, 512, 16, 1536), Shape(8, 1024, 16, 256), Shape(1, 4096, 16, 512)),
         LAYER: (Shape(1, 16384, 64, 64), Shape(8, 16384, 64, 64), Shape(1, 16384, 256, 256)),
     }
     peers = ("torch",)
@@ -33,8 +35,9 @@ class Scan(Benchmark):
 
     def rows(self, settings: Settings) -> Iterator[Row]:
         for group, shape in self.grouped_shapes(settings):
-            row = _layer(shape, settings) if group == LAYER else _scan(shape, settings)
-            yield {"what": LAYER if group == LAYER else SCAN, "group": group, "shape": shape._asdict()} | row
+            what = group if group in {SELECTIVE, LAYER} else SCAN
+            row = {SCAN: _scan, SELECTIVE: _selective, LAYER: _layer}[what](shape, settings)
+            yield {"what": what, "group": group, "shape": shape._asdict()} | row
 
     def means(self, rows: list[Row]) -> list[Row]:
         kept = [row | {"ratios": {"elman": {"peer": row["ratios"]["elman"][row["peer"]]}}} for row in rows]
@@ -110,6 +113,35 @@ def _differentiated(function: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: 
         return {name: tensor.detach() for name, tensor in zip(names, found, strict=True)}
 
     return Work(run, read)
+
+
+def _selective(shape: Shape, settings: Settings) -> Row:
+    def in_time(rows: int, width: int) -> Tensor:
+        """(rows, width, T), in the order of time as the engine reads it."""
+        return torch.randn(shape.T, rows, width).permute(1, 2, 0)
+
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        u, delta, d = (in_time(shape.B, shape.H) for _ in range(3))
+        b, c = (in_time(shape.B, shape.I) for _ in range(2))
+    a, skip = -torch.arange(1.0, shape.I + 1).repeat(shape.H, 1), torch.ones(shape.H)
+    delta -= 4
+    leaves = [tensor.requires_grad_() for tensor in (u, delta, a, b, c, skip)]
+
+    def run() -> list[Tensor]:
+        y = selective_scan(u, delta, a, b, c, skip, delta_softplus=True)
+        return [y, *torch.autograd.grad(y, leaves, d)]
+
+    def loop() -> list[Tensor]:
+        with backend("reference"):
+            return run()
+
+    def read(found: list[Tensor]) -> dict[str, Tensor]:
+        names = ("y", *(f"the gradient of {name}" for name in ("u", "delta", "A", "B", "C", "D")))
+        return {name: tensor.detach() for name, tensor in zip(names, found, strict=True)}
+
+    race = Race(f"{SELECTIVE} {shape}", {"elman": Work(run, read)}, {"loop": Work(loop, read)})
+    return {"peer": "loop", **race.run(settings.budget)}
 
 
 def _layer(shape: Shape, settings: Settings) -> Row:

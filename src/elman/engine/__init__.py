@@ -9,6 +9,7 @@ from elman.engine.choice import BACKENDS, Explanation, backend, explain, explain
 from elman.engine.linear import linear_scan
 from elman.engine.native import clear_cache
 from elman.engine.products import multiplies_bfloat16, precision
+from elman.engine.selective import selective_scan
 from elman.engine.vendor import side_by_side, torch_knows
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "precision",
     "prepare",
     "run",
+    "selective_scan",
     "side_by_side",
     "step",
     "step_again",

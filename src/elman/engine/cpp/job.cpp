@@ -17,8 +17,9 @@ Job<T>::Job(std::shared_ptr<const Program> program_, std::shared_ptr<const Weigh
       tape(std::move(tape_)),
       plan(plan_),
       parts(batch->parts(plan.columns ? 1 : plan.threads)),
-      tile(plan.columns ? shared_tile_columns(weights->panel_columns(), program->hidden, plan.threads)
-                        : tile_columns(weights->panel_columns())),
+      tile(plan.columns            ? shared_tile_columns(weights->panel_columns(), program->hidden, plan.threads)
+           : program->sources == 0 ? wide_tile_columns(weights->panel_columns(), program->hidden)
+                                   : tile_columns(weights->panel_columns())),
       slot_tiles(few_rows() ? tiles(std::max(program->hidden, program->output)) : 1),
       externals(size_t(Kind::count)),
       initial(program->states.size()),
@@ -68,7 +69,7 @@ void Job<T>::lay_out() {
     row_scalars = reserve(program->row_scalars * rows);
     zeros = reserve(widest);
     temps = program->slots * SUPER_BLOCK * tile;
-    scratch_size = (temps * slot_tiles + program->temps * TILE_ROWS * tile + 15) / 16 * 16;
+    scratch_size = (temps * slot_tiles + program->temps * tile_rows(tile) * tile + 15) / 16 * 16;
     slots = reserve(scratch_size * units());
 }
 
@@ -243,7 +244,7 @@ Site<T> Job<T>::site(const Operand& operand, i64 unit) const {
             it.tile = slot_tiles > 1 ? temps : 0;
             return it;
         case Kind::temp:
-            it.base = at(slots + unit * scratch_size + temps * slot_tiles + index * TILE_ROWS * tile);
+            it.base = at(slots + unit * scratch_size + temps * slot_tiles + index * tile_rows(tile) * tile);
             it.row = tile;
             it.rows = Site<T>::Rows::one;
             it.columns = Site<T>::Columns::tile;
@@ -257,7 +258,10 @@ Site<T> Job<T>::site(const Operand& operand, i64 unit) const {
             it.row = 1;
             it.columns = Site<T>::Columns::none;
             return it;
-        default: return outside_site(operand.kind, operand.index);
+        default:
+            it = outside_site(operand.kind, operand.index);
+            if (operand.width == Width::one) it.columns = Site<T>::Columns::none;
+            return it;
     }
 }
 

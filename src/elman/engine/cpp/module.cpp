@@ -115,19 +115,24 @@ void bind_job(nb::module_& m) {
              "program"_a, "weights"_a, "batch"_a, "tape"_a.none(), "plan"_a)
         .def(
             "bind",
-            [](Job& it, int kind, int index, Address data, i64 row, i64 time) {
+            [](Job& it, int kind, int index, Address data, i64 row, i64 time, int count, i64 apart) {
                 if (kind < 0 || kind >= int(Kind::count)) throw std::invalid_argument("An unknown kind of operand.");
-                it.bind(Kind(kind), index, {pointer<T>(data), row, time});
+                for (int i = 0; i < count; ++i)
+                    it.bind(Kind(kind), index + i, {pointer<T>(data) + i * apart, row, time});
             },
-            "kind"_a, "index"_a, "data"_a, "row"_a, "time"_a = External<T>::PACKED)
+            "kind"_a, "index"_a, "data"_a, "row"_a, "time"_a = External<T>::PACKED, "count"_a = 1, "apart"_a = 0)
         .def(
             "bind_initial",
-            [](Job& it, int state, Address data, i64 row) { it.bind_initial(state, {pointer<T>(data), row}); },
-            "state"_a, "data"_a, "row"_a)
+            [](Job& it, int state, Address data, i64 row, int count, i64 apart) {
+                for (int i = 0; i < count; ++i) it.bind_initial(state + i, {pointer<T>(data) + i * apart, row});
+            },
+            "state"_a, "data"_a, "row"_a, "count"_a = 1, "apart"_a = 0)
         .def(
             "bind_final",
-            [](Job& it, int state, Address data, i64 row) { it.bind_final(state, {pointer<T>(data), row}); }, "state"_a,
-            "data"_a, "row"_a)
+            [](Job& it, int state, Address data, i64 row, int count, i64 apart) {
+                for (int i = 0; i < count; ++i) it.bind_final(state + i, {pointer<T>(data) + i * apart, row});
+            },
+            "state"_a, "data"_a, "row"_a, "count"_a = 1, "apart"_a = 0)
         .def_ro("plan", &Job::plan);
     using Stepper = elman::Stepper<T>;
     nb::class_<Stepper>(m, "Stepper")

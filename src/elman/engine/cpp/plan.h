@@ -1,6 +1,8 @@
 // How a call is cut for the threads and the caches. Knows sizes, and what was measured; not how a step is run.
 #pragma once
 
+#include <algorithm>
+
 #include "batch.h"
 #include "kernels.h"
 #include "program.h"
@@ -36,6 +38,15 @@ inline i64 tile_columns(i64 panel) { return panel >= TILE ? panel : TILE / panel
 
 // The same where threads share columns: so that the thread with the most of them has as few as can be.
 i64 shared_tile_columns(i64 panel, i64 columns, int threads);
+
+// The same without products, for which a tile would have to be narrow: up to WIDE_TILE, of fewer rows, so that an
+// operation on few rows has enough to do. It is the program's alone: rows may be reduced.
+constexpr i64 WIDE_TILE = 256;
+
+inline i64 wide_tile_columns(i64 panel, i64 columns) {
+    return std::max(tile_columns(panel), std::min(WIDE_TILE, (columns + panel - 1) / panel * panel));
+}
+inline i64 tile_rows(i64 columns) { return std::max<i64>(1, TILE_ROWS * TILE / std::max(TILE, columns)); }
 
 // Parts of `most` at most, as equal as can be: 16 by 12 is 8 + 8.
 template <class F>

@@ -185,6 +185,11 @@ Program::Program(const int32_t* ints, i64 count, const double* reals, i64 real_c
                 segment.gathers |= operands[size_t(source.a)].kind != Kind::input;
 }
 
+bool Program::reduces() const {
+    const auto sum = [](const Operand& it) { return it.kind == Kind::dextra && it.width == Width::one; };
+    return row_scalars > 0 || tape_rows > 0 || std::any_of(operands.begin(), operands.end(), sum);
+}
+
 bool Program::products_wait() const {
     const auto is = [&](int operand, Kind of_kind) {
         return operand >= 0 && operands[size_t(operand)].kind == of_kind;

@@ -114,7 +114,7 @@ struct Program {
     bool training() const { return kind == 0; }
     // Whether rows are reduced, also if all that comes of it is saved: then a row's tiles are not independent of one
     // another.
-    bool reduces() const { return row_scalars > 0 || tape_rows > 0; }
+    bool reduces() const;
     // Whether a product needs what the step before has left: then steps have to be taken one by one.
     bool products_wait() const;
     // Whether no column of a state needs another one, of the same step or of the step before.

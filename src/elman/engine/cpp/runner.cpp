@@ -51,6 +51,7 @@ Runner<T>::Runner(const Job<T>& job, i64 unit)
       weights(*job.weights),
       multiply(multiplication<T>(weights.storage())),
       tile(job.tile),
+      tile_height(tile_rows(job.tile)),
       slice_rows(deepest(job)),
       panel(job.weights->panel_columns()),
       groups(job.groups()),
@@ -323,7 +324,7 @@ void Runner<T>::stream(i64 steps, Range tiles) {
     std::vector<Block> blocks;
     for (i64 i = tiles.begin; i < tiles.end; ++i) {
         visit(i);
-        in_blocks({part.begin, present[0].end}, TILE_ROWS, [&](Range rows) {
+        in_blocks({part.begin, present[0].end}, tile_height, [&](Range rows) {
             for (int operand : it.operands) places[size_t(operand)] = place(present[0], operand, rows.begin, 0, begin);
             blocks.push_back({rows.size(), std::min(begin + tile, it.columns) - begin, places});
         });
@@ -382,7 +383,7 @@ template <class T>
 void Runner<T>::operations(const Work& it, const Present& step, Range all, i64 slot) {
     if (it.operations.empty()) return;
     const i64 columns = std::min(begin + tile, it.columns) - begin;
-    in_blocks(all, TILE_ROWS, [&](Range rows) {
+    in_blocks(all, tile_height, [&](Range rows) {
         for (int operand : it.operands)
             places[size_t(operand)] = place(step, operand, rows.begin, slot + rows.begin - all.begin, begin);
         for (const Operation<T>& op : it.operations) op.run(op, places.data(), rows.size(), columns);

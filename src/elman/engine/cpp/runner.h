@@ -120,6 +120,7 @@ private:
     const Weights<T>& weights;
     const decltype(Matmul<T>::multiply) multiply;
     const i64 tile;
+    const i64 tile_height;
     const i64 slice_rows;
     const i64 panel;
     i64 here = 0;   // the tile that is being visited

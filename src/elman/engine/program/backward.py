@@ -76,8 +76,8 @@ def draft_backward(
     if totals:
         for k, node in enumerate(adjoint.totals):
             draft.write(graph.filled(new[node], after[k].width), Place(Kind.ADJOINT, k, after[k].width))
-    for k, node in enumerate(adjoint.gates):
-        draft.write(graph.filled(new[node], Width.H), Place(Kind.DEXTRA, k, Width.H))
+    for k, (node, gate) in enumerate(zip(adjoint.gates, trace.gates, strict=True)):
+        draft.write(graph.filled(new[node], gate.width), Place(Kind.DEXTRA, k, gate.width))
     _protect_carried(draft, trace, writers)
     layout = lay_out(draft, entries, kept)
     draft.homes |= layout.tape

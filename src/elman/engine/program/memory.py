@@ -61,6 +61,8 @@ class Memory:
             found = self.timed[kind, 0][self.time, : self.rows, index * size : (index + blocks) * size]
             return found if blocks > 1 or width is Width.ONE else found[:, columns]
         assert blocks == 1
+        if width is Width.ONE:
+            columns = slice(None)
         if (kind, index) in self.lasting:
             found = self.lasting[kind, index]
             return found[columns] if found.dim() == 1 else found[: self.rows, columns]

@@ -3,7 +3,7 @@
 It does not know what is done with the graph.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,9 +25,9 @@ class Trace:
         graph: of everything that the step computed.
         sizes: H, P and I in numbers.
         parameters: the weights that there are, in the order of the cell's weights.
-        extras: the names of the caller's arrays, in order: gates that are given, then masks.
+        extras: the names of the caller's arrays, in order: gates and columns that are given, then masks.
         states: the width of each state.
-        gates: the leaf of each gate that is given.
+        gates: the leaf of each gate, and then of each column, that is given.
         before: the leaf of each state before the step.
         after: the node of each state after it.
 
@@ -43,7 +43,9 @@ class Trace:
     after: tuple[Node, ...]
 
 
-def trace(cell: Cell, weights: Weights, extras: Collection[str] = (), *, given: int = 0) -> Trace:
+def trace(
+    cell: Cell, weights: Weights, extras: Collection[str] = (), *, given: int = 0, columns: Sequence[str] = ()
+) -> Trace:
     """The graph of a cell's step.
 
     Args:
@@ -51,6 +53,7 @@ def trace(cell: Cell, weights: Weights, extras: Collection[str] = (), *, given: 
         weights: of one layer and direction; only their shapes matter.
         extras: the fields of `weights` that are not weights but arrays with a value for each row, (B, H) or (B, P).
         given: H, if the caller gives the projected input, an array for each gate, instead of input and input weights.
+        columns: the names of single numbers of each row that the projected input has then beside the gates.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
@@ -73,6 +76,7 @@ def trace(cell: Cell, weights: Weights, extras: Collection[str] = (), *, given: 
     states = tuple(_width(sizes, size, f"state {name}") for name, size in zip(cell.states, state_sizes, strict=True))
     before = tuple(graph.leaf("prev", k, width) for k, width in enumerate(states))
     gates = tuple(graph.leaf("extra", f"gate {name}", Width.H) for name in cell.gates) if given else ()
+    gates += tuple(graph.leaf("extra", f"gate {name}", Width.ONE) for name in columns)
     after = _run(cell, type(weights)._make(symbols), graph, sizes, gates, before)
     names = (*(str(leaf.data[0]) for leaf in gates), *extras)
     return Trace(graph, sizes, tuple(parameters), names, states, gates, before, after)

@@ -1,0 +1,259 @@
+"""Selective state spaces by the native engine: a program without matrices, on slices of the features.
+
+It knows arrays of real numbers, time first; nothing of autograd or of the layout that torch's callers have.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from elman.cells import Cell, Weights
+from elman.engine.native.library import library, memory, numbers
+from elman.engine.native.programs import load
+from elman.engine.program import compile_cell
+from elman.engine.program.contract import Kind
+from elman.types import State
+
+
+class Selective(Cell):
+    """One step of N states for each feature.
+
+    d    = softplus(delta + bias), or delta + bias
+    s_n' = exp(d * A_n) * s_n + d * u * B_n
+    y    = Σ_n C_n * s_n' + D * u
+    """
+
+    gates = ("u", "delta")
+    recurrent_gates = ()
+
+    def __init__(self, count: int, *, softplus: bool) -> None:
+        self.count, self.softplus = count, softplus
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        return ("y", *(f"s{n}" for n in range(self.count)))
+
+    @property
+    def parameters(self) -> dict[str, tuple[str | int, ...]]:
+        return {"A": (f"{self.count}H",), "bias": ("H",), "D": ("H",)}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The numbers that all features of a row share: B_1 to B_N, then C_1 to C_N."""
+        return (*(f"B{n}" for n in range(self.count)), *(f"C{n}" for n in range(self.count)))
+
+    def step(self, projected: Tensor, state: State, weights: Weights) -> State:
+        hidden = state[0].shape[-1]
+        u, delta, *columns = torch.split(projected, [hidden, hidden, *[1] * (2 * self.count)], -1)
+        d = F.softplus(delta + weights.bias) if self.softplus else delta + weights.bias
+        read, shown, after = d * u, weights.D * u, []
+        for n, (a_n, s_n) in enumerate(zip(weights.A.chunk(self.count), state[1:], strict=True)):
+            after.append(torch.exp(d * a_n) * s_n + read * columns[n])
+            shown = shown + after[n] * columns[self.count + n]
+        return shown, *after
+
+
+TILE, SLICE = 64, 256
+"""Features that one job has at least and at most: what the runtime takes at a time; and the states of a few rows of so
+many lie in a core's own cache."""
+
+KEPT = 1 << 23
+"""Numbers in the states of all steps that are in memory at once on the way back, which begins anew that often."""
+
+
+class Programs(NamedTuple):
+    """As the runtime has them."""
+
+    inference: Any
+    training: Any
+    backward: Any
+
+
+@cache
+def _programs(count: int, width: int, *, softplus: bool) -> Programs:
+    cell = Selective(count, softplus=softplus)
+    own = [torch.empty(count * width), torch.empty(width), torch.empty(width)]
+    weights = cell.bundle([*[None] * len(Weights._fields), *own])
+    made = compile_cell(cell, weights, given=width, columns=cell.columns)
+    return Programs(load(made.inference), load(made.training), load(made.backward))
+
+
+class _Array:
+    """A contiguous array of the caller's, of which jobs get addresses."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor, self.first = tensor, tensor.data_ptr()
+        self.sizes = [stride * tensor.element_size() for stride in tensor.stride()]
+
+    def at(self, *place: int) -> int:
+        """The address of an element; what is left out is zero."""
+        return self.first + sum(number * size for number, size in zip(place, self.sizes, strict=False))
+
+
+class Given(NamedTuple):
+    """What a scan is of: T steps of B rows of D features with N states each; contiguous, of one type of number.
+
+    Attributes:
+        u: (T, B, D).
+        delta: (T, B, D).
+        a: (N, D).
+        bias: of delta, (D,).
+        skip: what D is called in the equation, (D,).
+        columns: B_1 to B_N, then C_1 to C_N, (2N, T, B).
+        initial: the states before the first step, (N, B, D).
+
+    """
+
+    u: Tensor
+    delta: Tensor
+    a: Tensor
+    bias: Tensor
+    skip: Tensor
+    columns: Tensor
+    initial: Tensor
+
+
+def count_of_pieces(given: Given) -> int:
+    """In how many pieces of time a scan is taken, so that the states of a piece's steps are KEPT numbers at most."""
+    return -(-len(given.u) // max(1, KEPT // max(1, given.initial.numel())))
+
+
+def pieces(given: Given) -> list[range]:
+    """The steps of each."""
+    steps, count = len(given.u), count_of_pieces(given)
+    return [range(steps * k // count, steps * (k + 1) // count) for k in range(count)]
+
+
+def _slices(features: int, threads: int) -> list[slice]:
+    """The features in slices: one for every thread at least, where there are TILE of them for each."""
+    most = min(SLICE, max(TILE, features // threads // TILE * TILE))
+    return [slice(*pair) for pair in pairwise([*range(0, features, most), features])]
+
+
+class Scan:
+    """A scan, cut into slices of features and pieces of time.
+
+    Args:
+        given: what it is of.
+        reset: (T, B) uint8, contiguous: where a row begins anew; or None.
+        softplus: whether delta and its bias go through it.
+
+    """
+
+    def __init__(self, given: Given, reset: Tensor | None, *, softplus: bool) -> None:
+        self.given, self.reset, self.softplus = given, reset, softplus
+        self.steps, self.batch, self.features = given.u.shape
+        self.count = len(given.a)
+        self.inputs, self.columns = [_Array(given.u), _Array(given.delta)], _Array(given.columns)
+        self.of_columns = {"count": 2 * self.count, "apart": self.steps * self.batch}
+        self.of_states = {"count": self.count, "apart": self.batch * self.features}
+        self.numbers, self.threads = numbers(given.u.dtype), torch.get_num_threads()
+        self.slices = _slices(self.features, self.threads)
+        self.weights = [self._weights(each) for each in self.slices]
+
+    def _weights(self, each: slice) -> Any:
+        own = [part.contiguous() for part in (self.given.a[:, each], self.given.bias[each], self.given.skip[each])]
+        return self.numbers.Weights(self._programs(each).training, 0, [part.data_ptr() for part in own], 1, 1)
+
+    def forward(self, pieces: Sequence[range]) -> tuple[Tensor, Tensor]:
+        """What is shown, (T, B, D), and the states before each of K pieces and after the last, (K + 1, N, B, D)."""
+        shown, initial = self._memory(self.steps, self.batch, self.features), self.given.initial
+        states = self._memory(len(pieces) + 1, *initial.shape)
+        states[0] = initial
+        output, edges = _Array(shown), _Array(states)
+        for number, piece in enumerate(pieces):
+            batch = self._batch(piece)
+            jobs = []
+            for place, each in enumerate(self.slices):
+                job = self._job(self._programs(each).inference, batch, None, piece, place)
+                job.bind(Kind.NEXT, 0, output.at(piece.start, 0, each.start), self.features)
+                self._begin(job, edges, number, each)
+                job.bind_final(1, edges.at(number + 1, 0, 0, each.start), self.features, **self.of_states)
+                jobs.append(job)
+            self.numbers.run(jobs, self.threads)
+        return shown, states
+
+    def backward(self, pieces: Sequence[range], states: Tensor, d_shown: Tensor, d_final: Tensor) -> Given:
+        """The gradient of everything given.
+
+        Args:
+            pieces: of time, as for `forward`.
+            states: as it returned them.
+            d_shown: the gradient of what is shown, (T, B, D), contiguous.
+            d_final: of the states after the last step, (N, B, D).
+
+        """
+        given = self.given
+        d_inputs = [self._memory(self.steps, self.batch, self.features) for _ in self.inputs]
+        d_columns = self._memory(len(self.slices), *given.columns.shape)
+        d_weights = [torch.zeros_like(own) for own in (given.a, given.bias, given.skip)]
+        carried = d_final.clone(memory_format=torch.contiguous_format)
+        found = [_Array(array) for array in d_inputs]
+        arriving, sums, carry, edges = _Array(d_shown), _Array(d_columns), _Array(carried), _Array(states)
+        for number, piece in reversed(list(enumerate(pieces))):
+            batch = self._batch(piece)
+            jobs, tapes = [], self._again(batch, piece, edges, number)
+            for place, (each, (tape, _)) in enumerate(zip(self.slices, tapes, strict=True)):
+                tape.prepare_backward(True)
+                job = self._job(self._programs(each).backward, batch, tape, piece, place)
+                self._begin(job, edges, number, each)
+                job.bind(Kind.DSTATE, 0, arriving.at(piece.start, 0, each.start), self.features)
+                for index, array in enumerate(found):
+                    job.bind(Kind.DEXTRA, index, array.at(piece.start, 0, each.start), self.features)
+                job.bind(Kind.DEXTRA, len(found), sums.at(place, 0, piece.start), 1, **self.of_columns)
+                job.bind(Kind.CARRY, 1, carry.at(0, 0, each.start), self.features, **self.of_states)
+                jobs.append(job)
+            self.numbers.run(jobs, self.threads)
+            for job, each in zip(jobs, self.slices, strict=True):
+                self._add_weights(job, each, d_weights)
+        return Given(*d_inputs, *d_weights, d_columns.sum(0), carried)  # type: ignore[call-arg] # two and three
+
+    def _add_weights(self, job: Any, each: slice, sums: Sequence[Tensor]) -> None:
+        own = [torch.empty_like(total[..., each], memory_format=torch.contiguous_format) for total in sums]
+        self.numbers.parameter_gradients(job, [part.data_ptr() for part in own], 1)
+        for total, part in zip(sums, own, strict=True):
+            total[..., each] += part
+
+    def _again(self, batch: Any, piece: range, edges: _Array, number: int) -> list[tuple[Any, Tensor]]:
+        """Run a piece once more, and keep what its way back needs: for each slice a tape, and its memory."""
+        shown = self._memory(len(piece), self.batch, self.features)
+        output, jobs, tapes = _Array(shown), [], []
+        for place, each in enumerate(self.slices):
+            program = self._programs(each).training
+            kept = self._memory(self.numbers.Tape.size(program, batch.real_steps))
+            tape = self.numbers.Tape(program, batch, kept.data_ptr())
+            tape.begin()
+            job = self._job(program, batch, tape, piece, place)
+            job.bind(Kind.NEXT, 0, output.at(0, 0, each.start), self.features)
+            self._begin(job, edges, number, each)
+            jobs.append(job)
+            tapes.append((tape, kept))
+        self.numbers.run(jobs, self.threads)
+        return tapes
+
+    def _programs(self, each: slice) -> Programs:
+        return _programs(self.count, each.stop - each.start, softplus=self.softplus)
+
+    def _memory(self, *shape: int) -> Tensor:
+        return memory(shape, self.given.u)
+
+    def _batch(self, piece: range) -> Any:
+        fresh = 0 if self.reset is None else self.reset[piece.start].data_ptr()
+        return library().Batch(len(piece), self.batch, 0, fresh, False)
+
+    def _job(self, program: Any, batch: Any, tape: Any, piece: range, place: int) -> Any:
+        """A program on one slice of a piece, on one thread: there are several slices."""
+        first = self.slices[place].start
+        job = self.numbers.Job(program, self.weights[place], batch, tape, library().Plan(False, 1, 1))
+        for index, array in enumerate(self.inputs):
+            job.bind(Kind.EXTRA, index, array.at(piece.start, 0, first), self.features)
+        job.bind(Kind.EXTRA, len(self.inputs), self.columns.at(0, piece.start), 1, **self.of_columns)
+        return job
+
+    def _begin(self, job: Any, edges: _Array, number: int, each: slice) -> None:
+        job.bind_initial(1, edges.at(number, 0, 0, each.start), self.features, **self.of_states)

@@ -1,0 +1,240 @@
+"""`selective_scan` equals its definition, a loop over time written down anew here, with all its gradients."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.tolerance import assert_close
+from torch.func import functional_call, grad, vmap
+
+import elman
+from elman.engine import warning
+from elman.engine.native import selective
+from elman.engine.program.compile import compile_cell
+from elman.engine.program.emulate import Emulator
+
+SIZES = [(2, 6, 3, 9), (1, 1, 1, 4), (3, 130, 4, 20), (1, 64, 16, 33), (2, 300, 2, 5)]
+"""Rows, features, states for each, steps: also such as are cut into slices of features."""
+
+
+def by_the_book(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial=None, reset=None):
+    """Rows of (batch, D, L) step by step, every state for itself."""
+    delta = delta + delta_bias[:, None]
+    delta = F.softplus(delta) if delta_softplus else delta
+    groups = B.shape[1] if B.dim() == 4 else 1
+    B, C = (each.reshape(len(u), groups, 1, *each.shape[-2:]) for each in (B, C))
+    state = u.new_zeros(*u.shape[:2], A.shape[1]) if initial is None else initial
+    shown = []
+    for t in range(u.shape[2]):
+        if reset is not None:
+            state = state * ~reset[:, t, None, None]
+        b, c = (
+            each[..., t].expand(-1, -1, u.shape[1] // groups, -1).reshape(len(u), u.shape[1], -1) for each in (B, C)
+        )
+        state = torch.exp(delta[:, :, t, None] * A) * state + (delta * u)[:, :, t, None] * b
+        shown.append((state * c).sum(-1) + D * u[:, :, t])
+    return torch.stack(shown, -1) * F.silu(z), state
+
+
+def drawn(batch, features, states, steps, groups=0, dtype=torch.float64):
+    """Everything, in the order of the arguments."""
+    torch.manual_seed(0)
+    own = (batch, groups, states, steps) if groups else (batch, states, steps)
+    shapes = [(batch, features, steps), (batch, features, steps), (features, states), own, own]
+    shapes += [(features,), (batch, features, steps), (features,)]
+    found = [torch.randn(shape, dtype=dtype) for shape in shapes]
+    found[2] = -found[2].abs() * 2
+    return [tensor.requires_grad_() for tensor in found]
+
+
+def with_gradients(outputs, leaves):
+    torch.manual_seed(1)
+    arriving = [torch.randn(output.shape, dtype=output.dtype) for output in outputs]
+    return *outputs, *torch.autograd.grad(outputs, leaves, arriving)
+
+
+@pytest.mark.parametrize("softplus", [False, True], ids=["plain", "softplus"])
+@pytest.mark.parametrize("piece", [3, 1000], ids=["three steps", "whole"])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_it_equals_the_loop(sizes, piece, softplus, monkeypatch, instruction_set):
+    batch, features, states, steps = sizes
+    monkeypatch.setattr(selective, "KEPT", piece * batch * features * states)
+    given, initial = drawn(*sizes), torch.randn(batch, features, states, dtype=torch.float64, requires_grad=True)
+    reset = torch.rand(batch, steps) < 0.2
+    found = elman.selective_scan(*given, softplus, True, initial=initial, reset=reset)
+    expected = by_the_book(*given, softplus, initial, reset)
+    leaves = [*given, initial]
+    assert_close(with_gradients(found, leaves), with_gradients(expected, leaves))
+    with torch.no_grad():
+        assert_close(elman.selective_scan(*given, softplus, True, initial=initial, reset=reset), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_share_the_features(threads):
+    before = torch.get_num_threads()
+    given = drawn(2, 400, 3, 6)
+    expected = with_gradients(by_the_book(*given, True), given)
+    try:
+        torch.set_num_threads(threads)
+        found = with_gradients(elman.selective_scan(*given, True, True), given)
+    finally:
+        torch.set_num_threads(before)
+    assert_close(found, expected)
+
+
+def test_groups_of_features_have_columns_of_their_own():
+    given = drawn(2, 12, 3, 7, groups=4)
+    found, expected = elman.selective_scan(*given, True, True), by_the_book(*given, True)
+    assert_close(with_gradients(found, given), with_gradients(expected, given))
+
+
+def test_a_sequence_may_be_cut_anywhere():
+    given = drawn(2, 70, 4, 12)
+    whole = elman.selective_scan(*given, True, True)
+    parts = [[each[..., :5] if each.dim() == 3 else each for each in given]]
+    parts += [[each[..., 5:] if each.dim() == 3 else each for each in given]]
+    first, state = elman.selective_scan(*parts[0], True, True)
+    rest, last = elman.selective_scan(*parts[1], True, True, initial=state)
+    assert_close((torch.cat([first, rest], -1), last), whole)
+
+
+def test_what_may_be_left_out_is_zero_or_no_gate():
+    u, delta, A, B, C, *_ = drawn(2, 5, 3, 6)
+    zeros = torch.zeros(5, dtype=torch.float64)
+    never = torch.full_like(u, 1e9)  # silu is the identity there
+    expected = by_the_book(u, delta, A, B, C, zeros, never, zeros, False)[0] / 1e9
+    assert_close(elman.selective_scan(u, delta, A, B, C), expected)
+
+
+def test_it_computes_in_float32_and_answers_in_the_dtype_of_u():
+    given = drawn(2, 5, 3, 6, dtype=torch.float32)
+    exact = by_the_book(*(each.double() for each in given), True)[0]
+    found = elman.selective_scan(*given, True)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), exact, rtol=1e-4, atol=1e-5)
+    half = elman.selective_scan(given[0].bfloat16(), *given[1:], True)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.double(), exact, rtol=0.05, atol=0.05)
+
+
+def test_states_are_not_kept_for_the_gradient():
+    """Only what is given, and the states between pieces of time."""
+    given = drawn(1, 64, 16, 400, dtype=torch.float32)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda t: t):
+        elman.selective_scan(*given, True)
+    assert sum(kept) < 64 * 16 * 400 / 2
+
+
+def test_it_differentiates_twice():
+    given, initial = drawn(2, 3, 2, 5), torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True)
+    reset = torch.tensor([[False, False, True, False, False]]).expand(2, -1)
+
+    def scan(*tensors):
+        return elman.selective_scan(*tensors[:8], True, True, initial=tensors[8], reset=reset)
+
+    assert torch.autograd.gradcheck(scan, (*given, initial))
+    assert torch.autograd.gradgradcheck(scan, (*given, initial))
+
+
+def test_it_compiles_and_maps():
+    given = drawn(2, 6, 3, 5)
+    compiled = torch.compile(
+        lambda *tensors: elman.selective_scan(*tensors, True, True), fullgraph=True, backend="aot_eager"
+    )
+    found, expected = compiled(*given), elman.selective_scan(*given, True, True)
+    assert_close(with_gradients(found, given), with_gradients(expected, given))
+    many = torch.stack([given[0], 2 * given[0]])
+    assert_close(vmap(lambda u: elman.selective_scan(u, *given[1:], True))(many)[0], expected[0])
+    each = grad(lambda u: elman.selective_scan(u, *given[1:], True).square().sum())
+    assert_close(vmap(each)(many), torch.stack([each(u) for u in many]))
+
+
+def test_a_module_around_it_is_called_with_other_weights():
+    class Module(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.A = torch.nn.Parameter(-torch.ones(6, 3, dtype=torch.float64))
+
+        def forward(self, u):
+            return elman.selective_scan(u, given[1], self.A, *given[3:], True)
+
+    given = drawn(2, 6, 3, 5)
+    found = functional_call(Module(), {"A": given[2]}, given[0])
+    assert_close(found, elman.selective_scan(*given, True))
+
+
+def test_a_single_step_is_the_same():
+    given = [each.detach() for each in drawn(2, 6, 3, 1)]
+    expected = by_the_book(*given, True)
+    assert_close(elman.selective_scan(*given, True, True), expected)
+    with elman.backend("native"):
+        assert_close(elman.selective_scan(*given, True, True), expected)
+
+
+def test_no_steps_and_no_rows_are_no_trouble():
+    for sizes in ((2, 6, 3, 0), (0, 6, 3, 4)):
+        given = drawn(*sizes)
+        assert elman.selective_scan(*given, True).shape == given[0].shape
+
+
+def test_where_the_engine_is_not_a_loop_runs_it_with_a_word_about_it(monkeypatch):
+    given = drawn(2, 6, 3, 5)
+    expected = elman.selective_scan(*given, True)
+    with elman.backend("reference"):
+        assert_close(elman.selective_scan(*given, True), expected)
+    monkeypatch.setattr("elman.engine.selective.library", lambda: None)
+    monkeypatch.setattr(warning, "_given", set())
+    with pytest.warns(elman.FallbackWarning, match="so a Python loop runs this scan"):
+        assert_close(elman.selective_scan(*given, True), expected)
+    with elman.backend("native"), pytest.raises(elman.ElmanError, match="native"):
+        elman.selective_scan(*given, True)
+
+
+def test_what_does_not_fit_is_refused_in_a_sentence():
+    u, delta, A, B, C, D, z, bias = drawn(2, 6, 3, 5)
+    for arguments, extras, message in (
+        ((u[0], delta, A, B, C), {}, r"u must be \(batch, D, L\), got \(6, 5\)"),
+        ((u, delta, A[:4], B, C), {}, r"A must be real and \(D, N\) with D = 6 as in u, got \(4, 3\)"),
+        ((u, delta, A.to(torch.complex128), B, C), {}, "A must be real"),
+        ((u, delta[:1], A, B, C), {}, r"delta must be \(2, 6, 5\) beside u \(2, 6, 5\), got \(1, 6, 5\)"),
+        ((u, delta, A, B[:, :2], C), {}, r"B must be \(batch, N, L\) = \(2, 3, 5\), or .* got \(2, 2, 5\)"),
+        ((u, delta, A, B, C[..., :4]), {}, "C must be .* and B and C alike; got"),
+        ((u, delta, A, *(torch.zeros(2, 4, 3, 5),) * 2), {}, r"with G groups that divide D = 6"),
+        ((u, delta, A, B, C, D[:2]), {}, r"D must be \(6,\)"),
+        ((u, delta, A, B, C, D, z[..., :2]), {}, r"z must be \(2, 6, 5\)"),
+        ((u, delta, A, B, C, D, z, bias[:1]), {}, r"delta_bias must be \(6,\)"),
+        ((u, delta, A, B, C), {"initial": torch.zeros(2, 3, 6)}, r"initial must be \(2, 6, 3\)"),
+        ((u, delta, A, B, C), {"reset": torch.zeros(5, 2, dtype=torch.bool)}, r"reset must be \(2, 5\)"),
+        ((u, delta, A, B, C), {"reset": torch.zeros(2, 5)}, "reset must be bool, got torch.float32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            elman.selective_scan(*arguments, **extras)
+
+
+def test_the_emulator_agrees_on_single_numbers_of_each_row():
+    """Columns that are given, and their gradients, which are sums over a row."""
+    cell, (steps, batch, hidden) = selective.Selective(2, softplus=True), (4, 3, 8)
+    torch.manual_seed(0)
+    own = [torch.randn(n * hidden, dtype=torch.float64, requires_grad=True) for n in (2, 1, 1)]
+    weights = cell.bundle([*[None] * 5, *own])
+    parts = [torch.randn(steps, batch, n, dtype=torch.float64) for n in (hidden, hidden, 1, 1, 1, 1)]
+    projected = torch.cat(parts, -1).requires_grad_()
+    state = tuple(torch.randn(batch, hidden, dtype=torch.float64, requires_grad=True) for _ in cell.states)
+    compiled = compile_cell(cell, weights, given=hidden, columns=cell.columns)
+    emulator = Emulator(
+        compiled,
+        cell.bundle([*[None] * 5, *(each.detach() for each in own)]),
+        tile=3,
+        extras=dict(zip(compiled.extras, parts, strict=True)),
+    )
+    output, final = emulator.forward(torch.zeros(steps, batch, 0), tuple(each.detach() for each in state))
+    now, shown = state, []
+    for step in projected:
+        now = cell.step(step, now, weights)
+        shown.append(now[0])
+    assert_close((output, final), (torch.stack(shown), now))
+    d_output, d_final = torch.randn_like(output), tuple(map(torch.randn_like, final))
+    found = emulator.backward(d_output, d_final)
+    expected = torch.autograd.grad((torch.stack(shown), *now), (projected, *own), (d_output, *d_final))
+    assert_close(torch.cat([found.gates[name] for name in compiled.extras], -1), expected[0])
+    assert_close(list(found.weights.values()), list(expected[1:]))
