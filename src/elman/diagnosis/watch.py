@@ -19,7 +19,7 @@ from elman.diagnosis.stepwise import SeenStates, Stepwise
 from elman.errors import UsageError
 from elman.layers import Stack, StepLayer
 from elman.layers.arguments import as_hidden, as_state
-from elman.layers.conversion import TWINS, torch_kind, twin_of
+from elman.layers.conversion import TWINS, share, torch_kind, twin_of
 from elman.types import State
 
 Layers = dict[str, Stack | StepLayer]
@@ -99,7 +99,8 @@ def overriding(module: nn.Module) -> str | None:
 def watched(module: nn.Module, layers: Layers) -> Iterator[list[Seen]]:
     """Run a block in which every call of these layers is written down, in the order in which they end."""
     seen: list[Seen] = []
-    with _replaced(module, {name: _watching(name, layer, seen) for name, layer in layers.items()}):
+    forwards = {name: _watching(name, layer, seen) for name, layer in layers.items()}
+    with _replaced(module, layers, forwards):
         for name, layer in layers.items():
             if isinstance(layer, Stack):
                 place = vars(module.get_submodule(name))
@@ -114,17 +115,18 @@ def running(module: nn.Module, layers: Layers) -> Iterator[None]:
         name: partial(getattr(type(layer), "forward"), layer)  # noqa: B009 - the types of the two kinds differ
         for name, layer in layers.items()
     }
-    with _replaced(module, forwards):
+    with _replaced(module, layers, forwards):
         yield
 
 
 @contextmanager
-def _replaced(module: nn.Module, forwards: dict[str, Callable[..., Any]]) -> Iterator[None]:
+def _replaced(module: nn.Module, layers: Layers, forwards: dict[str, Callable[..., Any]]) -> Iterator[None]:
     """Give submodules another `forward` while a block runs."""
     before = [(vars(place), dict(vars(place))) for place in map(module.get_submodule, forwards)]
     try:
         for name, forward in forwards.items():
-            vars(module.get_submodule(name))["forward"] = forward
+            place = module.get_submodule(name)
+            vars(place)["forward"] = _kept_up(place, layers[name], forward)
         yield
     finally:
         for attributes, known in before:
@@ -132,6 +134,19 @@ def _replaced(module: nn.Module, forwards: dict[str, Callable[..., Any]]) -> Ite
                 attributes.pop(name, None)
                 if name in known:
                     attributes[name] = known[name]
+
+
+def _kept_up(place: nn.Module, layer: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A `forward` before which a twin takes what its module was given since, as weights made anew for each call."""
+    if place is layer:
+        return forward
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        share(place, layer)
+        vars(layer).pop("forward")  # this function
+        return forward(*args, **kwargs)
+
+    return run
 
 
 def _watching(name: str, layer: Stack | StepLayer, seen: list[Seen]) -> Callable[..., Any]:
