@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from elman.cells import Cell, Weights
+from elman.diagnosis.handed import Handed
 from elman.diagnosis.stepwise import SeenStates, Stepwise
 from elman.errors import UsageError
 from elman.layers import Stack, StepLayer
@@ -168,7 +169,7 @@ def _watching_steps(name: str, layer: StepLayer, seen: list[Seen]) -> Callable[.
 
 def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., Any]:
     """For a layer that runs over whole sequences."""
-    kind, returned = type(layer), _Returned()
+    kind, handed = type(layer), Handed()
 
     def forward(
         input: Tensor | PackedSequence,
@@ -179,42 +180,34 @@ def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., 
     ) -> Any:
         packed = input if isinstance(input, PackedSequence) else None
         padded, lengths = _padded(input, lengths, layer)
-        padded, hx = _followed(padded, layer), returned.own(hx)
+        padded, hx = _followed(padded, layer), _own(hx, handed)
         output, final, known = kind.forward(layer, padded, hx, lengths=lengths, reset=reset, states=True)
         seen.append(Seen(name, layer, padded, hx, lengths, reset, output, final, known))
         if packed is not None:
             return _packed(output, lengths, packed, layer), final
         state = as_state(final, layer.cell)
         last = output[:, -1:].transpose(0, 1) if layer.batch_first and output.dim() == 3 else output[-1:]
-        shown = as_hidden((returned.shown(state[0], last), *state[1:]))
+        shown = as_hidden((_shown(state[0], last, handed), *state[1:]))
         return (output, shown, known) if states else (output, shown)
 
     return forward
 
 
-class _Returned:
-    """States h that calls have returned, shown to the module as made of the output of the last step.
+def _shown(h: Any, last: Tensor, handed: Handed) -> Any:
+    """The state h as it is shown to the module: that of the uppermost layer as made of the output of the last step.
 
-    What reads h then reads the output, and the next call, which is given what was shown, goes on with h itself.
+    As it is where the output is something else, as of rows of unequal length.
     """
+    if not isinstance(h, Tensor) or last.shape != h[-1:].shape or not torch.equal(last, h[-1:]):
+        return h
+    return handed.show(last.clone() if len(h) == 1 else torch.cat([h[:-1], last]), h)
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Tensor, int, Tensor]] = {}  # by id: what was shown, kept alive; its version; h
 
-    def shown(self, h: Any, last: Tensor) -> Any:
-        """That of the uppermost layer; as it is where the output is something else, as of rows of unequal length."""
-        if not isinstance(h, Tensor) or last.shape != h[-1:].shape or not torch.equal(last, h[-1:]):
-            return h
-        view = last.clone() if len(h) == 1 else torch.cat([h[:-1], last])
-        self._known[id(view)] = view, view._version, h  # noqa: SLF001
-        return view
-
-    def own(self, hx: Any) -> Any:
-        """A state in the caller's form, with h itself where what was shown comes back unchanged."""
-        if type(hx) in {list, tuple}:
-            return type(hx)(map(self.own, hx))
-        _, version, h = self._known.get(id(hx), (hx, None, hx))
-        return h if version is not None and hx._version == version else hx  # noqa: SLF001
+def _own(hx: Any, handed: Handed) -> Any:
+    """A state in the caller's form, with h itself where what was shown comes back."""
+    if type(hx) in {list, tuple}:
+        return type(hx)(_own(each, handed) for each in hx)
+    return handed.own(hx) if isinstance(hx, Tensor) else hx
 
 
 def _scanning(layer: Stack, run: Callable[..., Any]) -> Callable[..., Any]:
