@@ -18,7 +18,7 @@ from elman.engine.native import Native
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
-from elman.engine.watching import transformed, untraced
+from elman.engine.watching import recorded, transformed, untraced
 from elman.errors import ElmanError, UsageError
 from elman.machine import has_matrix_units
 from elman.types import State
@@ -94,7 +94,8 @@ def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         RuntimeError: if weights are made for an input of another size.
 
     """
-    _check_sizes(input, (weights,))
+    if not recorded():
+        _check_sizes(input, (weights,))
     tensors = [input, *state, *weights.flat()]
     order, _ = _order_of_steps(tensors)
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order)
