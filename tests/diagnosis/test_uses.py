@@ -249,3 +249,10 @@ def test_what_is_no_training_is_told_in_one_sentence(given, words):
 def test_norms_may_be_tensors_as_torch_returns_them():
     found = elman.diagnose(elman.GRU(3, 4), torch.randn(9, 1, 3), last, norms=[torch.tensor(2.0)])
     assert set(found.clipping.values()) == {2.0}
+
+
+@pytest.mark.parametrize(("rows", "told"), [(1, False), (2, True)])
+def test_one_row_does_not_say_what_clipping_would_act_on(rows, told):
+    found = elman.diagnose(elman.GRU(3, 4), torch.randn(9, rows, 3), every)
+    assert ("clipping would act" in str(found)) is told
+    assert ("Clipping the gradient" in found.to_html()) is told
