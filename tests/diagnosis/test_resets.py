@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tests.diagnosis.networks import last, linear, rectified
+from tests.diagnosis.networks import compare, every, last, linear, rectified
 from torch import nn
 
 import elman
@@ -83,3 +83,65 @@ def test_the_horizon_is_beyond_what_was_measured():
     found = elman.diagnose(layer, {"input": x, "reset": anew(20, 4, 8)}, last)
     assert "beyond 11 " in str(found)
     assert "beyond 11<" in found.to_html()
+
+
+class ByHand(nn.Module):
+    """Takes a layer or a cell through time as agents do, with the state times a mask."""
+
+    def __init__(self, layer, mask=lambda h, done: h * (1.0 - done.view(-1, 1))):
+        super().__init__()
+        self.layer, self.mask = layer, mask
+
+    def forward(self, x, reset):
+        state, outputs = None, []
+        for step, done in zip(x, reset.float(), strict=True):
+            if isinstance(state, tuple):
+                state = tuple(self.mask(each, done) for each in state)
+            elif state is not None:
+                state = self.mask(state, done)
+            if isinstance(self.layer, nn.RNNBase):
+                output, state = self.layer(step[None], state)
+                outputs.append(output[0])
+            else:
+                state = self.layer(step, state)
+                outputs.append(state[0] if isinstance(state, tuple) else state)
+        return (torch.stack(outputs),)
+
+
+def cell_like(layer):
+    cell = {nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell}[type(layer)](layer.input_size, layer.hidden_size)
+    cell.load_state_dict({name.removesuffix("_l0"): tensor for name, tensor in layer.state_dict().items()})
+    return cell
+
+
+@pytest.mark.parametrize("loss", [every, last])
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_rows_of_the_state_that_the_module_sets_to_zero_begin_anew(kind, loss):
+    layer, x, reset = kind(3, 8), torch.randn(20, 4, 3), anew(20, 4)
+    reset[5, 1] = reset[12, 1] = reset[17, 3] = True
+    modules = [elman.convert(kind(3, 8)), ByHand(layer), ByHand(cell_like(layer))]
+    modules[0].load_state_dict(layer.state_dict())
+    whole, *by_hand = [
+        elman.diagnose(each, (x, None, None, reset) if each is modules[0] else (x, reset), loss) for each in modules
+    ]
+    assert len(whole.layers) == 1
+    for each in by_hand:
+        compare([one.gradient_norm for one in each.layers], [one.gradient_norm for one in whole.layers])
+        compare([one.gradient_norm_by_lag for one in each.layers], [one.gradient_norm_by_lag for one in whole.layers])
+        assert each.layers[0].needed_lag == whole.layers[0].needed_lag
+
+
+def test_a_state_that_comes_back_through_a_view_is_the_same_state():
+    """Else all that comes back from later calls would count as the loss at each."""
+    layer, x = nn.GRU(3, 8), torch.randn(20, 4, 3)
+    by_view = ByHand(layer, lambda h, _: h.transpose(0, 1).transpose(0, 1))
+    found = elman.diagnose(by_view, (x, anew(20, 4)), last).layers[0]
+    compare(found.gradient_norm_by_lag, elman.diagnose(layer, x, last).layers[0].gradient_norm_by_lag)
+    assert found.needed_lag == 19
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.GRUCell])
+def test_states_that_are_changed_between_the_steps_are_told(kind):
+    module = ByHand(kind(3, 8), lambda h, _: 0.9 * h)
+    with pytest.raises(elman.UsageError, match="layer was called 19 times with states that it had not returned before"):
+        elman.diagnose(module, (torch.randn(20, 4, 3), anew(20, 4)), last)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tests.diagnosis.networks import compare, every, last
 from torch import nn
+from torch.nn.utils import prune
 from torch.utils.checkpoint import checkpoint
 
 import elman
@@ -38,6 +39,36 @@ def test_a_subclass_is_followed_that_leaves_forward_alone():
 def test_a_forward_of_its_own_is_told(kind):
     with pytest.raises(elman.UsageError, match=f"{kind.__name__} derives from .* forward of its own"):
         elman.diagnose(kind(3, 6), torch.randn(20, 4, 3), every)
+
+
+class Dropped(nn.Module):
+    """Sets the recurrent weights before every call, as AWD-LSTM does; the layer has only raw ones."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, weight = layer, layer.weight_hh_l0
+        del layer._parameters["weight_hh_l0"]
+        layer.register_parameter("weight_hh_l0_raw", weight)
+
+    def forward(self, x):
+        self.layer.weight_hh_l0 = nn.functional.dropout(self.layer.weight_hh_l0_raw, 0.5)
+        return self.layer(x)
+
+
+def pruned(layer):
+    return prune.l1_unstructured(layer, "weight_hh_l0", 0.5)
+
+
+@pytest.mark.parametrize("way", [Dropped, pruned])
+def test_weights_that_are_made_anew_for_every_call_are_those_that_run(way):
+    x, found = torch.randn(20, 4, 3), []
+    for kind in (nn.LSTM, elman.LSTM):
+        torch.manual_seed(0)
+        module = way(kind(3, 6))
+        every(module(x)).backward()
+        found.append(elman.diagnose(module, x, every, rate=0.1).to_dict())
+    compare(*found)
+    assert found[0]["gradient_norm"] > 0
 
 
 class Checkpointed(nn.Module):
@@ -218,3 +249,10 @@ def test_what_is_no_training_is_told_in_one_sentence(given, words):
 def test_norms_may_be_tensors_as_torch_returns_them():
     found = elman.diagnose(elman.GRU(3, 4), torch.randn(9, 1, 3), last, norms=[torch.tensor(2.0)])
     assert set(found.clipping.values()) == {2.0}
+
+
+@pytest.mark.parametrize(("rows", "told"), [(1, False), (2, True)])
+def test_one_row_does_not_say_what_clipping_would_act_on(rows, told):
+    found = elman.diagnose(elman.GRU(3, 4), torch.randn(9, rows, 3), every)
+    assert ("clipping would act" in str(found)) is told
+    assert ("Clipping the gradient" in found.to_html()) is told

@@ -253,3 +253,27 @@ def test_an_explanation_of_a_forced_backend_neither_warns_nor_raises():
         explanation = explain(with_reset())
     assert explanation.backend == "torch"
     assert "the call will fail: torch's kernels cannot reset" in explanation.reason
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    ("name", "steps", "batch", "learns", "expected"),
+    [
+        ("rnn", 4, 3, True, "torch"),
+        ("rnn", 5, 3, True, "native"),
+        ("rnn-relu", 1, 3, True, "torch"),
+        ("gru", 1, 3, True, "torch"),
+        ("gru", 2, 3, True, "native"),
+        ("gru", 1, 3, False, "native"),
+        ("lstm", 1, 3, True, "native"),
+        ("gru", 1, 30000, True, "native"),
+    ],
+)
+def test_few_steps_with_their_gradient_go_to_torchs_kernels(name, steps, batch, learns, expected, taken):
+    """Their beginning costs less than the engine's, which LSTM's kernel and large products outweigh."""
+    call = make_call(name, steps=steps, batch=batch)
+    with torch.set_grad_enabled(learns):
+        run(call)
+        found = explain(call)
+    assert taken == [found.backend] == [expected]
+    assert ("so few steps" in found.reason) == (expected == "torch")

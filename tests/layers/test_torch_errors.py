@@ -108,6 +108,12 @@ def test_a_bad_call_of_a_cell_fails_as_torchs_does(name, key):
     assert_same_failure(*pair(name, 4, 6, table=CELL_LAYERS), (given, *hx))
 
 
+@pytest.mark.parametrize("hx", [h(3, 6), h(2, 3, 6), (h(3, 6),)], ids=["h", "both in one", "a tuple of one"])
+def test_an_lstm_cell_is_given_a_tuple_of_two(hx):
+    """Of three rows, and of the two that could be taken for h and c."""
+    assert_same_failure(*pair("lstm", 4, 6, table=CELL_LAYERS), (torch.zeros(3, 4), hx))
+
+
 def test_an_unknown_nonlinearity_of_a_cell_fails_when_it_is_called():
     assert_same_failure(*pair("rnn", 4, 6, table={"rnn": (*CELL_LAYERS["rnn"][:2], {"nonlinearity": "id"})}), (row,))
 

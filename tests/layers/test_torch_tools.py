@@ -2,6 +2,7 @@
 
 import copy
 import io
+import warnings
 
 import pytest
 import torch
@@ -326,7 +327,9 @@ def test_a_traced_cell_depends_on_its_input(name, gradients):
         state = (state, state) if isinstance(cell, elman.LSTMCell) else state
         for _ in range(3):
             cell(x[0], state)
-        traced = torch.jit.trace(cell, (x[0], state))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", torch.jit.TracerWarning)
+            traced = torch.jit.trace(cell, (x[0], state))
         assert_close(traced(x[1], state), cell(x[1], state))
 
 

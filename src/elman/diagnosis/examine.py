@@ -5,10 +5,12 @@ It knows what is measured and in which order; how, is in the files beside it.
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from numbers import Integral, Real
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -375,6 +377,13 @@ def _long_enough(found: list[Passage], module: nn.Module) -> list[Passage]:
         raise UsageError("the batch has no rows; give at least one sequence")
     longest = max(passage.steps for passage in found)
     if longest < LEAST_STEPS:
+        given = Counter(each.name for each in found if each.calls[0].given is not None)
+        name, calls = max(given.items(), key=itemgetter(1), default=("", 0))
+        if calls >= LEAST_STEPS:
+            raise UsageError(
+                f"{name or kind} was called {calls} times with states that it had not returned before, so that no step "
+                "can be followed to the next; hand its states on unchanged, or with rows set to zero that begin anew"
+            )
         raise UsageError(
             f"the batch has {longest} time step{'s' * (longest != 1)}, and a rate of decay needs at least "
             f"{LEAST_STEPS}; give longer sequences; time is the first dimension, or with batch_first the second"

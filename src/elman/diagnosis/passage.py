@@ -1,11 +1,12 @@
 """A passage: a batch of sequences on its way through a stack of recurrent layers, all time steps in one piece.
 
 It is put together from the calls that were seen: where one call began with the state that another ended with, as where
-a stream is cut into windows, the two are one passage. It does not know what is measured on it.
+a stream is cut into windows, the two are one passage; rows that are zero there begin anew, as with `reset`. It does not
+know what is measured on it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
+from elman.diagnosis.handed import anew
 from elman.diagnosis.watch import Seen
 from elman.layers.arguments import Hidden, checked_lengths
 from elman.types import State
@@ -112,8 +114,8 @@ class Passage:
             return [(row, 0, stop) for row, stop in enumerate(stops)]
         found = []
         for row, stop in enumerate(stops):
-            anew = self.reset[:stop, row].nonzero().flatten().tolist()
-            found += [(row, *pair) for pair in pairwise([0, *(t for t in anew if t), stop])]
+            starts = self.reset[:stop, row].nonzero().flatten().tolist()
+            found += [(row, *pair) for pair in pairwise([0, *(t for t in starts if t), stop])]
         return found
 
     @property
@@ -128,8 +130,8 @@ class Passage:
         if self.reset is None:
             return None
         backward = layer % self.directions
-        anew = torch.cat([self.reset[1:], torch.zeros_like(self.reset[:1])]) if backward else self.reset
-        return self.in_reading_order(anew, layer)
+        starts = torch.cat([self.reset[1:], torch.zeros_like(self.reset[:1])]) if backward else self.reset
+        return self.in_reading_order(starts, layer)
 
     def weights_of(self, layer: int) -> Weights:
         """Of a layer in torch's order: depth outside, direction inside."""
@@ -168,12 +170,13 @@ def passages(seen: Sequence[Seen]) -> list[Passage]:
     """The passages that calls belong to, in the order in which they end."""
     chains: list[list[Seen]] = []
     for call in seen:
-        chain = next((chain for chain in reversed(chains) if _follows(call, chain[-1])), None)
-        if chain is None:
+        following = ((chain, _anew(call, chain[-1])) for chain in reversed(chains))
+        chain, rows = next(((chain, rows) for chain, rows in following if rows is not None), (None, None))
+        if chain is None or rows is None:
             chains.append([call])
         else:
             chains.remove(chain)
-            chains.append([*chain, call])
+            chains.append([*chain, _beginning(call, rows)])
     return [Passage(chain, _window(chain)) for chain in chains]
 
 
@@ -220,13 +223,22 @@ def _reset(call: Seen) -> Tensor:
     return torch.zeros_like(call.input[..., 0], dtype=torch.bool) if call.reset is None else call.reset
 
 
-def _follows(call: Seen, before: Seen) -> bool:
-    """Whether a call begins with the state that another has ended with."""
+def _anew(call: Seen, before: Seen) -> Tensor | None:
+    """Which rows begin anew, (B,), where a call begins with the state that another has ended with; None elsewhere."""
     one_direction = not call.layer.bidirectional and call.lengths is None and before.lengths is None
     if call.layer is not before.layer or call.given is None or not one_direction:
-        return False
-    pairs = zip(_tensors(call.given), _tensors(before.final), strict=True)
-    return all(one.shape == other.shape and torch.equal(one, other) for one, other in pairs)
+        return None
+    return anew(list(_tensors(call.given)), list(_tensors(before.final)))
+
+
+def _beginning(call: Seen, rows: Tensor) -> Seen:
+    """The same call with a reset of these rows at its first step."""
+    if not rows.any():
+        return call
+    reset = _reset(call).clone()
+    first = reset[:, 0] if _rows_first(call) else reset[0]
+    first |= rows
+    return replace(call, reset=reset)
 
 
 def _window(chain: list[Seen]) -> int | None:

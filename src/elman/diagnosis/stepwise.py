@@ -1,7 +1,6 @@
 """A cell that a module takes through time by itself, step by step, seen as a layer over a sequence.
 
-A state that a step returns is used in two ways: by the next step, and by whatever reads it as an output. To tell them
-apart, the module is shown a view of the state, and a next step that is given this view takes the state itself.
+It does not know how steps are put together.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
+from elman.diagnosis.handed import Handed
 from elman.layers import StepLayer
 from elman.layers.arguments import Hidden, as_hidden, as_state
 from elman.types import State
@@ -48,9 +48,7 @@ class Stepwise:
 
     def __init__(self, layer: StepLayer) -> None:
         self._layer, self.cell = layer, layer.cell
-        self._returned: dict[
-            int, tuple[Tensor, Tensor]
-        ] = {}  # by a view's id: the view, which is so kept alive; the state
+        self._handed = Handed()
 
     def evaluated(self) -> tuple[Cell, tuple[tuple[Weights, ...], ...]]:
         """The cell and the weights, as of a stack of one layer."""
@@ -65,24 +63,19 @@ class Stepwise:
 
     def take(self, input: Tensor, hx: Hidden | None) -> Step:
         """One step from `hx`, in the module's form."""
-        given = None if hx is None else tuple(map(self._own, as_state(hx, self.cell)))
+        given = None if hx is None else tuple(map(self._handed.own, as_state(hx, self.cell)))
         rows = input.dim() == 1
         read = _as_sequence(input, rows=rows)
         own = read.reshape(input.shape)  # so that what is shown lies on the way back
         after = type(self._layer).forward(self._layer, own, None if given is None else as_hidden(given))
         state = as_state(after, self.cell)
         long = tuple(_as_sequence(tensor, rows=rows) for tensor in state)
-        shown = tuple(tensor.reshape(own.shape) for tensor, own in zip(long, state, strict=True))
-        self._returned |= {id(view): (view, own) for view, own in zip(shown, state, strict=True)}
+        shown = tuple(self._handed.show(each.reshape(own.shape), own) for each, own in zip(long, state, strict=True))
         # The module reads h as the output; what of the final state it reads beside that is c.
         final = (_as_sequence(state[0], rows=rows), *long[1:])
         before = None if given is None else as_hidden(tuple(_as_sequence(tensor, rows=rows) for tensor in given))
         seen = StepStates(self.cell.states, state, rows=rows)
         return Step(read, before, long[0], as_hidden(final), seen, as_hidden(shown))
-
-    def _own(self, tensor: Tensor) -> Tensor:
-        view, own = self._returned.get(id(tensor), (None, tensor))
-        return own if view is tensor else tensor
 
 
 class StepStates(Mapping[str, Tensor]):

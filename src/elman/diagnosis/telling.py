@@ -38,7 +38,7 @@ def text(diagnosis: Diagnosis) -> str:
     if diagnosis.layers:
         lines += ["", *_table(diagnosis.layers), *_called(diagnosis.layers)]
     lines += ["", f"loss {_number(diagnosis.loss)}, gradient norm {_number(diagnosis.gradient_norm)}"]
-    if diagnosis.clipping:
+    if len(set(diagnosis.clipping.values())) > 1:  # one norm, as of a batch of one row, has no shares
         shares = ", ".join(
             f"{share:.0%} of the steps at {_number(value)}" for share, value in diagnosis.clipping.items()
         )

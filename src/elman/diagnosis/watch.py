@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from elman.cells import Cell, Weights
+from elman.diagnosis.handed import Handed
 from elman.diagnosis.stepwise import SeenStates, Stepwise
 from elman.errors import UsageError
 from elman.layers import Stack, StepLayer
 from elman.layers.arguments import as_hidden, as_state
-from elman.layers.conversion import TWINS, torch_kind, twin_of
+from elman.layers.conversion import TWINS, share, torch_kind, twin_of
 from elman.types import State
 
 Layers = dict[str, Stack | StepLayer]
@@ -99,7 +100,8 @@ def overriding(module: nn.Module) -> str | None:
 def watched(module: nn.Module, layers: Layers) -> Iterator[list[Seen]]:
     """Run a block in which every call of these layers is written down, in the order in which they end."""
     seen: list[Seen] = []
-    with _replaced(module, {name: _watching(name, layer, seen) for name, layer in layers.items()}):
+    forwards = {name: _watching(name, layer, seen) for name, layer in layers.items()}
+    with _replaced(module, layers, forwards):
         for name, layer in layers.items():
             if isinstance(layer, Stack):
                 place = vars(module.get_submodule(name))
@@ -114,17 +116,18 @@ def running(module: nn.Module, layers: Layers) -> Iterator[None]:
         name: partial(getattr(type(layer), "forward"), layer)  # noqa: B009 - the types of the two kinds differ
         for name, layer in layers.items()
     }
-    with _replaced(module, forwards):
+    with _replaced(module, layers, forwards):
         yield
 
 
 @contextmanager
-def _replaced(module: nn.Module, forwards: dict[str, Callable[..., Any]]) -> Iterator[None]:
+def _replaced(module: nn.Module, layers: Layers, forwards: dict[str, Callable[..., Any]]) -> Iterator[None]:
     """Give submodules another `forward` while a block runs."""
     before = [(vars(place), dict(vars(place))) for place in map(module.get_submodule, forwards)]
     try:
         for name, forward in forwards.items():
-            vars(module.get_submodule(name))["forward"] = forward
+            place = module.get_submodule(name)
+            vars(place)["forward"] = _kept_up(place, layers[name], forward)
         yield
     finally:
         for attributes, known in before:
@@ -132,6 +135,19 @@ def _replaced(module: nn.Module, forwards: dict[str, Callable[..., Any]]) -> Ite
                 attributes.pop(name, None)
                 if name in known:
                     attributes[name] = known[name]
+
+
+def _kept_up(place: nn.Module, layer: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A `forward` before which a twin takes what its module was given since, as weights made anew for each call."""
+    if place is layer:
+        return forward
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        share(place, layer)
+        vars(layer).pop("forward")  # this function
+        return forward(*args, **kwargs)
+
+    return run
 
 
 def _watching(name: str, layer: Stack | StepLayer, seen: list[Seen]) -> Callable[..., Any]:
@@ -153,7 +169,7 @@ def _watching_steps(name: str, layer: StepLayer, seen: list[Seen]) -> Callable[.
 
 def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., Any]:
     """For a layer that runs over whole sequences."""
-    kind, returned = type(layer), _Returned()
+    kind, handed = type(layer), Handed()
 
     def forward(
         input: Tensor | PackedSequence,
@@ -164,42 +180,34 @@ def _watching_calls(name: str, layer: Stack, seen: list[Seen]) -> Callable[..., 
     ) -> Any:
         packed = input if isinstance(input, PackedSequence) else None
         padded, lengths = _padded(input, lengths, layer)
-        padded, hx = _followed(padded, layer), returned.own(hx)
+        padded, hx = _followed(padded, layer), _own(hx, handed)
         output, final, known = kind.forward(layer, padded, hx, lengths=lengths, reset=reset, states=True)
         seen.append(Seen(name, layer, padded, hx, lengths, reset, output, final, known))
         if packed is not None:
             return _packed(output, lengths, packed, layer), final
         state = as_state(final, layer.cell)
         last = output[:, -1:].transpose(0, 1) if layer.batch_first and output.dim() == 3 else output[-1:]
-        shown = as_hidden((returned.shown(state[0], last), *state[1:]))
+        shown = as_hidden((_shown(state[0], last, handed), *state[1:]))
         return (output, shown, known) if states else (output, shown)
 
     return forward
 
 
-class _Returned:
-    """States h that calls have returned, shown to the module as made of the output of the last step.
+def _shown(h: Any, last: Tensor, handed: Handed) -> Any:
+    """The state h as it is shown to the module: that of the uppermost layer as made of the output of the last step.
 
-    What reads h then reads the output, and the next call, which is given what was shown, goes on with h itself.
+    As it is where the output is something else, as of rows of unequal length.
     """
+    if not isinstance(h, Tensor) or last.shape != h[-1:].shape or not torch.equal(last, h[-1:]):
+        return h
+    return handed.show(last.clone() if len(h) == 1 else torch.cat([h[:-1], last]), h)
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Tensor, int, Tensor]] = {}  # by id: what was shown, kept alive; its version; h
 
-    def shown(self, h: Any, last: Tensor) -> Any:
-        """That of the uppermost layer; as it is where the output is something else, as of rows of unequal length."""
-        if not isinstance(h, Tensor) or last.shape != h[-1:].shape or not torch.equal(last, h[-1:]):
-            return h
-        view = last.clone() if len(h) == 1 else torch.cat([h[:-1], last])
-        self._known[id(view)] = view, view._version, h  # noqa: SLF001
-        return view
-
-    def own(self, hx: Any) -> Any:
-        """A state in the caller's form, with h itself where what was shown comes back unchanged."""
-        if type(hx) in {list, tuple}:
-            return type(hx)(map(self.own, hx))
-        _, version, h = self._known.get(id(hx), (hx, None, hx))
-        return h if version is not None and hx._version == version else hx  # noqa: SLF001
+def _own(hx: Any, handed: Handed) -> Any:
+    """A state in the caller's form, with h itself where what was shown comes back."""
+    if type(hx) in {list, tuple}:
+        return type(hx)(_own(each, handed) for each in hx)
+    return handed.own(hx) if isinstance(hx, Tensor) else hx
 
 
 def _scanning(layer: Stack, run: Callable[..., Any]) -> Callable[..., Any]:

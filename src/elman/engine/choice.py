@@ -18,7 +18,7 @@ from elman.engine.native import Native
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
-from elman.engine.watching import transformed, untraced
+from elman.engine.watching import recorded, transformed, untraced
 from elman.errors import ElmanError, UsageError
 from elman.machine import has_matrix_units
 from elman.types import State
@@ -29,6 +29,12 @@ BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (NATIVE, Ve
 """The fastest first; the last runs everything."""
 
 TORCH_FIRST = (BACKENDS["torch"], NATIVE, BACKENDS["reference"])
+
+SHORT = {"rnn": 4, "rnn-relu": 4, "gru": 1}
+"""The most steps that torch's kernels take, with their gradient, in less time than the native engine, by cell."""
+
+FEW = 2**21
+"""The multiplications of a call up to which they do: beyond, the native engine's products are worth its beginning."""
 
 FORCED = Asked("elman_backend")
 
@@ -76,7 +82,7 @@ def run(call: Call) -> tuple[Tensor, State]:
 
     """
     _check_sizes(call.input, call.weights)
-    order, _ = _order()
+    order, _ = _order_of(call)
     return _choose(lambda candidate: candidate.refuses(call), order).run(call)
 
 
@@ -88,7 +94,8 @@ def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
         RuntimeError: if weights are made for an input of another size.
 
     """
-    _check_sizes(input, (weights,))
+    if not recorded():
+        _check_sizes(input, (weights,))
     tensors = [input, *state, *weights.flat()]
     order, _ = _order_of_steps(tensors)
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order)
@@ -114,6 +121,20 @@ def _order() -> tuple[Sequence[Backend], str]:
     if torch.is_autocast_enabled("cpu") and has_matrix_units() and not transformed():
         return TORCH_FIRST, "the fastest way in autocast's bfloat16 on this processor"
     return tuple(BACKENDS.values()), "the fastest way that can run this call"
+
+
+def _order_of(call: Call) -> tuple[Sequence[Backend], str]:
+    """The same for a call.
+
+    With its gradient, a step of RNN takes torch's kernels 0.4 to 0.7 of the native engine's time, of GRU 0.6 to 0.9;
+    an LSTM's as much. That engine spends a tenth of a millisecond before it begins.
+    """
+    steps, padded = call.steps, call.batch_sizes is None and call.lengths is None
+    if padded and steps <= SHORT.get(call.cell.name, 0) and not torch.compiler.is_compiling():
+        sizes = [each.ih.numel() + each.hh.numel() for each in call.weights if each.hh is not None]
+        if steps * call.batch * sum(sizes) <= FEW and call.needs_gradient() and not transformed():
+            return TORCH_FIRST, "the fastest way through so few steps with their gradient"
+    return _order()
 
 
 def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
@@ -207,7 +228,7 @@ class Explanation:
 def explain(call: Call, *, program: bool = False) -> Explanation:
     """Which backend `run` takes for this call, and why; runs nothing. `program` asks for the compiled step too."""
     refusals = {name: candidate.refuses(call) for name, candidate in BACKENDS.items()}
-    order, why = _order()
+    order, why = _order_of(call)
     if order[0] is NATIVE and NATIVE.narrow(call):
         why += ", with products of bfloat16"
     return _explained(call, refusals, order, why, program)

@@ -99,9 +99,14 @@ def twin_of(module: nn.Module) -> nn.Module:
     if is_parametrized(module):
         kind = _parametrized(kind, type(module))
     twin = kind.__new__(kind)
+    share(module, twin)
+    return twin
+
+
+def share(module: nn.Module, twin: nn.Module) -> None:
+    """Give a twin all that its module holds now."""
     # torch's own list of the weights stays behind: SequenceLayer reads them from the named attributes.
     twin.__dict__.update({name: value for name, value in vars(module).items() if name != "_flat_weights"})
-    return twin
 
 
 def _torch_twin(layer: nn.Module) -> nn.Module:

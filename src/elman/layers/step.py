@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from elman import engine
 from elman.cells import Cell, Weights
 from elman.engine import Call, Explanation
+from elman.engine.watching import recorded
 from elman.layers.arguments import Hidden, as_hidden, as_state, torch_name
 from elman.types import State
 
@@ -62,6 +63,7 @@ class StepLayer(nn.RNNCellBase):
 
     def _arguments(self, input: Tensor, hx: Hidden | None) -> tuple[Tensor, State]:
         """Input (B, I) and state, checked as torch does it."""
+        self._check_count(hx)
         state = None if hx is None else as_state(hx, self.cell)
         self._check_dimensions(input, state)
         rows = input if input.dim() == 2 else input.unsqueeze(0)
@@ -69,8 +71,23 @@ class StepLayer(nn.RNNCellBase):
             state = tuple(rows.new_zeros(len(rows), size) for size in self.cell.state_sizes(self.hidden_size))
         elif input.dim() == 1:
             state = tuple(tensor.unsqueeze(0) for tensor in state)
-        self._check_sizes(rows, state)
+        if not recorded():  # a tracer warns of looks at sizes; torch's kernels, which it writes down, check them, too
+            self._check_sizes(rows, state)
         return rows, state
+
+    def _check_count(self, hx: Hidden | None) -> None:
+        """Refuse h alone where there is more: its rows would be taken for h and c."""
+        states = self.cell.states
+        if len(states) == 1 or hx is None:
+            return
+        name = torch_name(self.cell).lower()
+        if isinstance(hx, Tensor):
+            raise TypeError(
+                f"{name}_cell(): argument 'hx' (position 2) must be tuple of Tensors, not Tensor; give the state as "
+                f"({', '.join(states)})"
+            )
+        if len(hx) < len(states):
+            raise RuntimeError(f"{name}_cell expects two hidden states; give ({', '.join(states)})")
 
     def _check_sizes(self, rows: Tensor, state: State) -> None:
         if rows.shape[1] != self.input_size:

@@ -184,10 +184,11 @@ def _steps(value: Any, length: float | None) -> str:
 
 
 def _clipping(diagnosis: Entry) -> str:
-    said = ", ".join(
-        f"{percent(float(share))} of the steps at {compact(v)}" for share, v in _pairs(diagnosis, "clipping")
-    )
-    return f"Clipping the gradient's norm would act on {said}." if said else ""
+    pairs = _pairs(diagnosis, "clipping")
+    if len({value for _, value in pairs}) < 2:  # one norm, as of a batch of one row, has no shares
+        return ""
+    said = ", ".join(f"{percent(float(share))} of the steps at {compact(value)}" for share, value in pairs)
+    return f"Clipping the gradient's norm would act on {said}."
 
 
 def _truncation(diagnosis: Entry) -> str:
