@@ -9,6 +9,7 @@ from elman.data.ragged import Ragged
 from elman.modalities.label import Label
 from elman.modalities.tags import Tags
 from elman.tasks import nearest_steps
+from elman.tasks.tag_measures import kinds
 
 KNOWN = np.array([0.0, 10.0, 20.0, 30.0, 40.0])
 """Steps of training, tagged a, b, b, c, c; the first series has two of them, and is labelled x."""
@@ -85,3 +86,15 @@ def test_a_row_is_right_where_all_its_tags_are_and_several_columns_of_tags_are_t
     _, nearest = nearest_steps.baselines(asked, "test", "frame")
     assert nearest["tag_accuracy"] == pytest.approx((3 / 4 + 1 / 4) / 2)
     assert nearest["row_accuracy"] == 0.0
+
+
+def test_where_tags_mark_spans_these_are_scored_over_all_rows():
+    """Right are O B B and B, three cities; nearest are O B B and I, which is a day: two cities."""
+    tags = Tags(["O", "B-city", "I-day"])
+    asked = prepared(tags=tags)
+    asked.examples("test").targets["tags"].values[:] = [0, 1, 1, 1]
+    _, nearest = nearest_steps.baselines(asked, "test", "word")
+    assert nearest["entity_f1"] == pytest.approx(2 * 2 / (3 + 3))
+    assert nearest["tag_accuracy"] == 3 / 4
+    said = Ragged.of(np.array([0, 1, 1, 2]), [3, 1])
+    assert kinds(tags, asked.examples("test").targets["tags"], said) == {"city": (3, 2, 2), "day": (0, 1, 0)}
