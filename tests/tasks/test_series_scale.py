@@ -252,6 +252,9 @@ def test_errors_without_any_unit_are_told_as_they_are():
     }  # fmt: skip
     assert still.by_step() == [[3.0, 5.0]]
     assert still.by_level() == [[0.0] * 5]
+    grouped = Errors(still.yardsticks, grouped=True)
+    grouped.add(np.zeros((2, 1, 1, 6)), np.array([3.0, 5.0]).reshape(2, 1, 1), np.array([0]))
+    assert grouped.by_step() == [[]]  # each over its own yardstick, which there is not
 
 
 def test_of_many_series_the_worst_and_the_best_are_listed_and_those_without_windows_are_not_counted():
