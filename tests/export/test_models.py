@@ -3,6 +3,7 @@
 import itertools
 import unicodedata
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -12,6 +13,7 @@ from elman.cells import CELLS
 from elman.export import scripts
 from elman.export.base import beginning, difference, names_of
 from elman.export.export import description, exporter_of
+from elman.export.reading_on import _pieces
 from elman.export.recurrence import Loop, Portable, Steps
 from elman.layers import build
 from elman.modalities.tags import Tags
@@ -53,6 +55,12 @@ def test_the_task_scores_the_models_as_it_scores_the_network(run, make_run):
         own = task.score(one.network, one.prepared, "valid")
         for name, figure in own.items():
             assert found[name] == (figure if isinstance(figure, str) else pytest.approx(figure, rel=1e-4)), name
+
+
+def test_what_is_tried_stands_all_over_the_text_and_a_short_one_is_read_again():
+    text = np.arange(100, dtype=np.uint8)
+    assert _pieces(text, 3, 10).t().tolist() == [list(range(begin, begin + 10)) for begin in (0, 45, 90)]
+    assert _pieces(text[:4], 2, 6).t().tolist() == [[0, 1, 2, 3, 0, 1]] * 2
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

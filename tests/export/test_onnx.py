@@ -109,7 +109,7 @@ class Layer(torch.nn.Module):
         return output.transpose(0, 1), *state
 
 
-@pytest.mark.parametrize("cell", ["rnn-relu", "gru", "slstm", "lru"])
+@pytest.mark.parametrize("cell", ["rnn", "rnn-relu", "gru", "gru-reset-before", "peephole-lstm", "slstm", "lru"])
 @torch.no_grad()
 def test_a_layer_of_any_cell_takes_rows_of_any_length(cell):
     stack = build(cell, 5, 6, bidirectional=True, learn_state=True).eval()

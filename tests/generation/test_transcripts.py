@@ -69,6 +69,13 @@ def test_a_sum_of_ways_can_be_more_than_the_best_way():
     assert prefix_beam_search(found, torch.tensor([2]), 4)[0].tolist() == [0]
 
 
+def test_a_text_grows_from_any_beam_and_all_its_ways_add_up():
+    """By hand: a b has 0.45 * 0.7, grown from the second beam, behind nothing, and later 0.3; b has 0.55 * 0.7."""
+    found = torch.tensor([[0.45, 0, 0.55], [0.3, 0.7, 0], [0, 1, 0]]).log().unsqueeze(1)
+    for beams in (4, 20):
+        assert [text.tolist() for text in prefix_beam_search(found, torch.tensor([3]), beams)] == [[0, 1]]
+
+
 def test_what_is_forbidden_is_not_written():
     found = said()
     assert any(0 in text for text in prefix_beam_search(found, LENGTHS, 8))

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from elman import layers
+from elman.cells import Cell
 from elman.engine import backend
 from elman.errors import FallbackWarning, UsageError
 from elman.layers import convert
@@ -183,9 +184,32 @@ def test_the_way_back_in_a_model_takes_recurrents_of_torchs_cells_too():
     assert type(convert(twin)[1]) is layers.LSTM
 
 
+def test_the_way_back_keeps_parametrizations_of_single_steps():
+    cell = layers.GRUCell(4, 6)
+    parametrize.register_parametrization(cell, "weight_hh", Halved())
+    twin = convert(nn.ModuleList([cell]), to="torch")[0]
+    assert isinstance(twin, nn.GRUCell)
+    assert not isinstance(twin, layers.GRUCell)
+    assert_equal(flat(twin(given)), flat(cell(given)))
+    with torch.no_grad():
+        twin.parametrizations["weight_hh"].original.zero_()
+    assert not twin.weight_hh.any()
+
+
+class Lstm(Cell):
+    """h' = tanh(i): of the name of one that torch has, and not the same."""
+
+    gates, states = ("i",), ("h",)
+    recurrent_gates = ()
+
+    def step(self, projected, state, weights):
+        return (projected.tanh(),)
+
+
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
+        (lambda: layers.Recurrent(Lstm(), 4, 6), "the cell 'lstm'"),
         (lambda: layers.LSTM(4, 6, layer_norm=True), "layer_norm=True"),
         (lambda: layers.Recurrent("mingru", 4, 6), "the cell 'mingru'"),
         (lambda: layers.Recurrent("gru", 4, [6, 7]), r"hidden_size=\(6, 7\)"),

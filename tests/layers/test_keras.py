@@ -157,6 +157,16 @@ def test_what_elman_does_not_compute_is_refused(layer, said):
         elman.from_keras(layer())
 
 
+class Gru(elman.Cell):
+    """h' = tanh(r + z - n): of the name of one that Keras has, and not the same."""
+
+    gates, states = ("r", "z", "n"), ("h",)
+
+    def step(self, projected, state, weights):
+        r, z, n = projected.chunk(3, -1)
+        return ((r + z - n).tanh(),)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -164,6 +174,7 @@ def test_what_elman_does_not_compute_is_refused(layer, said):
         lambda: elman.LSTM(3, 4, proj_size=2),
         lambda: elman.GRU(3, 4, layer_norm=True),
         lambda: elman.Recurrent("mingru", 3, 4),
+        lambda: elman.Recurrent(Gru(), 3, 4),
         lambda: elman.LSTMCell(3, 4),
         lambda: torch.nn.LSTM(3, 4),
     ],

@@ -182,6 +182,7 @@ REFUSALS = {
     "unknown init 'ortho'; choose one of": lambda: elman.LSTM(4, 5, init="ortho"),
     "unknown init None; choose one of": lambda: elman.LSTM(4, 5, init=None),
     "does not say over how many steps": lambda: elman.LSTM(4, 5, init="chrono"),
+    "init='chrono:2' does not say": lambda: elman.LSTM(4, 5, init="chrono:2"),
     "indrnn has none; choose another": lambda: elman.Recurrent("indrnn", 4, 5, init="orthogonal"),
     "but rnn has no such gate": lambda: elman.RNN(4, 5, init="forget-bias"),
 }

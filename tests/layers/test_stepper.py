@@ -143,6 +143,7 @@ def test_rows_that_are_none_are_told(rows):
 
 def test_it_says_what_it_is():
     assert repr(elman.LSTM(3, 5, 2).stepper(4)) == "Stepper(lstm, 3, 5, num_layers=2, batch=4, weights=torch.float32)"
+    assert repr(elman.LSTM(3, 5, proj_size=2).stepper()).startswith("Stepper(lstm, 3, 5, num_layers=1,")
     assert repr(elman.Recurrent("mgu", 3, (5, 7)).stepper(weights=torch.int8)) == (
         "Stepper(mgu, 3, (5, 7), num_layers=2, batch=1, weights=torch.int8)"
     )
@@ -269,3 +270,13 @@ def test_a_narrow_weight_that_is_no_number_shows(weights, backend):
 def test_weights_are_kept_in_a_few_types_only(dtype, weights, words):
     with pytest.raises(UsageError, match=words):
         elman.GRU(3, 5, dtype=dtype).stepper(weights=weights)
+
+
+@pytest.mark.parametrize("hidden", [5, (7, 5)])
+def test_a_state_that_was_taken_stays_what_it_was(hidden):
+    stepper = elman.Recurrent("gru", 3, hidden).stepper(2)
+    taken = stepper.state
+    before = [tensor.clone() for tensor in (taken if isinstance(taken, list | tuple) else [taken])]
+    stepper(torch.ones(2, 3))
+    for tensor, was in zip(taken if isinstance(taken, list | tuple) else [taken], before, strict=True):
+        assert_equal(tensor, was)

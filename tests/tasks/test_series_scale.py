@@ -243,6 +243,20 @@ def test_a_target_that_never_changed_has_no_part_in_figures_without_a_unit():
     assert still == {"target": "still", "mae_original": 100.0, "inside": 0.0}
 
 
+def test_errors_without_any_unit_are_told_as_they_are():
+    still = Errors(Yardsticks.of([("", np.full((9, 1), 5.0))], {}, 1, 1), grouped=False)
+    still.add(np.zeros((2, 1, 1, 6)), np.array([3.0, 5.0]).reshape(2, 1, 1), np.array([0]))
+    assert still.score() == {
+        "mse": (9 + 25) / 2, "mae": 4.0, "mase": 4.0, "pinball": pytest.approx(4.0 / 2),
+        "mse_original": (9 + 25) / 2, "mae_original": 4.0, "symbols": 1, "unit": "window",
+    }  # fmt: skip
+    assert still.by_step() == [[3.0, 5.0]]
+    assert still.by_level() == [[0.0] * 5]
+    grouped = Errors(still.yardsticks, grouped=True)
+    grouped.add(np.zeros((2, 1, 1, 6)), np.array([3.0, 5.0]).reshape(2, 1, 1), np.array([0]))
+    assert grouped.by_step() == [[]]  # each over its own yardstick, which there is not
+
+
 def test_of_many_series_the_worst_and_the_best_are_listed_and_those_without_windows_are_not_counted():
     names = [f"s{k}" for k in range(23)]
     ones = np.ones((23, 1))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from elman.cells import CELLS
 from elman.errors import UsageError
 from elman.layers.gru import GRU
 from elman.layers.lstm import LSTM
@@ -82,12 +83,11 @@ def to_keras(layer: Stack) -> list[NDArray[Any]]:
         UsageError: if Keras has no such layer.
 
     """
-    known = (
-        isinstance(layer, Stack) and layer.plain_cell.name in _GATES and layer.num_layers == 1 and not layer.proj_size
-    )
+    known = isinstance(layer, Stack) and layer.num_layers == 1 and not layer.proj_size
+    known = known and any(layer.plain_cell == CELLS[name] for name in _GATES)  # an own one may have the same name
     if not known or any(not each.startswith(("init=", "recurrent_dropout=")) for each in layer.options.said()):
         raise UsageError(
-            f"Keras has a layer for a single one with one of the cells {', '.join(_GATES)}, not for {layer}"
+            f"Keras has a layer for a single one with one of Elman's cells {', '.join(_GATES)}, not for {layer}"
         )
     return [array for suffix in _suffixes(layer) for array in _told(layer, suffix)]
 

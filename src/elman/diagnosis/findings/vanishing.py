@@ -39,8 +39,6 @@ def check(diagnosis: Diagnosis) -> Finding | None:
 
 def _vanishes(layer: LayerDiagnosis) -> bool:
     rate = layer.decay_per_step
-    if not rate < 1:
-        return False
     if layer.needed_lag < SHORT:
         return layer.stretch > SHORT and rate < AT_ONCE
     error = 0.0 if math.isnan(layer.decay_uncertainty) else layer.decay_uncertainty
