@@ -38,9 +38,9 @@ class Trained:
     def finish(self, interruption: Interruption, *, quiet: bool) -> None:
         """Find out what is to be known of the network, but for what an interruption leaves out, and write it down."""
         self.description.update(scores={}, baselines={})
+        self.folder.write(self.description | {"status": "training"})
         left: list[str] = []
         for what, look in self._looks():
-            self.folder.write(self.description | {"status": "training"})
             with telling(what, quiet=quiet):
                 found = interruption.unless_cut(look)
             if found is None:
