@@ -277,7 +277,9 @@ def test_every_phase_that_takes_long_is_told(text_file, tmp_path, tiny, monkeypa
         "Validating ...",
         "Scoring the network on the valid part ...",
         "Scoring the baselines on the valid part ...",
-        "Looking inside the network, and writing the report ...",
+        "Gathering what the report shows ...",
+        "Looking inside the network ...",
+        "Writing the report ...",
     ]
 
 

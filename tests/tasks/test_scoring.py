@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from elman.data import buckets
 from elman.layers import GRU
 from elman.tasks import scoring
 
@@ -41,6 +42,15 @@ def test_lines_of_all_lengths_are_as_probable_as_alone(monkeypatch):
         expected = [in_one_pass(network, np.array([*begin, *line]))[len(begin) - 1 :].sum() for line in lines]
         found = scoring.line_log_probabilities(network, begin, lines)
         assert found == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_very_long_line_is_scored_beside_no_short_ones(monkeypatch):
+    monkeypatch.setattr(buckets, "MOST", 100)
+    network, read = Network(), []
+    network.register_forward_pre_hook(lambda module, given: read.append(given[0].numel()))
+    lines = [np.zeros(length, np.int64) for length in (3, 90, 3, 2, 3, 1)]
+    scoring.line_log_probabilities(network, [4], lines)
+    assert sum(read) <= 90 + 5 * 3
 
 
 def test_a_stream_is_as_probable_as_in_one_pass(monkeypatch):

@@ -1,4 +1,4 @@
-"""Ctrl-C asks to finish; what a launcher passes on at once is the same Ctrl-C; another one later ends.
+"""Ctrl-C asks to finish; what a launcher passes on at once is the same Ctrl-C; the second hurries, the third ends.
 
 A terminal that closes asks as well, unless it is to be ignored.
 """
@@ -22,28 +22,54 @@ def as_at_a_terminal():
         signal.signal(number, handler)
 
 
-def test_the_same_signal_passed_on_asks_once_and_is_told_once(monkeypatch):
+def test_the_same_signal_passed_on_asks_once_and_is_told_once():
     told = queue.SimpleQueue()
-    with interrupt.interruptible(lambda: told.put("asked")) as asked:
+    with interrupt.interruptible(told.put) as asked:
         assert told.empty()
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
-        assert asked.is_set()
-        assert told.get(timeout=10) == "asked"
+        assert asked.signals == 1
+        assert told.get(timeout=10) == 1
         assert told.empty()
-        monkeypatch.setattr(interrupt, "SAME", -1.0)
+
+
+def test_the_third_signal_ends_at_once(monkeypatch):
+    monkeypatch.setattr(interrupt, "SAME", -1.0)
+    with interrupt.interruptible(lambda _: None) as asked:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert asked.signals == 2
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
 
+def test_work_is_cut_by_the_signal_that_meets_it_and_not_begun_after_the_second(monkeypatch):
+    monkeypatch.setattr(interrupt, "SAME", -1.0)
+    done = []
+
+    def work(*signals):
+        done.append("begun")
+        for number in signals:
+            signal.raise_signal(number)
+        done.append("ended")
+        return 1.0
+
+    with interrupt.interruptible(lambda _: None) as asked:
+        assert asked.unless_cut(lambda: work(signal.SIGINT)) is None
+        assert asked.unless_cut(work) == 1.0
+        assert asked.unless_cut(lambda: work(signal.SIGTERM)) is None
+        assert asked.unless_cut(work) is None
+    assert done == ["begun", "begun", "ended", "begun"]
+
+
 def test_a_terminal_that_closes_asks_unless_that_is_ignored():
-    with interrupt.interruptible(lambda: None) as asked:
+    with interrupt.interruptible(lambda _: None) as asked:
         signal.raise_signal(signal.SIGHUP)
-        assert asked.is_set()
+        assert asked.asked
     former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
     try:
-        with interrupt.interruptible(lambda: None) as asked:
+        with interrupt.interruptible(lambda _: None) as asked:
             signal.raise_signal(signal.SIGHUP)
-            assert not asked.is_set()
+            assert not asked.asked
     finally:
         signal.signal(signal.SIGHUP, former)

@@ -67,5 +67,8 @@ def test_what_takes_long_is_told_unless_it_is_to_be_quiet(monkeypatch, capsys):
 
 def test_who_interrupts_is_told_what_follows(tmp_path, capsys):
     with Display(Metrics(tmp_path / "metrics.jsonl"), "rows") as display:
-        display.interrupted()
-    assert "Interrupted: keeping and scoring what was learnt so far; Ctrl-C again ends" in capsys.readouterr().err
+        display.interrupted(1)
+        display.interrupted(2)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "Interrupted: keeping and scoring what was learnt so far; Ctrl-C again leaves out the scores."
+    assert second == "Interrupted: leaving out what is not scored yet; Ctrl-C again ends at once."

@@ -146,9 +146,11 @@ def _train(task: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     for sample in [s for s in description.get("samples", []) if s["temperature"] == SHOWN_TEMPERATURE]:
         print(f"A sample at temperature {sample['temperature']}:\n\n{sample['text'].strip()}\n")
     for part, score in run.scores.items():
-        output.print_scores(part, score, description["baselines"][part])
+        output.print_scores(part, score, description["baselines"].get(part, []))
     if remedy := report.remedy(run.path):
         print(f"Not better than the best baseline. {remedy}")
+    if message := description.get("message"):
+        print(message)
     if description["status"] == "interrupted":
         steps = description["training"]["steps"]
         print(f"Interrupted after {steps} steps; go on with --out {shlex.quote(str(run.path))} --resume")

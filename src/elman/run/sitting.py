@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from elman import assets, machine, report, tasks
+from elman import assets, machine, tasks
 from elman.data import given, tables
 from elman.errors import ElmanError, NonFiniteError, RunError, UsageError
 from elman.randomness import seeded
 from elman.run import inspection, learnt
+from elman.run.finishing import Trained, scored
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
 from elman.run.run import Run, load
 from elman.tasks.base import Files, Prepared, Task
-from elman.training import checkpoint, device, precision
+from elman.training import device, precision
 from elman.training.budget import Progress
+from elman.training.interrupt import Interruption, interruptible
 from elman.training.loop import Job, Monitor, fit
 from elman.training.memory import kept_pages, ran_out
 from elman.training.monitor import Display, Lasting, Metrics, Silence, telling
@@ -79,7 +81,8 @@ def train(
             `--held-out` is `held_out=`.
 
     Returns:
-        The run, trained; interrupted by Ctrl-C it is a complete run as well.
+        The run, trained; interrupted by Ctrl-C it is a complete run as well, whose description has a `message` where a
+        second one, or one after training, has left out scores.
 
     Raises:
         ElmanError: one sentence on what is wrong. A folder in which nothing was trained yet is removed again.
@@ -222,7 +225,15 @@ def _device(sitting: Sitting, network: nn.Module, together: Processes, *, new: b
     return found
 
 
-def _job(sitting: Sitting, network: nn.Module, where: torch.device, monitor: Monitor, *, quiet: bool = True) -> Job:
+def _job(
+    sitting: Sitting,
+    network: nn.Module,
+    where: torch.device,
+    monitor: Monitor,
+    interruption: Interruption,
+    *,
+    quiet: bool = True,
+) -> Job:
     """Training as the loop takes it."""
     folder, options = sitting.folder, sitting.options
     batches, objective, validate = sitting.task.material(sitting.prepared, options)
@@ -244,6 +255,7 @@ def _job(sitting: Sitting, network: nn.Module, where: torch.device, monitor: Mon
         resume=sitting.resume,
         pretrained=folder.pretrained.exists(),
         inspect=inspection.during_training(options.clip),
+        interruption=interruption,
     )
 
 
@@ -259,9 +271,9 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         task.begin(network, sitting.prepared)
     together.draw_apart()
     if not together.first:
-        job = _job(sitting, network, where, Silence())
         try:
-            fit(job, lambda _: None, together)
+            with interruptible(lambda _: None) as interruption:
+                fit(_job(sitting, network, where, Silence(), interruption), lambda _: None, together)
         except (NonFiniteError, UsageError) as error:
             error.told = True
             raise
@@ -273,20 +285,19 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         folder.write(description)
         metrics.forget_after(step)
 
-    with Display(metrics, sitting.prepared.noun, quiet=quiet) as display:
-        for note in sitting.prepared.notes:
-            display.note(note)
-        if pretrained and not sitting.resume:
-            scores = {part: task.score(network.eval(), sitting.prepared, part) for part in _scored(sitting.prepared)}
-            description["pretrained"] |= {"scores": scores}
-        job = _job(sitting, network, where, display, quiet=quiet)
-        ending, progress = _fitted(sitting, job, begins, together)
-    if temperatures := task.calibrate(network, sitting.prepared):
-        description["temperatures"] = temperatures
-        checkpoint.write_tensors(folder.model, network.state_dict(), {})
-    description |= {"status": ending, "training": _summary(progress, where)}
-    folder.write(description | {"status": "training"})
-    _finish(sitting, network, quiet=quiet)
+    display = Display(metrics, sitting.prepared.noun, quiet=quiet)
+    for note in sitting.prepared.notes:
+        display.note(note)
+    if pretrained and not sitting.resume:
+        scores = {part: task.score(network.eval(), sitting.prepared, part) for part in scored(sitting.prepared)}
+        description["pretrained"] |= {"scores": scores}
+    with interruptible(display.interrupted) as interruption:
+        with display:
+            job = _job(sitting, network, where, display, interruption, quiet=quiet)
+            ending, progress = _fitted(sitting, job, begins, together)
+        description |= {"status": ending, "training": _summary(progress, where)}
+        interruption.nothing_left_to_end()
+        Trained(task, network, sitting.prepared, sitting.options, folder, description).finish(interruption, quiet=quiet)
 
 
 def _fitted(sitting: Sitting, job: Job, begins: Callable[[int], None], together: Processes) -> tuple[str, Progress]:
@@ -309,29 +320,6 @@ def _too_large(options: TrainingOptions) -> str:
     smaller = [f"--{name}" for name in ("batch", "lanes", "window", "hidden") if hasattr(options, name)]
     rows = ", or shorten the longest rows" if hasattr(options, "batch") else ""
     return f"there is not enough memory for a batch of this data; give a smaller {' or '.join(smaller)}{rows}"
-
-
-def _finish(sitting: Sitting, network: nn.Module, *, quiet: bool) -> None:
-    """Score the network beside the baseline, look inside, and write it all down."""
-    task, prepared, folder = sitting.task, sitting.prepared, sitting.folder
-    pretrained = sitting.description.get("pretrained", {})
-    found: dict[str, Any] = {"scores": {}, "baselines": {}}
-    for part in _scored(prepared):
-        with telling(f"Scoring the network on the {part} part", quiet=quiet):
-            found["scores"][part] = task.score(network, prepared, part)
-        with telling(f"Scoring the baselines on the {part} part", quiet=quiet):
-            found["baselines"][part] = learnt.before(pretrained, part) + task.baselines(prepared, part)
-    with telling("Looking inside the network, and writing the report", quiet=quiet):
-        found |= task.showcase(network, prepared, sitting.options)
-        with suppress(UsageError):  # a network without layers to look into, or with sequences too short for it
-            found["diagnosis"] = inspection.look_inside(task, network, prepared, sitting.options, folder).to_dict()
-        folder.write(sitting.description | found)
-        report.write(folder.path)
-
-
-def _scored(prepared: Prepared) -> list[str]:
-    """The parts that networks are scored on."""
-    return [part for part in ("valid", "test") if part in prepared.facts]
 
 
 def _describe(task: Task, options: TrainingOptions, prepared: Prepared) -> Description:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from elman.data.buckets import in_order
 from elman.data.stream import Symbols, Window, scoring_windows
 from elman.types import State
 
@@ -29,12 +30,11 @@ def log_probabilities(network: Any, symbols: Symbols) -> Floats:
 def line_log_probabilities(network: Any, begin: list[int], lines: list[Symbols]) -> list[float]:
     """Return ln P(line | begin) for every line by itself, in the order given.
 
-    Lines of similar length are scored side by side; what is scored beside a line does not change its result.
+    Lines of similar length are scored side by side, very long ones beside fewer others; what is scored beside a line
+    does not change its result.
     """
     totals = [0.0] * len(lines)
-    order = sorted(range(len(lines)), key=lambda k: len(lines[k]))
-    for first in range(0, len(order), LANES):
-        group = order[first : first + LANES]
+    for group in in_order(np.array([len(line) for line in lines], np.int64), LANES):
         windows = _line_windows(begin, [lines[k] for k in group])
         sums = sum(
             (np.where(scored, found, 0).sum(0) for found, scored in _chosen(network, windows)), np.zeros(len(group))

@@ -21,6 +21,7 @@ class Progress:
         validations: validations done, and `validated` the step of the last one.
         best: the lowest validation loss so far, and `best_step` where it was.
         stale: validations since then.
+        owed: whether the validation of this step was cut short; a continued run begins with it.
     """
 
     step: int = 0
@@ -32,6 +33,7 @@ class Progress:
     best: float = math.inf
     best_step: int = 0
     stale: int = 0
+    owed: bool = False
 
 
 def spent(options: TrainingOptions, progress: Progress) -> float:

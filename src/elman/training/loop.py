@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -27,7 +27,7 @@ from elman.training.average import averaged, due
 from elman.training.budget import Progress
 from elman.training.cost import Cost
 from elman.training.device import CPU
-from elman.training.interrupt import interruptible
+from elman.training.interrupt import Interruption
 from elman.training.options import TrainingOptions
 from elman.training.processes import Processes
 from elman.types import State
@@ -71,9 +71,6 @@ class Monitor(Protocol):
     def diagnosis(self, values: dict[str, Any]) -> None:
         """Take what was seen inside the network."""
 
-    def interrupted(self) -> None:
-        """Take that the user asked for an end."""
-
 
 Objective = Callable[[nn.Module, Any, State | None], Cost]
 """(network, batch, carried state) -> what the batch costs."""
@@ -99,6 +96,7 @@ class Job:
         resume: whether to go on from the checkpoint.
         pretrained: whether the network was trained before, so that its first weights may be the best.
         inspect: looks inside the network, as often as the options say, and changes nothing; None for never.
+        interruption: whether the user asked for an end; a validation is cut short by it.
     """
 
     module: nn.Module
@@ -113,6 +111,7 @@ class Job:
     resume: bool = False
     pretrained: bool = False
     inspect: Inspect | None = None
+    interruption: Interruption = field(default_factory=Interruption)
 
 
 def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[str, Progress]:
@@ -133,26 +132,20 @@ def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[
     progress, options = trainer.progress, job.options
     begins(progress.step)
     trainer.write_best()
-    ending = "finished"
-    with interruptible(job.monitor.interrupted) as interrupted:
-        if job.pretrained and not job.resume:
-            trainer.validate()
-        while (share := budget.spent(options, progress)) < 1:
-            trainer.update(share)
-            trainer.look_inside()
-            signs = trainer.agree(interrupted=interrupted.is_set())
-            if budget.validates(options, share, progress):
-                trainer.validate()
-                if options.patience is not None and progress.stale >= options.patience:
-                    ending = "stopped"
-                    break
-            if signs.interrupted:
-                ending = "interrupted"
-                break
-            if signs.save:
-                trainer.save()
-        trainer.finish()
-    return ending, progress
+    begins_with_one = progress.owed or (job.pretrained and not job.resume)
+    ending = trainer.validate() if begins_with_one else None
+    while ending is None and (share := budget.spent(options, progress)) < 1:
+        trainer.update(share)
+        trainer.look_inside()
+        signs = trainer.agree(interrupted=job.interruption.asked)
+        if budget.validates(options, share, progress):
+            ending = trainer.validate()
+        if ending is None and signs.interrupted:
+            ending = "interrupted"
+        elif ending is None and signs.save:
+            trainer.save()
+    trainer.finish()
+    return ending or "finished", progress
 
 
 class Signs(NamedTuple):
@@ -253,24 +246,38 @@ class Trainer:
             job.monitor.diagnosis({"step": progress.step, "seconds": round(progress.seconds, 3)} | seen)
         self.looking += time.perf_counter() - begun
 
-    def validate(self) -> None:
-        """Score the network, and keep it if it is the best so far."""
-        progress = self.progress
+    def validate(self) -> str | None:
+        """Score the network, and keep it if it is the best so far.
+
+        Returns:
+            How training ends by that: "stopped", patience is lost; "interrupted", it was cut short; or None.
+        """
+        job, progress = self.job, self.progress
         kept = self.kept.eval()
         with torch.inference_mode(), self.matmuls():
-            loss = self.processes.from_first(lambda: self.job.validate(kept))
+            loss = self.processes.from_first(lambda: job.interruption.unless_cut(lambda: job.validate(kept)))
         self.module.train()
+        progress.owed = loss is None
+        if loss is None:
+            return "interrupted"
         if math.isnan(loss):
             raise self._diverged("the validation loss became nan", progress.step, self.optimizer.param_groups[0]["lr"])
         progress.validations, progress.stale = progress.validations + 1, progress.stale + 1
         progress.validated = progress.step
         self.agree(interrupted=False)
         if loss < progress.best or not self.best:
-            progress.best, progress.best_step, progress.stale = loss, progress.step, 0
-            self.best = {name: value.detach().clone() for name, value in kept.state_dict().items()}
-            self.write_best()
+            progress.best, progress.stale = loss, 0
+            self.keep()
         values = {"step": progress.step, "seconds": progress.seconds, "epoch": progress.epochs, "valid_loss": loss}
-        self.job.monitor.validation(budget.spent(self.job.options, progress), values)
+        job.monitor.validation(budget.spent(job.options, progress), values)
+        lost = job.options.patience is not None and progress.stale >= job.options.patience
+        return "stopped" if lost else None
+
+    def keep(self) -> None:
+        """Take the network as it is for the best so far."""
+        self.progress.best_step = self.progress.step
+        self.best = {name: value.detach().clone() for name, value in self.kept.state_dict().items()}
+        self.write_best()
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -299,11 +306,13 @@ class Trainer:
         """Save, score what was not scored yet, and put the best weights into the network, on the CPU.
 
         A validation that an uninterrupted run would not do comes after the checkpoint: it leaves no trace when the run
-        is continued.
+        is continued. Without any that was not cut short, the last weights are kept.
         """
         self.save()
-        if self.progress.validated < self.progress.step or not self.best:
+        if not self.progress.owed and (self.progress.validated < self.progress.step or not self.best):
             self.validate()
+        if not self.best:
+            self.keep()
         self.module.to(CPU).load_state_dict(self.best)
         self.module.eval()
 

@@ -93,9 +93,6 @@ class Silence:
     def diagnosis(self, values: dict[str, Any]) -> None:
         """Take what was seen inside the network."""
 
-    def interrupted(self) -> None:
-        """Take that the user asked for an end."""
-
 
 class Display:
     """Writes the metrics, and shows them on stderr: a live bar on a terminal, plain lines elsewhere, or nothing.
@@ -161,9 +158,12 @@ class Display:
             problems = ", ".join(each["problem"] for each in values["findings"])
             self.console.print(f"step {values['step']:,}: {problems}; `elman diagnose` says more", highlight=False)
 
-    def interrupted(self) -> None:
-        """Say what follows: a validation and the scores may take a while."""
-        self.note("Interrupted: keeping and scoring what was learnt so far; Ctrl-C again ends at once.")
+    def interrupted(self, signals: int) -> None:
+        """Say what follows on the first of several signals, where a validation and the scores may take a while."""
+        if signals == 1:
+            self.note("Interrupted: keeping and scoring what was learnt so far; Ctrl-C again leaves out the scores.")
+        else:
+            self.note("Interrupted: leaving out what is not scored yet; Ctrl-C again ends at once.")
 
     def _show(self, share: float, facts: str, *, always: bool = False) -> None:
         if self.quiet:
