@@ -102,7 +102,7 @@ def test_scores_after_training_are_left_out_and_that_is_told(train):
     assert run.evaluate()["score"]["loss"] > 0
 
 
-def test_the_second_one_leaves_out_the_scores_and_the_third_ends(train):
+def test_the_second_one_leaves_out_the_scores(train):
     run, told = train("validating2", "scoring1")
     assert "Interrupted: leaving out what is not scored yet" in told
     assert run.description["status"] == "interrupted"
