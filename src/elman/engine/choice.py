@@ -15,6 +15,7 @@ from elman.engine.asking import Asked, Block
 from elman.engine.base import Backend, Ready
 from elman.engine.call import Call
 from elman.engine.native import Native
+from elman.engine.native.operator import traced
 from elman.engine.reference import Reference
 from elman.engine.vendor import Vendor
 from elman.engine.warning import warn_once
@@ -129,11 +130,12 @@ def _order_of(call: Call) -> tuple[Sequence[Backend], str]:
     With its gradient, a step of RNN takes torch's kernels 0.4 to 0.7 of the native engine's time, of GRU 0.6 to 0.9;
     an LSTM's as much. That engine spends a tenth of a millisecond before it begins.
     """
-    steps, padded = call.steps, call.batch_sizes is None and call.lengths is None
-    if padded and steps <= SHORT.get(call.cell.name, 0) and not torch.compiler.is_compiling():
-        sizes = [each.ih.numel() + each.hh.numel() for each in call.weights if each.hh is not None]
-        if steps * call.batch * sum(sizes) <= FEW and call.needs_gradient() and not transformed():
-            return TORCH_FIRST, "the fastest way through so few steps with their gradient"
+    most = SHORT.get(call.cell.name, 0)
+    if most == 0 or traced(call.input) or call.packed or call.lengths is not None or call.steps > most:
+        return _order()
+    sizes = [each.ih.numel() + each.hh.numel() for each in call.weights if each.hh is not None]
+    if call.steps * call.batch * sum(sizes) <= FEW and call.needs_gradient():
+        return TORCH_FIRST, "the fastest way through so few steps with their gradient"
     return _order()
 
 

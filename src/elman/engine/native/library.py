@@ -16,6 +16,9 @@ from elman.engine.extension import native as _native
 from elman.engine.watching import untraced
 from elman.errors import UsageError
 
+SMALL = 4096
+"""Numbers."""
+
 _WIDEST = 4
 """The vectors of a panel: as many as there are registers for, where that is fewer."""
 
@@ -66,9 +69,12 @@ def multiply(a: Tensor, b: Tensor, out: Tensor, *, pairs: bool = False, threads:
 
 
 def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """An uninitialised tensor on memory from the runtime's cache, which it goes back to when the last view ends."""
+    """An uninitialised tensor on memory from the runtime's cache, which it goes back to when the last view ends.
+
+    A small one is torch's, which has pages at hand for it and takes half the time.
+    """
     count = math.prod(shape)
-    if count == 0:
+    if count < SMALL:
         return like.new_empty(shape)
     block = _native.Workspace(count * like.element_size())
     return torch.frombuffer(block, dtype=like.dtype, count=count).view(shape)
