@@ -75,6 +75,6 @@ def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """
     count = math.prod(shape)
     if count < SMALL:
-        return like.new_empty(shape)
+        return torch.empty(shape, dtype=like.dtype)  # not `new_empty`, which is like a tensor that torch batches, too
     block = _native.Workspace(count * like.element_size())
     return torch.frombuffer(block, dtype=like.dtype, count=count).view(shape)
