@@ -17,7 +17,9 @@ from elman.engine.watching import untraced
 from elman.errors import UsageError
 
 SMALL = 4096
-"""Numbers."""
+"""So many numbers are worth no block of the runtime's."""
+
+_CPU = torch.device("cpu")
 
 _WIDEST = 4
 """The vectors of a panel: as many as there are registers for, where that is fewer."""
@@ -75,6 +77,6 @@ def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """
     count = math.prod(shape)
     if count < SMALL:
-        return torch.empty(shape, dtype=like.dtype)  # not `new_empty`, which is like a tensor that torch batches, too
+        return torch.empty(shape, dtype=like.dtype, device=_CPU)  # `new_empty` would be batched as `like` may be
     block = _native.Workspace(count * like.element_size())
     return torch.frombuffer(block, dtype=like.dtype, count=count).view(shape)
