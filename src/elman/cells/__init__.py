@@ -17,6 +17,7 @@ from elman.cells.mingru import MinGRU
 from elman.cells.minlstm import MinLSTM
 from elman.cells.peephole_lstm import PeepholeLSTM
 from elman.cells.rglru import RGLRU
+from elman.cells.s6 import S6
 from elman.cells.slstm import SLSTM
 from elman.cells.sru import SRU
 from elman.cells.weights import Weights
@@ -31,7 +32,7 @@ CELLS: dict[str, Cell] = {
         *(Elman("tanh"), Elman("relu"), IndRNN()),
         *(GRU(), GRUResetBefore(), MGU()),
         *(LSTM(), PeepholeLSTM(), CoupledLSTM(), SLSTM()),
-        *(SRU(), MinGRU(), MinLSTM(), LRU(), RGLRU()),
+        *(SRU(), MinGRU(), MinLSTM(), LRU(), RGLRU(), S6()),
     )
 }
 for cell in CELLS.values():

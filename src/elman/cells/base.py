@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from textwrap import dedent
 from typing import NamedTuple
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from elman.cells.weights import Weights, weights_type
@@ -72,6 +74,14 @@ class Cell(ABC):
         return {}
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        """The parameters of a few rows of I columns, such as {"B": (16, "I")}, that the input is multiplied with, too.
+
+        What they make of it, single numbers of each row, is behind the gates in `projected`.
+        """
+        return ()
+
+    @property
     def masks(self) -> tuple[Mask, ...]:
         """What the layer draws at random for each call."""
         return ()
@@ -108,15 +118,20 @@ class Cell(ABC):
         return dedent("\n".join(line for line in lines if line.startswith("    ")))
 
     def project(self, inputs: Tensor, weights: Weights) -> Tensor:
-        """The input's share of the gates, (..., I) -> (..., G*H)."""
-        return weights.project(inputs)
+        """The input's share of the gates, and the `numbers`, (..., I) -> (..., G*H + K)."""
+        return self.with_numbers(weights.project(inputs), inputs, weights)
+
+    def with_numbers(self, gates: Tensor, inputs: Tensor, weights: Weights) -> Tensor:
+        """The `numbers` behind the gates."""
+        found = [F.linear(inputs, getattr(weights, name)) for name in self.numbers]
+        return torch.cat([gates, *found], -1) if found else gates
 
     @abstractmethod
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         """The state after one time step.
 
         Args:
-            projected: the input's share of the gates, (B, G*H).
+            projected: the input's share of the gates, and the `numbers` if there are any, (B, G*H + K).
             state: the previous state, tensors (B, P) for the first and (B, H) for the others.
             weights: of this layer and direction.
 

@@ -55,3 +55,10 @@ def _of_parameters(cell: Cell) -> Iterator[str]:
         taken = hasattr(Weights, name) or name in layers
         if taken or not name.isidentifier() or iskeyword(name) or name.startswith("_"):
             yield f"has a parameter {name!r}, which is no name that is free; choose another"
+    for name in cell.numbers:
+        shape = tuple(cell.parameters.get(name, ()))
+        if len(shape) != 2 or not isinstance(shape[0], int) or shape[1] != "I":
+            yield (
+                f"names {name!r} in numbers, whose shape is {shape or 'not among its parameters'}; give it a few rows "
+                f"of I columns, such as {{{name!r}: (4, 'I')}}"
+            )

@@ -40,6 +40,10 @@ class Modified(Cell):
         return self.inner.parameters
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        return self.inner.numbers
+
+    @property
     def masks(self) -> tuple[Mask, ...]:
         return self.inner.masks
 

@@ -35,7 +35,8 @@ class LayerNorm(Modified):
         return {**self.inner.parameters, **own}
 
     def project(self, inputs: Tensor, weights: Weights) -> Tensor:
-        return _normalized(F.linear(inputs, weights.ih), weights.gain_ih, weights.bias_ih)
+        gates = _normalized(F.linear(inputs, weights.ih), weights.gain_ih, weights.bias_ih)
+        return self.with_numbers(gates, inputs, weights)
 
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         return self.inner.step(projected, state, cast("Weights", _Normalized(weights, self.memory)))

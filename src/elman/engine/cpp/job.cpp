@@ -101,8 +101,8 @@ void Job<T>::check() const {
         if (!wanted(segment)) continue;
         for (int i : segment.operands) {
             const Operand& it = program->operands[size_t(i)];
-            const bool needed =
-                it.kind == Kind::input || it.kind == Kind::extra || it.kind == Kind::adjoint || it.kind == Kind::dextra;
+            const bool needed = it.kind == Kind::input || it.kind == Kind::extra || it.kind == Kind::adjoint ||
+                                it.kind == Kind::dextra || it.kind == Kind::dinput;
             if (needed && outside(it.kind, it.index).data == nullptr)
                 throw std::invalid_argument("An array of kind " + std::to_string(int(it.kind)) + " is missing.");
             const bool state = it.kind == Kind::previous || it.kind == Kind::next;
@@ -269,9 +269,9 @@ Site<T> Job<T>::site(const Operand& operand, i64 unit) const {
 template <class T>
 void Job<T>::clear_input_gradient(Range rows) const {
     const External<T>& it = outside(Kind::dinput, 0);
-    const auto& segments = program->segments;
-    const auto of_input = [](const Segment& segment) { return segment.width == Width::input; };
-    if (it.data == nullptr || std::any_of(segments.begin(), segments.end(), of_input)) return;
+    const auto& operands = program->operands;
+    const auto written = [](const Operand& operand) { return operand.kind == Kind::dinput; };
+    if (it.data == nullptr || std::any_of(operands.begin(), operands.end(), written)) return;
     for (i64 t = 0; t < batch->steps(); ++t) {
         T* step = it.data + (it.time == External<T>::PACKED ? batch->start(t) * it.row : t * it.time);
         for (i64 row = rows.begin; row < std::min(rows.end, batch->rows_at(t)); ++row)

@@ -58,7 +58,7 @@ public:
     // Where an operand lies for a thread's or a part's unit.
     Site<T> site(const Operand& operand, i64 unit) const;
     bool wanted(const Segment& segment) const {
-        return segment.width != Width::input || bool(outside(Kind::dinput, 0).data);
+        return !segment.only_input_gradient || bool(outside(Kind::dinput, 0).data);
     }
 
     // How several steps of few rows are taken together. `segments`: one segment of all of them before the next segment;
@@ -67,7 +67,7 @@ public:
     enum class Groups : uint8_t { none, segments, steps };
     Groups groups() const;
     // Of the last: the segment that is left for afterwards.
-    bool afterwards(const Segment& segment) const { return program->backward() && segment.width == Width::input; }
+    bool afterwards(const Segment& segment) const { return segment.only_input_gradient && segment.operations.empty(); }
 
     // Gradients carried in; final states, as the caller wants them.
     void start_rows(Range rows) const;

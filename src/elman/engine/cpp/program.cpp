@@ -149,6 +149,19 @@ void check_operands(const Program& p) {
         Reader::check(int(operand.kind) >= 0 && operand.kind < Kind::count, "an operand's kind is unknown");
 }
 
+// Whether nothing but the gradient of the input is left of a segment: without that it need not be run.
+bool makes_only_input_gradient(const Program& p, const Segment& segment) {
+    const auto passes = [&](int operand) {
+        const Kind kind = p.operands[size_t(operand)].kind;
+        return kind == Kind::dinput || kind == Kind::slot || kind == Kind::temp;
+    };
+    return segment.width == Width::input && segment.row_operations.empty() &&
+           std::all_of(segment.products.begin(), segment.products.end(),
+                       [&](const Product& it) { return passes(it.out); }) &&
+           std::all_of(segment.operations.begin(), segment.operations.end(),
+                       [&](const Instruction& it) { return passes(it.operands[0]); });
+}
+
 }  // namespace
 
 Program::Program(const int32_t* ints, i64 count, const double* reals, i64 real_count) {
@@ -179,6 +192,7 @@ Program::Program(const int32_t* ints, i64 count, const double* reals, i64 real_c
     records(in, header::weight_gradients, record::weight_gradients,
             [&](i64 at) { weight_gradients.push_back(weight_gradient(in, at)); });
     check_operands(*this);
+    for (Segment& segment : segments) segment.only_input_gradient = makes_only_input_gradient(*this, segment);
     for (Segment& segment : segments)
         for (const Product& product : segment.products)
             for (const ProductSource& source : product.sources)

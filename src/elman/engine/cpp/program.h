@@ -97,6 +97,7 @@ struct Segment {
     std::vector<Instruction> operations;
     std::vector<int> operands;  // all that products and tile operations name, each once
     bool gathers = false;       // whether products read rows that an earlier segment has written
+    bool only_input_gradient = false;  // whether that is all that is left of it
 };
 
 struct WeightGradient {

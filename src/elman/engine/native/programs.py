@@ -228,6 +228,11 @@ class Programs:
         return _sources(self.compiled.training) == _sources(self.compiled.inference)
 
     @cached_property
+    def adds_up_inputs(self) -> bool:
+        """Whether the input's gradient is made beside sums over inputs, and so always."""
+        return any(width is Width.I for width, _ in self.compiled.tables.vectors)
+
+    @cached_property
     def present(self) -> tuple[int, ...]:
         """Where the parameters are among the cell's fields, in the order of the programs."""
         return tuple(self.compiled.cell.fields.index(name) for name in self.compiled.parameters)

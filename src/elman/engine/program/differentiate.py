@@ -32,7 +32,7 @@ class Adjoint:
     Attributes:
         weights: what the large matmuls at the end take.
         carried: for each state, the parts of its gradient before the step: pointwise, and the whole if it has products.
-        input: the product that gives the input's gradient; None if the step does not read it.
+        input: the input's gradient; None if the step does not read it.
         accumulations: the nodes that add up gradients of parameter vectors; `data` holds the vector's terms.
         totals: the gradient of each state after the step, from all that follows it.
         gates: the gradient of each gate that is given.
@@ -89,13 +89,11 @@ class _Reverse:
         if node.op == "prev":
             return
         if node in self.multiplied:
-            product = self.graph.product(self._sources(node), None, node.width)
-            if node.op == "input":
-                self.adjoint.input = product
-            else:
-                self._give(node, product)
+            self._give(node, self.graph.product(self._sources(node), None, node.width))
         d = self._total(node)
-        if d is not None:
+        if node.op == "input":
+            self.adjoint.input = d
+        elif d is not None:
             self._pass_on(node, d)
 
     def _pass_on(self, node: Node, d: Node) -> None:

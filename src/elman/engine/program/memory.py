@@ -112,6 +112,6 @@ def vectors(memory: Memory, program: Decoded, parameters: Sequence[Tensor]) -> N
 
 
 def block(tensor: Tensor, record: list[int], index: int, columns: dict[Width, int]) -> Tensor:
-    """One block of rows of a parameter."""
+    """One block of rows of a parameter; of a narrow matrix, which has rank 1 in programs, a row."""
     size = columns[Width(record[1])]
-    return tensor[index * size : (index + 1) * size]
+    return (tensor.view(-1) if record[0] == 1 else tensor)[index * size : (index + 1) * size]

@@ -52,8 +52,10 @@ def _linear(value: Value, weight: Value, bias: Value = None) -> Symbol:
     """A matmul with a weight matrix: one product for each block of its rows."""
     if not isinstance(weight, Matrix) or weight.transposed or not isinstance(value, Symbol) or value.rank != 2:
         raise UntraceableError("A matmul other than of a value with a weight matrix")
-    if len(value.blocks) != 1 or value.blocks[0].width is not weight.parameter.columns:
+    if len(value.blocks) != 1 or value.blocks[0].width is not weight.width:
         raise UntraceableError(f"A matmul of {value.columns} features with a matrix of shape {weight.shape}")
+    if weight.narrow:
+        return _numbers(value, weight, bias)
     if bias is not None and (not isinstance(bias, Symbol) or bias.rank != 1 or bias.columns != weight.shape[0]):
         raise UntraceableError("A bias that is not a parameter vector of the matrix's length")
     graph, source = value.graph, value.blocks[0]
@@ -65,6 +67,15 @@ def _linear(value: Value, weight: Value, bias: Value = None) -> Symbol:
             for block, start in zip(weight.blocks, starts, strict=True)
         )
     )
+
+
+def _numbers(value: Symbol, weight: Matrix, bias: Value) -> Symbol:
+    """What a narrow matrix makes of a value: as many numbers of each row as it has rows."""
+    if bias is not None:
+        raise UntraceableError("A bias of numbers of each row")
+    graph, source = value.graph, value.graph.filled(value.blocks[0], weight.width)
+    vectors = (graph.leaf("vector", (weight.number, block), weight.width) for block in weight.blocks)
+    return value.like(tuple(graph.apply("row_dot", source, vector) for vector in vectors))
 
 
 def _matmul(value: Value, weight: Value) -> Symbol:

@@ -219,6 +219,9 @@ class Symbol(Traced):
 class Matrix(Traced):
     """A weight matrix, or some of its blocks of rows; or the transpose of these.
 
+    One of a number of rows that the cell gives is narrow: to programs each row is a vector, and what it is multiplied
+    with becomes one number of each row of the batch.
+
     Attributes:
         number: of the parameter, among the weights that there are.
         parameter: which.
@@ -236,9 +239,22 @@ class Matrix(Traced):
         self.transposed = transposed
 
     @property
+    def narrow(self) -> bool:
+        return self.parameter.columns is None
+
+    @property
+    def width(self) -> Width:
+        """Of what it is multiplied with."""
+        return self.parameter.rows if self.parameter.columns is None else self.parameter.columns
+
+    @property
+    def block(self) -> int:
+        """The rows of a block."""
+        return 1 if self.narrow else self.sizes[self.parameter.rows]
+
+    @property
     def shape(self) -> tuple[int, int]:
-        assert self.parameter.columns is not None
-        rows, columns = len(self.blocks) * self.sizes[self.parameter.rows], self.sizes[self.parameter.columns]
+        rows, columns = len(self.blocks) * self.block, self.sizes[self.width]
         return (columns, rows) if self.transposed else (rows, columns)
 
     def size(self, dim: int | None = None) -> Any:
@@ -263,7 +279,7 @@ class Matrix(Traced):
 
     def cut(self, start: int, stop: int) -> "Matrix":
         """The rows from start to stop; the cuts must lie between blocks."""
-        size = self.sizes[self.parameter.rows]
+        size = self.block
         if start % size or stop % size or stop <= start:
             raise UntraceableError(f"A slice of rows {start} to {stop}", f"does not fall between blocks of {size}")
         return Matrix(self.sizes, self.number, self.parameter, self.blocks[start // size : stop // size])

@@ -72,7 +72,7 @@ def trace(
             symbols.append(Symbol(graph, sizes, (graph.leaf("extra", name, _width(sizes, tensor.shape[-1], name)),)))
         else:
             parameters.append(_parameter(cell, sizes, name, tensor))
-            symbols.append(_symbol(graph, sizes, len(parameters) - 1, parameters[-1]))
+            symbols.append(_symbol(graph, sizes, len(parameters) - 1, parameters[-1], tensor.dim()))
     states = tuple(_width(sizes, size, f"state {name}") for name, size in zip(cell.states, state_sizes, strict=True))
     before = tuple(graph.leaf("prev", k, width) for k, width in enumerate(states))
     gates = tuple(graph.leaf("extra", f"gate {name}", Width.H) for name in cell.gates) if given else ()
@@ -134,10 +134,15 @@ def _width(sizes: Sizes, columns: int, what: str) -> Width:
 
 def _parameter(cell: Cell, sizes: Sizes, name: str, tensor: Tensor) -> Parameter:
     total, *inner = tensor.shape
+    declared = cell.parameters.get(name, ())
+    if len(declared) == 2 and isinstance(declared[0], int):
+        width = Width.I if declared[1] == "I" else sizes.width_of(inner[0])
+        if width is not None:
+            return Parameter(name, 1, width, total, None)
     rows = sizes.width_of(total) if total % sizes[Width.H] else Width.H
     columns = None
     if len(inner) == 1:
-        of_input = name == "ih" or cell.parameters.get(name, ())[-1:] == ("I",)
+        of_input = name == "ih" or declared[-1:] == ("I",)
         columns = Width.I if of_input else sizes.width_of(inner[0])
     if rows is None or len(inner) > 1 or (inner and columns is None):
         raise UntraceableError(
@@ -149,8 +154,8 @@ def _parameter(cell: Cell, sizes: Sizes, name: str, tensor: Tensor) -> Parameter
     return Parameter(name, tensor.dim(), rows, total // sizes[rows], columns)
 
 
-def _symbol(graph: Algebra, sizes: Sizes, number: int, parameter: Parameter) -> Traced:
-    if parameter.rank == 2:
+def _symbol(graph: Algebra, sizes: Sizes, number: int, parameter: Parameter, rank: int) -> Traced:
+    if rank == 2:
         return Matrix(sizes, number, parameter, tuple(range(parameter.blocks)))
     leaves = (graph.leaf("vector", (number, block), parameter.rows) for block in range(parameter.blocks))
     return Symbol(graph, sizes, tuple(leaves), rank=1)
