@@ -57,7 +57,7 @@ SUMMARY = (
         {**LSTM, "pass": "training"},
         "torch bfloat16",
     ),
-    Said("training step of 26 cells and options", "a loop over time in torch", "cells", {"group": "usual"}, "loop"),
+    Said("training step of all cells and options", "a loop over time in torch", "cells", {"group": "usual"}, "loop"),
     Said("one step of LSTM, one thread", "torch.nn's cell", "step", {**LSTM, "threads": 1}, "torch", "elman stepper"),
     Said("`linear_scan`", "the closed form in torch", "scan", {"what": "linear_scan"}, "peer"),
     Said("`selective_scan`", "a loop over time in torch", "scan", {"what": "selective_scan"}, "peer"),

@@ -172,6 +172,25 @@ def test_the_real_gated_unit_keeps_the_size_of_its_state():
     assert_close(step(CELLS["rg-lru"], weights, rows, state), (a * state[0] + (1 - a * a).sqrt() * i.sigmoid() * n,))
 
 
+def test_states_of_the_selective_state_space_are_written_and_read_by_the_input():
+    weights, rows, state = drawn(CELLS["s6"])
+    d, u = (rows @ weights.ih.T + weights.bias_ih).chunk(2, -1)
+    d, rate = torch.log1p(d.exp()), -weights.a.exp().view(16, 5)
+    write, read = rows @ weights.B.T, rows @ weights.C.T
+    s = torch.stack(state[1:])
+    s = (d * rate[:, None]).exp() * s + d * u * write.T[:, :, None]
+    shown = torch.einsum("bn,nbh->bh", read, s) + weights.D * u
+    assert_close(step(CELLS["s6"], weights, rows, state), (shown, *s))
+
+
+def test_the_selective_state_space_begins_as_mamba_does():
+    layer = Recurrent("s6", 4, 6)
+    steps = torch.nn.functional.softplus(layer.bias_ih_l0[:6])
+    assert ((steps > 0.001) & (steps < 0.1)).all()
+    assert_close(layer.a_l0.view(16, 6)[:, 0].exp(), torch.arange(1.0, 17))
+    assert_close(layer.D_l0, torch.ones(6))
+
+
 def test_exponential_gates_are_stabilised_without_changing_what_is_shown():
     """Against the same without a stabiliser, over a few steps from nothing."""
     weights, _, state = drawn(CELLS["slstm"])

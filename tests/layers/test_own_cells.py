@@ -116,6 +116,10 @@ MISTAKES = {
     r"'own' has a parameter '2v', which": cell(None, parameters={"2v": ("H",)}),
     r"'own' has a parameter '_v', which": cell(None, parameters={"_v": ("H",)}),
     r"'own' has a parameter 'lambda', which": cell(None, parameters={"lambda": ("H",)}),
+    r"'own' names 'v' in numbers, whose shape is \('H',\); give it a few rows of I columns, such as": cell(
+        None, parameters={"v": ("H",)}, numbers=("v",)
+    ),
+    r"'own' names 'v' in numbers, whose shape is not among its parameters": cell(None, numbers=("v",)),
 }
 
 

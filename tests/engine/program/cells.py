@@ -124,7 +124,26 @@ class Kept(Cell):
         return (torch.where(weights.mask > 0, state[0], new),)
 
 
-CELLS_HERE = {cell.__name__: cell() for cell in (LayerNormLSTM, OwnNorm, RootMeanSquare, Zoo, Swap, Linear, Deep, Kept)}
+class Numbers(Cell):
+    """Single numbers of each row, of the input and of what is computed; a matrix that has H rows by chance."""
+
+    gates = ("a", "b")
+    states = ("h", "s")
+    numbers = ("few", "one")
+    parameters = {"few": (HIDDEN, "I"), "one": (1, "I"), "seen": (2, "H"), "vector": ("H",)}  # noqa: RUF012
+
+    def step(self, projected, state, weights):
+        h, s = state
+        a, b, few, last = torch.split(projected, [HIDDEN, HIDDEN, HIDDEN, 1], -1)
+        a = a + weights.recurrent(h, "a")
+        keep, size = F.linear(a.tanh(), weights.seen).split(1, -1)
+        s = keep.sigmoid() * s + few[:, 2:3] * b * weights.vector + few[:, 5:6]
+        return (a * size + few[:, 2:3] * last).tanh() + h @ weights.seen[1:].T, s
+
+
+CELLS_HERE = {
+    cell.__name__: cell() for cell in (LayerNormLSTM, OwnNorm, RootMeanSquare, Zoo, Swap, Linear, Deep, Kept, Numbers)
+}
 ALL = CELLS | CELLS_HERE
 
 
