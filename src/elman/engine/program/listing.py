@@ -71,7 +71,8 @@ def _block(compiled: Compiled, parameter: int, block: int) -> str:
     count, gates = compiled.tables.parameters[parameter].blocks, compiled.cell.gates
     if count == 1:
         return ""
-    return gates[block] if count == len(gates) else str(block)
+    of_gates = compiled.parameters[parameter] not in compiled.cell.numbers and count == len(gates)
+    return gates[block] if of_gates else str(block)
 
 
 def _vector(compiled: Compiled, index: int) -> str:

@@ -31,7 +31,8 @@ def name_places(
     names: dict[Place, str] = {}
     for place, name in wanted.items():
         unique = name is not None and list(wanted.values()).count(name) == 1
-        names[place] = name if name is not None and unique else f"{_MARK[place.kind]}{place.number}"
+        plain = f"{_MARK[place.kind]}{place.number}"
+        names[place] = name if name is not None and unique else f"{plain}~" if plain in cell.states else plain
     return names
 
 
