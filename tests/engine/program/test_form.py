@@ -172,3 +172,9 @@ def test_the_listing_of_an_lstm_reads_like_its_equations():
 def test_every_program_can_be_listed(name):
     assert isinstance(compile_named(name).training, Program)
     assert "{" not in listing(compile_named(name, adjoints=True, every_state=True))
+
+
+def test_what_is_kept_has_no_name_of_a_state():
+    compiled = compile_named("s6")
+    assert not set(compiled.names.values()) & set(compiled.cell.states)
+    assert len(set(compiled.names.values())) == len(compiled.names)
