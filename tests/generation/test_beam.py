@@ -68,6 +68,36 @@ def test_one_beam_takes_the_most_probable_symbol_always(network):
         assert list(found[row]) == max(ended)[1]
 
 
+def by_the_book(network, row, search):
+    """Beam search over the texts of one row, each scored anew as a whole."""
+
+    def score(text, ended):
+        targets = torch.tensor([*text, SYMBOLS]).unsqueeze(1)
+        with torch.no_grad():
+            losses = network.losses(INPUTS[: LENGTHS[row], row : row + 1], LENGTHS[row : row + 1], targets)
+        size = len(text) + ended
+        return -losses[:size].sum().item() / size**search.length_norm
+
+    best, found, beams = float("-inf"), (), [()]
+    for size in range(search.longest + 1):
+        ended = max(beams, key=lambda text: score(text, 1))
+        if score(ended, 1) > best:
+            best, found = score(ended, 1), ended
+        grown = [(*text, symbol) for text in beams for symbol in range(SYMBOLS)]
+        beams = sorted(grown, key=lambda text: score(text, 0), reverse=True)[: search.beams]
+        if size == search.longest or score(beams[0], 0) <= best:
+            return found
+    return found
+
+
+@pytest.mark.parametrize("length_norm", [0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("beams", [2, 4])
+def test_several_beams_find_what_a_search_over_whole_texts_finds(network, beams, length_norm):
+    search = Search(beams=beams, length_norm=length_norm, longest=6)
+    found = beam_search(network, INPUTS, LENGTHS, search)
+    assert [tuple(text) for text in found] == [by_the_book(network, row, search) for row in range(4)]
+
+
 @pytest.mark.parametrize("beams", [1, 3])
 def test_a_row_does_not_depend_on_its_neighbours(network, beams):
     search = Search(beams=beams, longest=9)
