@@ -98,6 +98,35 @@ def test_several_beams_find_what_a_search_over_whole_texts_finds(network, beams,
     assert [tuple(text) for text in found] == [by_the_book(network, row, search) for row in range(4)]
 
 
+class Chain:
+    """Stands in for a network whose next symbol hangs on the last one alone: a is 0, b is 1, the end is 2."""
+
+    end = 2
+    table = torch.tensor([[0.1, 0.6, 0.3], [0.05, 0.05, 0.9], [0.5, 0.1, 0.4]]).log()
+
+    def __init__(self):
+        self.writer, self.device = self, torch.device("cpu")
+
+    def read(self, _inputs, _lengths):
+        return self, self
+
+    def rows(self, _):
+        return self
+
+    def __call__(self, last, carried, _read):
+        return last, carried
+
+    def log_probabilities(self, last, _read):
+        return self.table[last[0]].reshape(2, -1, 3)
+
+
+@pytest.mark.parametrize(("length_norm", "text"), [(0.0, []), (1.0, [0, 1])])
+def test_an_unfinished_text_is_followed_while_it_is_better_by_length_than_what_is_finished(length_norm, text):
+    """ln 0.4 of nothing and ln 0.27 of "ab" are -0.92 and -0.44 a symbol; "a", on the way, has -0.69."""
+    (found,) = beam_search(Chain(), None, torch.tensor([1]), Search(beams=2, length_norm=length_norm, longest=9))
+    assert found.tolist() == text
+
+
 @pytest.mark.parametrize("beams", [1, 3])
 def test_a_row_does_not_depend_on_its_neighbours(network, beams):
     search = Search(beams=beams, longest=9)
