@@ -61,6 +61,7 @@ def test_files_name_inputs_and_axes_and_nothing_of_the_machine(exported):
     assert ([each.name for each in model.graph.input], dims) == (["symbols", "h", "c"], ["batch", "time"])
     assert [node.op_type for node in model.graph.node].count("LSTM") == 1
     assert {each.key for each in model.metadata_props} == {"elman", "task", "model", "does", "see"}
+    assert [each.version for each in model.opset_import if not each.domain] == [18]
     assert b".py" not in content
 
 
@@ -124,6 +125,32 @@ def test_a_layer_of_any_cell_takes_rows_of_any_length(cell):
         x, lengths = torch.randn(rows, steps, 5), torch.randint(1, steps + 1, (rows,))
         output, state = stack.scan(x.transpose(0, 1), None, lengths)
         for found, expected in zip(run(x, lengths), (output.transpose(0, 1), *state), strict=True):
+            assert difference(found, expected) < CLOSE
+
+
+class OnFrom(torch.nn.Module):
+    def __init__(self, stack):
+        super().__init__()
+        self.stack = Portable(stack)
+
+    def forward(self, x, *state):
+        output, state = self.stack.scan(x.transpose(0, 1), state)
+        return output.transpose(0, 1), *state
+
+
+@pytest.mark.parametrize("cell", ["lstm", "mgu"])
+@torch.no_grad()
+def test_stacked_layers_go_on_from_a_state_that_is_given(cell):
+    stack = build(cell, 6, 6, num_layers=2, residual=True).eval()
+    states = [Port(name, (2, BATCH, 6), "") for name in stack.cell.states]
+    names = ("y", *(f"{port.name}_next" for port in states))
+    inputs, outputs = (Port("x", (BATCH, TIME, 6), ""), *states), tuple(Port(name, (), "") for name in names)
+    model = Model("layer", "", OnFrom(stack), inputs, outputs)
+    (run,) = runtime.runners({"layer": to_onnx(model, {"elman": "0"})}).values()
+    for rows, steps in ((1, 1), (4, 9)):
+        x, state = torch.randn(rows, steps, 6), tuple(torch.randn(2, rows, 6) for _ in states)
+        output, after = stack.scan(x.transpose(0, 1), state)
+        for found, expected in zip(run(x, *state), (output.transpose(0, 1), *after), strict=True):
             assert difference(found, expected) < CLOSE
 
 

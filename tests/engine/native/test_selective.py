@@ -53,7 +53,7 @@ def with_gradients(outputs, leaves):
 
 
 @pytest.mark.parametrize("softplus", [False, True], ids=["plain", "softplus"])
-@pytest.mark.parametrize("piece", [3, 1000], ids=["three steps", "whole"])
+@pytest.mark.parametrize("piece", [0, 3, 1000], ids=["less than a step", "three steps", "whole"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_it_equals_the_loop(sizes, piece, softplus, monkeypatch, instruction_set):
     batch, features, states, steps = sizes
@@ -66,6 +66,16 @@ def test_it_equals_the_loop(sizes, piece, softplus, monkeypatch, instruction_set
     assert_close(with_gradients(found, leaves), with_gradients(expected, leaves))
     with torch.no_grad():
         assert_close(elman.selective_scan(*given, softplus, True, initial=initial, reset=reset), expected)
+
+
+@pytest.mark.parametrize(
+    ("features", "threads", "widths"),
+    [(40, 4, [40]), (256, 4, [64] * 4), (384, 2, [192, 192]), (1000, 1, [256, 256, 256, 232])],
+)
+def test_features_are_cut_where_every_thread_gets_a_tile(features, threads, widths):
+    slices = selective._slices(features, threads)
+    assert [each.stop - each.start for each in slices] == widths
+    assert [each.start for each in slices] == [sum(widths[:k]) for k in range(len(widths))]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -108,8 +118,8 @@ def test_what_may_be_left_out_is_zero_or_no_gate():
 def test_it_computes_in_float32_and_answers_in_the_dtype_of_u():
     given = drawn(2, 5, 3, 6, dtype=torch.float32)
     exact = by_the_book(*(each.double() for each in given), True)[0]
-    found = elman.selective_scan(*given, True)
-    assert found.dtype == torch.float32
+    found, last = elman.selective_scan(*given, True, True)
+    assert found.dtype == last.dtype == torch.float32
     torch.testing.assert_close(found.double(), exact, rtol=1e-4, atol=1e-5)
     half = elman.selective_scan(given[0].bfloat16(), *given[1:], True)
     assert half.dtype == torch.bfloat16
@@ -134,6 +144,21 @@ def test_it_differentiates_twice():
 
     assert torch.autograd.gradcheck(scan, (*given, initial))
     assert torch.autograd.gradgradcheck(scan, (*given, initial))
+
+
+@pytest.mark.parametrize("operator", ["selective_scan", "selective_scan_backward"])
+def test_its_operators_are_what_they_say_to_the_compiler(operator, monkeypatch):
+    u, delta, A, B, C, D, _, bias = (each.detach() for each in drawn(2, 4, 3, 7))
+    monkeypatch.setattr(selective, "KEPT", 3 * 2 * 4 * 3)  # three pieces of time
+    own = [u.permute(2, 0, 1), delta.permute(2, 0, 1), A.T, bias, D, torch.cat([B, C], 1).permute(1, 2, 0)]
+    given = [each.contiguous() for each in own] + [torch.randn(3, 2, 4, dtype=torch.float64)]
+    arguments = [*given, torch.rand(7, 2) < 0.2, True]
+    shown, last, states = torch.ops.elman.selective_scan(*arguments)
+    assert states.shape == (4, 3, 2, 4)
+    if operator == "selective_scan_backward":
+        arguments += [states, torch.randn_like(shown), torch.randn_like(last)]
+    checks = ("test_schema", "test_faketensor")
+    torch.library.opcheck(getattr(torch.ops.elman, operator), tuple(arguments), test_utils=checks)
 
 
 def test_it_compiles_and_maps():
@@ -163,10 +188,11 @@ def test_a_module_around_it_is_called_with_other_weights():
     assert_close(found, elman.selective_scan(*given, True))
 
 
-def test_a_single_step_is_the_same():
+def test_a_single_step_is_the_same(monkeypatch):
     given = [each.detach() for each in drawn(2, 6, 3, 1)]
     expected = by_the_book(*given, True)
     assert_close(elman.selective_scan(*given, True, True), expected)
+    monkeypatch.setattr("elman.engine.selective._by_steps", None)
     with elman.backend("native"):
         assert_close(elman.selective_scan(*given, True, True), expected)
 
