@@ -273,3 +273,26 @@ def test_of_many_series_the_worst_and_the_best_are_listed_and_those_without_wind
     few = Errors(Yardsticks(ones, ones), grouped=True)
     few.add(np.zeros((1, 12, 1, 6)), came[:, :12], np.arange(12))
     assert [row["series"] for row in side_by_side(few, few, names)["rows"]] == [f"s{k}" for k in range(11, -1, -1)]
+
+
+def test_a_column_called_step_is_free_where_a_forecast_has_times(shops, tmp_path):
+    rows = [
+        {"step": t, "shop": name, "sold": value} for name, values in shops.items() for t, value in enumerate(values)
+    ]
+    path = tables.write(tmp_path / "t.parquet", rows)
+    run = elman.train("forecasting", path, out=tmp_path / "r", time="step", quiet=True, **TINY)
+    assert [row["step"] for row in run.predict(path)] == [str(t) for t in range(260, 266)] * len(shops)
+
+    named = [{"date": row["step"], "step": row["shop"], "sold": row["sold"]} for row in rows]
+    other = elman.train(
+        "forecasting", tables.write(tmp_path / "o.parquet", named), out=tmp_path / "o", quiet=True,
+        **(TINY | {"group": "step"}),
+    )  # fmt: skip
+    assert {row["step"] for row in other.predict(named)} == set(shops)
+    with pytest.raises(DataError, match="no column 'date', and steps are numbered in 'step' where there are no times"):
+        other.predict([{name: row[name] for name in ("step", "sold")} for row in named])
+    with pytest.raises(UsageError, match="would have two columns named 'step'; rename the table's"):
+        elman.train(
+            "forecasting", [{"step": row["shop"], "sold": row["sold"]} for row in rows], out=tmp_path / "p",
+            quiet=True, **(TINY | {"group": "step"}),
+        )  # fmt: skip

@@ -41,6 +41,8 @@ BATCH, VALIDATED = 64, 1024
 """Windows of a batch, and of the validation part, from all over it, that a validation forecasts."""
 MOST_RIDGES = 500
 """Columns that have a ridge regression each; 1 MB and 20 ms for each."""
+STEP = "step"
+"""The column of a forecast that numbers its time steps, where there are no times."""
 GROUPED = "window"
 """The usual scale of several series; docs/log.md has what it was chosen from."""
 
@@ -238,8 +240,7 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
     if not targets:
         first = ", ".join(f"{c.name} ({c.values[0]!r}, ...)" for c in table.columns())
         raise DataError(f"{table.source} has no column of numbers to forecast; it has {first}")
-    said = ["step", *filter(None, (time, options.group)), *chain.from_iterable(map(_said_of, targets))]
-    if twice := next((name for name, count in Counter(said).items() if count > 1), None):
+    if twice := _twice(time, options.group, targets):
         raise UsageError(f"a forecast of {table.source} would have two columns named {twice!r}; rename the table's")
     notes = []
     if not options.target:
@@ -304,6 +305,9 @@ def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[Track]:
     """The series to forecast; DataError where that cannot be."""
     layout = prepared.layout
     table = rows if isinstance(rows, Table) else tables.from_rows(rows)
+    if layout.time not in table.names and (twice := _twice(None, layout.group, layout.targets)):
+        named = f"steps are numbered in {twice!r} where there are no times, and it has a column of that name"
+        raise DataError(f"{table.source} has no column {layout.time!r}, and {named}; give the times")
     found = layout.read(table)
     for track in found:
         needed = max(layout.context, 1 if track.times is None else 2)  # two times tell how far apart steps are
@@ -339,11 +343,17 @@ def _spoken(layout: Layout, track: Track, forecast: Any) -> list[dict[str, Any]]
     rows = []
     for when, step in zip(track.after(layout.horizon), forecast, strict=True):
         row: dict[str, Any] = {layout.group: track.name} if layout.group else {}
-        row |= {"step": when} if track.times is None else {str(layout.time): str(when)}
+        row |= {STEP: when} if track.times is None else {str(layout.time): str(when)}
         for name, values in zip(layout.targets, step, strict=True):
             row |= dict(zip(_said_of(name), map(float, (values[-1], *values)), strict=False))
         rows.append(row)
     return rows
+
+
+def _twice(time: str | None, group: str | None, targets: Sequence[str]) -> str | None:
+    """The name that two columns of a forecast would have, None where each has its own."""
+    said = [*filter(None, (group, time or STEP)), *chain.from_iterable(map(_said_of, targets))]
+    return next((name for name, count in Counter(said).items() if count > 1), None)
 
 
 def _said_of(target: str) -> list[str]:
