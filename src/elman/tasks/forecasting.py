@@ -1,7 +1,7 @@
 """Forecasting: what a few measured values will be, with quantiles. Many-to-many over real values."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -190,7 +190,18 @@ class Forecasting(Task):
         self, network: SegmentForecaster, prepared: PreparedTracks, rows: Table | list[Any]
     ) -> list[dict[str, Any]]:
         """Return for every series the time steps that follow its last row: mean and quantiles of every target."""
-        return _said(network, prepared, _asked(prepared, rows))
+        return [*chain.from_iterable(_said(network, prepared, _asked(prepared, rows)))]
+
+    def predict_in_blocks(
+        self,
+        network: SegmentForecaster,
+        prepared: PreparedTracks,
+        rows: Table,
+        onerror: Callable[[DataError], None] | None,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Forecast some series after the other, once all are read."""
+        del onerror
+        yield from _said(network, prepared, _asked(prepared, rows))
 
     def predict_each(
         self, network: SegmentForecaster, prepared: PreparedTracks, requests: Sequence[list[Any]]
@@ -199,7 +210,7 @@ class Forecasting(Task):
         asked = [attempt(_asked, prepared, rows) for rows in requests]
         good = [tracks for tracks in asked if not isinstance(tracks, ElmanError)]
         counts = [prepared.layout.horizon * len(tracks) for tracks in good]
-        rows = iter(parted(_said(network, prepared, [*chain(*good)]), counts))
+        rows = iter(parted([*chain.from_iterable(_said(network, prepared, [*chain(*good)]))], counts))
         return [tracks if isinstance(tracks, ElmanError) else next(rows) for tracks in asked]
 
     def batch_rows(self, prepared: PreparedTracks, rows: list[Any]) -> int:
@@ -324,18 +335,17 @@ def _ends(layout: Layout, tracks: Sequence[Track]) -> list[Named]:
     return [(track.name, track.values[-layout.context :]) for track in tracks]
 
 
-def _said(network: SegmentForecaster, prepared: PreparedTracks, asked: Sequence[Track]) -> list[dict[str, Any]]:
-    """The rows that follow each series."""
-    found: list[dict[str, Any]] = []
+def _said(
+    network: SegmentForecaster, prepared: PreparedTracks, asked: Sequence[Track]
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows that follow each series, those of some series at once."""
     size = side_by_side(WINDOWS, len(prepared.layout.targets))
     for first in range(0, len(asked), size):
         some = asked[first : first + size]
         windows = prepared.cut(_ends(prepared.layout, some), 0)
         batch = windows.batch(np.arange(len(some)))
         said = batch.original(by_network(network)(batch))
-        for k, track in enumerate(some):
-            found += _spoken(prepared.layout, track, said[:, k])
-    return found
+        yield [row for k, track in enumerate(some) for row in _spoken(prepared.layout, track, said[:, k])]
 
 
 def _spoken(layout: Layout, track: Track, forecast: Any) -> list[dict[str, Any]]:
