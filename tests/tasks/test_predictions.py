@@ -123,6 +123,11 @@ def test_a_wrong_row_of_a_later_block_is_told_by_its_number_in_the_file(trained,
         next(blocks)
 
 
+def test_a_text_that_looks_like_the_name_of_a_file_is_a_text(trained):
+    assert len(trained["texts.csv"].predict(["lovely.png", "a sad film.mp4"])) == 2
+    assert len(trained["tagged.jsonl"].predict([["lovely.png"]])) == 1
+
+
 def test_the_command_says_what_a_prediction_is_called(trained, tmp_path):
     tables.write(tmp_path / "t.csv", ASKED)
     line = ["predict", trained["texts.csv"].path, tmp_path / "t.csv", "--output", tmp_path / "o.csv"]
