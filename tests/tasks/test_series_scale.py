@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import elman
-from elman.data import tables
+from elman.data import tables, timeline
 from elman.data.windows import TrackWindows
 from elman.errors import DataError, UsageError
 from elman.modalities.forecast import LEAST, SCALES, Forecast
@@ -112,6 +112,18 @@ def test_a_table_of_other_series_is_scored_by_their_own_errors(run, tmp_path):
     found = run.evaluate(path)
     assert found["score"]["series"] == 2
     assert found["score"]["mase"] < 1.1 * found["baselines"][0]["mase"]
+
+
+def test_series_are_read_and_measured_once(shops, tmp_path, monkeypatch):
+    read, measured = [], []
+    tracks, of = timeline.tracks, Yardsticks.of
+    monkeypatch.setattr(timeline, "tracks", lambda *a, **kw: read.append(a) or tracks(*a, **kw))
+    monkeypatch.setattr(Yardsticks, "of", lambda series, *a: measured.append(len(series)) or of(series, *a))
+    run = trained(tmp_path, shops, epochs=None, steps=1)
+    assert (len(read), measured) == (1, [4, 4])  # for the two parts that are scored
+    assert all(run.prepared.windows(part) is run.prepared.windows(part) for part in ("train", "valid", "test"))
+    given = [run.evaluate({"shop": ["new"] * 60, "sold": sales(size, 60)})["score"] for size in (1.0, 50.0)]
+    assert given[1]["mae_original"] > 10 * given[0]["mae_original"]
 
 
 def test_naive_forecasts_are_worth_the_same_by_any_scale(shops, tmp_path):

@@ -104,8 +104,11 @@ class Forecasting(Task):
         table = tables.read(files.train)
         given = {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
         parts = [p for p in PARTS if p not in given and not (p == "test" and files.valid is not None)]
-        layout, notes = _layout(table, options, parts) if known is None else (known.layout, ())
-        cut = divide(layout.read(table), options.split, parts, layout.context)
+        if known is None:
+            layout, notes, whole = _layout(table, options, parts)
+        else:
+            layout, notes, whole = known.layout, (), known.layout.read(table)
+        cut = divide(whole, options.split, parts, layout.context)
         layout.check("train", cut["train"], files.train)
         learnt = [(track.name, track.values) for track in cut["train"]]
         if known is None:
@@ -223,8 +226,10 @@ class Forecasting(Task):
         return {"forecasts": showcase(network, prepared, _errors)}
 
 
-def _layout(table: Table, options: ForecastingOptions, parts: Sequence[str]) -> tuple[Layout, tuple[str, ...]]:
-    """Which column is what, and how long windows are, season left out; and what was found out about that."""
+def _layout(
+    table: Table, options: ForecastingOptions, parts: Sequence[str]
+) -> tuple[Layout, tuple[str, ...], list[Track]]:
+    """Which column is what, and how long windows are, season left out; what was found out about that; the series."""
     columns, notes = _columns(table, options)
     whole = timeline.tracks(table, [*columns["targets"], *columns["covariates"]], columns["time"], options.group)
     longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
@@ -232,9 +237,8 @@ def _layout(table: Table, options: ForecastingOptions, parts: Sequence[str]) -> 
         there = f"{options.season} time steps to learn from, and there are {longest}"
         raise UsageError(f"--season {options.season} needs more than {there}; give a shorter one, or leave it out")
     context, segment = sized(longest, options.context, options.segment, options.horizon)
-    return Layout(
-        **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=1
-    ), notes
+    layout = Layout(**columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=1)
+    return layout, notes, whole
 
 
 def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -291,9 +295,10 @@ def _errors(prepared: PreparedTracks, part: str) -> Errors:
     layout = prepared.layout
     if "training" not in prepared.fitted:
         prepared.fitted["training"] = dict(prepared.series("train"))
-    series = prepared.series(part)
-    yardsticks = Yardsticks.of(series, prepared.fitted["training"], len(layout.targets), layout.season)
-    return Errors(yardsticks, grouped=layout.group is not None)
+    if part not in prepared.yardsticks:
+        series, training = prepared.series(part), prepared.fitted["training"]
+        prepared.yardsticks[part] = Yardsticks.of(series, training, len(layout.targets), layout.season)
+    return Errors(prepared.yardsticks[part], grouped=layout.group is not None)
 
 
 def _ridges(prepared: PreparedTracks) -> list[naive.Ridge]:
