@@ -142,6 +142,31 @@ def test_a_closed_pipe_is_no_error(run):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_answers_are_printed_before_all_are_there(run, tmp_path, options):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("the cat sat on a mat.\n" * 200_000)
+    line = [sys.executable, "-m", "elman", "predict", run.path, lines, *options]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ) as process:
+        assert b"log_probability" in process.stdout.read(100)
+        assert process.poll() is None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 1
+
+
+def test_ctrl_c_leaves_no_part_of_a_table(run, tmp_path):
+    (tmp_path / "lines.txt").write_text("the cat sat on a mat.\n" * 200_000)
+    code = (
+        "import os, signal; from elman.run.predictions import Gathered as G; from elman.cli import main\n"
+        "add = G.add; G.add = lambda *a: (add(*a), len(a[0]) > 2000 and os.kill(os.getpid(), signal.SIGINT)); main()"
+    )
+    done = command("predict", run.path, tmp_path / "lines.txt", "--output", tmp_path / "o.csv", code=code)
+    assert done.returncode not in (0, None)
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["lines.txt"]
+
+
 def test_help_names_only_the_options_of_its_task():
     for task, own in (("language-modeling", "--window"), ("forecasting", "--horizon"), ("classification", "--unit")):
         text = command("train", task, "--help").stdout

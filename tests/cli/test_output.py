@@ -1,24 +1,26 @@
 """What a terminal shows of rows: one below the other, and conversations turn by turn."""
 
+import json
+
 from elman.cli import output
 
 
 def test_a_conversation_is_printed_turn_by_turn(capsys):
     turns = ["agent: hello", "customer: my card is gone"]
     beside = {"tags": ["greet", "lost"], "tags_probability": [0.5, 1.0], "topic": "card", "topic_probability": 0.25}
-    output.print_table([{"turns": turns, **beside}, {"turns": "\r\n\n".join(turns), **beside}])
+    output.print_table([[{"turns": turns, **beside}, {"turns": "\r\n\n".join(turns), **beside}]])
     one = "topic: card (0.2500)\n  greet  agent: hello\n  lost   customer: my card is gone\n"
     assert capsys.readouterr().out == f"{one}\n{one}"
 
 
 def test_labels_alone_are_printed_above_the_turns(capsys):
-    output.print_table([{"turns": ["hello you"], "topic": "card", "topic_probability": 0.25}])
+    output.print_table([[{"turns": ["hello you"], "topic": "card", "topic_probability": 0.25}]])
     assert capsys.readouterr().out == "topic: card (0.2500)\n  hello you\n"
 
 
 def test_other_rows_stay_on_one_line_each(capsys):
-    output.print_table([{"text": "two\nlines here", "label": "a"}, {"text": "one", "label": "b"}])
-    output.print_table([{"tokens": ["new", "york"], "tags": ["B-city", "I-city"], "tags_probability": [0.5, 0.5]}])
+    output.print_table([[{"text": "two\nlines here", "label": "a"}, {"text": "one", "label": "b"}]])
+    output.print_table([[{"tokens": ["new", "york"], "tags": ["B-city", "I-city"], "tags_probability": [0.5, 0.5]}]])
     assert capsys.readouterr().out.splitlines() == [
         "text            label",
         "two lines here  a",
@@ -26,6 +28,24 @@ def test_other_rows_stay_on_one_line_each(capsys):
         "tokens    tags",
         "new york  B-city I-city",
     ]
+
+
+def test_rows_are_printed_as_their_blocks_come(capsys):
+    first, second = (
+        [{"text": "day", "label": "a"}],
+        [{"text": "a lovely day", "label": "b"}, {"text": "", "label": "c"}],
+    )
+
+    def blocks():
+        yield first
+        assert capsys.readouterr().out == "text  label\nday   a\n"
+        yield second
+
+    assert output.print_table(blocks()) == 3
+    assert capsys.readouterr().out == "a lovely day  b\n              c\n"
+    for given, whole in (([], []), ([[]], []), ([first, second], first + second)):
+        assert output.print_json_rows(given) == len(whole)
+        assert capsys.readouterr().out == json.dumps({"rows": whole}) + "\n"
 
 
 def test_a_long_name_goes_on_below_so_that_the_figures_stay_in_sight(capsys):

@@ -57,6 +57,16 @@ def test_times_that_go_on_evenly_are_taken(times):
     assert len(track) == len(track.times) == len(times)
 
 
+def test_numbers_written_as_texts_are_not_held_against_every_form_of_a_date(monkeypatch):
+    looked_at, datetimes = [], timeline._datetimes
+    monkeypatch.setattr(timeline, "_datetimes", lambda values: looked_at.append(len(values)) or datetimes(values))
+    (track,) = read([str(k) for k in range(1000)])
+    assert track.times.to_list() == [*range(1000)]
+    assert looked_at == [timeline.LOOKED_AT]
+    with pytest.raises(DataError, match="row 201, column 'time' is 'soon', which is no time"):
+        read([*map(str, range(200)), "soon"])
+
+
 def test_where_steps_may_be_uneven_times_must_only_not_go_back():
     (track,) = read([1, 1, 4, 4.5], even=False)
     assert track.times.to_list() == [1, 1, 4, 4.5]

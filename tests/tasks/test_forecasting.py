@@ -211,7 +211,7 @@ def test_forecasts_of_small_numbers_are_drawn_and_printed(tmp_path, capsys):
     )
     window = run.description["forecasts"]["windows"][0][0]
     assert len(set(window["past"])) > 10
-    output.print_table([{"load": 1.234e-11}])
+    output.print_table([[{"load": 1.234e-11}]])
     output.print_scores("test", {"mse": 1.5e-24, "symbols": 1, "unit": "window"}, [])
     assert {"1.23e-11", "1.5e-24"} <= set(capsys.readouterr().out.split())
     assert wording.number(1.5e-24, 3) == "1.5×10⁻²⁴"

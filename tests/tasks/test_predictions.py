@@ -12,6 +12,8 @@ from PIL import Image
 import elman
 from elman.data import tables
 from elman.errors import DataError
+from elman.run.predictions import Gathered, Predictions
+from elman.tasks import together
 
 ASKED = [
     {"id": "007", "text": "a lovely day", "label": "neg", "seen": [1.5, 2]},
@@ -78,6 +80,54 @@ def test_what_csv_has_no_form_for_is_written_such_that_it_can_be_read_again(trai
     }
 
 
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Rows are answered two by two."""
+    monkeypatch.setattr(together, "SMALLEST", 2)
+    monkeypatch.setattr(together, "LARGEST", 2)
+
+
+def test_blocks_grow_from_a_small_one_to_the_largest():
+    assert [*map(len, together.blocks(3000))] == [128, 256, 512, 1024, 1024, 56]
+    assert [row for block in together.blocks(3000) for row in block] == [*range(3000)]
+    assert [*together.blocks(0)] == []
+
+
+@pytest.mark.parametrize("ending", tables.WRITERS)
+def test_blocks_make_the_table_that_all_rows_at_once_make(trained, folder, small_blocks, tmp_path, ending):
+    for name in ("texts.csv", "tagged.jsonl", "waves.jsonl"):
+        run, path = trained[name], folder / f"test-{name}"
+        whole = run.predictions(path)
+        blocks = [*run.predictions_in_blocks(path)]
+        assert [*map(len, (block.rows for block in blocks))] == [2] * 30
+        assert [row for block in blocks for row in block.rows] == whole.rows
+        kept = Gathered(tmp_path / f"o{ending}")
+        for block in blocks:
+            kept.add(block)
+        assert (len(kept), kept.renamed) == (60, whole.renamed)
+        assert kept.write().read_bytes() == whole.write(tmp_path / f"w{ending}").read_bytes()
+
+
+def test_a_type_that_only_a_later_block_shows_is_that_of_the_column(tmp_path):
+    kept = Gathered(tmp_path / "o.csv")
+    for tags, sure in (([], None), (["O", "B-new york"], 0.5), (["O"], None)):
+        kept.add(Predictions([{"tags": tags, "sure": sure}]))
+    assert kept.write().read_text() == 'tags,sure\n[],\n"[""O"", ""B-new york""]",0.5\n"[""O""]",\n'
+
+
+def test_a_wrong_row_of_a_later_block_is_told_by_its_number_in_the_file(trained, small_blocks, tmp_path):
+    tables.write(tmp_path / "t.jsonl", [{"text": text} for text in ("fine", "sad", "lovely", " ", "dull")])
+    blocks = trained["texts.csv"].predictions_in_blocks(tmp_path / "t.jsonl")
+    assert [row["text"] for row in next(blocks).rows] == ["fine", "sad"]
+    with pytest.raises(DataError, match=r"t\.jsonl, row 4, column 'text' is empty"):
+        next(blocks)
+
+
+def test_a_text_that_looks_like_the_name_of_a_file_is_a_text(trained):
+    assert len(trained["texts.csv"].predict(["lovely.png", "a sad film.mp4"])) == 2
+    assert len(trained["tagged.jsonl"].predict([["lovely.png"]])) == 1
+
+
 def test_the_command_says_what_a_prediction_is_called(trained, tmp_path):
     tables.write(tmp_path / "t.csv", ASKED)
     line = ["predict", trained["texts.csv"].path, tmp_path / "t.csv", "--output", tmp_path / "o.csv"]
@@ -127,6 +177,22 @@ def test_files_that_cannot_be_read_are_told_and_all_others_answered(looking):
     assert found.rows[17] == {"image": "images/17.png", "label": None, "label_probability": None}
     with pytest.raises(DataError, match=r"row 1, column 'image' names images/0\.png, which is no image"):
         run.predictions(place / "t.csv")
+
+
+def test_files_that_cannot_be_read_wait_for_the_first_that_can(looking, small_blocks):
+    place, run = looking
+    asked = [f"images/{n}.png" for n in (0, 17, 0, 17, 17, 2, 4, 0)]
+    tables.write(place / "some.csv", [{"image": name} for name in asked])
+    told: list[DataError] = []
+    blocks = run.predictions_in_blocks(place / "some.csv", onerror=told.append)
+    assert next(blocks).rows == [{"image": name, "label": None, "label_probability": None} for name in asked[:2]]
+    rows = [row for block in blocks for row in block.rows]
+    assert [row["image"] for row in rows if row["label"] is not None] == asked[5:7]
+    assert [int(str(error).split("row ")[1].split(",")[0]) for error in told] == [1, 2, 3, 4, 5, 8]
+    tables.write(place / "none.csv", [{"image": name} for name in asked[:5]])
+    with pytest.raises(DataError, match=r"row 1, column 'image' .*; nor can any of the other 4$"):
+        next(run.predictions_in_blocks(place / "none.csv", onerror=told.append))
+    assert len(told) == 6
 
 
 def test_the_command_ends_with_1_after_it_has_written_what_there_is(looking, tmp_path):

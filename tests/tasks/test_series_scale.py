@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import elman
-from elman.data import tables
+from elman.data import tables, timeline
 from elman.data.windows import TrackWindows
 from elman.errors import DataError, UsageError
 from elman.modalities.forecast import LEAST, SCALES, Forecast
@@ -112,6 +112,18 @@ def test_a_table_of_other_series_is_scored_by_their_own_errors(run, tmp_path):
     found = run.evaluate(path)
     assert found["score"]["series"] == 2
     assert found["score"]["mase"] < 1.1 * found["baselines"][0]["mase"]
+
+
+def test_series_are_read_and_measured_once(shops, tmp_path, monkeypatch):
+    read, measured = [], []
+    tracks, of = timeline.tracks, Yardsticks.of
+    monkeypatch.setattr(timeline, "tracks", lambda *a, **kw: read.append(a) or tracks(*a, **kw))
+    monkeypatch.setattr(Yardsticks, "of", lambda series, *a: measured.append(len(series)) or of(series, *a))
+    run = trained(tmp_path, shops, epochs=None, steps=1)
+    assert (len(read), measured) == (1, [4, 4])  # for the two parts that are scored
+    assert all(run.prepared.windows(part) is run.prepared.windows(part) for part in ("train", "valid", "test"))
+    given = [run.evaluate({"shop": ["new"] * 60, "sold": sales(size, 60)})["score"] for size in (1.0, 50.0)]
+    assert given[1]["mae_original"] > 10 * given[0]["mae_original"]
 
 
 def test_naive_forecasts_are_worth_the_same_by_any_scale(shops, tmp_path):
@@ -273,3 +285,26 @@ def test_of_many_series_the_worst_and_the_best_are_listed_and_those_without_wind
     few = Errors(Yardsticks(ones, ones), grouped=True)
     few.add(np.zeros((1, 12, 1, 6)), came[:, :12], np.arange(12))
     assert [row["series"] for row in side_by_side(few, few, names)["rows"]] == [f"s{k}" for k in range(11, -1, -1)]
+
+
+def test_a_column_called_step_is_free_where_a_forecast_has_times(shops, tmp_path):
+    rows = [
+        {"step": t, "shop": name, "sold": value} for name, values in shops.items() for t, value in enumerate(values)
+    ]
+    path = tables.write(tmp_path / "t.parquet", rows)
+    run = elman.train("forecasting", path, out=tmp_path / "r", time="step", quiet=True, **TINY)
+    assert [row["step"] for row in run.predict(path)] == [str(t) for t in range(260, 266)] * len(shops)
+
+    named = [{"date": row["step"], "step": row["shop"], "sold": row["sold"]} for row in rows]
+    other = elman.train(
+        "forecasting", tables.write(tmp_path / "o.parquet", named), out=tmp_path / "o", quiet=True,
+        **(TINY | {"group": "step"}),
+    )  # fmt: skip
+    assert {row["step"] for row in other.predict(named)} == set(shops)
+    with pytest.raises(DataError, match="no column 'date', and steps are numbered in 'step' where there are no times"):
+        other.predict([{name: row[name] for name in ("step", "sold")} for row in named])
+    with pytest.raises(UsageError, match="would have two columns named 'step'; rename the table's"):
+        elman.train(
+            "forecasting", [{"step": row["shop"], "sold": row["sold"]} for row in rows], out=tmp_path / "p",
+            quiet=True, **(TINY | {"group": "step"}),
+        )  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any
 
 COUNTS = ("symbols", "unknown", "series")
@@ -15,18 +16,31 @@ LONGEST_NAME = 42
 
 def print_json(value: Any) -> None:
     """Print one JSON object and nothing else."""
-    unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    json.dump(value, sys.stdout, ensure_ascii=not unicode, allow_nan=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(_json(value) + "\n")
 
 
-def print_rows(rows: Iterable[tuple[str, ...]]) -> None:
-    """Print rows with their columns aligned."""
+def print_json_rows(blocks: Iterable[list[dict[str, Any]]]) -> int:
+    """Print one JSON object whose `rows` are those of all blocks, each block once it is there; return how many."""
+    count, before = 0, '{"rows": ['
+    for rows in blocks:
+        for row in rows:
+            sys.stdout.write(before + _json(row))
+            before = ", "
+        sys.stdout.flush()
+        count += len(rows)
+    sys.stdout.write("]}\n" if count else before + "]}\n")
+    return count
+
+
+def print_rows(rows: Iterable[tuple[str, ...]], least: Iterable[int] = ()) -> list[int]:
+    """Print rows with their columns aligned, each at least so wide; return how wide they are."""
     rows = list(rows)
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)] if rows else []
+    found = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)] if rows else []
+    widths = [max(pair) for pair in zip_longest(found, least, fillvalue=0)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, row[-1]]).rstrip())
+    return widths
 
 
 def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any]]) -> None:
@@ -59,19 +73,30 @@ def figure(value: float | None) -> str:
     return f"{value:.4g}" if abs(value) >= 100 else f"{value:.2g}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print rows under their columns' names, for people; lists that only tell more of another column are left out.
+def print_table(blocks: Iterable[list[dict[str, Any]]]) -> int:
+    """Print the rows of all blocks under their columns' names, for people, each block once it is there.
 
-    Rows that begin with a list of sentences, or of lines that others go with, are printed sentence by sentence.
+    Lists that only tell more of another column are left out. Rows that begin with a list of sentences, or of lines that
+    others go with, are printed sentence by sentence. Columns are as wide as all rows need that were printed before.
+
+    Returns:
+        How many rows there are.
     """
-    told = next((row for row in rows if None not in row.values()), rows[0] if rows else {})
-    if rows and _sentences(told):
-        for number, row in enumerate(rows):
-            print("\n" * (number > 0), end="")
-            _print_sentences(row)
-    elif rows:
-        names = [name for name, value in told.items() if not (isinstance(value, list) and _details(name, told))]
-        print_rows([tuple(names), *(tuple(_cell(row[name]) for name in names) for row in rows)])
+    count, told, names, widths = 0, dict[str, Any](), list[str](), list[int]()
+    for rows in filter(None, blocks):
+        if not told:
+            told = next((row for row in rows if None not in row.values()), rows[0])
+            names = [name for name, value in told.items() if not (isinstance(value, list) and _details(name, told))]
+        if _sentences(told):
+            for number, row in enumerate(rows, count):
+                print("\n" * (number > 0), end="")
+                _print_sentences(row)
+        else:
+            cells = [tuple(_cell(row[name]) for name in names) for row in rows]
+            widths = print_rows([*[tuple(names)] * (count == 0), *cells], widths)
+        sys.stdout.flush()
+        count += len(rows)
+    return count
 
 
 def print_as_they_come(rows: Iterable[dict[str, Any]], *, json: bool) -> None:
@@ -85,6 +110,11 @@ def print_as_they_come(rows: Iterable[dict[str, Any]], *, json: bool) -> None:
             *cells, last = [(_cell(value), len(name)) for name, value in row.items()]
             print("  ".join([*(text.rjust(width) for text, width in cells), last[0]]))
         sys.stdout.flush()
+
+
+def _json(value: Any) -> str:
+    unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    return json.dumps(value, ensure_ascii=not unicode, allow_nan=False)
 
 
 def _print_sentences(row: dict[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +13,7 @@ from elman.cli import output
 from elman.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from elman.run.predictions import Predictions
+    from elman.run.predictions import Gathered, Predictions
 
 RunArgument = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout and nothing else there")]
@@ -80,7 +82,7 @@ def predict(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Answer every row of a file. Language and event models tell how probable each is.
+    """Answer every row of a file, and print answers as they come. Language and event models tell how probable each is.
 
     A table that --output writes has all columns of DATA, then the answers; where DATA has a column of an answer's name,
     such as the true label, the answer is called predicted_NAME. A recording, image or video that cannot be read is told
@@ -88,7 +90,7 @@ def predict(
     """
     from elman.data import tables
     from elman.run import load
-    from elman.training.monitor import telling
+    from elman.run.predictions import Gathered
 
     loaded = load(run)
     if follow:
@@ -101,27 +103,43 @@ def predict(
     if out is not None:
         tables.check_writable(out)
     unread: list[DataError] = []
-    with telling(f"Answering {'standard input' if data == '-' else data}"):
-        found = loaded.predictions(data, onerror=unread.append)
-    for error in unread:
+
+    def tell(error: DataError) -> None:
+        unread.append(error)
         output.note(f"elman: {error}")
-    if out is not None:
-        _write(found, out, "standard input" if data == "-" else data)
+
+    asked, kept = "standard input" if data == "-" else data, None if out is None else Gathered(out)
+    blocks = _answered(loaded.predictions_in_blocks(data, onerror=tell), kept, asked)
     if json:
-        output.print_json({"rows": found.rows})
-    elif out is None:
-        output.print_table(found.rows)
+        count = output.print_json_rows(blocks)
+    else:
+        count = output.print_table(blocks) if kept is None else sum(map(len, blocks))
     if unread:
-        output.note(f"elman: {len(unread):,} of {len(found.rows):,} rows have no answer")
+        output.note(f"elman: {len(unread):,} of {count:,} rows have no answer")
         raise typer.Exit(1)
 
 
-def _write(found: "Predictions", out: Path, asked: str) -> None:
-    """Write the answers, and say what they are called where that is not what the run calls them."""
-    found.write(out)
-    output.note(f"{len(found.rows):,} row{'s' * (len(found.rows) != 1)}: {out}")
-    for name, other in found.renamed.items():
-        output.note(f"{asked} has a column {name!r} of its own; what is predicted is in {other!r}")
+def _answered(found: Iterator["Predictions"], kept: "Gathered | None", asked: str) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of each block; behind the last, write what is kept of all, and say what answers are called there.
+
+    That it takes long is told until the first is there to be printed.
+    """
+    from elman.training.monitor import telling
+
+    with ExitStack() as waiting:
+        waiting.enter_context(telling(f"Answering {asked}"))
+        for block in found:
+            if kept is None:
+                waiting.close()
+            else:
+                kept.add(block)
+            yield block.rows
+        if kept is not None:
+            kept.write()
+    if kept is not None:
+        output.note(f"{len(kept):,} row{'s' * (len(kept) != 1)}: {kept.path}")
+        for name, other in kept.renamed.items():
+            output.note(f"{asked} has a column {name!r} of its own; what is predicted is in {other!r}")
 
 
 def generate(

@@ -53,7 +53,6 @@ LOOKED_AT = 1000
 NAMING = r"^names .*?, which "
 """How what is wrong with a file begins where a row of a table names the file."""
 
-
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".csv": fields.read,
     ".tsv": fields.read,
@@ -88,11 +87,16 @@ class Column:
 
         Texts that name files are of the kind that `FILES` has for their endings, lists of such texts "lists of" it.
         """
-        held = kind(self.values.dtype)
+        held = self.form
         if held == "text":
             return _named(self.values) or held
         named = _named(self.values.head(LOOKED_AT).explode()) if held == "texts" else None
         return f"lists of {named}" if named else held
+
+    @property
+    def form(self) -> str:
+        """The same, whatever its texts name: of rows that are to be answered, a text of one word may end in .png."""
+        return kind(self.values.dtype)
 
     @property
     def measures(self) -> bool:
@@ -370,9 +374,9 @@ def write(path: Path, rows: list[dict[str, Any]] | pl.DataFrame) -> Path:
     return files.replace(path, lambda temporary: WRITERS[path.suffix.lower()](found, temporary))
 
 
-def readable(path: Path, table: pl.DataFrame | None) -> pl.DataFrame | None:
+def readable(path: Path, table: pl.DataFrame) -> pl.DataFrame:
     """Return a table such that what `write` makes of it at `path` can be read again: lists as JSON in csv and tsv."""
-    if table is None or path.suffix.lower() not in flaws.SEPARATED:
+    if path.suffix.lower() not in flaws.SEPARATED:
         return table
     return table.with_columns(fields.texts(table[name]) for name, dtype in table.schema.items() if dtype.is_nested())
 

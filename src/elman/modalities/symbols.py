@@ -136,15 +136,22 @@ class WrittenTexts(Answer):
 def learnt(columns: Sequence[Column], unit: str, limit: int) -> units.Unit:
     """Return the unit of that name, with the symbols of all texts of some columns."""
     kind = units.find(unit)
+    for column in columns:
+        _check(column, column.kind)
     return kind.fit((text for column in columns for text in _texts(column, kind)), limit)
 
 
 def _texts(column: Column, unit: units.Unit | type[units.Unit]) -> Iterator[str]:
     """The column's texts, as the unit cuts them; DataError at the first that is empty."""
-    if column.kind != "text":
-        raise column.error(0, f"holds {column.kind}, not text; lists of tokens are read by --unit word")
+    _check(column, column.form)
     cut(column, WHOLE, 1)
     return (f" {text.strip()}" if unit.spaced else text for text in column.values)
+
+
+def _check(column: Column, held: str) -> None:
+    """Raise DataError where what a column holds is no text."""
+    if held != "text":
+        raise column.error(0, f"holds {held}, not text; lists of tokens are read by --unit word")
 
 
 def _encoded(unit: units.Unit, column: Column, longest: int | None) -> list[Symbols]:

@@ -68,7 +68,7 @@ class Transcripts(Answer):
 
 def _spaced(column: Column) -> Column:
     """The column with single spaces in its texts: how wide they are cannot be heard."""
-    if column.kind != "text":
+    if column.form != "text":
         return column
     return replace(column, values=column.values.cast(pl.String).str.replace_all(r"\s+", " ").str.strip_chars())
 

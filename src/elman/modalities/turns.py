@@ -192,10 +192,10 @@ def lists(column: Column, longest: int | None = None) -> pl.Series:
         DataError: names the first row that is neither, has no turn, or more than `longest`.
 
     """
-    if column.kind not in ("text", "texts"):
-        raise column.error(0, f"holds {column.kind}, not turns: a list of texts, or a text with a turn on each line")
+    if column.form not in ("text", "texts"):
+        raise column.error(0, f"holds {column.form}, not turns: a list of texts, or a text with a turn on each line")
     column.check_filled()
-    if column.kind == "text":
+    if column.form == "text":
         turns = column.values.cast(pl.String).str.extract_all(r"[^\r\n]*\S[^\r\n]*")
     else:
         turns = column.values.cast(pl.List(pl.String))

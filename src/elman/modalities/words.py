@@ -106,12 +106,13 @@ class Words(Input):
     @classmethod
     def fit(cls, column: Column, pattern: str = WORDS, longest: int = 2000, forget: float = 0.1) -> Self:
         """Collect the words that occur at least twice, and the parts that are common to two words at least."""
+        _check(column, column.kind)
         forms = cut(column, pattern, longest).explode()
         lower = forms.str.to_lowercase().value_counts(sort=True)
         twice = lower.filter((lower["count"] > 1) & lower[forms.name].is_not_null())[forms.name]
         counts = Counter(part for form in forms.unique() if form for part in _parts(form))
         common = [part for part, count in counts.most_common(MOST_PARTS) if count > 1]
-        whole = column.kind == "text" and pattern != TOKENS
+        whole = column.form == "text" and pattern != TOKENS
         return cls(sorted(twice[:MOST_WORDS]), sorted(common), pattern, longest, forget, whole=whole)
 
     def extended(self, column: Column) -> Self:
@@ -124,7 +125,7 @@ class Words(Input):
 
     def encode(self, column: Column) -> EncodedWords:
         """Cut a column into words and look them up; DataError names the first row without any, or with too many."""
-        if self.whole and column.kind == "texts":
+        if self.whole and column.form == "texts":
             raise column.error(0, "holds a list, but training read whole texts; join each list to a text")
         lists = cut(column, self.pattern, self.longest)
         flat = lists.explode().fill_null("")
@@ -191,10 +192,9 @@ def cut(column: Column, pattern: str, longest: int | None = None) -> pl.Series:
         DataError: names the first row that is no text, is empty, or has more than `longest` words.
 
     """
-    if column.kind not in ("text", "texts"):
-        raise column.error(0, f"holds {column.kind}, not text")
+    _check(column, column.form)
     column.check_filled()
-    lists = column.values if column.kind == "texts" else column.values.cast(pl.String).str.extract_all(pattern)
+    lists = column.values if column.form == "texts" else column.values.cast(pl.String).str.extract_all(pattern)
     lists = lists.cast(pl.List(pl.String))
     lengths = lists.list.len()
     if (index := column.first(lengths == 0)) is not None:
@@ -204,6 +204,12 @@ def cut(column: Column, pattern: str, longest: int | None = None) -> pl.Series:
             index, f"has {lengths[index]:,} words, more than {longest:,}; shorten it, or allow it with --longest"
         )
     return lists
+
+
+def _check(column: Column, held: str) -> None:
+    """Raise DataError where what a column holds is neither texts nor lists of them."""
+    if held not in ("text", "texts"):
+        raise column.error(0, f"holds {held}, not text")
 
 
 def _parts(form: str) -> Iterator[str]:

@@ -55,18 +55,20 @@ class Predictions:
         """The answers that have another name in `table`, by their own."""
         return {name: self.names[name] for name in self.answered if self.names.get(name, name) != name}
 
-    def table(self) -> pl.DataFrame:
-        """Return all columns of the table that was asked as they were, and after them those that are predicted."""
-        return self._beside(None if self.asked is None else self.asked.frame)
+    def table(self, path: Path | None = None) -> pl.DataFrame:
+        """Return all columns of the table that was asked as they were, and after them those that are predicted.
+
+        With a path, such that what is written there can be read again: in a csv lists are JSON.
+        """
+        found = tables.frame(self.rows)
+        if self.asked is None:
+            return found
+        asked = self.asked.frame if path is None else tables.readable(path, self.asked.frame)
+        return asked.hstack(found.select(pl.col(k).alias(n) for k, n in self.names.items()))
 
     def write(self, path: Path) -> Path:
         """Write the table, whole or not at all, in the format that the file's ending names."""
-        asked = None if self.asked is None else self.asked.frame
-        return tables.write(path, self._beside(tables.readable(path, asked)))
-
-    def _beside(self, asked: pl.DataFrame | None) -> pl.DataFrame:
-        found = tables.frame(self.rows)
-        return found if asked is None else asked.hstack(found.select(pl.col(k).alias(n) for k, n in self.names.items()))
+        return tables.write(path, self.table(path))
 
     def _groups(self) -> dict[str, list[str]]:
         """The columns that are predicted, by the answer that they go with."""
@@ -77,6 +79,34 @@ class Predictions:
             elif owners := [name for name in groups if key.startswith(f"{name}_")]:
                 groups[max(owners, key=len)].append(key)
         return groups
+
+
+class Gathered:
+    """The tables of predictions that come block by block, kept as columns until all are there and can be written.
+
+    Columns take a tenth of the memory of rows, and may turn out to hold another type than their first block shows.
+
+    Args:
+        path: where the whole is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.renamed = path, dict[str, str]()
+        self._blocks: list[pl.DataFrame] = []
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return sum(map(len, self._blocks))
+
+    def add(self, block: Predictions) -> None:
+        """Add rows behind those that are there."""
+        self._blocks.append(block.table(self.path))
+        self.renamed = block.renamed
+
+    def write(self) -> Path:
+        """Write the table, whole or not at all, in the format that the file's ending names."""
+        whole = pl.concat(self._blocks, how="vertical_relaxed") if self._blocks else pl.DataFrame()
+        return tables.write(self.path, whole)
 
 
 def _free(name: str, ends: Sequence[str], taken: set[str]) -> str:

@@ -9,6 +9,7 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 
 from elman import tasks
 from elman.data import given
+from elman.data.tables import Table
 from elman.diagnosis.result import Diagnosis
 from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling, check_whole
@@ -188,13 +190,26 @@ class Run:
 
         """
         asked = self._asked(data)
-        if onerror is None:
-            rows = self._task.predict(self.network, self.prepared, asked)
-        else:
-            rows = self._task.predict_readable(self.network, self.prepared, asked, onerror)
-        if not self._task.row_by_row(self.prepared):
-            return Predictions(rows)
-        return Predictions(rows, asked, self.prepared.columns["answered"])
+        blocks = self._task.predict_in_blocks(self.network, self.prepared, asked, onerror)
+        return self._beside([*chain.from_iterable(blocks)], asked)
+
+    def predictions_in_blocks(
+        self, data: str | Path, onerror: Callable[[DataError], None] | None = None
+    ) -> Iterator[Predictions]:
+        """Yield the same block by block, some rows after the other: for more rows than should be in memory at once.
+
+        The file itself is read first, as columns, and what is wrong with it is told before the first answer.
+
+        Args:
+            data: as `predictions` takes it.
+            onerror: likewise.
+
+        """
+        asked = self._asked(data)
+        begin = 0
+        for rows in self._task.predict_in_blocks(self.network, self.prepared, asked, onerror):
+            yield self._beside(rows, asked, begin)
+            begin += len(rows)
 
     def predict_each(self, requests: Sequence[Iterable[Any]]) -> list[Any]:
         """Answer the rows of several callers at once, each as if they had come alone.
@@ -248,6 +263,14 @@ class Run:
 
         """
         return self._task.stream(self.network, self.prepared, weights)
+
+    def _beside(self, rows: list[dict[str, Any]], asked: Any, begin: int = 0) -> Predictions:
+        """The answers, where there is one for each row beside the rows that are asked, from the one at `begin`."""
+        if not self._task.row_by_row(self.prepared):
+            return Predictions(rows)
+        own = slice(begin, begin + len(rows))
+        block = Table(asked.source, asked.frame[own], asked.rows[own])
+        return Predictions(rows, block, self.prepared.columns["answered"])
 
     def _asked(self, data: str | Path) -> Any:
         return self._task.rows(self.prepared, None if str(data) == "-" else Path(data))

@@ -188,20 +188,21 @@ class Task(ABC):
         del prepared
         return False
 
-    def predict_readable(
-        self, network: Any, prepared: Any, rows: Any, onerror: Callable[[DataError], None]
-    ) -> list[dict[str, Any]]:
-        """Return the same, where rows name files with an answer of Nones for each that cannot be read.
+    def predict_in_blocks(
+        self, network: Any, prepared: Any, rows: Any, onerror: Callable[[DataError], None] | None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield what `predict` returns block by block: all of it at once, unless a task says how.
 
         Args:
             network: in eval mode.
             prepared: the run's data.
-            rows: as `predict` takes them.
-            onerror: is called for each of those files with what is wrong.
+            rows: as `rows` returns them.
+            onerror: is called for each file that rows name and that cannot be read, with what is wrong; its answer is
+                Nones. Without it, the first raises DataError.
 
         """
         del onerror
-        return self.predict(network, prepared, rows)
+        yield self.predict(network, prepared, rows)
 
     def predict_each(self, network: Any, prepared: Any, requests: Sequence[list[Any]]) -> list[Any]:
         """Answer the rows of several callers, each as `predict` would: one after the other, unless a task says how.

@@ -1,7 +1,7 @@
 """Forecasting: what a few measured values will be, with quantiles. Many-to-many over real values."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -41,6 +41,8 @@ BATCH, VALIDATED = 64, 1024
 """Windows of a batch, and of the validation part, from all over it, that a validation forecasts."""
 MOST_RIDGES = 500
 """Columns that have a ridge regression each; 1 MB and 20 ms for each."""
+STEP = "step"
+"""The column of a forecast that numbers its time steps, where there are no times."""
 GROUPED = "window"
 """The usual scale of several series; docs/log.md has what it was chosen from."""
 
@@ -102,8 +104,11 @@ class Forecasting(Task):
         table = tables.read(files.train)
         given = {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
         parts = [p for p in PARTS if p not in given and not (p == "test" and files.valid is not None)]
-        layout, notes = _layout(table, options, parts) if known is None else (known.layout, ())
-        cut = divide(layout.read(table), options.split, parts, layout.context)
+        if known is None:
+            layout, notes, whole = _layout(table, options, parts)
+        else:
+            layout, notes, whole = known.layout, (), known.layout.read(table)
+        cut = divide(whole, options.split, parts, layout.context)
         layout.check("train", cut["train"], files.train)
         learnt = [(track.name, track.values) for track in cut["train"]]
         if known is None:
@@ -188,7 +193,18 @@ class Forecasting(Task):
         self, network: SegmentForecaster, prepared: PreparedTracks, rows: Table | list[Any]
     ) -> list[dict[str, Any]]:
         """Return for every series the time steps that follow its last row: mean and quantiles of every target."""
-        return _said(network, prepared, _asked(prepared, rows))
+        return [*chain.from_iterable(_said(network, prepared, _asked(prepared, rows)))]
+
+    def predict_in_blocks(
+        self,
+        network: SegmentForecaster,
+        prepared: PreparedTracks,
+        rows: Table,
+        onerror: Callable[[DataError], None] | None,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Forecast some series after the other, once all are read."""
+        del onerror
+        yield from _said(network, prepared, _asked(prepared, rows))
 
     def predict_each(
         self, network: SegmentForecaster, prepared: PreparedTracks, requests: Sequence[list[Any]]
@@ -197,7 +213,7 @@ class Forecasting(Task):
         asked = [attempt(_asked, prepared, rows) for rows in requests]
         good = [tracks for tracks in asked if not isinstance(tracks, ElmanError)]
         counts = [prepared.layout.horizon * len(tracks) for tracks in good]
-        rows = iter(parted(_said(network, prepared, [*chain(*good)]), counts))
+        rows = iter(parted([*chain.from_iterable(_said(network, prepared, [*chain(*good)]))], counts))
         return [tracks if isinstance(tracks, ElmanError) else next(rows) for tracks in asked]
 
     def batch_rows(self, prepared: PreparedTracks, rows: list[Any]) -> int:
@@ -210,8 +226,10 @@ class Forecasting(Task):
         return {"forecasts": showcase(network, prepared, _errors)}
 
 
-def _layout(table: Table, options: ForecastingOptions, parts: Sequence[str]) -> tuple[Layout, tuple[str, ...]]:
-    """Which column is what, and how long windows are, season left out; and what was found out about that."""
+def _layout(
+    table: Table, options: ForecastingOptions, parts: Sequence[str]
+) -> tuple[Layout, tuple[str, ...], list[Track]]:
+    """Which column is what, and how long windows are, season left out; what was found out about that; the series."""
     columns, notes = _columns(table, options)
     whole = timeline.tracks(table, [*columns["targets"], *columns["covariates"]], columns["time"], options.group)
     longest = max(len(track) for track in divide(whole, options.split, parts, 0)["train"])
@@ -219,9 +237,8 @@ def _layout(table: Table, options: ForecastingOptions, parts: Sequence[str]) -> 
         there = f"{options.season} time steps to learn from, and there are {longest}"
         raise UsageError(f"--season {options.season} needs more than {there}; give a shorter one, or leave it out")
     context, segment = sized(longest, options.context, options.segment, options.horizon)
-    return Layout(
-        **columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=1
-    ), notes
+    layout = Layout(**columns, group=options.group, context=context, segment=segment, horizon=options.horizon, season=1)
+    return layout, notes, whole
 
 
 def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -238,8 +255,7 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
     if not targets:
         first = ", ".join(f"{c.name} ({c.values[0]!r}, ...)" for c in table.columns())
         raise DataError(f"{table.source} has no column of numbers to forecast; it has {first}")
-    said = ["step", *filter(None, (time, options.group)), *chain.from_iterable(map(_said_of, targets))]
-    if twice := next((name for name, count in Counter(said).items() if count > 1), None):
+    if twice := _twice(time, options.group, targets):
         raise UsageError(f"a forecast of {table.source} would have two columns named {twice!r}; rename the table's")
     notes = []
     if not options.target:
@@ -279,9 +295,10 @@ def _errors(prepared: PreparedTracks, part: str) -> Errors:
     layout = prepared.layout
     if "training" not in prepared.fitted:
         prepared.fitted["training"] = dict(prepared.series("train"))
-    series = prepared.series(part)
-    yardsticks = Yardsticks.of(series, prepared.fitted["training"], len(layout.targets), layout.season)
-    return Errors(yardsticks, grouped=layout.group is not None)
+    if part not in prepared.yardsticks:
+        series, training = prepared.series(part), prepared.fitted["training"]
+        prepared.yardsticks[part] = Yardsticks.of(series, training, len(layout.targets), layout.season)
+    return Errors(prepared.yardsticks[part], grouped=layout.group is not None)
 
 
 def _ridges(prepared: PreparedTracks) -> list[naive.Ridge]:
@@ -304,6 +321,9 @@ def _asked(prepared: PreparedTracks, rows: Table | list[Any]) -> list[Track]:
     """The series to forecast; DataError where that cannot be."""
     layout = prepared.layout
     table = rows if isinstance(rows, Table) else tables.from_rows(rows)
+    if layout.time not in table.names and (twice := _twice(None, layout.group, layout.targets)):
+        named = f"steps are numbered in {twice!r} where there are no times, and it has a column of that name"
+        raise DataError(f"{table.source} has no column {layout.time!r}, and {named}; give the times")
     found = layout.read(table)
     for track in found:
         needed = max(layout.context, 1 if track.times is None else 2)  # two times tell how far apart steps are
@@ -320,18 +340,17 @@ def _ends(layout: Layout, tracks: Sequence[Track]) -> list[Named]:
     return [(track.name, track.values[-layout.context :]) for track in tracks]
 
 
-def _said(network: SegmentForecaster, prepared: PreparedTracks, asked: Sequence[Track]) -> list[dict[str, Any]]:
-    """The rows that follow each series."""
-    found: list[dict[str, Any]] = []
+def _said(
+    network: SegmentForecaster, prepared: PreparedTracks, asked: Sequence[Track]
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows that follow each series, those of some series at once."""
     size = side_by_side(WINDOWS, len(prepared.layout.targets))
     for first in range(0, len(asked), size):
         some = asked[first : first + size]
         windows = prepared.cut(_ends(prepared.layout, some), 0)
         batch = windows.batch(np.arange(len(some)))
         said = batch.original(by_network(network)(batch))
-        for k, track in enumerate(some):
-            found += _spoken(prepared.layout, track, said[:, k])
-    return found
+        yield [row for k, track in enumerate(some) for row in _spoken(prepared.layout, track, said[:, k])]
 
 
 def _spoken(layout: Layout, track: Track, forecast: Any) -> list[dict[str, Any]]:
@@ -339,11 +358,17 @@ def _spoken(layout: Layout, track: Track, forecast: Any) -> list[dict[str, Any]]
     rows = []
     for when, step in zip(track.after(layout.horizon), forecast, strict=True):
         row: dict[str, Any] = {layout.group: track.name} if layout.group else {}
-        row |= {"step": when} if track.times is None else {str(layout.time): str(when)}
+        row |= {STEP: when} if track.times is None else {str(layout.time): str(when)}
         for name, values in zip(layout.targets, step, strict=True):
             row |= dict(zip(_said_of(name), map(float, (values[-1], *values)), strict=False))
         rows.append(row)
     return rows
+
+
+def _twice(time: str | None, group: str | None, targets: Sequence[str]) -> str | None:
+    """The name that two columns of a forecast would have, None where each has its own."""
+    said = [*filter(None, (group, time or STEP)), *chain.from_iterable(map(_said_of, targets))]
+    return next((name for name, count in Counter(said).items() if count > 1), None)
 
 
 def _said_of(target: str) -> list[str]:

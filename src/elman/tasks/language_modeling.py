@@ -1,7 +1,7 @@
 """Language modelling: predict the next symbol of one long text. Text in, text out, synced many-to-many, causal."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -26,7 +26,7 @@ from elman.modalities.text import EncodedText, Text
 from elman.modalities.units import UNITS, Character, Unit
 from elman.tasks.base import Files, Material, Prepared, Score, Task
 from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilities
-from elman.tasks.together import attempt, parted
+from elman.tasks.together import attempt, blocks, parted
 from elman.topologies.synced import SyncedManyToMany
 from elman.training import truncation
 from elman.training.cost import Cost
@@ -196,6 +196,19 @@ class LanguageModeling(Task):
         totals = line_log_probabilities(network, first_symbols(unit, ""), encoded)
         known = zip(rows, encoded, totals, strict=True)
         return [said_of_line(unit, number, row, line, total) for number, (row, line, total) in enumerate(known, 1)]
+
+    def predict_in_blocks(
+        self,
+        network: SyncedManyToMany,
+        prepared: PreparedText,
+        rows: list[str],
+        onerror: Callable[[DataError], None] | None,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Score some lines after the other."""
+        del onerror
+        for block in blocks(len(rows)):
+            said = self.predict(network, prepared, rows[block.start : block.stop])
+            yield [line | {"line": block.start + line["line"]} for line in said]
 
     def predict_each(
         self, network: SyncedManyToMany, prepared: PreparedText, requests: Sequence[list[Any]]

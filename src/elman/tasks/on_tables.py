@@ -5,7 +5,7 @@ not know the network, nor what answers are worth.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,11 +19,11 @@ from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, ElmanError
 from elman.modalities import names
 from elman.modalities.base import Answer, Input, Modality, Output
-from elman.tasks import roles
+from elman.tasks import roles, together
 from elman.tasks.base import Files, Material, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
 from elman.tasks.roles import Roles
-from elman.tasks.together import answer_readable, answer_together, attempt
+from elman.tasks.together import answer_together, attempt
 from elman.training.examples import ExampleBatches, Learning
 from elman.training.options import TrainingOptions, option
 
@@ -196,25 +196,19 @@ class TableTask(Task):
         """One for each row; of a row per time step only where these are answered."""
         return prepared.steps is None or bool(prepared.steps.tags)
 
-    def predict_readable(
-        self, network: Any, prepared: PreparedExamples, rows: Any, onerror: Callable[[DataError], None]
-    ) -> list[dict[str, Any]]:
-        """Answer every row whose file can be read; DataError where none can."""
-        if not prepared.reads_files:
-            return self.predict(network, prepared, rows)
-        column = _asked(prepared, rows).column(prepared.input_name)
-        found = answer_readable(partial(self.tell, network, prepared), column)
-        wrong = [answer for answer in found if isinstance(answer, DataError)]
-        if len(wrong) == len(found):
-            others = f"; nor can {'any of ' * (len(found) > 2)}the other {len(found) - 1}" if len(found) > 1 else ""
-            raise DataError(f"{wrong[0]}{others}") from wrong[0]
-        for error in wrong:
-            onerror(error)
-        empty = dict.fromkeys(next(answer for answer in found if not isinstance(answer, DataError)))
-        return [
-            empty | {column.name: value} if isinstance(answer, DataError) else answer
-            for value, answer in zip(column.values.to_list(), found, strict=True)
-        ]
+    def predict_in_blocks(
+        self, network: Any, prepared: PreparedExamples, rows: Any, onerror: Callable[[DataError], None] | None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Answer some rows after the other, but time steps at once: those of a series may stand all over a table."""
+        if prepared.steps is not None:
+            yield self.predict(network, prepared, rows)
+            return
+        blocks = together.columns(_asked(prepared, rows).column(prepared.input_name))
+        tell = partial(self.tell, network, prepared)
+        if onerror is None or not prepared.reads_files:
+            yield from map(tell, blocks)
+        else:
+            yield from together.answer_each(tell, blocks, onerror)
 
     @abstractmethod
     def tell(self, network: Any, prepared: PreparedExamples, column: Column) -> list[dict[str, Any]]:

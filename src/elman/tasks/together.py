@@ -1,9 +1,9 @@
-"""Rows of several callers answered as one batch, each caller's as if they had come alone; or those that can be read.
+"""Rows answered as one batch for several callers, each as if alone; block by block; or those that can be read.
 
 It knows columns of tables and a function that answers them; what the answers are, it does not know.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from elman.data.tables import Column
 from elman.errors import DataError, ElmanError
 
 Rows = list[dict[str, Any]]
+
+SMALLEST, LARGEST = 128, 1024
+"""Rows of the first block that is answered, so that something is there soon, and of the largest."""
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -42,6 +45,50 @@ def answer_together(
         for place, each in zip(places, alone, strict=True):
             found[place] = each
     return found
+
+
+def blocks(count: int) -> Iterator[range]:
+    """Cut so many rows into blocks, each twice as large as the one before, up to `LARGEST`."""
+    first, size = 0, SMALLEST
+    while first < count:
+        yield range(first, min(first + size, count))
+        first, size = first + size, min(2 * size, LARGEST)
+
+
+def columns(column: Column) -> Iterator[Column]:
+    """Yield the column block by block; each row keeps its number."""
+    return (column.take(np.array(block)) for block in blocks(len(column)))
+
+
+def answer_each(
+    predict: Callable[[Column], Rows], columns: Iterable[Column], onerror: Callable[[DataError], None]
+) -> Iterator[Rows]:
+    """Yield the answers to each column, with Nones for a row that cannot be read, of which `onerror` is told.
+
+    Until the first row that can be read, of which the names of the answers are, columns wait.
+
+    Raises:
+        DataError: if no row can be read.
+
+    """
+    waiting: list[tuple[Column, list[dict[str, Any] | DataError]]] = []
+    empty: dict[str, Any] = {}
+    for column in columns:
+        waiting.append((column, answer_readable(predict, column)))
+        empty = empty or dict.fromkeys(next((a for a in waiting[-1][1] if not isinstance(a, DataError)), ()))
+        for asked, found in waiting if empty else ():
+            for error in found:
+                if isinstance(error, DataError):
+                    onerror(error)
+            yield [
+                empty | {asked.name: value} if isinstance(answer, DataError) else answer
+                for value, answer in zip(asked.values.to_list(), found, strict=True)
+            ]
+        if empty:
+            waiting.clear()
+    if waiting:
+        first, *more = (error for _, found in waiting for error in found)
+        raise DataError(f"{first}" + f"; nor can {'any of ' * (len(more) > 1)}the other {len(more)}" * bool(more))
 
 
 def answer_readable(predict: Callable[[Column], Rows], column: Column) -> list[dict[str, Any] | DataError]:

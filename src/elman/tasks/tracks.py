@@ -62,7 +62,12 @@ class Layout:
 
 
 class PreparedTracks(Prepared):
-    """Series in parts."""
+    """Series in parts.
+
+    Attributes:
+        fitted: what baselines have learnt, by name.
+        yardsticks: by part, what errors are told in.
+    """
 
     noun = "windows"
 
@@ -77,7 +82,9 @@ class PreparedTracks(Prepared):
         self.layout, self.forecast, self.facts = layout, forecast, facts
         self.places, self.notes = dict(places), notes
         self.fitted: dict[str, Any] = {}
+        self.yardsticks: dict[str, Any] = {}
         self._tracks: dict[str, list[Track]] = {}
+        self._windows: dict[str, TrackWindows] = {}
 
     @property
     def columns(self) -> dict[str, list[str]]:
@@ -89,6 +96,8 @@ class PreparedTracks(Prepared):
         """Check a part, and keep it in `folder`."""
         self.layout.check(part, tracks, file)
         self._tracks[part] = list(tracks)
+        self._windows.pop(part, None)
+        self.yardsticks.pop(part, None)
         windows = len(self.windows(part))
         own = [len(track) - track.before for track in tracks]
         self.places[part] = tables.write(folder / f"{part}.parquet", self._frame(part))
@@ -113,7 +122,9 @@ class PreparedTracks(Prepared):
 
     def windows(self, part: str) -> TrackWindows:
         """Return all windows of a part."""
-        return self.cut(self.series(part), self.layout.horizon)
+        if part not in self._windows:
+            self._windows[part] = self.cut(self.series(part), self.layout.horizon)
+        return self._windows[part]
 
     def cut(self, series: Sequence[Named], horizon: int) -> TrackWindows:
         """Return all windows of some series, scaled."""
@@ -126,13 +137,14 @@ class PreparedTracks(Prepared):
 
     def _frame(self, part: str) -> pl.DataFrame:
         names = [*self.layout.targets, *self.layout.covariates]
-        frames = []
-        for track in self._tracks[part]:
-            columns = {ROW: track.rows, SERIES: [track.name] * len(track)}
-            columns |= {} if track.times is None else {TIME: track.times}
-            numbers = pl.DataFrame(track.values, schema=[f"value {name}" for name in names])
-            frames.append(pl.DataFrame(columns).hstack(numbers))
-        return pl.concat(frames)
+        tracks = self._tracks[part]
+        rows, values = (np.concatenate(each) for each in zip(*((t.rows, t.values) for t in tracks), strict=True))
+        owners = np.repeat(np.arange(len(tracks)), [len(track) for track in tracks])
+        columns = {ROW: pl.Series(rows), SERIES: pl.Series([track.name for track in tracks]).gather(pl.Series(owners))}
+        times = [track.times for track in tracks if track.times is not None]
+        columns |= {TIME: pl.concat(times)} if times else {}
+        numbers = pl.DataFrame(values, schema=[f"value {name}" for name in names])
+        return pl.DataFrame(columns).hstack(numbers)
 
     def _track(self, frame: pl.DataFrame) -> Track:
         names = [f"value {name}" for name in (*self.layout.targets, *self.layout.covariates)]
