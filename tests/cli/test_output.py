@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from elman.cli import output
+from elman.errors import UsageError
 
 
 def test_a_conversation_is_printed_turn_by_turn(capsys):
@@ -46,6 +49,14 @@ def test_rows_are_printed_as_their_blocks_come(capsys):
     for given, whole in (([], []), ([[]], []), ([first, second], first + second)):
         assert output.print_json_rows(given) == len(whole)
         assert capsys.readouterr().out == json.dumps({"rows": whole}) + "\n"
+
+    def broken():
+        yield first
+        raise UsageError("a later row cannot be answered")
+
+    with pytest.raises(UsageError):
+        output.print_json_rows(broken())
+    assert capsys.readouterr().out == ""
 
 
 def test_a_long_name_goes_on_below_so_that_the_figures_stay_in_sight(capsys):

@@ -20,16 +20,13 @@ def print_json(value: Any) -> None:
 
 
 def print_json_rows(blocks: Iterable[list[dict[str, Any]]]) -> int:
-    """Print one JSON object whose `rows` are those of all blocks, each block once it is there; return how many."""
-    count, before = 0, '{"rows": ['
-    for rows in blocks:
-        for row in rows:
-            sys.stdout.write(before + _json(row))
-            before = ", "
-        sys.stdout.flush()
-        count += len(rows)
-    sys.stdout.write("]}\n" if count else before + "]}\n")
-    return count
+    """Print one JSON object whose `rows` are those of all blocks, once all are there; return how many.
+
+    A row that cannot be answered leaves nothing printed, and not half an object.
+    """
+    said = [_json(row) for rows in blocks for row in rows]
+    sys.stdout.write(f'{{"rows": [{", ".join(said)}]}}\n')
+    return len(said)
 
 
 def print_rows(rows: Iterable[tuple[str, ...]], least: Iterable[int] = ()) -> list[int]:
