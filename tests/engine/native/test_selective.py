@@ -58,6 +58,7 @@ def with_gradients(outputs, leaves):
 def test_it_equals_the_loop(sizes, piece, softplus, monkeypatch, instruction_set):
     batch, features, states, steps = sizes
     monkeypatch.setattr(selective, "KEPT", piece * batch * features * states)
+    monkeypatch.setattr(selective, "LEAST", piece)
     given, initial = drawn(*sizes), torch.randn(batch, features, states, dtype=torch.float64, requires_grad=True)
     reset = torch.rand(batch, steps) < 0.2
     found = elman.selective_scan(*given, softplus, True, initial=initial, reset=reset)
@@ -85,6 +86,13 @@ def test_groups_of_features_have_columns_of_their_own():
     given = drawn(2, 12, 3, 7, groups=4)
     found, expected = elman.selective_scan(*given, True, True), by_the_book(*given, True)
     assert_close(with_gradients(found, given), with_gradients(expected, given))
+
+
+def test_one_group_may_be_written_either_way():
+    u, delta, A, B, C, *_ = drawn(2, 12, 3, 7)
+    expected = elman.selective_scan(u, delta, A, B, C)
+    assert_close(elman.selective_scan(u, delta, A, B[:, None], C), expected)
+    assert_close(elman.selective_scan(u, delta, A, B, C[:, None]), expected)
 
 
 def test_a_sequence_may_be_cut_anywhere():
@@ -194,8 +202,11 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
     u, delta, A, B, C, D, z, bias = drawn(2, 6, 3, 5)
     for arguments, extras, message in (
         ((u[0], delta, A, B, C), {}, r"u must be \(batch, D, L\), got \(6, 5\)"),
-        ((u, delta, A[:4], B, C), {}, r"A must be real and \(D, N\) with D = 6 as in u, got \(4, 3\)"),
-        ((u, delta, A.to(torch.complex128), B, C), {}, "A must be real"),
+        ((u, delta, A[:4], B, C), {}, r"A must be \(D, N\) with D = 6 as in u, got \(4, 3\)"),
+        ((u, delta, A.to(torch.complex128), B, C), {}, "A must be of real .* got torch.complex128"),
+        ((u.to(torch.complex128), delta, A, B, C), {}, "u must be of real .* or take elman.linear_scan"),
+        ((u.long(), delta, A, B, C), {}, "u must be of real floating-point numbers, got torch.int64; convert it"),
+        ((u, delta, A, B.to(torch.complex128), C), {}, "B must be of real"),
         ((u, delta[:1], A, B, C), {}, r"delta must be \(2, 6, 5\) beside u \(2, 6, 5\), got \(1, 6, 5\)"),
         ((u, delta, A, B[:, :2], C), {}, r"B must be \(batch, N, L\) = \(2, 3, 5\), or .* got \(2, 2, 5\)"),
         ((u, delta, A, B, C[..., :4]), {}, "C must be .* and B and C alike; got"),

@@ -65,6 +65,9 @@ many lie in a core's own cache."""
 KEPT = 1 << 23
 """Numbers in the states of all steps that are in memory at once on the way back, which begins anew that often."""
 
+LEAST = 16
+"""Steps that are taken in one piece at least, however many numbers that are: the states between pieces are kept."""
+
 
 class Programs(NamedTuple):
     """As the runtime has them."""
@@ -119,8 +122,13 @@ class Given(NamedTuple):
 
 
 def count_of_pieces(given: Given) -> int:
-    """In how many pieces of time a scan is taken, so that the states of a piece's steps are KEPT numbers at most."""
-    return -(-len(given.u) // max(1, KEPT // max(1, given.initial.numel())))
+    """In how many pieces of time a scan is taken: of LEAST steps at least, or of KEPT numbers of states at most.
+
+    Sizes may be symbols of a compiler.
+    """
+    most: Any = torch.sym_max  # max would choose for the sizes that a compiler happens to see
+    steps: int = most(LEAST, KEPT // most(1, given.initial.numel()))
+    return -(-given.u.shape[0] // steps)
 
 
 def pieces(given: Given) -> list[range]:
