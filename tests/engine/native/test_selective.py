@@ -16,6 +16,12 @@ SIZES = [(2, 6, 3, 9), (1, 1, 1, 4), (3, 130, 4, 20), (1, 64, 16, 33), (2, 300, 
 """Rows, features, states for each, steps: also such as are cut into slices of features."""
 
 
+@pytest.fixture(autouse=True)
+def _however_short(monkeypatch):
+    """The engine runs what a loop would be faster with."""
+    monkeypatch.setattr("elman.engine.selective.SHORT", 0)
+
+
 def by_the_book(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial=None, reset=None):
     """Rows of (batch, D, L) step by step, every state for itself."""
     delta = delta + delta_bias[:, None]
@@ -171,12 +177,29 @@ def test_a_module_around_it_is_called_with_other_weights():
     assert_close(found, elman.selective_scan(*given, True))
 
 
-def test_a_single_step_is_the_same():
-    given = [each.detach() for each in drawn(2, 6, 3, 1)]
-    expected = by_the_book(*given, True)
-    assert_close(elman.selective_scan(*given, True, True), expected)
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_few_steps_are_the_same_and_leave_the_engine_alone(steps, monkeypatch):
+    monkeypatch.undo()
+    given = drawn(2, 6, 3, steps)
+    expected = with_gradients(by_the_book(*given, True), given)
     with elman.backend("native"):
-        assert_close(elman.selective_scan(*given, True, True), expected)
+        assert_close(with_gradients(elman.selective_scan(*given, True, True), given), expected)
+    monkeypatch.delattr("elman.engine.selective.Scan")
+    assert_close(with_gradients(elman.selective_scan(*given, True, True), given), expected)
+
+
+def test_features_are_shared_out_evenly_in_as_few_slices_as_there_may_be():
+    def widths(*sizes):
+        return [each.stop - each.start for each in selective._slices(*sizes)]
+
+    assert widths(1536, 1, 16, 1) == [1536]
+    assert widths(1536, 1, 16, 2) == [768, 768]
+    assert widths(130, 1, 16, 2) == [64, 66]
+    assert widths(63, 1, 16, 8) == [63]
+    assert widths(1, 1, 1, 1) == [1]
+    assert widths(512, 1000, 16, 1) == [256, 256]
+    assert max(widths(1536, 1, 16, 5)) == 320
+    assert sum(widths(5000, 3, 128, 3)) == 5000
 
 
 def test_no_steps_and_no_rows_are_no_trouble():

@@ -59,8 +59,10 @@ class Selective(Cell):
 
 
 TILE, SLICE = 64, 256
-"""Features that one job has at least and at most: what the runtime takes at a time; and the states of a few rows of so
-many lie in a core's own cache."""
+"""Features that one job has at least: what the runtime takes at a time; and so many may always be in one."""
+
+STATES = 1 << 19
+"""Numbers in the states that a job of more features than SLICE has at most: they lie in a core's own cache."""
 
 KEPT = 1 << 23
 """Numbers in the states of all steps that are in memory at once on the way back, which begins anew that often."""
@@ -137,10 +139,12 @@ def pieces(given: Given) -> list[range]:
     return [range(steps * k // count, steps * (k + 1) // count) for k in range(count)]
 
 
-def _slices(features: int, threads: int) -> list[slice]:
-    """The features in slices: one for every thread at least, where there are TILE of them for each."""
-    most = min(SLICE, max(TILE, features // threads // TILE * TILE))
-    return [slice(*pair) for pair in pairwise([*range(0, features, most), features])]
+def _slices(features: int, rows: int, count: int, threads: int) -> list[slice]:
+    """The features in slices, as few as there may be: each takes time to begin; one for each thread if they can be."""
+    most = max(SLICE, STATES // (rows * count) // TILE * TILE)
+    number = max(-(-features // most), min(threads, features // TILE), 1)
+    ends = [round(features * k / number / TILE) * TILE for k in range(number)]
+    return [slice(*pair) for pair in pairwise([*ends, features])]
 
 
 class Scan:
@@ -161,7 +165,7 @@ class Scan:
         self.of_columns = {"count": 2 * self.count, "apart": self.steps * self.batch}
         self.of_states = {"count": self.count, "apart": self.batch * self.features}
         self.numbers, self.threads = numbers(given.u.dtype), torch.get_num_threads()
-        self.slices = _slices(self.features, self.threads)
+        self.slices = _slices(self.features, self.batch, self.count, self.threads)
         self.weights = [self._weights(each) for each in self.slices]
 
     def _weights(self, each: slice) -> Any:
@@ -225,7 +229,7 @@ class Scan:
         own = [torch.empty_like(total[..., each], memory_format=torch.contiguous_format) for total in sums]
         self.numbers.parameter_gradients(job, [part.data_ptr() for part in own], 1)
         for total, part in zip(sums, own, strict=True):
-            total[..., each] += part
+            total[..., each].add_(part)
 
     def _again(self, batch: Any, piece: range, edges: _Array, number: int) -> list[tuple[Any, Tensor]]:
         """Run a piece once more, and keep what its way back needs: for each slice a tape, and its memory."""
