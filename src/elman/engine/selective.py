@@ -18,6 +18,9 @@ from elman.engine.native.selective import Given, Scan
 from elman.engine.warning import warn_once
 from elman.errors import ElmanError
 
+SHORT = 1 << 18
+"""Numbers in the states of one step that torch is faster with, measured; an eighth of them in two, a 27th in three."""
+
 
 def selective_scan(
     u: Tensor,
@@ -41,16 +44,16 @@ def selective_scan(
         y    = (Σ_n C_n * s_n' + D * u) * silu(z)
 
     The arguments are those of `mamba_ssm.ops.selective_scan_interface.selective_scan_fn`, and two more. Time goes up in
-    proportion to L, and so does what is kept for the gradient, which is made of u, delta, B and C anew: no states. It
-    computes in float32, or in float64 where u is; y has the dtype of u. Arrays whose memory is in the order of time,
-    rows, features are not copied.
+    proportion to L, and so does what is kept for the gradient: what is given, and the states of every sixteenth step
+    at most, of which the others are made anew. It computes in float32, or in float64 where u is; y has the dtype of u.
+    Arrays whose memory is in the order of time, rows, features are not copied.
 
     Args:
         u: (batch, D, L).
         delta: (batch, D, L).
         A: real, (D, N).
         B: (batch, N, L), or (batch, G, N, L) where each of G groups of features has its own.
-        C: like B.
+        C: like B, with as many groups.
         D: (D,); zeros if absent.
         z: (batch, D, L); no gate if absent.
         delta_bias: (D,); zeros if absent.
@@ -68,14 +71,16 @@ def selective_scan(
 
     Source: A. Gu and T. Dao, "Mamba: linear-time sequence modeling with selective state spaces" (2023), algorithm 2.
     """
-    _check(u, {"delta": delta, "z": z}, A, {"B": B, "C": C}, {"D": D, "delta_bias": delta_bias}, initial, reset)
+    if not watching.recorded():  # a tracer warns of looks at sizes
+        _check(u, {"delta": delta, "z": z}, A, {"B": B, "C": C}, {"D": D, "delta_bias": delta_bias}, initial, reset)
+    B, C = (each.unsqueeze(1) if each.dim() == 3 else each for each in (B, C))
     number = torch.float64 if u.dtype == torch.float64 else torch.float32
-    features, groups = u.shape[1], B.shape[1] if B.dim() == 4 else 1
+    features, groups = u.shape[1], B.shape[1]
     zeros = torch.zeros(features, dtype=number, device=u.device)
     bias, skip = (zeros if each is None else each.to(number) for each in (delta_bias, D))
-    first = u.new_zeros(len(u), *A.shape, dtype=number) if initial is None else initial.to(number)
+    first = u.new_zeros(u.shape[0], *A.shape, dtype=number) if initial is None else initial.to(number)
     shown, last = [], []
-    for group, (b, c) in enumerate(zip(_groups(B), _groups(C), strict=True)):
+    for group, (b, c) in enumerate(zip(B.unbind(1), C.unbind(1), strict=True)):
         own = slice(features * group // groups, features * (group + 1) // groups)
         y, states = _run(
             Given(
@@ -92,19 +97,14 @@ def selective_scan(
         )
         shown.append(y.permute(1, 2, 0))
         last.append(states.permute(1, 2, 0))
-    y = shown[0] if groups == 1 else torch.cat(shown, 1)
+    y = shown[0] if len(shown) == 1 else torch.cat(shown, 1)
     y = y if z is None else y * F.silu(z.to(number))
     y = y.to(u.dtype)
-    return (y, last[0] if groups == 1 else torch.cat(last, 1)) if return_last_state else y
+    return (y, last[0] if len(last) == 1 else torch.cat(last, 1)) if return_last_state else y
 
 
 def _time_first(value: Tensor) -> Tensor:
     return value.permute(2, 0, 1).contiguous()
-
-
-def _groups(values: Tensor) -> list[Tensor]:
-    """B or C of each group of features, (batch, N, L)."""
-    return [values] if values.dim() == 3 else list(values.unbind(1))
 
 
 def _check(
@@ -119,13 +119,12 @@ def _check(
     if u.dim() != 3:
         raise ValueError(f"u must be (batch, D, L), got {tuple(u.shape)}")
     batch, features, steps = u.shape
-    if a.dim() != 2 or len(a) != features or a.is_complex() or a.shape[1] == 0:
-        raise ValueError(f"A must be real and (D, N) with D = {features} as in u, got {tuple(a.shape)} {a.dtype}")
-    count = a.shape[1]
+    if a.dim() != 2 or a.shape[0] != features or a.shape[1] == 0:
+        raise ValueError(f"A must be (D, N) with D = {features} as in u, got {tuple(a.shape)}")
+    count, groups = a.shape[1], columns["B"].shape[1] if columns["B"].dim() == 4 else 1
+    fit = [(batch, groups, count, steps), *([(batch, count, steps)] if groups == 1 else [])]
     for name, tensor in columns.items():
-        groups = tensor.shape[1] if tensor.dim() == 4 else 1
-        fits = tuple(tensor.shape) in {(batch, count, steps), (batch, groups, count, steps)}
-        if not fits or groups == 0 or features % groups or tensor.shape != columns["B"].shape:
+        if tuple(tensor.shape) not in fit or groups == 0 or features % groups:
             raise ValueError(
                 f"{name} must be (batch, N, L) = {(batch, count, steps)}, or (batch, G, N, L) with G groups that "
                 f"divide D = {features}, and B and C alike; got {tuple(tensor.shape)}"
@@ -139,6 +138,12 @@ def _check(
     for name, (other, shape) in shapes.items():
         if other is not None and tuple(other.shape) != shape:
             raise ValueError(f"{name} must be {shape} beside u {tuple(u.shape)}, got {tuple(other.shape)}")
+    for name, other in {"u": u, "A": a, "initial": initial, **alike, **columns, **vectors}.items():
+        if other is not None and not other.is_floating_point():
+            raise ValueError(
+                f"{name} must be of real floating-point numbers, got {other.dtype}; convert it, or take "
+                "elman.linear_scan, where numbers are complex"
+            )
     if reset is not None and reset.dtype != torch.bool:
         raise ValueError(f"reset must be bool, got {reset.dtype}")
 
@@ -148,20 +153,27 @@ def _run(given: Given, reset: Tensor | None, softplus: bool) -> tuple[Tensor, Te
     refusal = _refusal(given.u)
     if forced() == "native" and refusal is not None:
         raise ElmanError(refused("native", refusal))
-    if given.u.numel() == 0 or forced() not in {None, "native"} or refusal is not None:
-        if forced() is None and refusal is not None and given.u.numel():
+    if refusal is not None or forced() not in {None, "native"} or given.u.numel() == 0:
+        if forced() is None and refusal is not None:
             warn_once(f"{refusal}; so a Python loop runs this scan, which is slower.")
         return _by_steps(given, reset, softplus)
     if torch.compiler.is_compiling():
         shown, last, _ = torch.ops.elman.selective_scan(*given, reset, softplus)
         return shown, last
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
+    recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
+    if forced() is None and _is_short(given, 3 if recorded else 1):
+        return _by_steps(given, reset, softplus)
+    if recorded or watching.transformed():
         shown, last, _ = _Scan.apply(*given, reset, softplus)  # type: ignore[no-untyped-call]
         return shown, last
-    if len(given.u) == 1 and forced() is None:  # a stream: a few operations take less time than jobs to set up
-        return _by_steps(given, reset, softplus)
     shown, states = Scan(given, _bytes(reset), softplus=softplus).forward([range(len(given.u))])
     return shown, states[-1]
+
+
+def _is_short(given: Given, most: int) -> bool:
+    """Whether a few operations of torch take less time than jobs to set up; `most` is of how many steps they may."""
+    steps = len(given.u)
+    return steps <= most and steps**3 * given.initial.numel() <= SHORT
 
 
 def _refusal(u: Tensor) -> str | None:
@@ -272,6 +284,8 @@ torch.library.register_fake(
 
 def _of_operator(ctx: Any, *d: Tensor) -> tuple[Tensor | None, ...]:
     *tensors, reset, states = ctx.saved_tensors
+    if torch.is_grad_enabled():
+        return *_gradients(Given(*tensors), reset, ctx.softplus, *d[:2]), None, None
     found = torch.ops.elman.selective_scan_backward(*tensors, reset, ctx.softplus, states, *d[:2])
     return *found, None, None
 

@@ -16,6 +16,12 @@ SIZES = [(2, 6, 3, 9), (1, 1, 1, 4), (3, 130, 4, 20), (1, 64, 16, 33), (2, 300, 
 """Rows, features, states for each, steps: also such as are cut into slices of features."""
 
 
+@pytest.fixture(autouse=True)
+def _however_short(monkeypatch):
+    """The engine runs what a loop would be faster with."""
+    monkeypatch.setattr("elman.engine.selective.SHORT", 0)
+
+
 def by_the_book(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial=None, reset=None):
     """Rows of (batch, D, L) step by step, every state for itself."""
     delta = delta + delta_bias[:, None]
@@ -53,11 +59,12 @@ def with_gradients(outputs, leaves):
 
 
 @pytest.mark.parametrize("softplus", [False, True], ids=["plain", "softplus"])
-@pytest.mark.parametrize("piece", [0, 3, 1000], ids=["less than a step", "three steps", "whole"])
+@pytest.mark.parametrize("piece", [3, 1000], ids=["three steps", "whole"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_it_equals_the_loop(sizes, piece, softplus, monkeypatch, instruction_set):
     batch, features, states, steps = sizes
     monkeypatch.setattr(selective, "KEPT", piece * batch * features * states)
+    monkeypatch.setattr(selective, "LEAST", piece)
     given, initial = drawn(*sizes), torch.randn(batch, features, states, dtype=torch.float64, requires_grad=True)
     reset = torch.rand(batch, steps) < 0.2
     found = elman.selective_scan(*given, softplus, True, initial=initial, reset=reset)
@@ -68,14 +75,11 @@ def test_it_equals_the_loop(sizes, piece, softplus, monkeypatch, instruction_set
         assert_close(elman.selective_scan(*given, softplus, True, initial=initial, reset=reset), expected)
 
 
-@pytest.mark.parametrize(
-    ("features", "threads", "widths"),
-    [(40, 4, [40]), (256, 4, [64] * 4), (384, 2, [192, 192]), (1000, 1, [256, 256, 256, 232])],
-)
-def test_features_are_cut_where_every_thread_gets_a_tile(features, threads, widths):
-    slices = selective._slices(features, threads)
-    assert [each.stop - each.start for each in slices] == widths
-    assert [each.start for each in slices] == [sum(widths[:k]) for k in range(len(widths))]
+def test_a_step_of_more_states_than_are_kept_is_in_a_piece_with_others(monkeypatch):
+    monkeypatch.setattr(selective, "KEPT", 5)
+    given = drawn(2, 6, 3, 40)
+    expected = with_gradients(by_the_book(*given, True), given)
+    assert_close(with_gradients(elman.selective_scan(*given, True, True), given), expected)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -95,6 +99,13 @@ def test_groups_of_features_have_columns_of_their_own():
     given = drawn(2, 12, 3, 7, groups=4)
     found, expected = elman.selective_scan(*given, True, True), by_the_book(*given, True)
     assert_close(with_gradients(found, given), with_gradients(expected, given))
+
+
+def test_one_group_may_be_written_either_way():
+    u, delta, A, B, C, *_ = drawn(2, 12, 3, 7)
+    expected = elman.selective_scan(u, delta, A, B, C)
+    assert_close(elman.selective_scan(u, delta, A, B[:, None], C), expected)
+    assert_close(elman.selective_scan(u, delta, A, B, C[:, None]), expected)
 
 
 def test_a_sequence_may_be_cut_anywhere():
@@ -150,6 +161,7 @@ def test_it_differentiates_twice():
 def test_its_operators_are_what_they_say_to_the_compiler(operator, monkeypatch):
     u, delta, A, B, C, D, _, bias = (each.detach() for each in drawn(2, 4, 3, 7))
     monkeypatch.setattr(selective, "KEPT", 3 * 2 * 4 * 3)  # three pieces of time
+    monkeypatch.setattr(selective, "LEAST", 3)
     own = [u.permute(2, 0, 1), delta.permute(2, 0, 1), A.T, bias, D, torch.cat([B, C], 1).permute(1, 2, 0)]
     given = [each.contiguous() for each in own] + [torch.randn(3, 2, 4, dtype=torch.float64)]
     arguments = [*given, torch.rand(7, 2) < 0.2, True]
@@ -188,13 +200,37 @@ def test_a_module_around_it_is_called_with_other_weights():
     assert_close(found, elman.selective_scan(*given, True))
 
 
-def test_a_single_step_is_the_same(monkeypatch):
+def test_a_forced_engine_takes_a_single_step(monkeypatch):
     given = [each.detach() for each in drawn(2, 6, 3, 1)]
     expected = by_the_book(*given, True)
-    assert_close(elman.selective_scan(*given, True, True), expected)
     monkeypatch.setattr("elman.engine.selective._by_steps", None)
     with elman.backend("native"):
         assert_close(elman.selective_scan(*given, True, True), expected)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_few_steps_are_the_same_and_leave_the_engine_alone(steps, monkeypatch):
+    monkeypatch.undo()
+    given = drawn(2, 6, 3, steps)
+    expected = with_gradients(by_the_book(*given, True), given)
+    with elman.backend("native"):
+        assert_close(with_gradients(elman.selective_scan(*given, True, True), given), expected)
+    monkeypatch.delattr("elman.engine.selective.Scan")
+    assert_close(with_gradients(elman.selective_scan(*given, True, True), given), expected)
+
+
+def test_features_are_shared_out_evenly_in_as_few_slices_as_there_may_be():
+    def widths(*sizes):
+        return [each.stop - each.start for each in selective._slices(*sizes)]
+
+    assert widths(1536, 1, 16, 1) == [1536]
+    assert widths(1536, 1, 16, 2) == [768, 768]
+    assert widths(130, 1, 16, 2) == [64, 66]
+    assert widths(63, 1, 16, 8) == [63]
+    assert widths(1, 1, 1, 1) == [1]
+    assert widths(512, 1000, 16, 1) == [256, 256]
+    assert max(widths(1536, 1, 16, 5)) == 320
+    assert sum(widths(5000, 3, 128, 3)) == 5000
 
 
 def test_no_steps_and_no_rows_are_no_trouble():
@@ -220,8 +256,11 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
     u, delta, A, B, C, D, z, bias = drawn(2, 6, 3, 5)
     for arguments, extras, message in (
         ((u[0], delta, A, B, C), {}, r"u must be \(batch, D, L\), got \(6, 5\)"),
-        ((u, delta, A[:4], B, C), {}, r"A must be real and \(D, N\) with D = 6 as in u, got \(4, 3\)"),
-        ((u, delta, A.to(torch.complex128), B, C), {}, "A must be real"),
+        ((u, delta, A[:4], B, C), {}, r"A must be \(D, N\) with D = 6 as in u, got \(4, 3\)"),
+        ((u, delta, A.to(torch.complex128), B, C), {}, "A must be of real .* got torch.complex128"),
+        ((u.to(torch.complex128), delta, A, B, C), {}, "u must be of real .* or take elman.linear_scan"),
+        ((u.long(), delta, A, B, C), {}, "u must be of real floating-point numbers, got torch.int64; convert it"),
+        ((u, delta, A, B.to(torch.complex128), C), {}, "B must be of real"),
         ((u, delta[:1], A, B, C), {}, r"delta must be \(2, 6, 5\) beside u \(2, 6, 5\), got \(1, 6, 5\)"),
         ((u, delta, A, B[:, :2], C), {}, r"B must be \(batch, N, L\) = \(2, 3, 5\), or .* got \(2, 2, 5\)"),
         ((u, delta, A, B, C[..., :4]), {}, "C must be .* and B and C alike; got"),

@@ -73,10 +73,11 @@ def multiply(a: Tensor, b: Tensor, out: Tensor, *, pairs: bool = False, threads:
 def memory(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """An uninitialised tensor on memory from the runtime's cache, which it goes back to when the last view ends.
 
-    A small one is torch's, which has pages at hand for it and takes half the time.
+    A small one is torch's, which has pages at hand for it and takes half the time. It is no view, so that autograd lets
+    whoever is given it change it in place.
     """
     count = math.prod(shape)
     if count < SMALL:
         return torch.empty(shape, dtype=like.dtype, device=_CPU)  # `new_empty` would be batched as `like` may be
     block = _native.Workspace(count * like.element_size())
-    return torch.frombuffer(block, dtype=like.dtype, count=count).view(shape)
+    return torch.frombuffer(block, dtype=like.dtype, count=count).resize_(shape)

@@ -59,11 +59,16 @@ class Selective(Cell):
 
 
 TILE, SLICE = 64, 256
-"""Features that one job has at least and at most: what the runtime takes at a time; and the states of a few rows of so
-many lie in a core's own cache."""
+"""Features that one job has at least: what the runtime takes at a time; and so many may always be in one."""
+
+STATES = 1 << 19
+"""Numbers in the states that a job of more features than SLICE has at most: they lie in a core's own cache."""
 
 KEPT = 1 << 23
 """Numbers in the states of all steps that are in memory at once on the way back, which begins anew that often."""
+
+LEAST = 16
+"""Steps that are taken in one piece at least, however many numbers that are: the states between pieces are kept."""
 
 
 class Programs(NamedTuple):
@@ -119,8 +124,13 @@ class Given(NamedTuple):
 
 
 def count_of_pieces(given: Given) -> int:
-    """In how many pieces of time a scan is taken, so that the states of a piece's steps are KEPT numbers at most."""
-    return -(-len(given.u) // max(1, KEPT // max(1, given.initial.numel())))
+    """In how many pieces of time a scan is taken: of LEAST steps at least, or of KEPT numbers of states at most.
+
+    Sizes may be symbols of a compiler.
+    """
+    most: Any = torch.sym_max  # max would choose for the sizes that a compiler happens to see
+    steps: int = most(LEAST, KEPT // most(1, given.initial.numel()))
+    return -(-given.u.shape[0] // steps)
 
 
 def pieces(given: Given) -> list[range]:
@@ -129,10 +139,12 @@ def pieces(given: Given) -> list[range]:
     return [range(steps * k // count, steps * (k + 1) // count) for k in range(count)]
 
 
-def _slices(features: int, threads: int) -> list[slice]:
-    """The features in slices: one for every thread at least, where there are TILE of them for each."""
-    most = min(SLICE, max(TILE, features // threads // TILE * TILE))
-    return [slice(*pair) for pair in pairwise([*range(0, features, most), features])]
+def _slices(features: int, rows: int, count: int, threads: int) -> list[slice]:
+    """The features in slices, as few as there may be: each takes time to begin; one for each thread if they can be."""
+    most = max(SLICE, STATES // (rows * count) // TILE * TILE)
+    number = max(-(-features // most), min(threads, features // TILE), 1)
+    ends = [round(features * k / number / TILE) * TILE for k in range(number)]
+    return [slice(*pair) for pair in pairwise([*ends, features])]
 
 
 class Scan:
@@ -153,7 +165,7 @@ class Scan:
         self.of_columns = {"count": 2 * self.count, "apart": self.steps * self.batch}
         self.of_states = {"count": self.count, "apart": self.batch * self.features}
         self.numbers, self.threads = numbers(given.u.dtype), torch.get_num_threads()
-        self.slices = _slices(self.features, self.threads)
+        self.slices = _slices(self.features, self.batch, self.count, self.threads)
         self.weights = [self._weights(each) for each in self.slices]
 
     def _weights(self, each: slice) -> Any:
@@ -217,7 +229,7 @@ class Scan:
         own = [torch.empty_like(total[..., each], memory_format=torch.contiguous_format) for total in sums]
         self.numbers.parameter_gradients(job, [part.data_ptr() for part in own], 1)
         for total, part in zip(sums, own, strict=True):
-            total[..., each] += part
+            total[..., each].add_(part)
 
     def _again(self, batch: Any, piece: range, edges: _Array, number: int) -> list[tuple[Any, Tensor]]:
         """Run a piece once more, and keep what its way back needs: for each slice a tape, and its memory."""
