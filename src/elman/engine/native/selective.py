@@ -64,7 +64,7 @@ TILE, SLICE = 64, 256
 STATES = 1 << 19
 """Numbers in the states that a job of more features than SLICE has at most: they lie in a core's own cache."""
 
-KEPT = 1 << 23
+KEPT = 1 << 19
 """Numbers in the states of all steps that are in memory at once on the way back, which begins anew that often."""
 
 LEAST = 16
