@@ -67,3 +67,14 @@ def test_a_long_name_goes_on_below_so_that_the_figures_stay_in_sight(capsys):
     assert max(map(len, lines)) < 60
     assert [line.split()[-1] for line in lines if line.endswith("0.250")] == ["0.250"]
     assert " ".join(" ".join(lines[3:]).replace("0.250", "").split()) == name
+
+
+def test_a_long_series_is_told_by_its_first_numbers(capsys):
+    short, long = [[1, 2.5], [3, 4]], [[k, 0.5] for k in range(1200)]
+    rows = [{"x": short, "tags": [1, 2]}, {"x": long, "tags": [7] * 20}, {"x": ["a"] * 20, "tags": []}]
+    output.print_table([rows])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["x", "tags"]
+    assert lines[1] == ["1", "2.5000", "3", "4", "1", "2"]
+    assert lines[2] == ["0", "0.5000", "1", "...", "(1,200", "steps)", *["7"] * 20]
+    assert lines[3] == ["a"] * 20

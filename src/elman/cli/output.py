@@ -13,6 +13,9 @@ COUNTS = ("symbols", "unknown", "series")
 LONGEST_NAME = 42
 """Columns of a terminal for what was scored; a longer name goes on below, so that the figures stay in sight."""
 
+FEW = 12
+"""Numbers of a series that are printed all before its answer; of a longer one the first three."""
+
 
 def print_json(value: Any) -> None:
     """Print one JSON object and nothing else."""
@@ -89,7 +92,7 @@ def print_table(blocks: Iterable[list[dict[str, Any]]]) -> int:
                 print("\n" * (number > 0), end="")
                 _print_sentences(row)
         else:
-            cells = [tuple(_cell(row[name]) for name in names) for row in rows]
+            cells = [(_read(row[names[0]]), *(_cell(row[name]) for name in names[1:])) for row in rows]
             widths = print_rows([*[tuple(names)] * (count == 0), *cells], widths)
         sys.stdout.flush()
         count += len(rows)
@@ -140,6 +143,15 @@ def _sentences(row: dict[str, Any]) -> list[str]:
 def _details(name: str, row: dict[str, Any]) -> bool:
     """Whether a column tells more of another one, as fr_symbols does of fr."""
     return any(name.startswith(f"{other}_") for other in row)
+
+
+def _read(value: Any) -> str:
+    """The cell of what was read: of a series its first numbers, and how many steps it has."""
+    steps = value if isinstance(value, list) else []
+    numbers = [number for step in steps for number in (step if isinstance(step, list) else [step])]
+    if len(numbers) <= FEW or not all(isinstance(number, int | float) for number in numbers):
+        return _cell(value)
+    return f"{_cell(numbers[:3])} ... ({len(steps):,} steps)"
 
 
 def _cell(value: Any) -> str:
