@@ -226,9 +226,9 @@ def test_the_reference_differentiates_twice(kind, directions, projection):
 
 
 def assert_close_in_bfloat16(output, expected):
-    """Sums are rounded as large as their terms are: where outputs exceed one, as parts of the largest."""
-    size = max(1.0, float(expected.detach().abs().max()))
-    assert_close((output.float() / size).to(torch.bfloat16), (expected / size).to(torch.bfloat16))
+    """Sums are rounded as large as their terms are: within 3 % of the largest output, or of one."""
+    error, size = (output.float() - expected).detach().abs().max(), expected.detach().abs().max()
+    assert error <= 0.03 * max(1.0, float(size))
 
 
 @pytest.mark.parametrize("kind", ALL)

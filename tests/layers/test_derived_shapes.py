@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tests.tolerance import assert_close
 
 import elman
@@ -39,3 +40,47 @@ def test_a_low_rank_cell_equals_the_reference(lengths):
         found.append((output, state, gradients))
         assert all(gradient is not None for gradient in gradients)
     assert_close(*found)
+
+
+class Widened(elman.Cell):
+    """A parameter of two rows, of which `derive` makes a matrix of H: no numbers of each row."""
+
+    gates = ("n",)
+    recurrent_gates = ()
+    states = ("h",)
+    parameters = {"few": (2, "H")}  # noqa: RUF012
+
+    def derive(self, weights):
+        return weights.replaced(few=weights.few.T @ weights.few)
+
+    def step(self, projected, state, weights):
+        return ((projected + F.linear(state[0], weights.few)).tanh(),)
+
+
+class Biased(Widened):
+    """What two rows make, with a bias, which no program contains."""
+
+    parameters = {"few": (2, "H"), "bias": (2,)}  # noqa: RUF012
+
+    def derive(self, weights):
+        return weights
+
+    def step(self, projected, state, weights):
+        one, two = F.linear(state[0], weights.few, weights.bias).chunk(2, -1)
+        return ((projected * one + two).tanh(),)
+
+
+@pytest.mark.native
+def test_what_is_derived_of_a_few_rows_is_a_matrix_like_others():
+    layer, x = elman.Recurrent(Widened, 3, 6).double(), torch.randn(4, 2, 3, dtype=torch.float64)
+    assert elman.explain(layer, x).backend == "native"
+    found = layer(x)[0]
+    with elman.backend("reference"):
+        assert_close(found, layer(x)[0])
+
+
+@pytest.mark.native
+def test_a_bias_of_numbers_of_each_row_is_left_to_the_reference():
+    layer = elman.Recurrent(Biased, 3, 6)
+    with pytest.warns(elman.FallbackWarning, match="cannot be compiled: "):
+        layer(torch.randn(4, 2, 3))

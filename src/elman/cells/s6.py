@@ -1,6 +1,7 @@
 """The selective state space of Mamba."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,12 +47,7 @@ class S6(Cell):
     def step(self, projected: Tensor, state: State, weights: Weights) -> State:
         hidden = state[0].shape[-1]
         d, u, *numbers = torch.split(projected, [hidden, hidden, *[1] * (2 * self.count)], -1)
-        d = F.softplus(d)
-        read, shown, after = d * u, weights.D * u, []
-        for n, (a_n, s_n) in enumerate(zip(weights.a.chunk(self.count), state[1:], strict=True)):
-            after.append(torch.exp(d * a_n) * s_n + read * numbers[n])
-            shown = shown + after[n] * numbers[self.count + n]
-        return shown, *after
+        return selected(F.softplus(d), u, weights.a, weights.D, numbers, state[1:])
 
     def initialize(self, weights: Weights) -> None:
         """Mamba's: a_n = ln n, steps between 0.001 and 0.1, D one."""
@@ -62,3 +58,22 @@ class S6(Cell):
         if weights.bias_ih is not None:
             size = torch.empty(hidden).uniform_(math.log(0.001), math.log(0.1)).exp()
             weights.bias_ih[:hidden] = size.expm1().log()
+
+
+def selected(d: Tensor, u: Tensor, a: Tensor, skip: Tensor, numbers: Sequence[Tensor], states: State) -> State:
+    """What is shown, and the N states, after a step of the size d, (B, H).
+
+    Args:
+        d: the size of the step.
+        u: what is written.
+        a: of each state, -exp(a) in the equations, one behind the other, (N*H,).
+        skip: D in the equations, (H,).
+        numbers: (B, 1) each, the N by which u is written to the states, then those by which they are read.
+        states: before the step.
+
+    """
+    write, read, shown, after = d * u, numbers[len(states) :], skip * u, []
+    for n, (a_n, s_n) in enumerate(zip(a.chunk(len(states)), states, strict=True)):
+        after.append(torch.exp(d * a_n) * s_n + write * numbers[n])
+        shown = shown + after[n] * read[n]
+    return shown, *after

@@ -285,7 +285,7 @@ def test_the_emulator_agrees_on_single_numbers_of_each_row():
     parts = [torch.randn(steps, batch, n, dtype=torch.float64) for n in (hidden, hidden, 1, 1, 1, 1)]
     projected = torch.cat(parts, -1).requires_grad_()
     state = tuple(torch.randn(batch, hidden, dtype=torch.float64, requires_grad=True) for _ in cell.states)
-    compiled = compile_cell(cell, weights, given=hidden, columns=cell.columns)
+    compiled = compile_cell(cell, weights, given=hidden, numbers=cell.columns)
     emulator = Emulator(
         compiled,
         cell.bundle([*[None] * 5, *(each.detach() for each in own)]),

@@ -168,8 +168,8 @@ class Layer:
         tapes = [self._tape_of(direction, tape) for direction in range(self.directions)]
         if tapes[0].spent:
             self.forward(tape)  # the values are the same bit for bit
-        made_anyway = wants_input or self.made.adds_up_inputs
-        d_inputs = [memory(tuple(self.input.shape), self.input) for _ in tapes] if made_anyway else []
+        makes_input = wants_input or self.made.adds_up_inputs
+        d_inputs = [memory(tuple(self.input.shape), self.input) for _ in tapes] if makes_input else []
         whole = [memory(tuple(tensor.shape), tensor) for tensor in histories] if self.detail else []
         jobs = []
         for direction, kept in enumerate(tapes):
@@ -179,7 +179,7 @@ class Layer:
             self._bind(job, Kind.ADJOINT, direction, whole)
             for k, tensor in enumerate(d_final):
                 job.bind(Kind.CARRY, k, self._part(tensor, direction), tensor.shape[-1])
-            if made_anyway:
+            if makes_input:
                 job.bind(Kind.DINPUT, 0, d_inputs[direction].data_ptr(), self.inputs)
             jobs.append(job)
         self.numbers.run(jobs, self.threads)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elman.cells import Cell, Weights
+from elman.cells.s6 import selected
 from elman.engine.native.library import library, memory, numbers
 from elman.engine.native.programs import load
 from elman.engine.program import compile_cell
@@ -51,11 +52,7 @@ class Selective(Cell):
         hidden = state[0].shape[-1]
         u, delta, *columns = torch.split(projected, [hidden, hidden, *[1] * (2 * self.count)], -1)
         d = F.softplus(delta + weights.bias) if self.softplus else delta + weights.bias
-        read, shown, after = d * u, weights.D * u, []
-        for n, (a_n, s_n) in enumerate(zip(weights.A.chunk(self.count), state[1:], strict=True)):
-            after.append(torch.exp(d * a_n) * s_n + read * columns[n])
-            shown = shown + after[n] * columns[self.count + n]
-        return shown, *after
+        return selected(d, u, weights.A, weights.D, columns, state[1:])
 
 
 TILE, SLICE = 64, 256
@@ -84,7 +81,7 @@ def _programs(count: int, width: int, *, softplus: bool) -> Programs:
     cell = Selective(count, softplus=softplus)
     own = [torch.empty(count * width), torch.empty(width), torch.empty(width)]
     weights = cell.bundle([*[None] * len(Weights._fields), *own])
-    made = compile_cell(cell, weights, given=width, columns=cell.columns)
+    made = compile_cell(cell, weights, given=width, numbers=cell.columns)
     return Programs(load(made.inference), load(made.training), load(made.backward))
 
 
@@ -223,7 +220,7 @@ class Scan:
             self.numbers.run(jobs, self.threads)
             for job, each in zip(jobs, self.slices, strict=True):
                 self._add_weights(job, each, d_weights)
-        return Given(*d_inputs, *d_weights, d_columns.sum(0), carried)  # type: ignore[call-arg] # two and three
+        return Given(*d_inputs, *d_weights, d_columns.sum(0), carried)  # type: ignore[call-arg] # mypy does not count lists
 
     def _add_weights(self, job: Any, each: slice, sums: Sequence[Tensor]) -> None:
         own = [torch.empty_like(total[..., each], memory_format=torch.contiguous_format) for total in sums]

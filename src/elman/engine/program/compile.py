@@ -69,7 +69,7 @@ def compile_cell(
     every_state: bool = False,
     adjoints: bool = False,
     given: int = 0,
-    columns: Sequence[str] = (),
+    numbers: Sequence[str] = (),
 ) -> Compiled:
     """The programs of a cell's step.
 
@@ -80,14 +80,14 @@ def compile_cell(
         every_state: whether gradients arrive from outside at all states of every step, not only at the output.
         adjoints: whether backward writes the gradient of every state after every step.
         given: H, if the caller gives the projected input, an array for each gate; backward then writes their gradients.
-        columns: the names of single numbers of each row that the projected input has then beside the gates.
+        numbers: the names of single numbers of each row that the projected input has then behind the gates.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
 
     """
     with torch.enable_grad():  # whether the step itself leaves gradients out
-        traced = trace(cell, weights, extras, given=given, columns=columns)
+        traced = trace(cell, weights, extras, given=given, numbers=numbers)
     after = merge_products(traced.graph, traced.after)
     step = reachable(after)
     vectors = sorted({(terms_of(node), node.width) for node in step if node.op == "vector"})

@@ -25,9 +25,9 @@ class Trace:
         graph: of everything that the step computed.
         sizes: H, P and I in numbers.
         parameters: the weights that there are, in the order of the cell's weights.
-        extras: the names of the caller's arrays, in order: gates and columns that are given, then masks.
+        extras: the names of the caller's arrays, in order: gates and numbers that are given, then masks.
         states: the width of each state.
-        gates: the leaf of each gate, and then of each column, that is given.
+        gates: the leaf of each gate, and then of each number, that is given.
         before: the leaf of each state before the step.
         after: the node of each state after it.
 
@@ -44,7 +44,7 @@ class Trace:
 
 
 def trace(
-    cell: Cell, weights: Weights, extras: Collection[str] = (), *, given: int = 0, columns: Sequence[str] = ()
+    cell: Cell, weights: Weights, extras: Collection[str] = (), *, given: int = 0, numbers: Sequence[str] = ()
 ) -> Trace:
     """The graph of a cell's step.
 
@@ -53,7 +53,7 @@ def trace(
         weights: of one layer and direction; only their shapes matter.
         extras: the fields of `weights` that are not weights but arrays with a value for each row, (B, H) or (B, P).
         given: H, if the caller gives the projected input, an array for each gate, instead of input and input weights.
-        columns: the names of single numbers of each row that the projected input has then beside the gates.
+        numbers: the names of single numbers of each row that the projected input has then behind the gates.
 
     Raises:
         UntraceableError: if the step does what no program can contain.
@@ -76,7 +76,7 @@ def trace(
     states = tuple(_width(sizes, size, f"state {name}") for name, size in zip(cell.states, state_sizes, strict=True))
     before = tuple(graph.leaf("prev", k, width) for k, width in enumerate(states))
     gates = tuple(graph.leaf("extra", f"gate {name}", Width.H) for name in cell.gates) if given else ()
-    gates += tuple(graph.leaf("extra", f"gate {name}", Width.ONE) for name in columns)
+    gates += tuple(graph.leaf("extra", f"gate {name}", Width.ONE) for name in numbers)
     after = _run(cell, type(weights)._make(symbols), graph, sizes, gates, before)
     names = (*(str(leaf.data[0]) for leaf in gates), *extras)
     return Trace(graph, sizes, tuple(parameters), names, states, gates, before, after)
@@ -135,7 +135,7 @@ def _width(sizes: Sizes, columns: int, what: str) -> Width:
 def _parameter(cell: Cell, sizes: Sizes, name: str, tensor: Tensor) -> Parameter:
     total, *inner = tensor.shape
     declared = cell.parameters.get(name, ())
-    if len(declared) == 2 and isinstance(declared[0], int):
+    if len(declared) == 2 and declared[0] == total and inner:  # not what derive has made of it
         width = Width.I if declared[1] == "I" else sizes.width_of(inner[0])
         if width is not None:
             return Parameter(name, 1, width, total, None)
