@@ -3,6 +3,7 @@
 It knows tensors and their gradients; the pass itself is the native engine's, or a Python loop.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -104,7 +105,13 @@ def selective_scan(
 
 
 def _time_first(value: Tensor) -> Tensor:
-    return value.permute(2, 0, 1).contiguous()
+    """(L, batch, D) of (batch, D, L)."""
+    return _contiguous(value.permute(2, 0, 1))
+
+
+def _contiguous(value: Tensor) -> Tensor:
+    """The same of (L, batch, D). torch turns a matrix in a sixth of the time of three dimensions where L is 1024."""
+    return value.flatten(1).contiguous().view(value.shape) if value.stride(0) == 1 else value.contiguous()
 
 
 def _check(
@@ -157,17 +164,23 @@ def _run(given: Given, reset: Tensor | None, softplus: bool) -> tuple[Tensor, Te
         if forced() is None and refusal is not None:
             warn_once(f"{refusal}; so a Python loop runs this scan, which is slower.")
         return _by_steps(given, reset, softplus)
+    pieces = selective.pieces(given, _threads())
     if torch.compiler.is_compiling():
-        shown, last, _ = torch.ops.elman.selective_scan(*given, reset, softplus)
+        shown, last, _ = torch.ops.elman.selective_scan(*given, reset, softplus, pieces)
         return shown, last
     recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
     if forced() is None and _is_short(given, 3 if recorded else 1):
         return _by_steps(given, reset, softplus)
     if recorded or watching.transformed():
-        shown, last, _ = _Scan.apply(*given, reset, softplus)  # type: ignore[no-untyped-call]
+        shown, last, _ = _Scan.apply(*given, reset, softplus, pieces)  # type: ignore[no-untyped-call]
         return shown, last
-    shown, states = Scan(given, _bytes(reset), softplus=softplus).forward([range(len(given.u))])
+    shown, states = Scan(given, _bytes(reset), softplus=softplus).forward(1)
     return shown, states[-1]
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator] # a compiler takes what it is now
+def _threads() -> int:
+    return torch.get_num_threads()
 
 
 def _is_short(given: Given, most: int) -> bool:
@@ -204,17 +217,16 @@ def _by_steps(given: Given, reset: Tensor | None, softplus: bool) -> tuple[Tenso
 
 
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-    *tensors, reset, softplus = arguments
+    *tensors, reset, softplus, pieces = arguments
     given = Given(*(tensor.detach() for tensor in tensors))
-    shown, states = Scan(given, _bytes(reset), softplus=softplus).forward(selective.pieces(given))
+    shown, states = Scan(given, _bytes(reset), softplus=softplus).forward(pieces)
     return shown, states[-1].clone(), states
 
 
 def _backward(*arguments: Any) -> list[Tensor]:
     *tensors, reset, softplus, states, d_shown, d_last = arguments
     given = Given(*(tensor.detach() for tensor in tensors))
-    scan = Scan(given, _bytes(reset), softplus=softplus)
-    return list(scan.backward(selective.pieces(given), states, d_shown.contiguous(), d_last))
+    return list(Scan(given, _bytes(reset), softplus=softplus).backward(states, _contiguous(d_shown), d_last))
 
 
 class _Scan(torch.autograd.Function):
@@ -235,17 +247,28 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        *tensors, reset, softplus = inputs
+        *tensors, reset, softplus, _ = inputs
         ctx.softplus = softplus
         ctx.save_for_backward(*tensors, reset, output[2])
         ctx.mark_non_differentiable(output[2])
+        ctx.set_materialize_grads(False)  # zeros for all of the states take longer than to copy what is given
 
     @staticmethod
-    def backward(ctx: Any, d_shown: Tensor, d_last: Tensor, _d_states: Tensor) -> Any:
+    def backward(ctx: Any, *d: Tensor | None) -> Any:
         *tensors, reset, states = ctx.saved_tensors
+        d_shown, d_last = _arrived(Given(*tensors), d)
         if torch.is_grad_enabled() or watching.transformed():
-            return *_gradients(Given(*tensors), reset, ctx.softplus, d_shown, d_last), None, None
-        return *_backward(*tensors, reset, ctx.softplus, states, d_shown, d_last), None, None
+            return *_gradients(Given(*tensors), reset, ctx.softplus, d_shown, d_last), None, None, None
+        return *_backward(*tensors, reset, ctx.softplus, states, d_shown, d_last), None, None, None
+
+
+def _arrived(given: Given, d: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+    """The gradients of what is shown and of the last states; zeros where none came."""
+    d_shown, d_last, _ = d
+    return (
+        torch.zeros_like(given.u) if d_shown is None else d_shown,
+        torch.zeros_like(given.initial) if d_last is None else d_last,
+    )
 
 
 def _gradients(given: Given, reset: Tensor | None, softplus: bool, *d: Tensor) -> tuple[Tensor, ...]:
@@ -259,7 +282,7 @@ def _gradients(given: Given, reset: Tensor | None, softplus: bool, *d: Tensor) -
 
 _operators: Any = torch.library.Library("elman", "FRAGMENT")  # type: ignore[no-untyped-call]
 _GIVEN = ", ".join(f"Tensor {name}" for name in Given._fields)
-_operators.define(f"selective_scan({_GIVEN}, Tensor? reset, bool softplus) -> (Tensor, Tensor, Tensor)")
+_operators.define(f"selective_scan({_GIVEN}, Tensor? reset, bool softplus, SymInt pieces) -> (Tensor, Tensor, Tensor)")
 _operators.define(
     f"selective_scan_backward({_GIVEN}, Tensor? reset, bool softplus, Tensor states, Tensor d_shown, Tensor d_last)"
     " -> Tensor[]"
@@ -270,7 +293,7 @@ _operators.impl("selective_scan_backward", _backward, "CPU")
 
 def _like(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     given = Given(*arguments[: len(Given._fields)])
-    states = given.initial.new_empty(selective.count_of_pieces(given) + 1, *given.initial.shape)
+    states = given.initial.new_empty(arguments[-1] + 1, *given.initial.shape)
     return torch.empty_like(given.u), torch.empty_like(given.initial), states
 
 
@@ -282,12 +305,13 @@ torch.library.register_fake(
 )
 
 
-def _of_operator(ctx: Any, *d: Tensor) -> tuple[Tensor | None, ...]:
+def _of_operator(ctx: Any, *d: Tensor | None) -> tuple[Tensor | None, ...]:
     *tensors, reset, states = ctx.saved_tensors
+    arrived = _arrived(Given(*tensors), d)
     if torch.is_grad_enabled():
-        return *_gradients(Given(*tensors), reset, ctx.softplus, *d[:2]), None, None
-    found = torch.ops.elman.selective_scan_backward(*tensors, reset, ctx.softplus, states, *d[:2])
-    return *found, None, None
+        return *_gradients(Given(*tensors), reset, ctx.softplus, *arrived), None, None, None
+    found = torch.ops.elman.selective_scan_backward(*tensors, reset, ctx.softplus, states, *arrived)
+    return *found, None, None, None
 
 
 torch.library.register_autograd(

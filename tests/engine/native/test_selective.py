@@ -63,7 +63,7 @@ def with_gradients(outputs, leaves):
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_it_equals_the_loop(sizes, piece, softplus, monkeypatch, instruction_set):
     batch, features, states, steps = sizes
-    monkeypatch.setattr(selective, "KEPT", piece * batch * features * states)
+    monkeypatch.setattr(selective, "KEPT", piece * batch * features * states // torch.get_num_threads())
     monkeypatch.setattr(selective, "LEAST", piece)
     given, initial = drawn(*sizes), torch.randn(batch, features, states, dtype=torch.float64, requires_grad=True)
     reset = torch.rand(batch, steps) < 0.2
@@ -158,17 +158,16 @@ def test_it_differentiates_twice():
 
 
 @pytest.mark.parametrize("operator", ["selective_scan", "selective_scan_backward"])
-def test_its_operators_are_what_they_say_to_the_compiler(operator, monkeypatch):
+def test_its_operators_are_what_they_say_to_the_compiler(operator):
     u, delta, A, B, C, D, _, bias = (each.detach() for each in drawn(2, 4, 3, 7))
-    monkeypatch.setattr(selective, "KEPT", 3 * 2 * 4 * 3)  # three pieces of time
-    monkeypatch.setattr(selective, "LEAST", 3)
     own = [u.permute(2, 0, 1), delta.permute(2, 0, 1), A.T, bias, D, torch.cat([B, C], 1).permute(1, 2, 0)]
     given = [each.contiguous() for each in own] + [torch.randn(3, 2, 4, dtype=torch.float64)]
-    arguments = [*given, torch.rand(7, 2) < 0.2, True]
+    options = [torch.rand(7, 2) < 0.2, True]
+    arguments = [*given, *options, 3]  # pieces of time
     shown, last, states = torch.ops.elman.selective_scan(*arguments)
     assert states.shape == (4, 3, 2, 4)
     if operator == "selective_scan_backward":
-        arguments += [states, torch.randn_like(shown), torch.randn_like(last)]
+        arguments = [*given, *options, states, torch.randn_like(shown), torch.randn_like(last)]
     checks = ("test_schema", "test_faketensor")
     torch.library.opcheck(getattr(torch.ops.elman, operator), tuple(arguments), test_utils=checks)
 
@@ -221,7 +220,7 @@ def test_a_few_steps_are_the_same_and_leave_the_engine_alone(steps, monkeypatch)
 
 def test_features_are_shared_out_evenly_in_as_few_slices_as_there_may_be():
     def widths(*sizes):
-        return [each.stop - each.start for each in selective._slices(*sizes)]
+        return [each.stop - each.start for each in selective._cut(*sizes)[0]]
 
     assert widths(1536, 1, 16, 1) == [1536]
     assert widths(1536, 1, 16, 2) == [768, 768]
@@ -229,8 +228,19 @@ def test_features_are_shared_out_evenly_in_as_few_slices_as_there_may_be():
     assert widths(63, 1, 16, 8) == [63]
     assert widths(1, 1, 1, 1) == [1]
     assert widths(512, 1000, 16, 1) == [256, 256]
+    assert widths(768, 1000, 16, 2) == [192, 192, 192, 192]  # two for each thread
     assert max(widths(1536, 1, 16, 5)) == 320
     assert sum(widths(5000, 3, 128, 3)) == 5000
+
+
+@pytest.mark.parametrize("features", [1, 60, 256, 300, 1536])
+@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize("threads", [1, 2, 16])
+def test_threads_have_work_where_there_are_rows_or_features_for_them(features, rows, threads):
+    slices, along = selective._cut(features, rows, 16, threads)
+    assert 1 <= along <= rows
+    assert len(slices) * along <= threads
+    assert 2 * len(slices) * along > min(threads, rows * max(1, features // 64))
 
 
 def test_no_steps_and_no_rows_are_no_trouble():

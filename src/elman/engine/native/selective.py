@@ -56,13 +56,13 @@ class Selective(Cell):
 
 
 TILE, SLICE = 64, 256
-"""Features that one job has at least: what the runtime takes at a time; and so many may always be in one."""
+"""Features that one job has at least, and that it has where rows are enough to give all threads work."""
 
 STATES = 1 << 19
 """Numbers in the states that a job of more features than SLICE has at most: they lie in a core's own cache."""
 
-KEPT = 1 << 19
-"""Numbers in the states of all steps that are in memory at once on the way back, which begins anew that often."""
+KEPT = 1 << 18
+"""Numbers in the states that each thread has in memory at once on the way back, which begins anew that often."""
 
 LEAST = 16
 """Steps that are taken in one piece at least, however many numbers that are: the states between pieces are kept."""
@@ -86,15 +86,15 @@ def _programs(count: int, width: int, *, softplus: bool) -> Programs:
 
 
 class _Array:
-    """A contiguous array of the caller's, of which jobs get addresses."""
+    """A contiguous array, of which jobs get addresses by step, one of its dimensions, and by feature, the last."""
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor, self.first = tensor, tensor.data_ptr()
-        self.sizes = [stride * tensor.element_size() for stride in tensor.stride()]
+    def __init__(self, tensor: Tensor, steps: int = 0) -> None:
+        self.tensor, self.first, self.feature = tensor, tensor.data_ptr(), tensor.element_size()
+        self.step = tensor.stride(steps) * self.feature
 
-    def at(self, *place: int) -> int:
-        """The address of an element; what is left out is zero."""
-        return self.first + sum(number * size for number, size in zip(place, self.sizes, strict=False))
+    def at(self, step: int, feature: int = 0) -> int:
+        """The address of the first row there."""
+        return self.first + step * self.step + feature * self.feature
 
 
 class Given(NamedTuple):
@@ -120,28 +120,30 @@ class Given(NamedTuple):
     initial: Tensor
 
 
-def count_of_pieces(given: Given) -> int:
-    """In how many pieces of time a scan is taken: of LEAST steps at least, or of KEPT numbers of states at most.
+def pieces(given: Given, threads: int) -> int:
+    """In how many pieces of time a scan is taken: of LEAST steps at least, or of KEPT numbers for each thread at most.
 
     Sizes may be symbols of a compiler.
     """
     most: Any = torch.sym_max  # max would choose for the sizes that a compiler happens to see
-    steps: int = most(LEAST, KEPT // most(1, given.initial.numel()))
+    steps: int = most(LEAST, KEPT * threads // most(1, given.initial.numel()))
     return -(-given.u.shape[0] // steps)
 
 
-def pieces(given: Given) -> list[range]:
-    """The steps of each."""
-    steps, count = len(given.u), count_of_pieces(given)
+def _ranges(steps: int, count: int) -> list[range]:
+    """The steps of each piece."""
     return [range(steps * k // count, steps * (k + 1) // count) for k in range(count)]
 
 
-def _slices(features: int, rows: int, count: int, threads: int) -> list[slice]:
-    """The features in slices, as few as there may be: each takes time to begin; one for each thread if they can be."""
-    most = max(SLICE, STATES // (rows * count) // TILE * TILE)
-    number = max(-(-features // most), min(threads, features // TILE), 1)
+def _cut(features: int, rows: int, count: int, threads: int) -> tuple[list[slice], int]:
+    """The features in slices, as few as there may be, as each takes time to begin, and how many threads share rows."""
+    across = min(threads, max(1, features // SLICE))
+    along = min(rows, threads // across)
+    across = max(1, min(threads // along, features // TILE))
+    most = across * max(SLICE, STATES // (rows * count) // TILE * TILE)
+    number = across * -(-features // most)
     ends = [round(features * k / number / TILE) * TILE for k in range(number)]
-    return [slice(*pair) for pair in pairwise([*ends, features])]
+    return [slice(*pair) for pair in pairwise([*ends, features])], along
 
 
 class Scan:
@@ -158,92 +160,97 @@ class Scan:
         self.given, self.reset, self.softplus = given, reset, softplus
         self.steps, self.batch, self.features = given.u.shape
         self.count = len(given.a)
-        self.inputs, self.columns = [_Array(given.u), _Array(given.delta)], _Array(given.columns)
+        self.inputs, self.columns = [_Array(given.u), _Array(given.delta)], _Array(given.columns, 1)
         self.of_columns = {"count": 2 * self.count, "apart": self.steps * self.batch}
         self.of_states = {"count": self.count, "apart": self.batch * self.features}
         self.numbers, self.threads = numbers(given.u.dtype), torch.get_num_threads()
-        self.slices = _slices(self.features, self.batch, self.count, self.threads)
+        self.slices, along = _cut(self.features, self.batch, self.count, self.threads)
         self.weights = [self._weights(each) for each in self.slices]
+        self.plan = library().Plan(False, along, 1)
 
     def _weights(self, each: slice) -> Any:
-        own = [part.contiguous() for part in (self.given.a[:, each], self.given.bias[each], self.given.skip[each])]
+        own = [part.contiguous() for part in self._parts(each)]
         return self.numbers.Weights(self._programs(each).training, 0, [part.data_ptr() for part in own], 1, 1)
 
-    def forward(self, pieces: Sequence[range]) -> tuple[Tensor, Tensor]:
+    def _parts(self, each: slice) -> tuple[Tensor, Tensor, Tensor]:
+        return self.given.a[:, each], self.given.bias[each], self.given.skip[each]
+
+    def forward(self, pieces: int) -> tuple[Tensor, Tensor]:
         """What is shown, (T, B, D), and the states before each of K pieces and after the last, (K + 1, N, B, D)."""
         shown, initial = self._memory(self.steps, self.batch, self.features), self.given.initial
-        states = self._memory(len(pieces) + 1, *initial.shape)
+        states = self._memory(pieces + 1, *initial.shape)
         states[0] = initial
         output, edges = _Array(shown), _Array(states)
-        for number, piece in enumerate(pieces):
+        for number, piece in enumerate(_ranges(self.steps, pieces)):
             batch = self._batch(piece)
             jobs = []
             for place, each in enumerate(self.slices):
                 job = self._job(self._programs(each).inference, batch, None, piece, place)
-                job.bind(Kind.NEXT, 0, output.at(piece.start, 0, each.start), self.features)
+                job.bind(Kind.NEXT, 0, output.at(piece.start, each.start), self.features)
                 self._begin(job, edges, number, each)
-                job.bind_final(1, edges.at(number + 1, 0, 0, each.start), self.features, **self.of_states)
+                job.bind_final(1, edges.at(number + 1, each.start), self.features, **self.of_states)
                 jobs.append(job)
             self.numbers.run(jobs, self.threads)
         return shown, states
 
-    def backward(self, pieces: Sequence[range], states: Tensor, d_shown: Tensor, d_final: Tensor) -> Given:
+    def backward(self, states: Tensor, d_shown: Tensor, d_final: Tensor) -> Given:
         """The gradient of everything given.
 
         Args:
-            pieces: of time, as for `forward`.
-            states: as it returned them.
+            states: as `forward` returned them.
             d_shown: the gradient of what is shown, (T, B, D), contiguous.
             d_final: of the states after the last step, (N, B, D).
 
         """
-        given = self.given
+        ranges = _ranges(self.steps, len(states) - 1)
         d_inputs = [self._memory(self.steps, self.batch, self.features) for _ in self.inputs]
-        d_columns = self._memory(len(self.slices), *given.columns.shape)
-        d_weights = [torch.zeros_like(own) for own in (given.a, given.bias, given.skip)]
+        d_columns = self._memory(len(self.slices), *self.given.columns.shape)
+        d_parts = [[self._memory(len(ranges), *part.shape) for part in self._parts(each)] for each in self.slices]
         carried = d_final.clone(memory_format=torch.contiguous_format)
-        found = [_Array(array) for array in d_inputs]
-        arriving, sums, carry, edges = _Array(d_shown), _Array(d_columns), _Array(carried), _Array(states)
-        for number, piece in reversed(list(enumerate(pieces))):
+        found, sums = [_Array(array) for array in d_inputs], [_Array(own, 1) for own in d_columns]
+        parts = [[_Array(part) for part in own] for own in d_parts]
+        arriving, carry, edges, again = _Array(d_shown), _Array(carried), _Array(states), self._memories(ranges)
+        for number, piece in reversed(list(enumerate(ranges))):
             batch = self._batch(piece)
-            jobs, tapes = [], self._again(batch, piece, edges, number)
-            for place, (each, (tape, _)) in enumerate(zip(self.slices, tapes, strict=True)):
+            jobs, tapes = [], self._again(batch, piece, edges, number, again)
+            for place, (each, tape) in enumerate(zip(self.slices, tapes, strict=True)):
                 tape.prepare_backward(True)
                 job = self._job(self._programs(each).backward, batch, tape, piece, place)
                 self._begin(job, edges, number, each)
-                job.bind(Kind.DSTATE, 0, arriving.at(piece.start, 0, each.start), self.features)
+                job.bind(Kind.DSTATE, 0, arriving.at(piece.start, each.start), self.features)
                 for index, array in enumerate(found):
-                    job.bind(Kind.DEXTRA, index, array.at(piece.start, 0, each.start), self.features)
-                job.bind(Kind.DEXTRA, len(found), sums.at(place, 0, piece.start), 1, **self.of_columns)
-                job.bind(Kind.CARRY, 1, carry.at(0, 0, each.start), self.features, **self.of_states)
+                    job.bind(Kind.DEXTRA, index, array.at(piece.start, each.start), self.features)
+                job.bind(Kind.DEXTRA, len(found), sums[place].at(piece.start), 1, **self.of_columns)
+                job.bind(Kind.CARRY, 1, carry.at(0, each.start), self.features, **self.of_states)
                 jobs.append(job)
             self.numbers.run(jobs, self.threads)
-            for job, each in zip(jobs, self.slices, strict=True):
-                self._add_weights(job, each, d_weights)
+            for job, own in zip(jobs, parts, strict=True):
+                self.numbers.parameter_gradients(job, [part.at(number) for part in own], 1)
+        d_weights = [torch.cat([part.sum(0) for part in own], -1) for own in zip(*d_parts, strict=True)]
         return Given(*d_inputs, *d_weights, d_columns.sum(0), carried)  # type: ignore[call-arg] # mypy does not count lists
 
-    def _add_weights(self, job: Any, each: slice, sums: Sequence[Tensor]) -> None:
-        own = [torch.empty_like(total[..., each], memory_format=torch.contiguous_format) for total in sums]
-        self.numbers.parameter_gradients(job, [part.data_ptr() for part in own], 1)
-        for total, part in zip(sums, own, strict=True):
-            total[..., each].add_(part)
+    def _memories(self, ranges: Sequence[range]) -> list[Tensor]:
+        """What a piece shows, and a tape for each slice: for the longest, and for all in turn."""
+        longest = max(ranges, key=len)
+        steps = self._batch(longest).real_steps
+        sizes = [self.numbers.Tape.size(self._programs(each).training, steps) for each in self.slices]
+        return [self._memory(len(longest), self.batch, self.features), *map(self._memory, sizes)]
 
-    def _again(self, batch: Any, piece: range, edges: _Array, number: int) -> list[tuple[Any, Tensor]]:
-        """Run a piece once more, and keep what its way back needs: for each slice a tape, and its memory."""
-        shown = self._memory(len(piece), self.batch, self.features)
-        output, jobs, tapes = _Array(shown), [], []
-        for place, each in enumerate(self.slices):
+    def _again(self, batch: Any, piece: range, edges: _Array, number: int, memories: Sequence[Tensor]) -> list[Any]:
+        """Run a piece once more, and keep on a tape for each slice what its way back needs."""
+        shown, *tapes = memories
+        output, jobs, kept = _Array(shown), [], []
+        for place, (each, own) in enumerate(zip(self.slices, tapes, strict=True)):
             program = self._programs(each).training
-            kept = self._memory(self.numbers.Tape.size(program, batch.real_steps))
-            tape = self.numbers.Tape(program, batch, kept.data_ptr())
+            tape = self.numbers.Tape(program, batch, own.data_ptr())
             tape.begin()
             job = self._job(program, batch, tape, piece, place)
-            job.bind(Kind.NEXT, 0, output.at(0, 0, each.start), self.features)
+            job.bind(Kind.NEXT, 0, output.at(0, each.start), self.features)
             self._begin(job, edges, number, each)
             jobs.append(job)
-            tapes.append((tape, kept))
+            kept.append(tape)
         self.numbers.run(jobs, self.threads)
-        return tapes
+        return kept
 
     def _programs(self, each: slice) -> Programs:
         return _programs(self.count, each.stop - each.start, softplus=self.softplus)
@@ -256,13 +263,13 @@ class Scan:
         return library().Batch(len(piece), self.batch, 0, fresh, False)
 
     def _job(self, program: Any, batch: Any, tape: Any, piece: range, place: int) -> Any:
-        """A program on one slice of a piece, on one thread: there are several slices."""
+        """A program on one slice of a piece."""
         first = self.slices[place].start
-        job = self.numbers.Job(program, self.weights[place], batch, tape, library().Plan(False, 1, 1))
+        job = self.numbers.Job(program, self.weights[place], batch, tape, self.plan)
         for index, array in enumerate(self.inputs):
-            job.bind(Kind.EXTRA, index, array.at(piece.start, 0, first), self.features)
-        job.bind(Kind.EXTRA, len(self.inputs), self.columns.at(0, piece.start), 1, **self.of_columns)
+            job.bind(Kind.EXTRA, index, array.at(piece.start, first), self.features)
+        job.bind(Kind.EXTRA, len(self.inputs), self.columns.at(piece.start), 1, **self.of_columns)
         return job
 
     def _begin(self, job: Any, edges: _Array, number: int, each: slice) -> None:
-        job.bind_initial(1, edges.at(number, 0, 0, each.start), self.features, **self.of_states)
+        job.bind_initial(1, edges.at(number, each.start), self.features, **self.of_states)
