@@ -30,6 +30,7 @@ TINY = {
     "segment": 6,
     "horizon": 6,
     "precision": "float32",
+    "seed": 1,
 }
 BEGIN = dt.datetime(2026, 1, 1)  # noqa: DTZ001
 
