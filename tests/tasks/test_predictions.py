@@ -52,6 +52,14 @@ def test_an_answer_whose_name_the_table_has_gets_another(trained, tmp_path, take
     assert table[called].to_list() == [row["label"] for row in found.rows]
 
 
+def test_an_answer_never_gets_the_name_of_another(tmp_path):
+    tables.write(tmp_path / "t.csv", [{"a": "x"}])
+    rows, asked = [{"a": 1, "a_probability": 0.5, "predicted_a": 2}], tables.read(tmp_path / "t.csv")
+    found = Predictions(rows, asked, ["a", "predicted_a"])
+    (row,) = found.table().to_dicts()
+    assert row == {"a": "x", "predicted_a": 1, "predicted_a_probability": 0.5, "predicted_predicted_a": 2}
+
+
 def test_answers_of_several_columns_are_renamed_each_by_itself(trained, folder):
     found = trained["tagged.jsonl"].predictions(folder / "test-tagged.jsonl")
     assert found.renamed == {"tags": "predicted_tags", "intent": "predicted_intent"}
