@@ -65,7 +65,18 @@ def test_zoneout_keeps_units_and_in_evaluation_their_mean():
     assert_close(layer.eval()(x, before)[0][0], 0.25 * old + 0.75 * new)
 
 
-def test_recurrent_dropout_drops_the_same_features_at_all_steps():
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_zoneout_keeps_other_units_at_every_step(backend):
+    layer = elman.Recurrent("rnn", INPUT, 64, zoneout=0.5)
+    with elman.backend(backend):
+        found, _ = layer(torch.randn(6, 200, INPUT))
+    kept = found[1:] == found[:-1]
+    assert abs(kept.float().mean() - 0.5) < 0.02
+    assert abs((kept[1:] & kept[:-1]).float().mean() - 0.25) < 0.02
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_recurrent_dropout_drops_the_same_features_at_all_steps(backend):
     layer = elman.Recurrent("rnn", INPUT, 32, recurrent_dropout=0.5)
     x, state = torch.zeros(1, 200, INPUT), torch.ones(1, 200, 32)
     torch.manual_seed(0)
@@ -73,7 +84,8 @@ def test_recurrent_dropout_drops_the_same_features_at_all_steps():
         layer.weight_hh_l0.copy_(torch.eye(32) * 0.1)
         layer.bias_ih_l0.zero_()
         layer.bias_hh_l0.zero_()
-        found = layer(x.expand(5, -1, -1), state)[0]
+        with elman.backend(backend):
+            found = layer(x.expand(5, -1, -1), state)[0]
     passed = found[0] > 0
     assert abs(passed.float().mean() - 0.5) < 0.03
     assert_close(found[0][passed], torch.tensor(0.2).tanh().expand(int(passed.sum())))

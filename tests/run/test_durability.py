@@ -52,12 +52,17 @@ def test_a_new_budget_outlives_a_kill_and_no_score_outlives_its_network(text_fil
     assert [key for key in theirs if not torch.equal(ours[key], theirs[key])] == []
 
 
-def test_a_run_that_cannot_go_on_stays_as_it_was(text_file, tmp_path, tiny):
-    out = tmp_path / "r"
+@pytest.mark.parametrize("why", ["is damaged", "does not fit this run"])
+def test_a_run_that_cannot_go_on_stays_as_it_was(text_file, tmp_path, tiny, why):
+    out, other = tmp_path / "r", tmp_path / "other"
     train(text_file, out, **(tiny | {"steps": 3}))
-    (out / "state" / "checkpoint.safetensors").write_bytes(b"torn")
+    if why == "does not fit this run":
+        train(text_file, other, **(tiny | {"steps": 3, "hidden": 16}))
+        (other / "state" / "checkpoint.safetensors").replace(out / "state" / "checkpoint.safetensors")
+    else:
+        (out / "state" / "checkpoint.safetensors").write_bytes(b"torn")
     before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
-    with pytest.raises(RunError, match=r"checkpoint.safetensors is damaged"):
+    with pytest.raises(RunError, match=rf"checkpoint.safetensors {why}"):
         train(text_file, out, resume=True, steps=5)
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 

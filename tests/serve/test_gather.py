@@ -20,7 +20,8 @@ def gathered(questions, answer=None, **options):
     async def ask():
         gatherer = Gatherer(answered, **{"wait": 50.0, "most": 100} | options)
         asked = [gatherer.ask(question, size) for question, size in questions]
-        return await asyncio.gather(*asked, return_exceptions=True)
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*asked, return_exceptions=True)
 
     return asyncio.run(ask()), batches
 
@@ -59,17 +60,33 @@ def test_those_who_ask_again_and_again_stay_together():
             await asyncio.sleep(0.001)
             return batch
 
-        gatherer = Gatherer(answered, wait=1000, most=100)
+        gatherer = Gatherer(answered, wait=600_000, most=100)
 
         async def client(name):
             for _ in range(5):
                 await gatherer.ask(name)
                 await asyncio.sleep(0.0005 * name)  # one after the other, so that without waiting they would scatter
 
-        await asyncio.gather(*(client(name) for name in range(8)))
+        async with asyncio.timeout(60):  # long before the longest time to wait is over
+            await asyncio.gather(*(client(name) for name in range(8)))
 
     asyncio.run(ask())
     assert batches == [8] * 5
+
+
+def test_one_who_asks_after_many_waits_for_them_no_longer_than_is_said():
+    async def ask():
+        async def answered(batch):
+            return batch
+
+        gatherer = Gatherer(answered, wait=50, most=100)
+        await asyncio.gather(*(gatherer.ask(question) for question in range(3)))
+        begin = time.monotonic()
+        async with asyncio.timeout(20):
+            assert await gatherer.ask(3) == 3
+        return time.monotonic() - begin
+
+    assert asyncio.run(ask()) >= 0.04
 
 
 def test_an_error_goes_to_who_asked():

@@ -80,3 +80,15 @@ def test_it_is_told_also_where_nobody_else_is_let_in(classifier, limits):
     with client.app.user_middleware[1].kwargs["gate"]:
         assert client.post("/predict", json={"rows": ["a"]}).status_code == 503
         assert told(client)["elman_requests_in_progress", ""] == 1
+
+
+def test_no_more_is_computed_at_once_than_is_said(run, limits, at_once):
+    app = application(run, limits(rows=2))
+    names = [TestClient(app).post("/streams").json()["id"] for _ in range(5)]
+    feeds = [(f"/streams/{name}", {"text": "the"}) for name in names]
+    at_once(app, [*feeds, *[("/predict", {"rows": ["the"]})] * 5])
+    found = told(TestClient(app))
+    for of in ("rows", "streams"):
+        batches = found["elman_batch_size_count", f'of="{of}"']
+        assert found["elman_batch_size_bucket", f'of="{of}",le="2"'] == batches < 5
+        assert found["elman_batch_size_sum", f'of="{of}"'] == 5

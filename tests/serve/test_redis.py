@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+import redis
 from fastapi.testclient import TestClient
 
 from elman.errors import RunError, UsageError
@@ -87,6 +88,18 @@ def test_streams_expire(address):
 
 
 @here
+def test_streams_stay_as_many_days_as_is_said(address):
+    store, name = RedisStore(address, expire=0.5, run="b" * 64), "e" * 32
+    store.put(name, b"x")
+    (key,) = store._client.keys(f"*{name}")
+    assert 43_100 < store._client.ttl(key) <= 43_200
+    store._client.expire(key, 10)
+    assert store.replace(name, b"y", b"x")  # who feeds it begins the days anew
+    assert 43_100 < store._client.ttl(key) <= 43_200
+    store.close()
+
+
+@here
 def test_streams_may_stay_for_ever(address):
     store = RedisStore(address, expire=math.inf, run="b" * 64)
     store.put("c" * 32, b"x")
@@ -109,6 +122,28 @@ def test_a_key_belongs_to_one_run(address):
     assert ours.remove(name)
     assert ours.get(name) is None
     theirs.close(), ours.close()
+
+
+def test_one_that_goes_away_meanwhile_is_told(monkeypatch):
+    class Gone:
+        def ping(self):
+            return True
+
+        def away(self, *_, **__):
+            raise redis.ConnectionError("it is away")
+
+        set = get = eval = delete = away
+
+    monkeypatch.setattr(redis.Redis, "from_url", lambda *_, **__: Gone())
+    store, name = RedisStore("redis://somewhere", expire=1.0, run="b" * 64), "f" * 32
+    for ask in (
+        lambda: store.put(name, b"x"),
+        lambda: store.replace(name, b"y", b"x"),
+        lambda: store.get(name),
+        lambda: store.remove(name),
+    ):
+        with pytest.raises(RunError, match=r"^cannot keep streams in redis://somewhere: it is away; look after redis"):
+            ask()
 
 
 def test_where_there_is_none(run, classifier):

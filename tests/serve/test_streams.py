@@ -1,5 +1,6 @@
 """/streams read as a `TextStream` does, wherever their states go in between."""
 
+import asyncio
 import errno
 import json
 import os
@@ -8,13 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from fastapi import HTTPException
 from fastapi.testclient import TestClient
 from safetensors.torch import load, save
 
 import elman
 from elman.errors import RunError
 from elman.serve import application, sessions
-from elman.serve.store import FolderStore
+from elman.serve.store import FolderStore, Store
 
 RUN = "b" * 64
 TEXT = "the cat sat on a mat.\nwe saw how the dog ran to the sun.\n" * 12
@@ -191,15 +193,17 @@ def test_a_websocket_is_fed_message_by_message(service, run):
 
 
 def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
-    store = FolderStore(tmp_path / "streams", expire=1.0, run=RUN)
-    old, new = "0" * 32, "1" * 32
-    store.put(old, b"x")
-    two_days_ago = time.time() - 2 * 86_400
-    os.utime(tmp_path / "streams" / f"{old}-{RUN[:16]}.safetensors", (two_days_ago, two_days_ago))
+    folder = tmp_path / "streams"
+    store = FolderStore(folder, expire=0.5, run=RUN)
+    old, recent, new = "0" * 32, "1" * 32, "2" * 32
+    for name, hours in ((old, 13), (recent, 11)):
+        store.put(name, b"x")
+        then = time.time() - 3600 * hours
+        os.utime(folder / f"{name}-{RUN[:16]}.safetensors", (then, then))
     store.close()
-    store = FolderStore(tmp_path / "streams", expire=1.0, run=RUN)
+    store = FolderStore(folder, expire=0.5, run=RUN)
     store.put(new, b"y")
-    assert (store.get(old), store.get(new)) == (None, b"y")
+    assert [store.get(name) for name in (old, recent, new)] == [None, b"x", b"y"]
     store.close()
 
 
@@ -207,7 +211,7 @@ def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
 def test_streams_in_memory_that_nobody_uses_are_forgotten(run, limits, tmp_path, monkeypatch, stored):
     now = [0.0]
     monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    app = application(run, limits(expire=1.0, streams=2), tmp_path / "streams" if stored else None)
+    app = application(run, limits(expire=0.5, streams=2), tmp_path / "streams" if stored else None)
     client = TestClient(app)
     left, _, used = (begin(client) for _ in range(3))
     feed(client, left, "the")  # it has been on disk meanwhile, in an older state
@@ -218,6 +222,71 @@ def test_streams_in_memory_that_nobody_uses_are_forgotten(run, limits, tmp_path,
     assert error(client.post(f"/streams/{left}", json={"text": "x"}), 404)
     assert feed(client, used, "")["read"] == 30
     app.state.sessions.close()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_stream_whose_state_is_saved_is_used(run, limits, tmp_path, monkeypatch, stored):
+    now = [0.0]
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    app = application(run, limits(expire=0.5), tmp_path / "streams" if stored else None)
+    client = TestClient(app)
+    left, used = begin(client), begin(client)
+    for hours in (5, 10, 15, 20):
+        now[0] = 3600.0 * hours
+        assert client.get(f"/streams/{used}/state").status_code == 200
+    now[0] = 3600.0 * 30
+    assert error(client.get(f"/streams/{left}/state"), 404)
+    assert feed(client, used, "the")["read"] == 3
+    now[0] = 3600.0 * 50
+    assert error(client.get(f"/streams/{used}/state"), 404)
+    app.state.sessions.close()
+
+
+class Shared(Store):
+    """In memory, for several servers."""
+
+    shared = True
+
+    def __init__(self):
+        self.values = {}
+
+    def put(self, name, value):
+        self.values[name] = value
+
+    def replace(self, name, value, before):
+        here = self.values[name] == before
+        self.values[name] = value if here else self.values[name]
+        return here
+
+    def get(self, name):
+        return self.values.get(name)
+
+    def remove(self, name):
+        return self.values.pop(name, None) is not None
+
+    def close(self):
+        pass
+
+
+def test_of_a_store_that_others_use_nothing_is_remembered_and_nothing_of_theirs_is_lost():
+    store, name = Shared(), "0" * 32
+    one, two = (sessions.Sessions(store, most=10, expire=1.0) for _ in range(2))
+
+    async def ask():
+        await one.put(name, b"a")
+        assert await two.get(name) == b"a"
+        await two.put(name, b"b", b"a")
+        with pytest.raises(HTTPException) as refused:
+            await one.put(name, b"c", b"a")
+        assert refused.value.status_code == 409
+        assert await one.get(name) == await two.get(name) == b"b"
+        await two.remove(name)
+        with pytest.raises(HTTPException) as gone:
+            await one.get(name)
+        assert gone.value.status_code == 404
+
+    asyncio.run(ask())
+    assert one.live == two.live == 0
 
 
 def test_what_is_the_servers_fault_is_in_its_log(run, tmp_path, caplog):
@@ -293,6 +362,16 @@ def test_what_is_no_stream_stays_in_the_folder(tmp_path):
     store.close()
     assert all(path.exists() for path in precious)
     assert not torn.exists()
+
+
+def test_what_is_no_stream_is_not_read_from_the_folder(run, tmp_path):
+    client = TestClient(application(run, store=tmp_path / "streams"))
+    name = begin(client)
+    feed(client, name, "the")
+    (kept,) = (tmp_path / "streams").glob("*.safetensors")
+    kept.rename(kept.with_name(kept.name.replace(name, "mine")))
+    assert error(client.get("/streams/mine/state"), 404) == "there is no stream mine; POST /streams makes one"
+    client.app.state.sessions.close()
 
 
 def test_a_store_that_cannot_be_written_is_told(run, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import elman
-from elman.baselines.events import Regression
+from elman.baselines.events import Frequency, Regression
 from elman.cli import output
 from elman.data import tables
 from elman.data.ragged import Ragged
@@ -90,11 +90,24 @@ def test_baselines_stand_beside_it(trained, capsys):
 def test_the_figures_of_sets_are_those_of_their_definitions():
     """TP, FP and FN over all steps and events, and ln P over steps, however many are added at a time."""
     tally = event_measures.Tally()
-    tally.add(-3.0, np.array([[1, 1, 0], [0, 0, 0]], bool), np.array([[1, 0, 0], [1, 1, 0]], bool))
+    tally.add(-3.0, np.array([[1, 1, 0], [0, 0, 0]], bool), np.array([[1, 0, 0], [1, 1, 1]], bool))
     tally.add(-1.0, np.array([[0, 0, 1]], bool), np.array([[0, 0, 1]], bool))
     assert tally.figures() == pytest.approx(
-        {"step_loss": 4 / 3, "frame_accuracy": 2 / 5, "precision": 2 / 3, "recall": 2 / 4}
+        {"step_loss": 4 / 3, "frame_accuracy": 2 / 6, "precision": 2 / 3, "recall": 2 / 5}
     )
+
+
+def test_a_baseline_is_scored_by_what_it_says_of_every_event():
+    """Event 0 comes in four of five steps, and is expected in each; event 1 in one, and never."""
+    encoded = EncodedEvents(Ragged.of(np.array([0, 0, 1, 0, 0]), np.array([1, 2, 1, 0, 1])), np.array([0, 3, 5]), 2)
+    rows = [encoded.multi_hot(0, 3), encoded.multi_hot(3, 5)]
+    frequency = Frequency(rows)
+    shares = np.concatenate([frequency.probabilities(row) for row in rows])
+    came = np.concatenate(rows)
+    loss = -np.where(came, np.log(shares), np.log1p(-shares)).sum() / 5
+    (found, *_) = event_measures.baselines(encoded, encoded, {})
+    assert found.pop("name") == "frequency of each event"
+    assert found == pytest.approx({"step_loss": loss, "frame_accuracy": 4 / 6, "precision": 4 / 5, "recall": 4 / 5})
 
 
 @pytest.mark.parametrize(("cells", "rows"), [(20, 4), (15, 3), (14, 3), (10, 2), (9, 1), (1, 1)])

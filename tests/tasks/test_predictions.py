@@ -52,6 +52,18 @@ def test_an_answer_whose_name_the_table_has_gets_another(trained, tmp_path, take
     assert table[called].to_list() == [row["label"] for row in found.rows]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "called"),
+    [("predicted_a", "a", ["predicted_a", "predicted_a_2"]), ("a", "a_b", ["predicted_a", "a_b"])],
+)
+def test_answers_whose_names_meet_are_told_apart(tmp_path, one, other, called):
+    tables.write(tmp_path / "t.csv", [{"a": "x"}])
+    rows = [{one: 1, f"{one}_probability": 0.1, other: 2, f"{other}_probability": 0.2}]
+    table = Predictions(rows, tables.read(tmp_path / "t.csv"), [one, other]).table()
+    names = ["a", *(f"{name}{end}" for name in called for end in ("", "_probability"))]
+    assert table.to_dicts() == [dict(zip(names, ("x", 1, 0.1, 2, 0.2), strict=True))]
+
+
 def test_answers_of_several_columns_are_renamed_each_by_itself(trained, folder):
     found = trained["tagged.jsonl"].predictions(folder / "test-tagged.jsonl")
     assert found.renamed == {"tags": "predicted_tags", "intent": "predicted_intent"}

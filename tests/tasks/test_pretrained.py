@@ -206,6 +206,12 @@ def test_a_run_that_was_killed_at_once_begins_again_with_the_pretrained_weights(
         patch.setattr(Trainer, "update", killed)
         with pytest.raises(Killed):
             elman.train("classification", hard / "train.csv", out=tmp_path / "part", **given)
+    copy = tmp_path / "part" / "state" / "pretrained.safetensors"
+    content = copy.read_bytes()
+    copy.unlink()
+    with pytest.raises(RunError, match=r"pretrained\.safetensors is missing: the run is incomplete; train it anew"):
+        elman.train("classification", hard / "train.csv", out=tmp_path / "part", quiet=True, resume=True)
+    copy.write_bytes(content)
     part = elman.train("classification", hard / "train.csv", out=tmp_path / "part", quiet=True, resume=True)
     assert same(weights(part), weights(whole))
     assert part.description["baselines"] == whole.description["baselines"]

@@ -7,13 +7,14 @@ from elman.tasks.trust import trust
 
 
 def test_answers_are_counted_by_how_sure_they_are():
-    found = trust(np.array([1.0, 0.95, 0.55, 0.52]), np.array([True, True, False, True]))
+    found = trust(np.array([1.0, 0.95, 0.55, 0.85, 0.52]), np.array([True, True, False, True, True]))
     assert found["bins"] == [
         {"answers": 2, "said": pytest.approx(0.535), "right": 0.5},
+        {"answers": 1, "said": pytest.approx(0.85), "right": 1.0},
         {"answers": 2, "said": pytest.approx(0.975), "right": 1.0},
     ]
-    assert found["error"] == pytest.approx((abs(1.07 - 1) + abs(1.95 - 2)) / 4)
-    assert found["said"] == pytest.approx(0.755)
+    assert found["error"] == pytest.approx((abs(1.07 - 1) + abs(0.85 - 1) + abs(1.95 - 2)) / 5)
+    assert found["said"] == pytest.approx(0.774)
     assert [(each["sure"], each["answers"], each["right"]) for each in found["above"]][-3:] == [
         (0.9, 2, 2),
         (0.95, 2, 2),

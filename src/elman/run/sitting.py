@@ -253,7 +253,7 @@ def _job(
         monitor=monitor,
         device=where,
         resume=sitting.resume,
-        pretrained=folder.pretrained.exists(),
+        pretrained="pretrained" in sitting.description,
         inspect=inspection.during_training(options.clip),
         interruption=interruption,
     )
@@ -264,11 +264,11 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
     task, folder, description = sitting.task, sitting.folder, sitting.description
     network = _network(sitting, new=new and together.first)
     where = _device(sitting, network, together, new=new)
-    pretrained = folder.pretrained.exists()
-    if pretrained:
-        learnt.put(folder.pretrained, network, as_last=sitting.prepared.unknown_last)
-    else:
+    pretrained = "pretrained" in description
+    if not pretrained:
         task.begin(network, sitting.prepared)
+    elif not sitting.resume:
+        learnt.put(folder.pretrained, network, as_last=sitting.prepared.unknown_last)
     together.draw_apart()
     if not together.first:
         try:

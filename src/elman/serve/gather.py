@@ -79,7 +79,6 @@ class Gatherer(Generic[Question, Answer]):
         self._enough = asyncio.get_running_loop().create_future()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._enough, self._wait)
-        self._enough = None
 
     def _batch(self) -> list[Waiting[Question, Answer]]:
         """The questions that have waited longest, without those that nobody waits for any more."""
