@@ -158,7 +158,7 @@ def _gradients(a: Tensor, initial: Tensor, h: Tensor, d_h: Tensor) -> tuple[Tens
     return d_b * before.conj(), d_b, decay[0] * d_b[0]
 
 
-_operators: Any = torch.library.Library("elman", "FRAGMENT")  # type: ignore[no-untyped-call]
+_operators: Any = torch.library.Library("elman", "FRAGMENT")
 _operators.define("linear_scan(Tensor a, Tensor b, Tensor initial) -> Tensor")
 _operators.define("linear_scan_backward(Tensor a, Tensor b, Tensor initial, Tensor h, Tensor d_h) -> Tensor[]")
 _operators.impl("linear_scan", _forward, "CPU")

@@ -257,7 +257,7 @@ def _gradients(given: Given, reset: Tensor | None, softplus: bool, *d: Tensor) -
     return found
 
 
-_operators: Any = torch.library.Library("elman", "FRAGMENT")  # type: ignore[no-untyped-call]
+_operators: Any = torch.library.Library("elman", "FRAGMENT")
 _GIVEN = ", ".join(f"Tensor {name}" for name in Given._fields)
 _operators.define(f"selective_scan({_GIVEN}, Tensor? reset, bool softplus) -> (Tensor, Tensor, Tensor)")
 _operators.define(
