@@ -80,11 +80,9 @@ def leaf_homes(nodes: list[Node], vectors: list[Terms], extras: tuple[str, ...])
     homes: dict[Node, Place] = {}
     for node in nodes:
         if node.op in kinds:
-            index = node.data[0]
-            assert isinstance(index, int)
-            homes[node] = Place(kinds[node.op], index, node.width)
+            homes[node] = Place(kinds[node.op], node.data[0], node.width)
         elif node.op == "extra":
-            homes[node] = Place(Kind.EXTRA, extras.index(str(node.data[0])), node.width)
+            homes[node] = Place(Kind.EXTRA, extras.index(node.data[0]), node.width)
         elif node.op == "vector":
             homes[node] = Place(Kind.VECTOR, vectors.index(terms_of(node)), node.width)
     return homes
@@ -93,7 +91,7 @@ def leaf_homes(nodes: list[Node], vectors: list[Terms], extras: tuple[str, ...])
 def terms_of(node: Node) -> Terms:
     """The sum that a vector is, or whose gradient a node accumulates."""
     assert node.op == "vector" or node.op in ACCUMULATIONS
-    return node.data  # type: ignore[return-value]
+    return node.data
 
 
 def tape_place(index: int, width: Width) -> Place:
