@@ -166,7 +166,7 @@ class TableTask(Task):
         train, valid = prepared.examples("train"), prepared.examples("valid")
         return Material(
             ExampleBatches(train, options.batch_size(len(train)), options.seed),
-            self.learning.objective,
+            lambda network, batch, _: self.learning.objective(network, batch),  # nothing is carried on
             lambda network: self.learning.mean_loss(network, valid),
         )
 
