@@ -5,7 +5,7 @@ It knows no segments, temporaries or encoding.
 
 from dataclasses import dataclass, field
 
-from elman.engine.program.contract import Kind, Place, Purpose, Width
+from elman.engine.program.contract import Kind, Place, Width
 from elman.engine.program.graph import Graph, Node, reachable
 from elman.engine.program.operations import ACCUMULATIONS
 
@@ -18,7 +18,6 @@ class Draft:
     """One program to be.
 
     Attributes:
-        purpose: what it is for.
         graph: of all nodes.
         homes: where values lie that this program does not compute: leaves, and what the forward program has kept.
         targets: where values that it computes must be written.
@@ -27,7 +26,6 @@ class Draft:
 
     """
 
-    purpose: Purpose
     graph: Graph
     homes: dict[Node, Place]
     targets: dict[Node, Place] = field(default_factory=dict)
