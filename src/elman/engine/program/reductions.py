@@ -25,14 +25,14 @@ def _block_sum(value: Symbol, block: Node) -> Node:
 
 
 def _row(function: Callable[..., Node]) -> Callable[..., Symbol]:
-    def reduction(value: Value, dim: Any = None, keepdim: bool = False, **options: Any) -> Symbol:
+    def reduction(value: Symbol, dim: Any = None, keepdim: bool = False, **options: Any) -> Symbol:
         dims = list(dim) if isinstance(dim, (tuple, list)) else [dim]
         if dims not in ([-1], [value.dim() - 1]) or keepdim is not True:
             raise UntraceableError(
                 "A reduction other than along the features with keepdim=True",
                 "is nothing that a program can contain, nor is a branch on what it gives",
             )
-        return value.like((function(value, **options),), 2)  # type: ignore[no-any-return]
+        return value.like((function(value, **options),), 2)
 
     return reduction
 
