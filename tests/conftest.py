@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import random
+import sys
 
 import pytest
 from hypothesis import settings
@@ -35,6 +36,21 @@ def make_text(characters: int = 20_000, seed: int = 0) -> str:
         lines.append(" ".join(draw.choices(WORDS, k=draw.randint(3, 9))) + ".\n")
         length += len(lines[-1])
     return "".join(lines)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a command line; return exit status, stdout, stderr."""
+    from elman import cli
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["elman", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stopped.value.code or 0, out, err
+
+    return call
 
 
 @pytest.fixture(params=[1, 2])

@@ -1,7 +1,21 @@
-"""Names that are asked for: which of the known ones an unknown one is close to."""
+"""Names that are asked for: what stands for them in a registry, and which known one an unknown one is close to."""
 
+import importlib
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+
+class Entry(NamedTuple):
+    """Where a class lives, "module:Class", and what it is for, so that lists and help need not import it."""
+
+    place: str
+    summary: str
+
+    def make(self, room: str = "") -> Any:
+        """Import the class, and make one of it; a place may leave out the room before the module."""
+        module, _, name = self.place.partition(":")
+        return getattr(importlib.import_module(room + module), name)()
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -1,11 +1,10 @@
 """The command line in this process, with short measurements."""
 
 import json
-import sys
+from functools import partial
 
 import pytest
 
-from elman import cli
 from elman.benchmarks import race, timing
 
 
@@ -17,18 +16,10 @@ def _short(monkeypatch):
 
 
 @pytest.fixture
-def bench(monkeypatch, capsys, tmp_path):
+def bench(command, monkeypatch, tmp_path):
     """Run `elman bench` in an empty folder; return exit status, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["elman", "bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    return call
+    return partial(command, "bench")
 
 
 @pytest.fixture

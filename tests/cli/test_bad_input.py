@@ -8,24 +8,14 @@ import sys
 
 import pytest
 
-from elman import cli
-
 TINY = ["--hidden", "8", "--lanes", "2", "--window", "8", "--steps", "3", "--quiet"]
 
 
 @pytest.fixture
-def elman(monkeypatch, capsys, tmp_path):
+def elman(command, monkeypatch, tmp_path):
     """Run a command line in an empty folder; return exit status, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["elman", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    return call
+    return command
 
 
 @pytest.fixture

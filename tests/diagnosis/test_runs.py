@@ -3,7 +3,6 @@
 import itertools
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -12,20 +11,7 @@ from safetensors.torch import load_file
 from tests.conftest import TINY
 
 import elman
-from elman import cli
 from elman.data.buckets import Buckets
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["elman", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    return call
 
 
 def test_a_run_is_diagnosed_as_it_would_train_on(run):

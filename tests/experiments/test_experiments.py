@@ -1,27 +1,13 @@
 """Experiments: each is listed, small ones run, results are kept and made into a page."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from elman import cli
 from elman.errors import UsageError
 from elman.experiments import EXPERIMENTS, find, suite
 from elman.experiments.base import interval
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["elman", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    return call
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -1,28 +1,14 @@
 """Services of small runs, asked in this process."""
 
 import asyncio
-import random
 
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
+from tests.tasks.conftest import texts
 
 from elman.data import tables
 from elman.serve import Limits, application
-
-GOOD, BAD = ("fine", "lovely", "bright"), ("dull", "sad", "grey")
-FILLERS = ("a", "the", "film", "day", "was", "very", "it", "and")
-
-
-def texts(count, seed=0):
-    """The label says whether a good word is in the text."""
-    draw, rows = random.Random(seed), []
-    for _ in range(count):
-        good = draw.random() < 0.4
-        words = [*draw.choices(FILLERS, k=draw.randint(2, 9)), draw.choice(GOOD if good else BAD)]
-        draw.shuffle(words)
-        rows.append({"text": " ".join(words), "label": "pos" if good else "neg"})
-    return rows
 
 
 @pytest.fixture(scope="session")

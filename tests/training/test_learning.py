@@ -70,12 +70,12 @@ def test_of_many_rows_a_validation_takes_some_from_all_over(network, rows, monke
 
 
 def test_a_batch_costs_the_sum_of_its_outputs_means_and_its_shares_add_up_to_it(network, rows):
-    whole = learning.objective(network, rows.batch(np.arange(7)), None)
+    whole = learning.objective(network, rows.batch(np.arange(7)))
     means = [np.mean(each) for each in costs(network, rows, range(7)).values()]
     assert [mean.item() for mean in whole.means] == pytest.approx(means, rel=1e-5)
     assert (whole.counts, whole.seen) == ((7, LENGTHS.sum()), 7)
     assert whole.loss.item() == pytest.approx(sum(means), rel=1e-5)
-    parts = [learning.objective(network, rows.batch(chosen), None) for chosen in (np.arange(2), np.arange(2, 7))]
+    parts = [learning.objective(network, rows.batch(chosen)) for chosen in (np.arange(2), np.arange(2, 7))]
     assert sum(part.share([7, LENGTHS.sum()]) for part in parts).item() == pytest.approx(sum(means), rel=1e-5)
     nothing = Cost((torch.tensor(torch.nan),), (0,), 0).share([7])
     assert (nothing.item(), nothing.requires_grad) == (0, True)
@@ -111,7 +111,7 @@ def test_what_a_text_costs_where_it_is_heard_is_the_mean_over_all_symbols(monkey
     targets = {"text": Ragged.of(np.concatenate(texts), lengths)}
     rows = Examples(Frames.of(scores.numpy(), lengths), targets, {"text": True})
     assert transcribing.mean_loss(Heard(), rows) == pytest.approx(expected, rel=1e-5)
-    cost = transcribing.objective(Heard(), rows.batch(np.arange(3)), None)
+    cost = transcribing.objective(Heard(), rows.batch(np.arange(3)))
     assert (cost.loss.item(), cost.counts, cost.seen) == (pytest.approx(expected, rel=1e-5), (5,), 3)
 
 

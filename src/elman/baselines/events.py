@@ -80,7 +80,7 @@ class Regression:
             return found
 
         with torch.enable_grad():
-            optimizer.step(loss)  # type: ignore[no-untyped-call]
+            optimizer.step(loss)
         self.weights = self.weights.detach()
 
     def probabilities(self, row: Hot) -> Shares:

@@ -3,20 +3,13 @@
 This room knows layers, peers and clocks; nothing of runs, tasks or the command line.
 """
 
-import importlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from elman.errors import UsageError
+from elman.names import Entry
 
 if TYPE_CHECKING:
     from elman.benchmarks.base import Benchmark
-
-
-class Entry(NamedTuple):
-    """Where a benchmark lives, and what it measures, so that lists and help need not import it."""
-
-    place: str
-    summary: str
 
 
 BENCHMARKS = {
@@ -36,6 +29,5 @@ def find(name: str) -> "Benchmark":
     """Return the benchmark of that name; UsageError says which there are. Its file is imported only now."""
     if name not in BENCHMARKS:
         raise UsageError(f"no benchmark is called {name!r}; there are: {', '.join(BENCHMARKS)}")
-    module, _, attribute = BENCHMARKS[name].place.partition(":")
-    benchmark: Benchmark = getattr(importlib.import_module(module), attribute)()
+    benchmark: Benchmark = BENCHMARKS[name].make()
     return benchmark

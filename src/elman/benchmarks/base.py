@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
     B: int
     T: int
-    I: int  # noqa: E741  (the legend's name)
+    I: int
     H: int
 
     def __str__(self) -> str:

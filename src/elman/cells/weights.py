@@ -4,7 +4,7 @@ It does not know how a cell uses them.
 """
 
 from collections import namedtuple
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -114,9 +114,10 @@ def weights_type(recurrent_gates: tuple[str, ...], own: tuple[str, ...]) -> type
     if known is not None:
         return known
     # A named tuple itself and no class derived from one: torch.compile knows its kind.
-    made = namedtuple("Weights", Weights._fields + own, defaults=(None,) * (len(own) + 4))  # type: ignore[misc] # noqa: PYI024
+    make: Any = namedtuple  # noqa: PYI024 - fields that are not spelt out are nothing for NamedTuple, nor for mypy
+    made = make("Weights", Weights._fields + own, defaults=(None,) * (len(own) + 4))
     for name in _METHODS:
         setattr(made, name, getattr(Weights, name))
-    made.recurrent_gates = recurrent_gates  # type: ignore[attr-defined]
-    _types[recurrent_gates, own] = made  # type: ignore[assignment]
-    return made  # type: ignore[return-value]
+    made.recurrent_gates = recurrent_gates
+    _types[recurrent_gates, own] = made
+    return _types[recurrent_gates, own]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from elman.errors import DataError
 from elman.files import reason
@@ -24,7 +24,7 @@ RECODE = "iconv -f ENCODING -t UTF-8, where ENCODING is what wrote it, such as U
 """How to make UTF-8 of a text: without -f, iconv takes the terminal's own encoding, which mostly is UTF-8 already."""
 ESCAPED = "surrogateescape"
 r"""How bytes that are no text stand in a str (PEP 383): b"\xe9" as "\udce9"."""
-OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class TextSource:
         if self.held is not None:
             return io.BytesIO(self.held)
         path = Path(self.path)
-        return OPENERS.get(path.suffix.lower(), open)(path, "rb")  # type: ignore[operator,no-any-return]
+        found: IO[bytes] = OPENERS.get(path.suffix.lower(), open)(path, "rb")
+        return found
 
     def _decode(self, data: bytes, line: int, offset: int) -> str:
         try:

@@ -20,7 +20,7 @@ class Handed:
 
     def show(self, view: Tensor, own: Tensor) -> Tensor:
         """Remember what stands for a state, and return it."""
-        self._by_id[id(view)] = view, view._version, own  # noqa: SLF001
+        self._by_id[id(view)] = view, view._version, own
         if view.grad_fn is not None:
             self._by_node[view.grad_fn] = own
         return view
@@ -28,7 +28,7 @@ class Handed:
     def own(self, tensor: Tensor) -> Tensor:
         """The state itself, with the same rows at zero, if this is what was made of it; else the tensor as it is."""
         view, version, own = self._by_id.get(id(tensor), (None, 0, tensor))
-        if view is tensor and tensor._version == version:  # noqa: SLF001
+        if view is tensor and tensor._version == version:
             return own
         origin = self._origin(tensor)
         if origin is None or origin.shape != tensor.shape or origin.dtype != tensor.dtype:

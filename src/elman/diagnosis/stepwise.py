@@ -87,7 +87,7 @@ class StepStates(Mapping[str, Tensor]):
         self._gradients: dict[str, Tensor] = {}
         for name, tensor in self._values.items():
             if tensor.requires_grad:
-                tensor.register_hook(partial(self._gradients.__setitem__, name))  # type: ignore[no-untyped-call]
+                tensor.register_hook(partial(self._gradients.__setitem__, name))
 
     def gradient(self, name: str) -> Tensor | None:
         """That of the last backward pass."""

@@ -175,7 +175,7 @@ def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend
     if name is not None:
         refusal = refusal_of(BACKENDS[name])
         if refusal is not None:
-            raise ElmanError(refused(name, refusal))
+            raise _refused(name, refusal)
         return BACKENDS[name]
     left: list[str] = []
     for candidate in order:
@@ -191,9 +191,24 @@ def _choose(refusal_of: Callable[[Backend], str | None], order: Sequence[Backend
     raise AssertionError("the reference refuses nothing")
 
 
-def refused(name: str, refusal: str) -> str:
-    """What is said where a backend is forced that cannot run a call."""
-    return f"the backend '{name}' is forced, but {refusal}; force another one, or none and let Elman choose"
+def _refused(name: str, refusal: str) -> ElmanError:
+    """What is raised where a backend is forced that cannot run a call."""
+    return ElmanError(f"the backend '{name}' is forced, but {refusal}; force another one, or none and let Elman choose")
+
+
+def by_steps(tensor: Tensor, refusal: str | None) -> bool:
+    """Whether a Python loop runs a scan of a tensor, the native engine's `refusal` being known.
+
+    Raises:
+        ElmanError: if that engine is forced and refuses.
+
+    """
+    name = forced()
+    if refusal is not None and name == NATIVE.name:
+        raise _refused(name, refusal)
+    if refusal is not None and name is None:
+        warn_once(f"{refusal}; so a Python loop runs this scan, which is slower.")
+    return refusal is not None or name not in {None, NATIVE.name} or tensor.numel() == 0
 
 
 @dataclass(frozen=True, repr=False)

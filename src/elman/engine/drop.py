@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman.cells import Mask
 from elman.engine import watching
 from elman.engine.choice import forced
 from elman.engine.native.gradient import no_view
@@ -29,6 +30,12 @@ def keep(shape: tuple[int, ...], rate: float, like: Tensor, *, scaled: bool) -> 
         kept = (torch.rand(shape, dtype=like.dtype, device=like.device) >= rate).to(like.dtype)
         return kept / (1 - rate) if scaled else kept
     return _mask(shape, like, _seed(), rate, 1 / (1 - rate) if scaled else 1.0)
+
+
+def draw(mask: Mask, steps: int, batch: int, features: int, like: Tensor) -> Tensor:
+    """A cell's mask for one call, (B, F), or (T, B, F)."""
+    shape = (steps, batch, features) if mask.each_step else (batch, features)
+    return keep(shape, mask.rate, like, scaled=mask.scaled)
 
 
 def dropout(value: Tensor, rate: float, packing: Callable[[], Packing | None] | None = None) -> Tensor:

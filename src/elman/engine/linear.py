@@ -9,12 +9,9 @@ import torch
 from torch import Tensor
 
 from elman.engine import watching
-from elman.engine.choice import forced, refused
-from elman.engine.extension import missing
+from elman.engine.choice import by_steps
 from elman.engine.native import linear
-from elman.engine.native.library import library
-from elman.engine.warning import warn_once
-from elman.errors import ElmanError
+from elman.engine.native.backend import refusal
 
 _NUMBERS = {torch.float32, torch.float64, torch.complex64, torch.complex128}
 
@@ -45,12 +42,7 @@ def linear_scan(a: Tensor, b: Tensor, initial: Tensor | None = None, reset: Tens
         a = a.masked_fill(reset.reshape(reset.shape + (1,) * (a.dim() - reset.dim())), 0)
     if initial is None:
         initial = a.new_zeros(a.shape[1:])
-    refusal = _refusal(a)
-    if forced() == "native" and refusal is not None:
-        raise ElmanError(refused("native", refusal))
-    if a.numel() == 0 or forced() not in {None, "native"} or refusal is not None:
-        if forced() is None and refusal is not None and a.numel():
-            warn_once(f"{refusal}; so a Python loop runs this scan, which is slower.")
+    if by_steps(a, _refusal(a)):
         return _by_steps(a, b, initial)
     if torch.compiler.is_compiling():
         found: Tensor = torch.ops.elman.linear_scan(a, b, initial)
@@ -78,13 +70,8 @@ def _check(a: Tensor, b: Tensor, initial: Tensor | None, reset: Tensor | None) -
 
 def _refusal(a: Tensor) -> str | None:
     """Why the native engine cannot run it, as a clause; None if it can."""
-    if library() is None:
-        return f"the native engine {missing}"
-    if not a.is_cpu:
-        return "the native engine runs on the CPU only"
-    if (refusal := watching.refusal()) is not None:
-        return refusal
-    return None if a.dtype in _NUMBERS else f"the native engine does not compute in {a.dtype}"
+    unknown = None if a.dtype in _NUMBERS else f"the native engine does not compute in {a.dtype}"
+    return refusal([a]) or unknown
 
 
 def _by_steps(a: Tensor, b: Tensor, initial: Tensor) -> Tensor:
@@ -158,7 +145,7 @@ def _gradients(a: Tensor, initial: Tensor, h: Tensor, d_h: Tensor) -> tuple[Tens
     return d_b * before.conj(), d_b, decay[0] * d_b[0]
 
 
-_operators: Any = torch.library.Library("elman", "FRAGMENT")  # type: ignore[no-untyped-call]
+_operators: Any = torch.library.Library("elman", "FRAGMENT")
 _operators.define("linear_scan(Tensor a, Tensor b, Tensor initial) -> Tensor")
 _operators.define("linear_scan_backward(Tensor a, Tensor b, Tensor initial, Tensor h, Tensor d_h) -> Tensor[]")
 _operators.impl("linear_scan", _forward, "CPU")

@@ -167,7 +167,7 @@ class _Seen:
         self._states[direction].append(state)
         for k, tensor in enumerate(state):
             if tensor.requires_grad and not torch.compiler.is_compiling():  # a graph has nobody to tell
-                tensor.register_hook(partial(self._came, direction, number, k))  # type: ignore[no-untyped-call]
+                tensor.register_hook(partial(self._came, direction, number, k))
 
     def _came(self, direction: int, number: int, k: int, gradient: Tensor) -> None:
         if in_a_batch(gradient):  # many at once, of which none is that of the state

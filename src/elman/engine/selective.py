@@ -11,13 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elman.engine import watching
-from elman.engine.choice import forced, refused
-from elman.engine.extension import missing
+from elman.engine.choice import by_steps, forced
 from elman.engine.native import selective
-from elman.engine.native.library import library
+from elman.engine.native.backend import refusal
 from elman.engine.native.selective import Given, Scan
-from elman.engine.warning import warn_once
-from elman.errors import ElmanError
 
 SHORT = 1 << 18
 """Numbers in the states of one step that torch is faster with, measured; an eighth of them in two, a 27th in three."""
@@ -157,12 +154,7 @@ def _check(
 
 def _run(given: Given, reset: Tensor | None, softplus: bool) -> tuple[Tensor, Tensor]:
     """What is shown, (T, B, D), and the last states, (N, B, D)."""
-    refusal = _refusal(given.u)
-    if forced() == "native" and refusal is not None:
-        raise ElmanError(refused("native", refusal))
-    if refusal is not None or forced() not in {None, "native"} or given.u.numel() == 0:
-        if forced() is None and refusal is not None:
-            warn_once(f"{refusal}; so a Python loop runs this scan, which is slower.")
+    if by_steps(given.u, refusal([given.u])):
         return _by_steps(given, reset, softplus)
     pieces = selective.pieces(given, _threads())
     if torch.compiler.is_compiling():
@@ -187,15 +179,6 @@ def _is_short(given: Given, most: int) -> bool:
     """Whether a few operations of torch take less time than jobs to set up; `most` is of how many steps they may."""
     steps = len(given.u)
     return steps <= most and steps**3 * given.initial.numel() <= SHORT
-
-
-def _refusal(u: Tensor) -> str | None:
-    """Why the native engine cannot run it, as a clause; None if it can."""
-    if library() is None:
-        return f"the native engine {missing}"
-    if not u.is_cpu:
-        return "the native engine runs on the CPU only"
-    return watching.refusal()
 
 
 def _bytes(reset: Tensor | None) -> Tensor | None:
@@ -280,7 +263,7 @@ def _gradients(given: Given, reset: Tensor | None, softplus: bool, *d: Tensor) -
     return found
 
 
-_operators: Any = torch.library.Library("elman", "FRAGMENT")  # type: ignore[no-untyped-call]
+_operators: Any = torch.library.Library("elman", "FRAGMENT")
 _GIVEN = ", ".join(f"Tensor {name}" for name in Given._fields)
 _operators.define(f"selective_scan({_GIVEN}, Tensor? reset, bool softplus, SymInt pieces) -> (Tensor, Tensor, Tensor)")
 _operators.define(

@@ -78,7 +78,7 @@ def side_by_side(cell: Cell, layers: Sequence[Sequence[Weights]]) -> None:
         tensors = [tensor for weights in directions for tensor in weights.flat()]
         alike = len({(tensor.device, tensor.dtype) for tensor in tensors}) == 1
         apart = len({tensor.data_ptr() for tensor in tensors}) == len(tensors)
-        if alike and apart and torch.backends.cudnn.is_acceptable(tensors[0]):  # type: ignore[no-untyped-call]
+        if alike and apart and torch.backends.cudnn.is_acceptable(tensors[0]):
             _move_together(KERNELS[cell].mode, len(cell.gates), directions, tensors)
 
 

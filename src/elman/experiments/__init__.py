@@ -11,21 +11,13 @@
 This room knows texts, cells, layers and the diagnosis; nothing of runs, tasks or the command line.
 """
 
-import importlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from elman.errors import UsageError
-from elman.names import nearest
+from elman.names import Entry, nearest
 
 if TYPE_CHECKING:
     from elman.experiments.base import Experiment
-
-
-class Entry(NamedTuple):
-    """Where an experiment lives, and what it asks, so that lists and help need not import it."""
-
-    place: str
-    summary: str
 
 
 EXPERIMENTS = {
@@ -63,6 +55,5 @@ def find(name: str) -> "Experiment":
     if name not in EXPERIMENTS:
         hint = nearest(name, EXPERIMENTS, f"; there are: {', '.join(EXPERIMENTS)}")
         raise UsageError(f"no experiment is called {name!r}{hint}")
-    module, _, attribute = EXPERIMENTS[name].place.partition(":")
-    experiment: Experiment = getattr(importlib.import_module(f"elman.experiments.{module}"), attribute)()
+    experiment: Experiment = EXPERIMENTS[name].make("elman.experiments.")
     return experiment

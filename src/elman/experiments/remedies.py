@@ -143,4 +143,4 @@ def _learnt(setting: Setting, seed: int) -> Learned:
 
 def _clip_values(network: nn.Module, limit: float) -> None:
     for parameter in network.parameters():
-        parameter.register_hook(lambda gradient: gradient.clamp(-limit, limit))  # type: ignore[no-untyped-call]
+        parameter.register_hook(lambda gradient: gradient.clamp(-limit, limit))

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -122,8 +123,8 @@ def recurrent_gradient(steps: int) -> float:
     network = synced(10, 10, 16)
     symbols = torch.randint(0, 10, (steps, 8))
     torch.autograd.backward(network.head.loss(network(symbols)[0], symbols))
-    gradient = network.recurrence.weights[0][0].hh.grad  # type: ignore[union-attr]
-    return float(gradient.norm())  # type: ignore[union-attr]
+    matrix: Any = network.recurrence.weights[0][0].hh
+    return float(matrix.grad.norm())
 
 
 def _lowered(letters: Letters, part: str) -> tuple[Tensor, Tensor]:

@@ -14,10 +14,10 @@ from torch.nn.utils.rnn import PackedSequence
 from elman import engine
 from elman.cells import Cell, Weights
 from elman.engine import Call, Explanation
-from elman.engine.drop import dropout, keep
+from elman.engine.drop import draw, dropout, keep
 from elman.engine.record import Record
 from elman.errors import UsageError
-from elman.layers import masks, single
+from elman.layers import single
 from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset, selected
 from elman.layers.initialization import initialize
 from elman.layers.options import USUAL, Options
@@ -212,8 +212,7 @@ class Stack(nn.Module):
             record = None if records is None else records[depth]
             output, state = engine.run(self._call(depth, weights, value, given, record))
             final.append(state)
-            last = depth == self.num_layers - 1
-            passed = output if last else self._dropped(output, given)
+            passed = output if depth == self.num_layers - 1 else self._dropped(output, given)
             value = passed + value if self.options.residual and depth > 0 else passed
         return value, final
 
@@ -234,7 +233,7 @@ class Stack(nn.Module):
             weights = weights.replaced(hh=weights.hh * mask)
         if cell.masks:
             sizes, batch = self._state_sizes(depth), given.state[depth][0].shape[1]
-            drawn = {m.name: masks.draw(m, given.steps, batch, sizes[m.state], weights.ih) for m in cell.masks}
+            drawn = {m.name: draw(m, given.steps, batch, sizes[m.state], weights.ih) for m in cell.masks}
             weights = weights.replaced(**drawn)
         return cell.derive(weights)
 
@@ -301,12 +300,10 @@ class Stack(nn.Module):
 
     def _extent(self, input: Tensor, lengths: Lengths | None, reset: Tensor | None) -> dict[str, Tensor | None]:
         """`lengths` and `reset` of padded input in the caller's form, checked."""
-        batched = input.dim() == 3
-        known = checked_reset(reset, input)
-        if known is not None:
-            known = self._time_first(known, batched=batched)
-        first = self._time_first(input, batched=batched)
-        return {"lengths": checked_lengths(lengths, first.shape[0], first.shape[1]), "reset": known}
+        batched, known = input.dim() == 3, checked_reset(reset, input)
+        turned = None if known is None else self._time_first(known, batched=batched)
+        steps, batch, *_ = self._time_first(input, batched=batched).shape
+        return {"lengths": checked_lengths(lengths, steps, batch), "reset": turned}
 
     def scan(
         self, input: Tensor, state: State | None = None, lengths: Lengths | None = None, reset: Tensor | None = None

@@ -1,20 +1,12 @@
 """The tasks by name. To add one is one file in this folder and one entry here."""
 
-import importlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from elman.errors import UsageError
-from elman.names import nearest
+from elman.names import Entry, nearest
 
 if TYPE_CHECKING:
     from elman.tasks.base import Task
-
-
-class Entry(NamedTuple):
-    """Where a task lives, and what it does, so that lists and help need not import it."""
-
-    place: str
-    summary: str
 
 
 TASKS = {
@@ -72,6 +64,5 @@ def find(name: str) -> "Task":
     if name not in TASKS:
         hint = nearest(name, TASKS, f"; there is: {', '.join(TASKS)}")
         raise UsageError(f"unknown task {name!r}{hint}")
-    module, _, attribute = TASKS[name].place.partition(":")
-    task: Task = getattr(importlib.import_module(module), attribute)()
+    task: Task = TASKS[name].make()
     return task

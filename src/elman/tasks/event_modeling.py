@@ -93,9 +93,8 @@ class EventModeling(TableTask):
 
     def describe(self, options: EventModelingOptions) -> dict[str, Any]:
         """Say cell, layers and sizes, and how the events of a step are told."""
-        o, plural = options, "s" if options.layers > 1 else ""
-        told = f"events told in order by a GRU of {o.readout}" if o.autoregressive else "independent events"
-        return {"summary": f"{o.cell.upper()}, {o.layers} layer{plural} of {o.hidden} hidden units, {told}"}
+        told = f"events told in order by a GRU of {options.readout}" if options.autoregressive else "independent events"
+        return {"summary": f"{super().describe(options)['summary']}, {told}"}
 
     def network(self, prepared: PreparedExamples, options: EventModelingOptions) -> SyncedManyToMany:
         """A sum of the events' vectors, recurrent layers, and a head for sets."""

@@ -50,12 +50,6 @@ class ExampleTask(TableTask):
     def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:
         """Return what answers are worth, the headline first."""
 
-    def describe(self, options: Any) -> dict[str, Any]:
-        """Say cell, layers and sizes."""
-        plural, both = "s" if options.layers > 1 else "", "bidirectional " if options.bidirectional else ""
-        units = "hidden units each way" if options.bidirectional else "hidden units"
-        return {"summary": f"{both}{options.cell.upper()}, {options.layers} layer{plural} of {options.hidden} {units}"}
-
     def network(self, prepared: PreparedExamples, options: Any) -> SharedEncoder:
         """The input's reader, recurrent layers, and what each output needs after them."""
         o, reader = options, prepared.input.reader(options.embedding)

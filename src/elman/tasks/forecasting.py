@@ -35,7 +35,6 @@ from elman.tasks.tracks import PARTS, Layout, PreparedTracks, divide, sized
 from elman.topologies.forecaster import SegmentForecaster
 from elman.training.cost import Cost
 from elman.training.options import TrainingOptions, option
-from elman.types import State
 
 BATCH, VALIDATED = 64, 1024
 """Windows of a batch, and of the validation part, from all over it, that a validation forecasts."""
@@ -150,7 +149,7 @@ class Forecasting(Task):
         size = options.batch or side_by_side(BATCH, len(prepared.layout.targets))
         return Material(
             WindowBatches(prepared.windows("train"), size, options.seed),
-            _objective,
+            lambda network, batch, _: _objective(network, batch),  # nothing is carried on
             partial(_validate, windows=prepared.windows("valid")),
         )
 
@@ -265,9 +264,8 @@ def _columns(table: Table, options: ForecastingOptions) -> tuple[dict[str, Any],
     return {"targets": targets, "covariates": covariates, "time": time}, tuple(notes)
 
 
-def _objective(network: Any, batch: WindowBatch, carry: State | None) -> Cost:
-    """The mean loss of a batch of windows; nothing is carried from batch to batch."""
-    del carry
+def _objective(network: Any, batch: WindowBatch) -> Cost:
+    """The mean loss of a batch of windows."""
     device = next(network.parameters()).device
     loss = network.head.loss(network(batch.past.to(device)), batch.taught.to(device))
     windows = batch.past.shape[1]
@@ -279,7 +277,7 @@ def _validate(network: nn.Module, *, windows: TrackWindows) -> float:
     stride = max(1, len(windows) // VALIDATED)
     total = 0.0
     for numbers in windows.batches(256, stride):
-        cost = _objective(network, windows.batch(numbers), None)
+        cost = _objective(network, windows.batch(numbers))
         total += cost.loss.item() * cost.seen
     return total / len(range(0, len(windows), stride))
 

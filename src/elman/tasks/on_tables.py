@@ -16,7 +16,7 @@ from elman import cells
 from elman.data import folders, tables
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
-from elman.errors import DataError, ElmanError
+from elman.errors import DataError, ElmanError, UsageError
 from elman.modalities import names
 from elman.modalities.base import Answer, Input, Modality, Output
 from elman.tasks import roles, together
@@ -89,6 +89,19 @@ class TableTask(Task):
     @abstractmethod
     def fit(self, input: Column, outputs: list[Column], options: Any) -> tuple[Input, Sequence[Answer]]:
         """Fit the modalities on the rows to learn from, but for labels and tags: these are of all rows of the file."""
+
+    def only(self, outputs: list[Column]) -> Column:
+        """Return the one column that is written; UsageError where there are several."""
+        if len(outputs) > 1:
+            names = ", ".join(repr(column.name) for column in outputs)
+            raise UsageError(f"--output names {len(outputs)} columns, {names}; {self.name} writes one text")
+        return outputs[0]
+
+    def describe(self, options: Any) -> dict[str, Any]:
+        """Say cell, layers and sizes."""
+        o, plural = options, "s" if options.layers > 1 else ""
+        both, each_way = ("bidirectional ", " each way") if getattr(o, "bidirectional", False) else ("", "")
+        return {"summary": f"{both}{o.cell.upper()}, {o.layers} layer{plural} of {o.hidden} hidden units{each_way}"}
 
     def beside(self, options: Any) -> tuple[str, ...]:
         """Columns that are kept beside input and outputs in those tables that have them."""
@@ -166,7 +179,7 @@ class TableTask(Task):
         train, valid = prepared.examples("train"), prepared.examples("valid")
         return Material(
             ExampleBatches(train, options.batch_size(len(train)), options.seed),
-            self.learning.objective,
+            lambda network, batch, _: self.learning.objective(network, batch),  # nothing is carried on
             lambda network: self.learning.mean_loss(network, valid),
         )
 

@@ -87,11 +87,8 @@ class SpeechRecognition(TableTask):
         self, input: Column, outputs: list[Column], options: SpeechRecognitionOptions
     ) -> tuple[Input, Sequence[Answer]]:
         """Recordings, and one text."""
-        if len(outputs) > 1:
-            names = ", ".join(repr(column.name) for column in outputs)
-            raise UsageError(f"--output names {len(outputs)} columns, {names}; {self.name} writes one text")
-        o = options
-        return recordings(input, o), [Transcripts.fit(outputs[0], o.unit, o.symbols, o.beam)]
+        o, output = options, self.only(outputs)
+        return recordings(input, o), [Transcripts.fit(output, o.unit, o.symbols, o.beam)]
 
     def prepare(
         self, files: Files, options: SpeechRecognitionOptions, folder: Path, known: PreparedExamples | None = None
@@ -107,12 +104,6 @@ class SpeechRecognition(TableTask):
         more = super().extend(prepared, part, file, folder)
         _check_long_enough(more, part)
         return more
-
-    def describe(self, options: SpeechRecognitionOptions) -> dict[str, Any]:
-        """Say cell, layers and sizes."""
-        o, plural = options, "s" if options.layers > 1 else ""
-        both, each_way = ("bidirectional ", " each way") if o.bidirectional else ("", "")
-        return {"summary": f"{both}{o.cell.upper()}, {o.layers} layer{plural} of {o.hidden} hidden units{each_way}"}
 
     def network(self, prepared: PreparedExamples, options: SpeechRecognitionOptions) -> SharedEncoder:
         """A convolution, recurrent layers, and at every time step a score for each symbol and the blank."""

@@ -103,13 +103,6 @@ class WritingTask(TableTask):
         del options
         return False
 
-    def only(self, outputs: list[Column]) -> Column:
-        """Return the one column that is written; UsageError where there are several."""
-        if len(outputs) > 1:
-            names = ", ".join(repr(column.name) for column in outputs)
-            raise UsageError(f"--output names {len(outputs)} columns, {names}; {self.name} writes one text")
-        return outputs[0]
-
     def describe(self, options: Any) -> dict[str, Any]:
         """Say cell, layers and sizes."""
         o, plural = options, "s" if options.layers > 1 else ""

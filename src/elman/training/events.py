@@ -10,12 +10,10 @@ from torch import Tensor
 
 from elman.training.cost import Cost
 from elman.training.examples import VALIDATED, Batch, Examples, Learning
-from elman.types import State
 
 
-def objective(network: Any, batch: Batch, carry: State | None) -> Cost:
+def objective(network: Any, batch: Batch) -> Cost:
     """Return the mean loss of a time step."""
-    del carry
     found = network.head.losses(*before_each(network, batch))
     return Cost((found.mean(),), (len(found),), len(batch.lengths))
 

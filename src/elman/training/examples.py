@@ -15,7 +15,6 @@ from elman.data.ragged import Integers, Ragged
 from elman.data.share import WHOLE, Share
 from elman.modalities.base import IGNORED, Encoded
 from elman.training.cost import Cost
-from elman.types import State
 
 SCORING_ROWS = 128
 VALIDATED = 5000
@@ -79,11 +78,11 @@ class Learning(NamedTuple):
     """How a kind of network learns from examples.
 
     Attributes:
-        objective: what a batch costs; nothing is carried from batch to batch.
+        objective: what a batch costs.
         mean_loss: what a validation measures, in nats.
     """
 
-    objective: Callable[[Any, Batch, State | None], Cost]
+    objective: Callable[[Any, Batch], Cost]
     mean_loss: Callable[[Any, Examples], float]
 
 
@@ -117,16 +116,16 @@ class ExampleBatches:
         self.buckets.restore(state)
 
 
-def objective(network: nn.Module, batch: Batch, carry: State | None) -> Cost:
-    """Return the mean loss of each output."""
-    del carry
-    losses = output_losses(network, network(batch.inputs, batch.lengths), batch)
+def objective(network: nn.Module, batch: Batch) -> Cost:
+    """Return the sum of the mean losses of all outputs."""
+    losses = _losses(network, batch)
     counts = tuple(int((batch.targets[name] != IGNORED).sum()) for name in losses)
     return Cost(tuple(losses.values()), counts, len(batch.lengths))
 
 
-def output_losses(network: Any, scores: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+def _losses(network: Any, batch: Batch) -> dict[str, Tensor]:
     """Return the mean loss of each output."""
+    scores = network(batch.inputs, batch.lengths)
     heads = {name: output.head for name, output in zip(network.names, network.outputs, strict=True)}
     losses = {}
     for name, targets in batch.targets.items():
@@ -140,7 +139,7 @@ def mean_loss(network: nn.Module, examples: Examples) -> float:
     totals, counts = dict.fromkeys(examples.targets, 0.0), dict.fromkeys(examples.targets, 0)
     for rows in examples.in_order(VALIDATED):
         batch = examples.batch(rows)
-        for name, loss in output_losses(network, network(batch.inputs, batch.lengths), batch).items():
+        for name, loss in _losses(network, batch).items():
             count = int(batch.lengths.sum()) if examples.stepwise[name] else len(rows)
             totals[name] += loss.item() * count
             counts[name] += count

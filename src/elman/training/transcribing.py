@@ -14,12 +14,10 @@ from torch.nn import functional as F
 from elman.modalities.base import IGNORED
 from elman.training.cost import Cost
 from elman.training.examples import VALIDATED, Batch, Examples, Learning
-from elman.types import State
 
 
-def objective(network: Any, batch: Batch, carry: State | None) -> Cost:
+def objective(network: Any, batch: Batch) -> Cost:
     """Return the mean loss of a symbol."""
-    del carry
     losses, symbols = _of_batch(network, batch)
     return Cost((losses.sum() / symbols,), (symbols,), len(losses))
 

@@ -7,15 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from elman.modalities.base import IGNORED
 from elman.training.cost import Cost
 from elman.training.examples import VALIDATED, Batch, Examples, Learning
-from elman.types import State
 
 
-def objective(network: Any, batch: Batch, carry: State | None) -> Cost:
+def objective(network: Any, batch: Batch) -> Cost:
     """Return the mean loss of a symbol."""
-    del carry
     found = losses(network, batch)
     return Cost((found.mean(),), (len(found),), len(batch.lengths))
 
@@ -31,9 +28,8 @@ def mean_loss(network: Any, examples: Examples, most: int | None = VALIDATED) ->
     """Return the loss of at most so many rows from all over, or of all, in nats per symbol."""
     total, count = 0.0, 0
     for rows in examples.in_order(most):
-        batch = examples.batch(rows)
-        total += losses(network, batch).sum().item()
-        count += sum(int((targets != IGNORED).sum()) for targets in batch.targets.values())
+        found = losses(network, examples.batch(rows))
+        total, count = total + found.sum().item(), count + len(found)
     return total / max(1, count)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from elman.engine.native import library
 from elman.engine.native.packed import Storage
-from elman.engine.native.programs import load
+from elman.engine.native.programs import Programs
 from elman.engine.program.contract import Kind
 from elman.engine.program.emulate import Gradients
 
@@ -28,7 +28,8 @@ class Runtime:
     def __init__(self, compiled, weights, *, extras=None, dtype=torch.float64, cut=None, storage=Storage.OWN):
         self.compiled, self.cut, self.dtype, self.storage = compiled, cut or Cut(), dtype, storage
         self.numbers = lib.float32 if dtype == torch.float32 else lib.float64
-        self.programs = [load(p) for p in (compiled.training, compiled.inference, compiled.backward)]
+        made = Programs.of(compiled)
+        self.programs = [made.training, made.inference, made.backward]
         self.parameters = [getattr(weights, name).detach().to(dtype).contiguous() for name in compiled.parameters]
         self.extras = [(extras or {})[name].detach() for name in compiled.extras]
         self.inputs = weights.ih.shape[1]

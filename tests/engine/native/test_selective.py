@@ -254,7 +254,7 @@ def test_where_the_engine_is_not_a_loop_runs_it_with_a_word_about_it(monkeypatch
     expected = elman.selective_scan(*given, True)
     with elman.backend("reference"):
         assert_close(elman.selective_scan(*given, True), expected)
-    monkeypatch.setattr("elman.engine.selective.library", lambda: None)
+    monkeypatch.setattr("elman.engine.native.backend.library", lambda: None)
     monkeypatch.setattr(warning, "_given", set())
     with pytest.warns(elman.FallbackWarning, match="so a Python loop runs this scan"):
         assert_close(elman.selective_scan(*given, True), expected)

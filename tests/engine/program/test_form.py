@@ -9,7 +9,7 @@ from tests.engine.program.cells import ALL, HIDDEN, make_weights
 
 from elman.cells import Cell
 from elman.engine.program import compile_cell
-from elman.engine.program.contract import HEADER, RECORD, VERSION, Header, Kind, Width
+from elman.engine.program.contract import HEADER, RECORD, VERSION, Header, Kind, Purpose, Width
 from elman.engine.program.decode import decode
 from elman.engine.program.encode import Program
 from elman.engine.program.listing import listing
@@ -114,10 +114,10 @@ def test_no_gradient_lies_over_a_value_that_is_needed_later(name):
 @pytest.mark.parametrize("name", ALL)
 def test_the_numbers_say_what_the_program_is(name):
     compiled = compile_named(name)
-    for program in (compiled.training, compiled.inference, compiled.backward):
+    for purpose, program in zip(Purpose, (compiled.training, compiled.inference, compiled.backward), strict=True):
         assert program.ints.dtype == np.int32
         assert program.reals.dtype == np.float64
-        assert program.ints[:4].tolist() == [VERSION, program.purpose, HIDDEN, compiled.tables.sizes[Width.P]]
+        assert program.ints[:4].tolist() == [VERSION, purpose, HIDDEN, compiled.tables.sizes[Width.P]]
         decoded = decode(program.ints, program.reals)
         assert [segment.width for segment in decoded.segments] == [each.width for each in program.passes]
         for read, made in zip(decoded.segments, program.passes, strict=True):

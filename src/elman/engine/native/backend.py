@@ -4,7 +4,7 @@ It knows which calls the engine can run; how is in `operator` and below.
 """
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,17 +29,22 @@ from elman.engine.storage import rounded
 from elman.types import State
 
 
+def refusal(tensors: Iterable[Tensor]) -> str | None:
+    """Why the engine cannot compute with these tensors here and now, whatever their numbers, as a clause; else None."""
+    if library() is None:
+        return f"the native engine {missing}"
+    if (found := watching.refusal()) is not None:
+        return found
+    return "the native engine runs on the CPU only" if any([not tensor.is_cpu for tensor in tensors]) else None
+
+
 class Native(Backend):
     name = "native"
     means = "Elman's own engine"
 
     def refuses_step(self, cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> str | None:
-        if library() is None:
-            return f"the native engine {missing}"
-        if (refusal := watching.refusal()) is not None:
-            return refusal
-        if any([not tensor.is_cpu for tensor in tensors]):
-            return "the native engine runs on the CPU only"
+        if (refused := refusal(tensors)) is not None:
+            return refused
         dtypes = {tensor.dtype for tensor in (tensors if not _autocast() else weights.flat())}
         if len(dtypes) > 1 or not dtypes <= _NUMBERS:
             return "the native engine computes in float32 or float64, one of them for all tensors"

@@ -56,7 +56,7 @@ def _keep(ctx: Any, inputs: Any, outputs: Any, own: Tensor | None = None) -> Non
     where, *tensors = inputs
     output, tape, *rest = outputs
     ctx.where, ctx.others = where, len(rest) - where.states
-    ctx.output, ctx.version = own, None if own is None else own._version  # noqa: SLF001
+    ctx.output, ctx.version = own, None if own is None else own._version
     ctx.save_for_backward(output if own is None else None, tape, *rest[where.states :], *tensors)
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
@@ -105,7 +105,7 @@ class LayerFunction(torch.autograd.Function):
         others, tensors = rest[: ctx.others], rest[ctx.others :]
         if ctx.output is not None:
             output = ctx.output
-            if output._version != ctx.version:  # noqa: SLF001 - the caller has written over it
+            if output._version != ctx.version:  # the caller has written over it
                 with torch.no_grad():
                     output, tape, *rest = _forward(ctx.where, *tensors)
                 others = rest[ctx.where.states :]

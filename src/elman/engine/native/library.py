@@ -51,7 +51,7 @@ def _use_torchs_team() -> None:
     what torch was linked with. A second library would have threads of its own, which wait for the same cores.
     """
     names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
-    for place in (None, torch._C.__file__):  # noqa: SLF001 - torch's own extension
+    for place in (None, torch._C.__file__):  # torch's own extension
         found = ctypes.CDLL(place)  # is loaded already
         if all(hasattr(found, name) for name in names):
             _native.use_team(*(ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0 for name in names))

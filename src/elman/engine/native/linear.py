@@ -5,14 +5,14 @@ It knows arrays of real numbers, time first; nothing of autograd or of complex n
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.engine.native.library import library, memory, numbers
-from elman.engine.native.programs import load
+from elman.engine.native.programs import Programs
 from elman.engine.program import compile_cell
 from elman.engine.program.contract import Kind
 from elman.types import State
@@ -46,18 +46,10 @@ class Complex(Cell):
         return a_re * re - a_im * im + b_re, a_re * im + a_im * re + b_im
 
 
-class Programs(NamedTuple):
-    """As the runtime has them."""
-
-    training: Any
-    backward: Any
-
-
 @cache
 def _programs(parts: int, width: int) -> Programs:
     cell = Real() if parts == 1 else Complex()
-    made = compile_cell(cell, cell.bundle([None] * len(cell.fields)), every_state=True, given=width)
-    return Programs(load(made.training), load(made.backward))
+    return Programs.of(compile_cell(cell, cell.bundle([None] * len(cell.fields)), every_state=True, given=width))
 
 
 def _width(count: int) -> int:

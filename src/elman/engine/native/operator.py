@@ -22,7 +22,7 @@ SAVED = "Tensor output, Tensor tape, Tensor[] others, Tensor? d_output, Tensor?[
 WANTED = "bool wants_input, bool detail=False, bool wants_weights=True, bool pairs=False"
 RESULTS = "Tensor output, Tensor[] final, Tensor tape, Tensor[] others"
 
-_library: Any = torch.library.Library("elman", "DEF")  # type: ignore[no-untyped-call]
+_library: Any = torch.library.Library("elman", "DEF")
 _library.define(f"layer({ARGUMENTS}, bool keep=False, bool detail=False, bool pairs=False) -> ({RESULTS})")
 _library.define(f"layer_backward({ARGUMENTS}, {SAVED}, {WANTED}) -> Tensor[]")
 _library.impl("layer", execution.forward, "CPU")

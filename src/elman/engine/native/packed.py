@@ -107,7 +107,7 @@ def once(
 def _seen(weights: Sequence[Tensor]) -> list[tuple[int, int]]:
     """Where the numbers of weights are, and of which version they are."""
     try:
-        return [(tensor.data_ptr(), tensor._version) for tensor in weights]  # noqa: SLF001
+        return [(tensor.data_ptr(), tensor._version) for tensor in weights]
     except RuntimeError:  # an inference tensor counts no versions
         return [(tensor.data_ptr(), -1) for tensor in weights]
 

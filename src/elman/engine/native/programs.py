@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 from weakref import ref
 
@@ -197,6 +197,11 @@ class Programs:
     inference: Any
     backward: Any
 
+    @classmethod
+    def of(cls, compiled: Compiled) -> Self:
+        """Hand them to the runtime."""
+        return cls(compiled, *map(_loaded, (compiled.training, compiled.inference, compiled.backward)))
+
     def tape_size(self, dtype: torch.dtype, steps: int) -> int:
         """The size of the tape of one direction, in numbers; `steps` may be a symbol."""
         fixed, one = self._tape_sizes[dtype]
@@ -208,11 +213,6 @@ class Programs:
             dtype: (numbers(dtype).Tape.size(self.training, 0), numbers(dtype).Tape.size(self.training, 1))
             for dtype in (torch.float32, torch.float64)
         }
-
-    @property
-    def hidden(self) -> int:
-        """H, the number of features of a gate."""
-        return self.compiled.tables.sizes[Width.H]
 
     @property
     def output(self) -> int:
@@ -291,17 +291,16 @@ def _made(name: str, shapes: Shapes, *, detail: bool) -> Programs | UntraceableE
     weights = cell.bundle(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
     masks = tuple(mask.name for mask in cell.masks)
     try:
-        compiled = compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail)
+        return Programs.of(compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail))
     except UntraceableError as error:
         return error
-    return Programs(compiled, *map(load, (compiled.training, compiled.inference, compiled.backward)))
 
 
 def _sources(program: Program) -> list[Source]:
     return [source for each in program.passes for product in each.products for source, _ in product.sources]
 
 
-def load(program: Program) -> Any:
+def _loaded(program: Program) -> Any:
     """A program as the runtime keeps it."""
     ints, reals = program.ints, program.reals
     return library().Program(ints.ctypes.data, len(ints), reals.ctypes.data, len(reals))

@@ -15,7 +15,7 @@ from torch import Tensor
 from elman.cells import Cell, Weights
 from elman.cells.s6 import selected
 from elman.engine.native.library import library, memory, numbers
-from elman.engine.native.programs import load
+from elman.engine.native.programs import Programs
 from elman.engine.program import compile_cell
 from elman.engine.program.contract import Kind
 from elman.types import State
@@ -68,21 +68,12 @@ LEAST = 16
 """Steps that are taken in one piece at least, however many numbers that are: the states between pieces are kept."""
 
 
-class Programs(NamedTuple):
-    """As the runtime has them."""
-
-    inference: Any
-    training: Any
-    backward: Any
-
-
 @cache
 def _programs(count: int, width: int, *, softplus: bool) -> Programs:
     cell = Selective(count, softplus=softplus)
     own = [torch.empty(count * width), torch.empty(width), torch.empty(width)]
     weights = cell.bundle([*[None] * len(Weights._fields), *own])
-    made = compile_cell(cell, weights, given=width, numbers=cell.columns)
-    return Programs(load(made.inference), load(made.training), load(made.backward))
+    return Programs.of(compile_cell(cell, weights, given=width, numbers=cell.columns))
 
 
 class _Array:

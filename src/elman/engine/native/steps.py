@@ -165,7 +165,7 @@ def clear() -> None:
 
 def _identity(weights: Weights) -> list[tuple[int, int, int]]:
     """What tells one set of weights from another; none of them may be an inference tensor, which counts no versions."""
-    return [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in weights if tensor is not None]  # noqa: SLF001
+    return [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in weights if tensor is not None]
 
 
 def _taken(kept: Kept, input: Tensor, state: State) -> State:

@@ -7,12 +7,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from elman.engine.program.pointwise import number, pointwise, power
+from elman.engine.program.pointwise import Value, number, pointwise, power
 from elman.engine.program.symbol import Symbol
 from elman.engine.program.untraceable import UntraceableError
-
-Value = Any
-"""A Symbol, or a number."""
 
 
 def _hardtanh(a: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Symbol:

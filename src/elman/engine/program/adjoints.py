@@ -94,16 +94,11 @@ def _row_largest(graph: Algebra, node: Node, d: Node) -> Contributions:
 
 
 def _clamp(graph: Algebra, node: Node, d: Node) -> Contributions:
-    low, high = node.data
-    assert isinstance(low, float)
-    assert isinstance(high, float)
-    return (_where(graph, d, graph.apply("inside", node.args[0], data=(low, high))),)
+    return (_where(graph, d, graph.apply("inside", node.args[0], data=node.data)),)
 
 
 def _affine(graph: Algebra, node: Node, d: Node) -> Contributions:
-    scale = node.data[0]
-    assert isinstance(scale, float)
-    return (graph.affine(d, scale),)
+    return (graph.affine(d, node.data[0]),)
 
 
 def _spread(graph: Algebra, node: Node, d: Node) -> Contributions:

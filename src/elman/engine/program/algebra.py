@@ -41,7 +41,7 @@ class Algebra(Graph):
         """The simplest node that computes this."""
         args = tuple(self.node("const", (), Width.ONE, arg.data) if arg.op == "fill" else arg for arg in args)
         if args and all(arg.op == "const" for arg in args):
-            values = [torch.tensor(_value(arg), dtype=torch.float64) for arg in args]
+            values = [torch.tensor(arg.data[0], dtype=torch.float64) for arg in args]
             return self.const(float(OPERATIONS[op].evaluate(*values, *data)))
         rule = _RULES.get(op)
         simpler = rule(self, *args, *data) if rule else None
@@ -63,12 +63,6 @@ class Algebra(Graph):
         return node
 
 
-def _value(node: Node) -> float:
-    value = node.data[0]
-    assert isinstance(value, float)
-    return value
-
-
 def _scalar(node: Node, other: Node) -> Node | None:
     """The row scalar that `node` is beside a wider `other`."""
     if other.width is Width.ONE:
@@ -80,12 +74,12 @@ def _scalar(node: Node, other: Node) -> Node | None:
 
 def _add(graph: Algebra, a: Node, b: Node) -> Node | None:
     if a.op == b.op == "vector" and a.width is b.width:
-        return graph.node("vector", (), a.width, tuple(sorted(a.data + b.data)))  # type: ignore[type-var]
+        return graph.node("vector", (), a.width, tuple(sorted(a.data + b.data)))
     if a is b:
         return graph.affine(a, 2)
     for value, other in ((a, b), (b, a)):
         if other.op == "const":
-            return graph.affine(value, 1, _value(other))
+            return graph.affine(value, 1, other.data[0])
         scalar = _scalar(other, value)
         if scalar is not None:
             return graph.node("row_add", (value, scalar), value.width)
@@ -97,9 +91,9 @@ def _add(graph: Algebra, a: Node, b: Node) -> Node | None:
 
 def _sub(graph: Algebra, a: Node, b: Node) -> Node | None:
     if b.op == "const":
-        return graph.affine(a, 1, -_value(b))
+        return graph.affine(a, 1, -b.data[0])
     if a.op == "const":
-        return graph.affine(b, -1, _value(a))
+        return graph.affine(b, -1, a.data[0])
     if b.op == "neg":
         return graph.apply("add", a, b.args[0])
     if _scalar(b, a) is not None or _scalar(a, b) is not None:
@@ -110,7 +104,7 @@ def _sub(graph: Algebra, a: Node, b: Node) -> Node | None:
 def _mul(graph: Algebra, a: Node, b: Node) -> Node | None:
     for value, other in ((a, b), (b, a)):
         if other.op == "const":
-            return graph.affine(value, _value(other))
+            return graph.affine(value, other.data[0])
         if other.op == "neg":
             return graph.apply("neg", graph.apply("mul", value, other.args[0]))
     for value, other in ((a, b), (b, a)):
@@ -122,7 +116,7 @@ def _mul(graph: Algebra, a: Node, b: Node) -> Node | None:
 
 def _div(graph: Algebra, a: Node, b: Node) -> Node | None:
     if b.op == "const":
-        return graph.affine(a, 1 / _value(b)) if _value(b) else None
+        return graph.affine(a, 1 / b.data[0]) if b.data[0] else None
     if a.op == "const" or _scalar(b, a) is not None:
         return graph.apply("mul", a, graph.apply("reciprocal", b))
     return None
@@ -147,8 +141,6 @@ def _affine(graph: Algebra, a: Node, scale: float, shift: float) -> Node | None:
         return a
     if a.op == "affine":
         inner, moved = a.data
-        assert isinstance(inner, float)
-        assert isinstance(moved, float)
         return graph.affine(a.args[0], inner * scale, moved * scale + shift)
     if a.op == "neg":
         return graph.affine(a.args[0], -scale, shift)

@@ -6,7 +6,7 @@ It does not know how the adjoint came about, nor the order of operations.
 from dataclasses import dataclass
 
 from elman.engine.program.algebra import Algebra
-from elman.engine.program.contract import Kind, Place, Purpose, Source, Width
+from elman.engine.program.contract import Kind, Place, Source, Width
 from elman.engine.program.differentiate import Adjoint, WeightGradient
 from elman.engine.program.draft import Draft, Terms, leaf_homes
 from elman.engine.program.fuse import fuse
@@ -65,7 +65,7 @@ def draft_backward(
     leaves = reachable([*new.values(), *(entry.value for entry in adjoint.weights if entry.value.op in LEAVES)])
     homes = leaf_homes(leaves, vectors, trace.extras) | states
     homes |= {node: Place(Kind.TAPE, 0, node.width) for node in kept}  # until it is laid out
-    draft = Draft(Purpose.BACKWARD, graph, homes)
+    draft = Draft(graph, homes)
     entries = [WeightGradient(e.parameter, e.block, new[e.gradient], e.value) for e in adjoint.weights]
     for entry in entries:
         draft.targets[entry.gradient] = Place(Kind.GRAD, 0, entry.gradient.width)  # until it is laid out

@@ -94,8 +94,8 @@ def compile_cell(
     terms = [each for each, _ in vectors]
     backward, segments = _backward(traced, after, terms, every_state=every_state, adjoints=adjoints)
     tape = backward.layout.tape
-    training = _forward(Purpose.TRAINING, traced, after, tape, terms)
-    inference = _forward(Purpose.INFERENCE, traced, after, {}, terms)
+    training = _forward(traced, after, tape, terms)
+    inference = _forward(traced, after, {}, terms)
     passes = place(backward.draft, segments, terms)
     states = _states(traced, inference, passes, backward)
     tables = Tables(
@@ -143,11 +143,9 @@ def _backward(
         return attempt(copies=True)
 
 
-def _forward(
-    purpose: Purpose, traced: Trace, after: tuple[Node, ...], tape: dict[Node, Place], vectors: list[Terms]
-) -> list[Pass]:
+def _forward(traced: Trace, after: tuple[Node, ...], tape: dict[Node, Place], vectors: list[Terms]) -> list[Pass]:
     new = fuse(traced.graph, [*after, *tape])
-    draft = Draft(purpose, traced.graph, leaf_homes(reachable(new.values()), vectors, traced.extras))
+    draft = Draft(traced.graph, leaf_homes(reachable(new.values()), vectors, traced.extras))
     for k, node in enumerate(after):
         draft.write(new[node], Place(Kind.NEXT, k, node.width))
     for node, where in tape.items():

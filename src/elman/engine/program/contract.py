@@ -70,7 +70,7 @@ class Width(IntEnum):
 
     H = 0
     P = 1
-    I = 2  # noqa: E741 - the legend's letter
+    I = 2
     ONE = 3
 
 

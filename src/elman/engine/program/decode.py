@@ -58,7 +58,6 @@ class Large(NamedTuple):
 class Decoded:
     """A program's tables."""
 
-    purpose: int
     parameters: list[list[int]]
     states: list[list[int]]
     vectors: list[list[tuple[int, int]]]
@@ -123,7 +122,6 @@ class _Reader:
     def read(self) -> Decoded:
         vectors = [self.pool(at, 2 * count) for _, count, at in self.table(Header.VECTORS)]
         return Decoded(
-            self.ints[Header.PURPOSE],
             self.table(Header.PARAMETERS),
             self.table(Header.STATES),
             [list(zip(terms[::2], terms[1::2], strict=True)) for terms in vectors],

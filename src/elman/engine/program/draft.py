@@ -5,7 +5,7 @@ It knows no segments, temporaries or encoding.
 
 from dataclasses import dataclass, field
 
-from elman.engine.program.contract import Kind, Place, Purpose, Width
+from elman.engine.program.contract import Kind, Place, Width
 from elman.engine.program.graph import Graph, Node, reachable
 from elman.engine.program.operations import ACCUMULATIONS
 
@@ -18,7 +18,6 @@ class Draft:
     """One program to be.
 
     Attributes:
-        purpose: what it is for.
         graph: of all nodes.
         homes: where values lie that this program does not compute: leaves, and what the forward program has kept.
         targets: where values that it computes must be written.
@@ -27,7 +26,6 @@ class Draft:
 
     """
 
-    purpose: Purpose
     graph: Graph
     homes: dict[Node, Place]
     targets: dict[Node, Place] = field(default_factory=dict)
@@ -80,11 +78,9 @@ def leaf_homes(nodes: list[Node], vectors: list[Terms], extras: tuple[str, ...])
     homes: dict[Node, Place] = {}
     for node in nodes:
         if node.op in kinds:
-            index = node.data[0]
-            assert isinstance(index, int)
-            homes[node] = Place(kinds[node.op], index, node.width)
+            homes[node] = Place(kinds[node.op], node.data[0], node.width)
         elif node.op == "extra":
-            homes[node] = Place(Kind.EXTRA, extras.index(str(node.data[0])), node.width)
+            homes[node] = Place(Kind.EXTRA, extras.index(node.data[0]), node.width)
         elif node.op == "vector":
             homes[node] = Place(Kind.VECTOR, vectors.index(terms_of(node)), node.width)
     return homes
@@ -93,7 +89,7 @@ def leaf_homes(nodes: list[Node], vectors: list[Terms], extras: tuple[str, ...])
 def terms_of(node: Node) -> Terms:
     """The sum that a vector is, or whose gradient a node accumulates."""
     assert node.op == "vector" or node.op in ACCUMULATIONS
-    return node.data  # type: ignore[return-value]
+    return node.data
 
 
 def tape_place(index: int, width: Width) -> Place:

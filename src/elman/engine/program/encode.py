@@ -1,7 +1,6 @@
 """A placed program as the two flat arrays that the runtime reads; docs/engine.md describes every number."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +27,12 @@ class Program:
     """One program.
 
     Attributes:
-        purpose: what it is for.
         passes: what it does, for people.
         ints: what it does, for the runtime; int32.
         reals: its immediates; float64.
 
     """
 
-    purpose: Purpose
     passes: tuple[Pass, ...]
     ints: npt.NDArray[np.int32]
     reals: npt.NDArray[np.float64]
@@ -129,25 +126,23 @@ def encode(
         [width, len(terms), encoder.pooled([number for term in terms for number in term])]
         for width, terms in tables.vectors
     ]
+    records: dict[Header, list[list[int]]] = {
+        Header.PARAMETERS: [
+            [p.rank, p.rows, p.blocks, -1 if p.columns is None else p.columns] for p in tables.parameters
+        ],
+        Header.STATES: [[state.width, state.in_place, state.reads_before, state.reads_after] for state in states],
+        Header.VECTORS: vectors,
+        Header.OPERANDS: [[place.kind, place.number, place.width, 0] for place in encoder.operands],
+        Header.SEGMENTS: segments,
+        Header.WEIGHT_GRADIENTS: gradients,
+        Header.PRODUCTS: encoder.products,
+        Header.OPERATIONS: encoder.operations,
+    }
     header = [0] * HEADER
     body: list[int] = []
-
-    def table(place: Header, records: list[Any]) -> None:
-        header[place : place + 2] = [HEADER + len(body), len(records)]
-        for record in records:
-            body.extend(record)
-
-    table(
-        Header.PARAMETERS,
-        [[p.rank, p.rows, p.blocks, -1 if p.columns is None else p.columns] for p in tables.parameters],
-    )
-    table(Header.STATES, [[state.width, state.in_place, state.reads_before, state.reads_after] for state in states])
-    table(Header.VECTORS, vectors)
-    table(Header.OPERANDS, [[place.kind, place.number, place.width, 0] for place in encoder.operands])
-    table(Header.SEGMENTS, segments)
-    table(Header.WEIGHT_GRADIENTS, gradients)
-    table(Header.PRODUCTS, encoder.products)
-    table(Header.OPERATIONS, encoder.operations)
+    for table, own in records.items():
+        header[table : table + 2] = [HEADER + len(body), len(own)]
+        body += [number for record in own for number in record]
     header[Header.POOL] = HEADER + len(body)
     body += encoder.pool
     header[Header.VERSION], header[Header.PURPOSE] = VERSION, purpose
@@ -157,6 +152,4 @@ def encode(
     for kind, count in tables.counts.items():
         header[Header[kind.name]] = count
     header[Header.OVERLAY], header[Header.EXTRAS] = 1, tables.extras
-    return Program(
-        purpose, tuple(passes), np.array(header + body, dtype=np.int32), np.array(encoder.reals, dtype=np.float64)
-    )
+    return Program(tuple(passes), np.array(header + body, dtype=np.int32), np.array(encoder.reals, dtype=np.float64))

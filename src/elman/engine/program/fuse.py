@@ -13,9 +13,7 @@ def fuse(graph: Algebra, roots: Iterable[Node], stop: Callable[[Node], bool] = l
     """For each node that the roots need, the node that takes its place; nodes that `stop` stay as they are."""
     roots = list(roots)
     nodes = reachable(roots, stop)
-    counts = uses(node for node in nodes if not stop(node))
-    for root in roots:
-        counts[root] = counts.get(root, 0) + 1
+    counts = uses((node for node in nodes if not stop(node)), roots)
 
     def only(node: Node, op: str, times: int = 1) -> bool:
         """Whether a node of that operation serves nothing but its one reader."""

@@ -4,8 +4,10 @@ A graph keeps equal computations as one node (common subexpressions are shared b
 so that a node's arguments precede it. It knows no algebra: that is `algebra.py`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from elman.engine.program.contract import Source, Width
 
@@ -19,7 +21,8 @@ class Node:
         op: a name of `operations.OPERATIONS`, a leaf, or "product".
         args: what it is computed from. Of a product: the sources' values in order, then the initial value if any.
         width: its number of columns.
-        data: what else the operation needs: immediates, the index of a leaf, a `Products`, terms of a vector.
+        data: what else the operation needs: immediates, the index of a leaf, the `Source`s of a product, terms of a
+            vector.
 
     """
 
@@ -27,7 +30,7 @@ class Node:
     op: str
     args: tuple["Node", ...]
     width: Width
-    data: tuple[Hashable, ...] = ()
+    data: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
         inner = [f"n{arg.id}" for arg in self.args] + [str(item) for item in self.data]
@@ -63,7 +66,6 @@ def product_sources(node: Node) -> list[tuple[Source, tuple[Node, ...]]]:
     found: list[tuple[Source, tuple[Node, ...]]] = []
     position = 0
     for source in node.data:
-        assert isinstance(source, Source)
         count = len(source.blocks) if source.form else 1
         found.append((source, node.args[position : position + count]))
         position += count
@@ -89,20 +91,20 @@ def reachable(roots: Iterable[Node], stop: Callable[[Node], bool] = lambda _: Fa
     return [seen[key] for key in sorted(seen)]
 
 
-def uses(nodes: Iterable[Node]) -> dict[Node, int]:
-    """How often each node is an argument of these."""
-    counts: dict[Node, int] = {}
-    for node in nodes:
-        for arg in node.args:
-            counts[arg] = counts.get(arg, 0) + 1
-    return counts
+def uses(nodes: Iterable[Node], roots: Iterable[Node]) -> Counter[Node]:
+    """How often each node is an argument of these, or a root."""
+    return Counter([*roots, *(arg for node in nodes for arg in node.args)])
+
+
+def rebuilt(graph: Graph, node: Node, made: dict[Node, Node]) -> Node:
+    """The same computation on what has been made of the node's arguments."""
+    args = tuple(made[arg] for arg in node.args)
+    return node if args == node.args else graph.node(node.op, args, node.width, node.data)
 
 
 def replaced(graph: Graph, roots: Iterable[Node], others: dict[Node, Node]) -> dict[Node, Node]:
     """For each node that the roots need, the same computation with `others` in place of some nodes."""
     made: dict[Node, Node] = {}
     for node in reachable(roots):
-        args = tuple(made[arg] for arg in node.args)
-        same = node if args == node.args else graph.node(node.op, args, node.width, node.data)
-        made[node] = others.get(node, same)
+        made[node] = others.get(node) or rebuilt(graph, node, made)
     return made

@@ -3,7 +3,6 @@
 An operation may write over an operand of its own that is read for the last time. It does not know the encoding.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from elman.engine.program.contract import Kind, Place, Source, Width
@@ -129,7 +128,7 @@ class _Placement:
         args = tuple(self.places[arg] for arg in node.args)
         if node.op in ACCUMULATIONS:
             return Instruction(node.op, Place(Kind.ACC, self.vectors.index(terms_of(node)), node.width), args)
-        return Instruction(node.op, self.places[node], args, _immediates(node.data))
+        return Instruction(node.op, self.places[node], args, node.data)
 
     def _product(self, node: Node) -> Product:
         init = product_init(node)
@@ -137,10 +136,6 @@ class _Placement:
         for source, values in product_sources(node):
             sources += runs(source, [self.places[value] for value in values])
         return Product(self.places[node], None if init is None else self.places[init], tuple(sources))
-
-
-def _immediates(data: tuple[Hashable, ...]) -> tuple[float, ...]:
-    return tuple(float(item) for item in data if isinstance(item, float))
 
 
 def runs(source: Source, places: list[Place]) -> list[tuple[Source, Place]]:

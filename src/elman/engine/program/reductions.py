@@ -7,12 +7,9 @@ from typing import Any
 from elman.engine.program.algebra import Algebra
 from elman.engine.program.contract import Width
 from elman.engine.program.graph import Node
-from elman.engine.program.pointwise import number, pointwise
+from elman.engine.program.pointwise import Value, number, pointwise
 from elman.engine.program.symbol import Symbol
 from elman.engine.program.untraceable import UntraceableError
-
-Value = Any
-"""A Symbol, or a number."""
 
 
 def _row_sum(value: Symbol) -> Node:
@@ -28,14 +25,14 @@ def _block_sum(value: Symbol, block: Node) -> Node:
 
 
 def _row(function: Callable[..., Node]) -> Callable[..., Symbol]:
-    def reduction(value: Value, dim: Any = None, keepdim: bool = False, **options: Any) -> Symbol:
+    def reduction(value: Symbol, dim: Any = None, keepdim: bool = False, **options: Any) -> Symbol:
         dims = list(dim) if isinstance(dim, (tuple, list)) else [dim]
         if dims not in ([-1], [value.dim() - 1]) or keepdim is not True:
             raise UntraceableError(
                 "A reduction other than along the features with keepdim=True",
                 "is nothing that a program can contain, nor is a branch on what it gives",
             )
-        return value.like((function(value, **options),), 2)  # type: ignore[no-any-return]
+        return value.like((function(value, **options),), 2)
 
     return reduction
 
@@ -98,7 +95,7 @@ def _row_largest(value: Symbol) -> Node:
 def _block_largest(value: Symbol, block: Node) -> Node:
     if block.width is Width.ONE:
         return block
-    return value.graph.const(block.data[0]) if block.op == "fill" else value.graph.apply("row_largest", block)  # type: ignore[arg-type]
+    return value.graph.const(block.data[0]) if block.op == "fill" else value.graph.apply("row_largest", block)
 
 
 def _amin(value: Value, dim: Any = None, keepdim: bool = False) -> Symbol:

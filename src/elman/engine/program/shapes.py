@@ -42,10 +42,10 @@ def _narrow(value: Value, dim: int, start: int, length: int) -> Value:
     return value.cut(start, start + length)
 
 
-def _cat(tensors: Sequence[Value], dim: int = 0) -> Symbol:
+def _cat(tensors: Sequence[Symbol], dim: int = 0) -> Symbol:
     _last(tensors[0], dim)
     truth = all(tensor.truth for tensor in tensors)
-    return tensors[0].like(tuple(block for tensor in tensors for block in tensor.blocks), truth=truth)  # type: ignore[no-any-return]
+    return tensors[0].like(tuple(block for tensor in tensors for block in tensor.blocks), truth=truth)
 
 
 def _linear(value: Value, weight: Value, bias: Value = None) -> Symbol:

@@ -5,28 +5,21 @@ So W_ih x + b_ih + W_hh h + b_hh is one pass over one place. Knows nothing of di
 
 from elman.engine.program.algebra import Algebra
 from elman.engine.program.contract import Source, Width
-from elman.engine.program.graph import Node, product_init, product_sources, reachable, uses
+from elman.engine.program.graph import Node, product_init, product_sources, reachable, rebuilt, uses
 
 
 def merge_products(graph: Algebra, roots: tuple[Node, ...]) -> tuple[Node, ...]:
     """The same values, computed with fewer products."""
     nodes = reachable(roots)
-    counts = uses(nodes)
-    for root in roots:
-        counts[root] = counts.get(root, 0) + 1
+    counts = uses(nodes, roots)
     inside = {arg for node in nodes if node.op == "add" for arg in node.args if arg.op == "add" and counts[arg] == 1}
     made: dict[Node, Node] = {}
     for node in nodes:
         if node.op == "add" and node not in inside:
             made[node] = _merged(graph, _terms(node, inside, counts), made)
         else:
-            made[node] = _rebuilt(graph, node, made)
+            made[node] = rebuilt(graph, node, made)
     return tuple(made[root] for root in roots)
-
-
-def _rebuilt(graph: Algebra, node: Node, made: dict[Node, Node]) -> Node:
-    args = tuple(made[arg] for arg in node.args)
-    return node if args == node.args else graph.node(node.op, args, node.width, node.data)
 
 
 def _terms(node: Node, inside: set[Node], counts: dict[Node, int]) -> list[tuple[Node, bool]]:

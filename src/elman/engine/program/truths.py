@@ -6,12 +6,9 @@ True is 1 and false is 0, as in torch's bool: a symbol that `truth` marks.
 from collections.abc import Callable
 from typing import Any
 
-from elman.engine.program.pointwise import are_truths, pointwise
+from elman.engine.program.pointwise import Value, are_truths, pointwise
 from elman.engine.program.symbol import Symbol
 from elman.engine.program.untraceable import UntraceableError
-
-Value = Any
-"""A Symbol, or a number."""
 
 
 def _compared(op: str, a: Value, b: Value) -> Symbol:

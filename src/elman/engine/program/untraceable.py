@@ -16,10 +16,9 @@ _NOT_THE_USERS = (Path(__file__).parent, Path(torch.__file__).parent, Path(inspe
 
 
 class UntraceableError(Exception):
-    """A step does something that the engine has no operation for.
+    """A step does something that the engine has no operation for, such as "torch.cumsum" or "a branch on a value".
 
     Attributes:
-        operation: what it does, as the user wrote it: "torch.cumsum", "a branch on a value".
         file: the user's source file, and
         line: the line in it; None if unknown.
 
@@ -30,7 +29,6 @@ class UntraceableError(Exception):
     ) -> None:
         # sys._getframe is the documented way to the caller's line.
         user = _users_frame(frame or sys._getframe(1)) if located else None  # noqa: SLF001
-        self.operation = operation
         self.file = user.f_code.co_filename if user else None
         self.line = user.f_lineno if user else None
         where = f" ({Path(self.file).name}, line {self.line})" if self.file else ""
