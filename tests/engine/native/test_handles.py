@@ -86,6 +86,7 @@ def test_a_changed_attribute_counts_for_single_steps():
             assert_close(layer(X[:1])[0], by_reference(layer, X[:1]))
 
 
+@pytest.mark.one_graph
 def test_a_changed_attribute_compiles_anew():
     cell = Scaled(1.0)
     layer = elman.Recurrent(cell, 4, 8, zoneout=0.3).eval()
