@@ -113,7 +113,7 @@ def test_weights_that_are_set_as_plain_tensors_before_every_call(name, converted
 def test_an_export_under_torchs_kernels_needs_no_elman(name):
     layer, x = pair(name, 4, 6, bidirectional=True)[0].eval(), torch.randn(7, 3, 4)
     with elman.backend("torch"):
-        exported = torch.export.export(layer, (x,))
+        exported = torch.export.export(layer, (x,), strict=False)
         expected = layer(x)[0]
     used = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
     assert not [each for each in used if "elman" in each]

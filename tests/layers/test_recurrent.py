@@ -107,6 +107,7 @@ def test_copies_files_and_state_dicts_hold_all_of_it(name, option):
         assert_equal(copied(x)[0], output)
 
 
+@pytest.mark.one_graph
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(
     ("name", "option"), [(name, "all") for name in ("lstm", "gru-reset-before")] + [("lru", "zoneout")]

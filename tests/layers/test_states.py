@@ -99,6 +99,7 @@ def test_torchs_kernels_cannot_and_packed_input_does_not():
         layer(x, states=True)[2].gradient("c")
 
 
+@pytest.mark.one_graph
 def test_they_compile(backend):
     layer, x = made("LSTM")
     torch.compiler.reset()

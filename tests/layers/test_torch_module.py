@@ -106,11 +106,15 @@ BAD_CONSTRUCTIONS = [
 @pytest.mark.parametrize(("name", "sizes", "options"), BAD_CONSTRUCTIONS, ids=str)
 def test_a_constructor_refuses_what_torchs_refuses_in_its_words(name, sizes, options):
     ours, theirs, _ = LAYERS[name]
-    with pytest.raises((ValueError, TypeError)) as expected:
+    try:
         theirs(*sizes, **options)
-    with pytest.raises(expected.type) as actual:
+    except (ValueError, TypeError) as error:
+        expected = error
+    else:
+        pytest.skip("earlier releases of torch do not refuse it")
+    with pytest.raises(type(expected)) as actual:
         ours(*sizes, **options)
-    assert str(actual.value) == str(expected.value)
+    assert str(actual.value) == str(expected)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -226,6 +230,7 @@ def test_a_replica_for_data_parallel_runs_with_the_weights_it_is_given():
     assert_equal(flat(replica(given)), flat(ours(given)))
 
 
+@pytest.mark.one_graph
 def test_a_whole_stack_compiles_into_one_graph():
     """Which torch refuses for its own."""
     ours, _ = pair("gru", 4, 6, 2, bidirectional=True)

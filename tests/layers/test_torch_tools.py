@@ -21,7 +21,7 @@ from elman.errors import ElmanError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning"),
-    pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.torch.jit"),
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),  # of torch.nn's own checks too
 ]
 
@@ -57,6 +57,7 @@ def test_an_output_may_be_written_over(name, form, write):
         assert_close(found, gradients(layer, x, loss))
 
 
+@pytest.mark.one_graph
 @each
 def test_a_compiled_module_may_write_over_an_output(name):
     layer, x = pair(name, 4, 6, bidirectional=True)[0].double(), torch.randn(7, 3, 4, dtype=torch.float64)
@@ -248,6 +249,7 @@ def test_vmap_maps_lengths_and_resets_too(name, extent):
             assert_close([found[key][row] for key in weights], [alone[key] for key in weights])
 
 
+@pytest.mark.one_graph
 @pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_a_compiled_transformation(name):
     layer, x = pair(name, 2, 3)[0].double(), torch.randn(2, 3, 1, 2, dtype=torch.float64)
@@ -373,6 +375,7 @@ def test_a_layer_stays_on_its_own_device(backend):
     assert_equal(found, expected)
 
 
+@pytest.mark.one_graph
 @pytest.mark.parametrize(
     "kind", [lambda: elman.LSTM(4, 6, 2, bidirectional=True), lambda: elman.Recurrent("mgu", 4, 6)]
 )

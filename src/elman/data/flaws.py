@@ -21,6 +21,8 @@ PLURALS = {"a text": "texts", "a number": "numbers", "a boolean": "booleans", "a
 MIXED, EMPTY = "a list of different things", "an empty list"
 WIDEST = 1 << 30
 """Characters of a csv field; Python's reader would stop at 131072."""
+NESTING, DEEPEST = frozenset({list, tuple, dict}), 50
+"""What may lie in itself, and how often: polars ends the process where its stack ends."""
 
 
 def check(path: Path, frame: pl.DataFrame) -> None:
@@ -100,6 +102,30 @@ def of_list(path: Path, column: pl.Series, error: Exception) -> DataError:
             what = f"holds a list that cannot be read ({brief(own)}); mend it"
             return DataError(f"{path}, row {number}, column {column.name!r} {what}")
     return DataError(f"cannot read the lists of {path}, column {column.name!r}: {brief(error)}")
+
+
+def check_rows(source: str, rows: Sequence[object]) -> None:
+    """Raise DataError where a row is no object, or lists lie in lists more often than anything reads."""
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise DataError(f"{source}, row {number} is no object; give one with a value for each column")
+        for name, value in row.items():
+            if type(value) in NESTING and _depth(value) > DEEPEST:
+                raise DataError(
+                    f"{source}, row {number}, column {name!r} holds lists in lists, more than {DEEPEST} deep; "
+                    "mend or remove it"
+                )
+
+
+def _depth(value: Any) -> int:
+    """How many lists or objects lie in each other, counted up to one more than may."""
+    inside, depth = [value], 0
+    while inside and depth <= DEEPEST:
+        depth += 1
+        parts = [each.values() if isinstance(each, dict) else each for each in inside]
+        inside = [part for each in parts if not NESTING.isdisjoint(map(type, each)) for part in each]
+        inside = [part for part in inside if type(part) in NESTING]
+    return depth
 
 
 def of_rows(source: str, rows: Sequence[dict[str, Any]], error: Exception) -> DataError:

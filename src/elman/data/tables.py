@@ -279,8 +279,7 @@ def read(path: Source) -> Table:
 
 def from_rows(rows: Sequence[dict[str, Any]], source: str = "the table given") -> Table:
     """Make a table of rows, columns by name; whole numbers may stand among others, and paths for their names."""
-    if (place := next((k for k, row in enumerate(rows, 1) if not isinstance(row, dict)), None)) is not None:
-        raise DataError(f"{source}, row {place} is no object; give one with a value for each column")
+    flaws.check_rows(source, rows)
     try:
         return Table(source, _without_nan(frame(rows), rows))
     except (pl.exceptions.PolarsError, TypeError, OverflowError, UnicodeEncodeError) as error:

@@ -7,6 +7,7 @@ nothing. This knows neither what is trained nor on what.
 """
 
 import atexit
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -49,8 +50,10 @@ class Processes:
     """
 
     def __init__(self) -> None:
+        # By choice accelerate takes MPI where torch has it, in which what torchrun has started is each by itself.
+        launched = os.environ.get("LOCAL_RANK", "-1") != "-1"
         try:
-            state = PartialState(cpu=True, timeout=PATIENCE)
+            state = PartialState(cpu=True, timeout=PATIENCE, **({"backend": "gloo"} if launched else {}))
         except (RuntimeError, ValueError) as error:
             raise RunError(
                 f"the processes that a launcher has started do not find each other ({str(error)[:200]}); start one "

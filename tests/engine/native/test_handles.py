@@ -86,6 +86,7 @@ def test_a_changed_attribute_counts_for_single_steps():
             assert_close(layer(X[:1])[0], by_reference(layer, X[:1]))
 
 
+@pytest.mark.one_graph
 def test_a_changed_attribute_compiles_anew():
     cell = Scaled(1.0)
     layer = elman.Recurrent(cell, 4, 8, zoneout=0.3).eval()
@@ -152,7 +153,7 @@ assert torch.equal(torch.export.load(sys.argv[1]).module()(x)[0], y)
 
 def test_an_exported_program_runs_in_a_process_that_has_used_other_cells(tmp_path):
     layer = elman.GRU(4, 8, zoneout=0.1, layer_norm=True).eval()
-    torch.export.save(torch.export.export(layer, (X,)), tmp_path / "layer.pt2")
+    torch.export.save(torch.export.export(layer, (X,), strict=False), tmp_path / "layer.pt2")
     torch.save((X, layer(X)[0].detach()), tmp_path / "expected.pt")
     files = [tmp_path / "layer.pt2", tmp_path / "expected.pt"]
     done = subprocess.run([sys.executable, "-c", LOADS, *files], capture_output=True, text=True, check=False)

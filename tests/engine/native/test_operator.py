@@ -51,6 +51,7 @@ def _fresh_compiler():
     torch.compiler.reset()
 
 
+@pytest.mark.one_graph
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_it_compiles_into_one_graph_with_its_gradient(kind, options):
@@ -61,6 +62,7 @@ def test_it_compiles_into_one_graph_with_its_gradient(kind, options):
     assert_close(results(model, x, OPTIONS[options], compiled), results(model, x, OPTIONS[options]))
 
 
+@pytest.mark.one_graph
 def test_a_compiled_graph_serves_any_number_of_steps_and_rows():
     model = Model("GRU")
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager", dynamic=True)
@@ -69,6 +71,7 @@ def test_a_compiled_graph_serves_any_number_of_steps_and_rows():
         assert_close(results(model, x, {}, compiled), results(model, x, {}))
 
 
+@pytest.mark.one_graph
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
@@ -85,9 +88,8 @@ def test_a_block_around_one_compiled_layer_is_none_around_others(block, monkeypa
                 assert_equal(compiled(x)[0], layer(x)[0])
 
 
-@pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"
-)  # torch's own use of it
+@pytest.mark.one_graph
+@pytest.mark.filterwarnings("ignore:.torch.jit")  # torch's own use of it
 def test_inductor_compiles_it():
     model, x = Model(num_layers=2), torch.randn(7, 3, 4)
     compiled = torch.compile(model, fullgraph=True)
@@ -96,7 +98,7 @@ def test_inductor_compiles_it():
         assert_close(compiled(x), model(x))
 
 
-@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("strict", [False, pytest.param(True, marks=pytest.mark.one_graph)])
 def test_an_exported_program_holds_the_operator_and_runs_after_saving(strict):
     model = Model("GRU", batch_first=True).eval()
     x = torch.randn(3, 7, 4)
@@ -207,7 +209,9 @@ def test_autocast_gives_what_the_engine_computes_in_float32_without_units_for_bf
         assert_equal(found, module(x.bfloat16().float())[0])
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.one_graph)], ids=["eager", "compiled"]
+)
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
 def test_autocast_rounds_both_sides_of_every_product_where_there_are_units(name, compiled, monkeypatch):
     monkeypatch.setattr("elman.engine.products.multiplies_bfloat16", lambda: True)

@@ -83,6 +83,7 @@ def test_an_explanation_says_so():
     assert "bfloat16" not in elman.explain(layer, x).reason
 
 
+@pytest.mark.one_graph
 def test_what_is_asked_for_holds_inside_the_block_and_before_autocast():
     layer, x = elman.LSTM(4, 6), torch.randn(5, 2, 4)
     exact, rounded = layer(x)[0], narrow(layer, x)

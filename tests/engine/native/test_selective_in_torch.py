@@ -68,7 +68,7 @@ def test_what_is_compiled_differentiates_twice():
     assert_close(list(twice(compiled)), list(twice(elman.selective_scan)))
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 @pytest.mark.filterwarnings("ignore:what is exported has to run without:elman.FallbackWarning")
 def test_it_is_traced_without_a_warning_about_sizes():
     module, u = Module(), drawn(5)[0].detach()
