@@ -23,7 +23,7 @@ from elman.export.reading_on import ReadingOn
 from elman.export.scripts.hearing import stream
 from elman.generation.listening import SpeechStream
 from elman.modalities.recording_reader import RecordingBatch
-from elman.run import load
+from elman.run.run import load
 
 SECONDS = 2.0
 

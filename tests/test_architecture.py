@@ -26,6 +26,12 @@ def test_importing_elman_does_not_import_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_list_of_runs_does_not_import_torch():
+    code = "import sys; from elman.cli import listing; from pathlib import Path; listing.runs(Path('.'), json=True)"
+    code += "; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_map_names_every_room_and_no_other():
     text = (ROOT / "ARCHITECTURE.md").read_text()
     named = set(re.findall(r"^\| `([a-z_]+)(?:/|\.py)` \|", text, re.MULTILINE))

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         from_keras,
         to_keras,
     )
-    from elman.run import Run, load, train
+    from elman.run.run import Run, load
+    from elman.run.sitting import train
     from elman.training.memory import kept_pages
 
 _HOME = {
@@ -40,7 +41,8 @@ _HOME = {
         *("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent"),
         *("Dropout", "LockedDropout", "convert", "explain", "from_keras", "to_keras"),
     ),
-    "elman.run": ("Run", "load", "train"),
+    "elman.run.run": ("Run", "load"),
+    "elman.run.sitting": ("train",),
     "elman.training.memory": ("kept_pages",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

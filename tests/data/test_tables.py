@@ -1,6 +1,5 @@
 """Tables: the same rows from every format, back again, and every flaw told with file, row and column."""
 
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -176,27 +175,6 @@ def test_a_part_of_a_column_knows_the_rows_of_its_file():
     column = tables.from_rows([{"a": v} for v in ("x", "y", None, "z")], "t").column("a")
     with pytest.raises(DataError, match="t, row 3, column 'a' is empty"):
         column.take(pl.Series([1, 2]).to_numpy()).check_filled()
-
-
-def test_standard_input_is_json_lines_or_texts(monkeypatch):
-    import io
-
-    monkeypatch.setattr(sys, "stdin", io.StringIO('{"q": "a", "n": 1}\n\n{"q": "b", "n": 2}\n'))
-    assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a", "n": 1}, {"q": "b", "n": 2}]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
-    assert tables.from_stdin("q").frame.to_dicts() == [{"q": "one"}, {"q": "two"}]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("[[1, 2.5], [3, 4]]\n[[5, 6]]\n"))
-    assert tables.from_stdin("q").frame.to_dicts() == [{"q": [[1, 2.5], [3, 4]]}, {"q": [[5, 6]]}]
-    monkeypatch.setattr(sys, "stdin", io.StringIO('["fly", "to"]\n'))
-    assert tables.from_stdin("q").frame.to_dicts() == [{"q": ["fly", "to"]}]
-    monkeypatch.setattr(sys, "stdin", io.StringIO('["fly"]\n[urgent] call me\n'))
-    assert tables.from_stdin("q").frame.to_dicts() == [{"q": '["fly"]'}, {"q": "[urgent] call me"}]
-    for form in ('\ufeff{{"q": "{0}"}}\n', "\ufeff{0}\n"):  # a line ends as in a file, whatever ends one for Unicode
-        monkeypatch.setattr(sys, "stdin", io.StringIO(form.format("a\u2028b\u0085c")))
-        assert tables.from_stdin("q").frame.to_dicts() == [{"q": "a\u2028b\u0085c"}]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
-    with pytest.raises(DataError, match="standard input is empty"):
-        tables.from_stdin("q")
 
 
 def test_a_list_may_begin_with_a_whole_number(tmp_path):

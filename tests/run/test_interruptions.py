@@ -38,8 +38,9 @@ def score(self, network, prepared, part):
 scored, times = None, {}
 whole = language_modeling.LanguageModeling.score
 language_modeling.log_probabilities, language_modeling.LanguageModeling.score = log_probabilities, score
-elman.train("language-modeling", sys.argv[1], out=sys.argv[2], steps=12, validations=3, hidden=8, embedding=4, lanes=4,
-            window=16)
+sizes = {} if sys.argv[4] else {"hidden": 8, "embedding": 4}
+elman.train("language-modeling", sys.argv[1], out=sys.argv[2], steps=12, validations=3, lanes=4, window=16,
+            pretrained=sys.argv[4] or None, **sizes)
 """
 
 
@@ -47,8 +48,8 @@ elman.train("language-modeling", sys.argv[1], out=sys.argv[2], steps=12, validat
 def train(text_file, tmp_path):
     """Train in a process, with Ctrl-C wherever something slow begins; return the run and what was told."""
 
-    def train(*slow, ends=0):
-        words = [sys.executable, "-c", SLOWLY, str(text_file), str(tmp_path / "r"), ",".join(slow)]
+    def train(*slow, ends=0, pretrained=""):
+        words = [sys.executable, "-c", SLOWLY, str(text_file), str(tmp_path / "r"), ",".join(slow), str(pretrained)]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             begun = time.monotonic()
             for each in slow:
@@ -109,3 +110,13 @@ def test_the_second_one_leaves_out_the_scores(train):
     assert run.scores == {}
     assert run.description["message"].startswith("Left out, as Ctrl-C came: scoring the network")
     assert run.report.exists()
+
+
+def test_the_score_of_a_pretrained_network_is_left_out_and_made_up_for(train, whole, text_file):
+    run, told = train("scoring1", pretrained=whole.path)
+    assert "Interrupted: keeping and scoring what was learnt so far" in told
+    assert run.description["status"] == "interrupted"
+    assert "scores" not in run.description["pretrained"]
+    assert run.scores["valid"] == run.evaluate()["score"]
+    run = elman.train("language-modeling", text_file, out=run.path, quiet=True, resume=True)
+    assert run.description["pretrained"]["scores"] == whole.scores

@@ -99,7 +99,7 @@ def test_who_does_not_read_the_answer_holds_no_place(run):
 BUSY = """
 import sys, time
 from elman import cli
-from elman.run import Run
+from elman.run.run import Run
 Run.predict_each = lambda self, requests: time.sleep(600)
 sys.argv = ["elman", "serve", "--port", "0", "--json", "--grace", "1", sys.argv[1]]
 cli.main()

@@ -27,7 +27,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a run beside its naive baseline."""
-    from elman.run import load
+    from elman.run.run import load
     from elman.training.monitor import telling
 
     with telling(f"Scoring {data or 'the held-out part of the run'}"):
@@ -48,7 +48,7 @@ def diagnose(
 ) -> None:
     """Say where gradients vanish or explode, how far the network remembers, and what to do."""
     from elman import files
-    from elman.run import load
+    from elman.run.run import load
     from elman.training.monitor import telling
 
     if html is not None:
@@ -89,8 +89,8 @@ def predict(
     on stderr, its answer is empty, and the exit status is 1.
     """
     from elman.data import tables
-    from elman.run import load
     from elman.run.predictions import Gathered
+    from elman.run.run import load
 
     loaded = load(run)
     if follow:
@@ -155,7 +155,7 @@ def generate(
     """Write text with a language model, or sets of events with an event model, as it comes into being."""
     import torch
 
-    from elman.run import load
+    from elman.run.run import load
 
     torch.set_num_threads(1)  # a step of one row is too small to share
     pieces = load(run).generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)

@@ -132,7 +132,7 @@ def _optional(kind: Any) -> Any:
 
 def _train(task: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     from elman import report
-    from elman.run import train
+    from elman.run.sitting import train
     from elman.training.processes import speaks
 
     as_json = common.pop("json")

@@ -69,18 +69,14 @@ def separator(path: Path) -> str:
     return ";" if b";" in header and b"," not in header else ","
 
 
-def parse_lines(source: str, lines: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the objects of JSON lines; DataError at the first line that is none, or differs in type from the first."""
-    return list(_parsed(source, lines))
-
-
 def check_lines(source: str, lines: Iterable[str]) -> None:
-    """Raise what `parse_lines` would, and keep no line."""
-    for _ in _parsed(source, lines):
+    """Raise what `parsed_lines` would, and keep no line."""
+    for _ in parsed_lines(source, lines):
         pass
 
 
-def _parsed(source: str, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def parsed_lines(source: str, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the objects of JSON lines; DataError at the first line that is none, or differs in type from the first."""
     kinds: dict[str, str] = {}
     for number, line in enumerate((line for line in lines if line.strip()), 1):
         try:

@@ -4,7 +4,6 @@ Rows are counted from 1, without the header. It does not know what a column is f
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elman import files
-from elman.data import fields, flaws, text
+from elman.data import fields, flaws
 from elman.data.ragged import Ragged
 from elman.data.text import TextSource
 from elman.errors import DataError, UsageError
@@ -378,22 +377,3 @@ def readable(path: Path, table: pl.DataFrame) -> pl.DataFrame:
     if path.suffix.lower() not in flaws.SEPARATED:
         return table
     return table.with_columns(fields.texts(table[name]) for name, dtype in table.schema.items() if dtype.is_nested())
-
-
-def from_stdin(column: str) -> Table:
-    """Read JSON lines from standard input; lists, and lines that are no JSON, lie in the column of that name."""
-    lines = [line for line in text.lines(None) if line.strip()]
-    if not lines:
-        raise DataError("standard input is empty; there is nothing to read")
-    if not lines[0].lstrip().startswith("{"):
-        return from_rows([{column: value} for value in _lists(lines) or lines], "standard input")
-    return from_rows(flaws.parse_lines("standard input", lines), "standard input")
-
-
-def _lists(lines: list[str]) -> list[list[Any]] | None:
-    """Lines as the lists that they are in JSON, all of them; None where any is something else."""
-    try:
-        found = [json.loads(line) for line in lines]
-    except (ValueError, RecursionError):  # texts that stand in brackets
-        return None
-    return found if all(isinstance(value, list) for value in found) else None

@@ -152,7 +152,8 @@ def lines(path: Path | None) -> list[str]:
 
 def split(text: str) -> list[str]:
     """Return the lines of a text, which end as in a file, not at what ends one for Unicode, such as U+2028."""
-    return [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]
+    found = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return found if found[-1] else found[:-1]
 
 
 def raw_lines(path: Path | None) -> list[str]:

@@ -29,7 +29,7 @@ from elman.export.feeds import FEEDS, Feed, feed_of
 from elman.export.recurrence import Steps, portable
 from elman.modalities.base import Answer
 from elman.modalities.transcripts import Transcripts
-from elman.run import Run
+from elman.run.run import Run
 from elman.topologies.shared import SharedEncoder, Synced
 from elman.training.examples import Batch
 

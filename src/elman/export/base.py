@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from elman.layers import Stack
 from elman.modalities.base import Modality
-from elman.run import Run
+from elman.run.run import Run
 from elman.types import State
 
 BATCH, TIME = "batch", "time"

@@ -19,7 +19,7 @@ from elman.export.forecasting import Forecasting
 from elman.export.reading_on import ReadingOn
 from elman.export.to_onnx import check_installed, to_onnx
 from elman.export.writing import Writing
-from elman.run import Run, load
+from elman.run.run import Run, load
 from elman.version import VERSION
 
 EXPORTERS: tuple[type[Exporter], ...] = (ReadingOn, Answering, Forecasting, Writing)

@@ -31,7 +31,7 @@ from elman.export.recurrence import Steps, portable
 from elman.generation.sample import first_symbols
 from elman.layers import Stack
 from elman.modalities.base import CategoricalHead
-from elman.run import Run
+from elman.run.run import Run
 from elman.topologies.synced import SyncedManyToMany
 from elman.types import State
 

@@ -18,7 +18,7 @@ from elman.modalities.base import IGNORED
 from elman.modalities.images import Images
 from elman.modalities.symbols import SymbolTexts
 from elman.modalities.videos import Videos
-from elman.run import Run
+from elman.run.run import Run
 from elman.topologies.encoder_decoder import Carried, EncoderDecoder, Read
 from elman.training.examples import Batch
 

@@ -1,6 +1,4 @@
-"""A trained network on disk: made by `train`, opened by `load`."""
+"""A trained network on disk: made by `sitting.train`, opened by `run.load`.
 
-from elman.run.run import Run, load
-from elman.run.sitting import train
-
-__all__ = ["Run", "load", "train"]
+Nothing is imported here, so that who only reads folders, as the list of runs does, loads no torch.
+"""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from elman.run import inspection, learnt
 from elman.run.finishing import Trained, scored
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
 from elman.run.run import Run, load
-from elman.tasks.base import Files, Prepared, Task
+from elman.tasks.base import Files, Prepared, Score, Task
 from elman.training import device, precision
 from elman.training.budget import Progress
 from elman.training.interrupt import Interruption, interruptible
@@ -288,16 +289,22 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
     display = Display(metrics, sitting.prepared.noun, quiet=quiet)
     for note in sitting.prepared.notes:
         display.note(note)
-    if pretrained and not sitting.resume:
-        scores = {part: task.score(network.eval(), sitting.prepared, part) for part in scored(sitting.prepared)}
-        description["pretrained"] |= {"scores": scores}
     with interruptible(display.interrupted) as interruption:
+        if pretrained and "scores" not in description["pretrained"]:
+            with telling("Scoring the pretrained network", quiet=quiet):
+                scores = interruption.unless_cut(partial(_scores, sitting, network.eval()))
+            description["pretrained"] |= {} if scores is None else {"scores": scores}
         with display:
             job = _job(sitting, network, where, display, interruption, quiet=quiet)
             ending, progress = _fitted(sitting, job, begins, together)
         description |= {"status": ending, "training": _summary(progress, where)}
         interruption.nothing_left_to_end()
         Trained(task, network, sitting.prepared, sitting.options, folder, description).finish(interruption, quiet=quiet)
+
+
+def _scores(sitting: Sitting, network: nn.Module) -> dict[str, Score]:
+    """What a network is worth on the parts that are held out."""
+    return {part: sitting.task.score(network, sitting.prepared, part) for part in scored(sitting.prepared)}
 
 
 def _fitted(sitting: Sitting, job: Job, begins: Callable[[int], None], together: Processes) -> tuple[str, Progress]:

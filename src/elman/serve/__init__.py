@@ -17,7 +17,7 @@ from elman.serve.limits import Limits
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from elman.run import Run
+    from elman.run.run import Run
 
 LIBRARIES = {"fastapi": "FastAPI", "uvicorn": "uvicorn", "redis": "redis"}
 __all__ = ["Limits", "application"]
@@ -37,7 +37,7 @@ def application(run: "Run | str | Path", limits: Limits | None = None, store: st
 
     """
     require("fastapi")
-    from elman.run import load
+    from elman.run.run import load
     from elman.serve.assembly import assemble
 
     opened = load(run) if isinstance(run, str | Path) else run

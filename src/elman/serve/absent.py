@@ -10,7 +10,7 @@ from fastapi import FastAPI, WebSocket
 from starlette.exceptions import HTTPException
 
 from elman.errors import UsageError
-from elman.run import Run
+from elman.run.run import Run
 
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 

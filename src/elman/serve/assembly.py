@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.responses import HTMLResponse
 
 from elman.errors import UsageError
-from elman.run import Run
+from elman.run.run import Run
 from elman.serve import absent, failures, generating, metrics, page, predicting, streaming
 from elman.serve.gate import Door, Gate
 from elman.serve.limits import Limits

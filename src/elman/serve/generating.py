@@ -13,7 +13,7 @@ from fastapi import FastAPI, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
-from elman.run import Run
+from elman.run.run import Run
 from elman.serve.failures import RESPONSES
 from elman.serve.words import Text
 from elman.serve.worker import Worker

@@ -5,7 +5,7 @@ It does not know how answers are computed: the page asks the service as any othe
 
 from elman.report import page, record
 from elman.report.sections import scores
-from elman.run import Run
+from elman.run.run import Run
 from elman.version import VERSION
 
 

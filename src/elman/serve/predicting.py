@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from elman.errors import ElmanError, UsageError
-from elman.run import Run
+from elman.run.run import Run
 from elman.serve.failures import RESPONSES
 from elman.serve.gather import Gatherer
 from elman.serve.limits import Limits

@@ -20,7 +20,7 @@ from elman.generation.kept import Kept
 from elman.generation.listening import SpeechStream
 from elman.generation.stream import TextStream
 from elman.generation.tagging import SeriesStream
-from elman.run import Run
+from elman.run.run import Run
 from elman.serve import moved
 from elman.serve.expecting import StreamedEvents
 from elman.serve.failures import RESPONSES, Problem, in_a_sentence, noted

@@ -13,7 +13,7 @@ from torch import nn
 
 from elman import cells, layers
 from elman.baselines import forecasts as naive
-from elman.data import tables, timeline
+from elman.data import standard_input, tables, timeline
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
 from elman.data.windows import TrackWindows, WindowBatch, WindowBatches, side_by_side
@@ -186,7 +186,7 @@ class Forecasting(Task):
 
     def rows(self, prepared: PreparedTracks, data: Path | None) -> Table:
         """Read a table, or JSON lines on standard input."""
-        return tables.from_stdin(prepared.layout.targets[0]) if data is None else tables.read(data)
+        return standard_input.read(prepared.layout.targets[0]) if data is None else tables.read(data)
 
     def predict(
         self, network: SegmentForecaster, prepared: PreparedTracks, rows: Table | list[Any]

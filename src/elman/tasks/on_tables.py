@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from elman import cells
-from elman.data import folders, tables
+from elman.data import folders, standard_input, tables
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, ElmanError, UsageError
@@ -194,7 +194,7 @@ class TableTask(Task):
     def rows(self, prepared: PreparedExamples, data: Path | None) -> Table:
         """Read a table, or standard input: JSON lines, or a text in each line; or what the input finds at `data`."""
         if data is None:
-            return tables.from_stdin(prepared.columns["read"][-1])
+            return standard_input.read(prepared.columns["read"][-1])
         try:
             found = prepared.input.found_at(data)
         except DataError:
