@@ -1,6 +1,7 @@
 """`elman runs | tasks | cells | doctor`: what there is, and what this installation can do."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,10 +82,17 @@ def doctor(json: Json = False) -> None:
 
 RUN_HEADINGS = ("run", "task", "trained on", "begun", "", "measure", "score", "best baseline", "of")
 SHOWN_SIZE = 128
+NEEDED = {
+    "win32": "have clang++ for MinGW and Ninja, set CXX=clang++ and CMAKE_GENERATOR=Ninja",
+    "darwin": "have Apple's command line tools (xcode-select --install)",
+}
+"""What builds the native engine, by system."""
+NEEDED_ELSEWHERE = (
+    "have g++ (11 or later) or clang and Python's headers (on Debian and Ubuntu: apt install g++ python3-dev)"
+)
 WITHOUT_ENGINE = (
-    "All runs without it, more slowly. To build it: have g++ (11 or later) or clang and Python's headers (on Debian "
-    "and Ubuntu: apt install g++ python3-dev), then install Elman again with pip's options --force-reinstall --no-deps "
-    "--no-cache-dir --verbose; the last one shows what fails."
+    f"All runs without it, more slowly. To build it: {NEEDED.get(sys.platform, NEEDED_ELSEWHERE)}, then install Elman "
+    "again with pip's options --force-reinstall --no-deps --no-cache-dir --verbose; the last one shows what fails."
 )
 
 

@@ -247,6 +247,13 @@ void bind_machine(nb::module_& m) {
             team::use(pointer<void>(parallel), pointer<void>(number), pointer<void>(count));
         },
         "parallel"_a, "thread_number"_a, "thread_count"_a);
+    m.def(
+        "use_team_by_fork_call",
+        [](Address fork, Address push, Address global_number, Address number, Address count) {
+            team::use_fork_call(pointer<void>(fork), pointer<void>(push), pointer<void>(global_number),
+                                pointer<void>(number), pointer<void>(count));
+        },
+        "fork_call"_a, "push_thread_count"_a, "global_thread_number"_a, "thread_number"_a, "thread_count"_a);
     m.def("team_available", &team::available);
     m.attr("DENORMALS_OFF") = NoDenormals::off;
     m.def("float_states", &probe::float_states, "threads"_a, Unlocked());

@@ -1,9 +1,12 @@
 #include "team.h"
 
+#if !defined(_WIN32)
 #include <pthread.h>
-#include <sched.h>
+#endif
 
+#include <cstdint>
 #include <exception>
+#include <thread>
 
 #include "float_environment.h"
 
@@ -24,6 +27,22 @@ struct Job {
     std::atomic<bool> failed{false};
     std::exception_ptr failure{};
 };
+
+// As clang's and Intel's compilers call their library, of which the one for Windows has no GOMP_parallel.
+struct Place {
+    int32_t reserved, flags, more[2];
+    const char* source;
+} place{0, 2, {0, 0}, ";unknown;unknown;0;0;;"};
+using Outlined = void (*)(int32_t*, int32_t*, void (*)(void*), void*);
+
+void (*fork_call)(Place*, int32_t, Outlined, ...) = nullptr;
+void (*push_thread_count)(Place*, int32_t, int32_t) = nullptr;
+int32_t (*global_thread_number)(Place*) = nullptr;
+
+void parallel_by_fork_call(void (*function)(void*), void* data, unsigned threads, unsigned) {
+    push_thread_count(&place, global_thread_number(&place), int32_t(threads));
+    fork_call(&place, 2, [](int32_t*, int32_t*, void (*run)(void*), void* it) { run(it); }, function, data);
+}
 
 // Ends a member that waits for one that has failed.
 struct Abandoned {};
@@ -51,10 +70,19 @@ inline void pause() {
 }  // namespace
 
 void team::use(void* parallel, void* number, void* count) {
+#if !defined(_WIN32)  // where no process is forked
     if (gomp_parallel == nullptr) pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
     gomp_parallel = reinterpret_cast<Parallel>(parallel);
     thread_number = reinterpret_cast<Number>(number);
     thread_count = reinterpret_cast<Number>(count);
+}
+
+void team::use_fork_call(void* fork, void* push, void* global_number, void* number, void* count) {
+    fork_call = reinterpret_cast<decltype(fork_call)>(fork);
+    push_thread_count = reinterpret_cast<decltype(push_thread_count)>(push);
+    global_thread_number = reinterpret_cast<decltype(global_thread_number)>(global_number);
+    use(reinterpret_cast<void*>(parallel_by_fork_call), number, count);
 }
 
 bool team::available() { return gomp_parallel != nullptr && !forked; }
@@ -81,7 +109,7 @@ void Barrier::wait(Member member) {
     for (int spins = 0; round.load(std::memory_order_acquire) == now; ++spins) {
         pause();
         if (member.failed->load(std::memory_order_relaxed)) throw Abandoned{};
-        if (spins > 20000) sched_yield();  // another process may have taken the core that is waited for
+        if (spins > 20000) std::this_thread::yield();  // another process may have taken the core that is waited for
     }
 }
 

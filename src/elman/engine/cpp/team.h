@@ -21,6 +21,10 @@ namespace team {
 // The addresses of GOMP_parallel, omp_get_thread_num and omp_get_num_threads in the library that torch has loaded.
 void use(void* parallel, void* thread_number, void* thread_count);
 
+// The same of a library without GOMP_parallel: those of __kmpc_fork_call, __kmpc_push_num_threads,
+// __kmpc_global_thread_num, omp_get_thread_num and omp_get_num_threads.
+void use_fork_call(void* fork, void* push, void* global_number, void* number, void* count);
+
 // Whether jobs may have more than one thread: torch's team is known, and this process was not forked from one that
 // may have used it (its threads exist no more, and waiting for them would be forever).
 bool available();

@@ -6,6 +6,9 @@ It does not know what the runtime runs.
 import ctypes
 import math
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -50,12 +53,23 @@ def _use_torchs_team() -> None:
     Looked up as torch's own calls were: what all of the process sees comes first, as a library that was preloaded, then
     what torch was linked with. A second library would have threads of its own, which wait for the same cores.
     """
-    names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
-    for place in (None, torch._C.__file__):  # noqa: SLF001 - torch's own extension
-        found = ctypes.CDLL(place)  # is loaded already
-        if all(hasattr(found, name) for name in names):
-            _native.use_team(*(ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0 for name in names))
-            return
+    numbers = ("omp_get_thread_num", "omp_get_num_threads")
+    fork_call = ("__kmpc_fork_call", "__kmpc_push_num_threads", "__kmpc_global_thread_num")
+    for found in _loaded():
+        for use, names in (
+            (_native.use_team, ("GOMP_parallel", *numbers)),
+            (_native.use_team_by_fork_call, (*fork_call, *numbers)),
+        ):
+            if all(hasattr(found, name) for name in names):
+                use(*(ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0 for name in names))
+                return
+
+
+def _loaded() -> Iterator[ctypes.CDLL]:
+    """Where the OpenMP library may be seen; on Windows only by its own name, and it is Intel's."""
+    for place in ("libiomp5md.dll",) if sys.platform == "win32" else (None, torch._C.__file__):  # noqa: SLF001
+        with suppress(OSError):
+            yield ctypes.CDLL(place)
 
 
 def numbers(dtype: torch.dtype) -> Any:
