@@ -6,6 +6,7 @@ one step, so that a crash, a full disk or `kill -9` leaves the old content or th
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ def replace(target: Path, write: Callable[[Path], None]) -> Path:
     try:
         temporary.touch()
         write(temporary)
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:  # Windows flushes what may be written to
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
@@ -77,17 +78,30 @@ def lock(path: Path) -> IO[str]:
         OSError: if it cannot be written.
 
     """
-    file = path.open("w")
+    file = path.open("w", encoding="utf-8")
     try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _hold(file.fileno())
     except BlockingIOError:
         file.close()
         raise
     except (ModuleNotFoundError, OSError):
         pass
     return file
+
+
+def _hold(descriptor: int) -> None:
+    """Raise BlockingIOError where another process holds the file."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(*error.args) from error
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def torn(folder: Path, name: str = "*") -> list[Path]:
@@ -125,4 +139,4 @@ def reason(error: OSError) -> str:
 
 def _write_text(path: Path, text: str) -> None:
     # Of a file name that is not UTF-8, half a surrogate pair comes here: written as \udce9, as JSON has it.
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")

@@ -6,6 +6,7 @@ torch is loaded where it is asked, as how many threads it begins with is up to `
 import math
 import os
 import platform
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,9 @@ def _text(path: Path) -> str:
 
 
 def _memory_gib() -> float | None:
+    if sys.platform == "win32":
+        return None
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (ValueError, OSError, AttributeError):
+    except (ValueError, OSError):
         return None

@@ -7,7 +7,7 @@ FOLDER/answers.safetensors. What it need not import, it does not.
 """
 
 import json
-import resource
+import math
 import sys
 import time
 from pathlib import Path
@@ -52,13 +52,17 @@ def main(who: str, cell: str, shape: str, threads: str, folder: str) -> None:
 
 
 def _status(name: str) -> float:
-    """A figure of this process in MiB, from Linux; elsewhere the peak so far.
+    """A figure of this process in MiB, from Linux; elsewhere the peak so far, on Windows unknown.
 
     getrusage alone would not do on Linux: a new process begins with the peak of the one that started it.
     """
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
+        if sys.platform == "win32":
+            return math.nan
+        import resource
+
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024

@@ -1,6 +1,7 @@
 """`elman runs | tasks | cells | doctor`: what there is, and what this installation can do."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,9 +82,15 @@ def doctor(json: Json = False) -> None:
 
 RUN_HEADINGS = ("run", "task", "trained on", "begun", "", "measure", "score", "best baseline", "of")
 SHOWN_SIZE = 128
-WITHOUT_ENGINE = (
-    "All runs without it, more slowly. To build it: have g++ (11 or later) or clang and Python's headers (on Debian "
-    "and Ubuntu: apt install g++ python3-dev), then install Elman again with pip's options --force-reinstall --no-deps "
+TO_BUILD = (
+    "have Apple's command line tools (xcode-select --install)"
+    if sys.platform == "darwin"
+    else "have g++ (11 or later) or clang and Python's headers (on Debian and Ubuntu: apt install g++ python3-dev)"
+)
+WITHOUT_ENGINE = "All runs without it, more slowly. " + (
+    "It is not built for Windows yet; under WSL, which is Linux, it is."
+    if sys.platform == "win32"
+    else f"To build it: {TO_BUILD}, then install Elman again with pip's options --force-reinstall --no-deps "
     "--no-cache-dir --verbose; the last one shows what fails."
 )
 

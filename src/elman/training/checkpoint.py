@@ -85,7 +85,8 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     """Read what `write_tensors` wrote; RunError when it is missing or damaged."""
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            # Copied, as they would keep the file mapped, and Windows replaces no such file.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: the run is incomplete; train it anew") from error
     except (SafetensorError, OSError) as error:

@@ -1,5 +1,6 @@
-"""The engine without Python (`standalone.cpp`): on an emulated aarch64, and under sanitizers."""
+"""The engine without Python (`standalone.cpp`): on an emulated aarch64, by clang, and under sanitizers."""
 
+import re
 import shutil
 import struct
 import subprocess
@@ -50,6 +51,11 @@ def test_aarch64(case_file, tmp_path):
     emulator, compiler = tool("qemu-aarch64", "qemu-aarch64-static"), tool("aarch64-linux-gnu-g++")
     program = build(tmp_path, compiler, *AARCH64)
     assert "cases on baseline: 0 failures" in run(emulator, program, case_file)
+
+
+def test_clang(case_file, tmp_path):
+    """Of some versions in fewer instruction sets."""
+    assert re.search("cases on .*avx2 baseline: 0 failures", run(build(tmp_path, tool("clang++")), case_file))
 
 
 def test_under_sanitizers(case_file, tmp_path):

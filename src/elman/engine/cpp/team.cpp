@@ -1,9 +1,11 @@
 #include "team.h"
 
+#if !defined(_WIN32)
 #include <pthread.h>
-#include <sched.h>
+#endif
 
 #include <exception>
+#include <thread>
 
 #include "float_environment.h"
 
@@ -51,7 +53,9 @@ inline void pause() {
 }  // namespace
 
 void team::use(void* parallel, void* number, void* count) {
+#if !defined(_WIN32)  // where no process is forked
     if (gomp_parallel == nullptr) pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
     gomp_parallel = reinterpret_cast<Parallel>(parallel);
     thread_number = reinterpret_cast<Number>(number);
     thread_count = reinterpret_cast<Number>(count);
@@ -81,7 +85,7 @@ void Barrier::wait(Member member) {
     for (int spins = 0; round.load(std::memory_order_acquire) == now; ++spins) {
         pause();
         if (member.failed->load(std::memory_order_relaxed)) throw Abandoned{};
-        if (spins > 20000) sched_yield();  // another process may have taken the core that is waited for
+        if (spins > 20000) std::this_thread::yield();  // another process may have taken the core that is waited for
     }
 }
 

@@ -1,8 +1,9 @@
 #include "workspace.h"
 
+#if !defined(_WIN32)
 #include <pthread.h>
+#endif
 
-#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -25,11 +26,18 @@ struct Cache {
 
 Cache& cache() {
     static Cache* it = [] {
+#if !defined(_WIN32)  // where no process is forked
         pthread_atfork([] { cache().mutex.lock(); }, [] { cache().mutex.unlock(); }, [] { cache().mutex.unlock(); });
+#endif
         return new Cache;  // never ends: workspaces may outlive static objects
     }();
     return *it;
 }
+
+constexpr std::align_val_t PAGE{4096};
+
+void* allocate(size_t bytes) { return ::operator new(bytes, PAGE, std::nothrow); }
+void release(void* memory) { ::operator delete(memory, PAGE); }
 
 // Eight sizes for each power of two, so that nearly equal calls share blocks at 12.5 % of waste.
 size_t rounded(size_t bytes) {
@@ -42,7 +50,7 @@ void shrink(Cache& c, size_t most) {
     size_t oldest = 0;
     for (; c.total > most; ++oldest) {
         c.total -= c.blocks[oldest].bytes;
-        std::free(c.blocks[oldest].data);
+        release(c.blocks[oldest].data);
     }
     c.blocks.erase(c.blocks.begin(), c.blocks.begin() + ptrdiff_t(oldest));
 }
@@ -71,10 +79,10 @@ void* take(size_t& bytes) {
 
 Workspace::Workspace(size_t wanted) : size(rounded(wanted)), memory(take(size)) {
     if (memory != nullptr) return;
-    memory = std::aligned_alloc(4096, size);
+    memory = allocate(size);
     if (memory != nullptr) return;
     workspace::clear();  // what is kept may be what is missing
-    memory = std::aligned_alloc(4096, size);
+    memory = allocate(size);
     if (memory == nullptr) throw std::bad_alloc();
 }
 
@@ -82,13 +90,13 @@ Workspace::~Workspace() {
     Cache& c = cache();
     const std::lock_guard<std::mutex> lock(c.mutex);
     if (size > c.limit) {
-        std::free(memory);
+        release(memory);
         return;
     }
     try {
         c.blocks.push_back({size, memory});
     } catch (const std::bad_alloc&) {  // a destructor must not throw
-        std::free(memory);
+        release(memory);
         return;
     }
     c.total += size;
