@@ -61,7 +61,7 @@ def build(
     """A stack of layers of the named cell, for a model that does not care which one it is.
 
     Args:
-        cell_name: of the registry `elman.cells.CELLS`.
+        cell_name: as `elman.cells.find` takes it.
         input_size: I.
         hidden_size: H.
         num_layers: L.
@@ -73,7 +73,7 @@ def build(
         UsageError: if there is no cell of that name.
 
     """
-    layer = LAYERS[find(cell_name).name]
+    layer = LAYERS.get(cell_name) or partial(Recurrent, find(cell_name))
     return layer(
         input_size,
         hidden_size,

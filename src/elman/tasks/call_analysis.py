@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from elman.baselines import labels as naive
+from elman.cells import title
 from elman.data.parts import spread
 from elman.data.ragged import Integers, Ragged
 from elman.data.tables import Column
@@ -83,7 +84,7 @@ class CallAnalysis(ExampleTask):
     def describe(self, options: CallAnalysisOptions) -> dict[str, Any]:
         """Say cell, layers and sizes of both recurrences."""
         said = super().describe(options)["summary"]
-        words = f"bidirectional {options.cell.upper()} of {options.word_hidden} hidden units each way"
+        words = f"bidirectional {title(options.cell)} of {options.word_hidden} hidden units each way"
         return {"summary": f"over words a {words}, over turns a {said}"}
 
     def figures(self, prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) -> Score:

@@ -13,6 +13,7 @@ from torch import nn
 
 from elman import cells, layers
 from elman.baselines import forecasts as naive
+from elman.cells import title
 from elman.data import standard_input, tables, timeline
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
@@ -73,7 +74,7 @@ class ForecastingOptions(TrainingOptions):
     batch: int | None = option(
         None, f"windows in a batch (default: {BATCH}, fewer of very many columns)", minimum=1, anew=True
     )
-    cell: str = option("gru", "recurrent cell; `elman cells` lists them")
+    cell: str = option("gru", "recurrent cell: one that `elman cells` lists, or your own as module:Class")
     hidden: int = option(128, "hidden units", minimum=2)
     dropout: float = option(0.5, "dropout before the output", minimum=0, maximum=0.99, anew=True)
     average: float = option(
@@ -135,7 +136,7 @@ class Forecasting(Task):
 
     def describe(self, options: ForecastingOptions) -> dict[str, Any]:
         """Say cell and sizes."""
-        return {"summary": f"{options.cell.upper()} of {options.hidden} hidden units over segments of the past"}
+        return {"summary": f"{title(options.cell)} of {options.hidden} hidden units over segments of the past"}
 
     def network(self, prepared: PreparedTracks, options: ForecastingOptions) -> SegmentForecaster:
         """A recurrence over segments, and a head that says a segment at once."""

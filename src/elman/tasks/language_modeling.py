@@ -13,6 +13,7 @@ import torch
 
 from elman import assets, cells, layers
 from elman.baselines.ngram import NGram
+from elman.cells import title
 from elman.data import stream
 from elman.data.stream import Lanes, Symbols, Window
 from elman.data.tables import Source, Table
@@ -46,7 +47,7 @@ class LanguageModelingOptions(TrainingOptions):
 
     unit: str = option("char", "what the text is cut into: char, byte, word or subword", choices=tuple(UNITS))
     symbols: int = option(2048, "how many words or subwords to tell apart", minimum=257, maximum=1 << 20)
-    cell: str = option("lstm", "recurrent cell; `elman cells` lists them")
+    cell: str = option("lstm", "recurrent cell: one that `elman cells` lists, or your own as module:Class")
     hidden: int = option(512, "hidden units per layer", minimum=1)
     layers: int = option(1, "recurrent layers", minimum=1)
     embedding: int = option(64, "features per symbol", minimum=1)
@@ -132,7 +133,7 @@ class LanguageModeling(Task):
         """Say cell, layers and sizes."""
         plural = "s" if options.layers > 1 else ""
         return {
-            "summary": f"{options.cell.upper()}, {options.layers} layer{plural} of {options.hidden} hidden units, "
+            "summary": f"{title(options.cell)}, {options.layers} layer{plural} of {options.hidden} hidden units, "
             f"{options.embedding} features per {UNITS[options.unit].noun}"
         }
 

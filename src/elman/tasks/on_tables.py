@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from elman import cells
+from elman.cells import title
 from elman.data import folders, standard_input, tables
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
@@ -47,7 +48,7 @@ class RowOptions(TrainingOptions):
         0.1, "share of the rows held out where --valid is not given", minimum=0.001, maximum=0.5, anew=True
     )
     batch: int | None = option(None, "rows in a batch (default: 32, fewer where rows are few)", minimum=1, anew=True)
-    cell: str = option("lstm", "recurrent cell; `elman cells` lists them")
+    cell: str = option("lstm", "recurrent cell: one that `elman cells` lists, or your own as module:Class")
     hidden: int = option(128, "hidden units per layer and direction", minimum=1)
     layers: int = option(1, "recurrent layers", minimum=1)
 
@@ -101,7 +102,7 @@ class TableTask(Task):
         """Say cell, layers and sizes."""
         o, plural = options, "s" if options.layers > 1 else ""
         both, each_way = ("bidirectional ", " each way") if getattr(o, "bidirectional", False) else ("", "")
-        return {"summary": f"{both}{o.cell.upper()}, {o.layers} layer{plural} of {o.hidden} hidden units{each_way}"}
+        return {"summary": f"{both}{title(o.cell)}, {o.layers} layer{plural} of {o.hidden} hidden units{each_way}"}
 
     def beside(self, options: Any) -> tuple[str, ...]:
         """Columns that are kept beside input and outputs in those tables that have them."""

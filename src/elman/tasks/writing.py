@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from elman import layers
+from elman.cells import title
 from elman.data.parts import spread
 from elman.data.ragged import Array, Integers
 from elman.data.tables import Column
@@ -109,7 +110,7 @@ class WritingTask(TableTask):
         beside = [f"{o.attention} attention"]
         beside += ["input feeding"] * o.input_feeding + ["copying"] * self.copies(o)
         units_of = f"{o.hidden // 2} hidden units each way to read and of {o.hidden} to write"
-        return {"summary": f"{o.cell.upper()}, {o.layers} layer{plural} of {units_of}, {', '.join(beside)}"}
+        return {"summary": f"{title(o.cell)}, {o.layers} layer{plural} of {units_of}, {', '.join(beside)}"}
 
     def network(self, prepared: PreparedExamples, options: Any) -> EncoderDecoder:
         """A reader, an encoder of both directions, and a decoder with attention."""
