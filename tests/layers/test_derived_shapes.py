@@ -84,3 +84,17 @@ def test_a_bias_of_numbers_of_each_row_is_left_to_the_reference():
     layer = elman.Recurrent(Biased, 3, 6)
     with pytest.warns(elman.FallbackWarning, match="cannot be compiled: "):
         layer(torch.randn(4, 2, 3))
+
+
+@pytest.mark.native
+def test_what_is_derived_has_the_weights_precision_under_autocast_too():
+    layer, x = elman.Recurrent(LowRank, 4, 6), torch.randn(7, 3, 4)
+    stepped, after = layer(x[:1], torch.zeros(1, 3, 6))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert elman.explain(layer, x).backend == "native"
+        layer(x)[0].sum().backward()
+        assert layer.stepper(3)(x[0]).dtype is torch.float32
+        with torch.no_grad():
+            for _ in range(2):  # the second takes the short way
+                assert_close(layer(x[:1], torch.zeros(1, 3, 6)), (stepped, after))
+    assert layer.U_l0.grad.dtype is torch.float32
