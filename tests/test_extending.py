@@ -31,5 +31,15 @@ def test_the_example_is_the_cell_that_is_measured():
 
 
 def test_the_page_names_all_that_a_cell_may_say():
-    for name in ("gates", "recurrent_gates", "states", "parameters", "initialize", "derive", "called", "keep_gate"):
+    for name in (
+        "gates",
+        "recurrent_gates",
+        "states",
+        "parameters",
+        "initialize",
+        "derive",
+        "called",
+        "fixed",
+        "keep_gate",
+    ):
         assert f"| `{name}" in PAGE

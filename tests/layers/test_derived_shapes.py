@@ -84,3 +84,43 @@ def test_a_bias_of_numbers_of_each_row_is_left_to_the_reference():
     layer = elman.Recurrent(Biased, 3, 6)
     with pytest.warns(elman.FallbackWarning, match="cannot be compiled: "):
         layer(torch.randn(4, 2, 3))
+
+
+@pytest.mark.native
+def test_what_is_derived_has_the_weights_precision_under_autocast_too():
+    layer, x = elman.Recurrent(LowRank, 4, 6), torch.randn(7, 3, 4)
+    stepped, after = layer(x[:1], torch.zeros(1, 3, 6))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert elman.explain(layer, x).backend == "native"
+        layer(x)[0].sum().backward()
+        assert layer.stepper(3)(x[0]).dtype is torch.float32
+        with torch.no_grad():
+            for _ in range(2):  # the second takes the short way
+                assert_close(layer(x[:1], torch.zeros(1, 3, 6)), (stepped, after))
+    assert layer.U_l0.grad.dtype is torch.float32
+
+
+class Gained(elman.Cell):
+    """A number of each row beside a vector of the features."""
+
+    gates = ("x",)
+    recurrent_gates = ()
+    states = ("h",)
+    numbers = ("w",)
+    parameters = {"w": (1, "I"), "v": ("H",)}  # noqa: RUF012
+
+    def step(self, projected, state, weights):
+        x, number = projected[:, :-1], projected[:, -1:]
+        return (0.5 * state[0] + x + weights.v * number + (number - weights.v) % 2.0,)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("hidden", [1, 2])
+def test_numbers_go_with_vectors_of_one_feature_too(hidden):
+    layer, x = elman.Recurrent(Gained, 3, hidden, dtype=torch.float64), torch.randn(5, 2, 3, dtype=torch.float64)
+    found = []
+    for name in ("native", "reference"):
+        with elman.backend(name):
+            output, _ = layer(x)
+            found.append((output, torch.autograd.grad(output.sin().sum(), list(layer.parameters()))))
+    assert_close(*found)

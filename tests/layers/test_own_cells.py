@@ -106,6 +106,10 @@ MISTAKES = {
     ),
     r"'own' names 'f' in keep_gate, but its gates are \('r', 'z', 'n'\); take": cell(None, keep_gate="f"),
     r"'own' names 's' in memory, but its states are \('h',\); take": cell(None, memory="s"),
+    r"'own' names 'v' in fixed, but its weights are \('ih', 'hh', 'bias_ih', 'bias_hh', 'hr'\); take": cell(
+        None, fixed=("v",)
+    ),
+    r"'own' has fixed = 'hh'; write a tuple of names": cell(None, fixed="hh"),
     r"'own' has gates = 'rzn'; write a tuple of names": cell(None, "rzn"),
     r"'own' has gates \('r', 'r'\), in which a name comes twice": cell(None, ("r", "r")),
     r"'own' has no states; name at least one": cell(None, states=()),
@@ -130,6 +134,29 @@ def test_a_mistake_in_a_cell_is_told_in_a_sentence(message):
         elman.Recurrent(MISTAKES[message], INPUT, HIDDEN)(torch.zeros(STEPS, BATCH, INPUT))
 
 
+class Reservoir(Cell):
+    """Random weights that are never learnt, and a gain that is."""
+
+    gates = ("h",)
+    states = ("h",)
+    parameters = {"gain": ("H",)}  # noqa: RUF012
+    fixed = ("ih", "hh", "bias_ih", "bias_hh")
+
+    def step(self, projected, state, weights):
+        return ((weights.gain * (projected + weights.recurrent(state[0]))).tanh(),)
+
+
+@pytest.mark.parametrize("options", [{}, {"layer_norm": True, "zoneout": 0.1}])
+def test_fixed_weights_are_kept_and_not_learnt(options):
+    layer = elman.Recurrent(Reservoir, INPUT, HIDDEN, num_layers=2, **options)
+    before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+    layer(torch.randn(STEPS, BATCH, INPUT))[0].sum().backward()
+    torch.optim.SGD(layer.parameters(), 0.1, weight_decay=0.1).step()
+    learnt = {name for name, tensor in layer.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert learnt == {name for name in before if name.startswith("gain")}
+    assert layer.weight_hh_l0.abs().max() > 0
+
+
 @pytest.mark.native
 @pytest.mark.parametrize("recurrent", [(), ("a",)])
 def test_a_row_sum_that_is_only_kept_for_backward_is_the_references(recurrent, threads):
@@ -137,9 +164,9 @@ def test_a_row_sum_that_is_only_kept_for_backward_is_the_references(recurrent, t
         total = projected + weights.recurrent(state[0]) if recurrent else projected
         return ((total * total.sum(-1, keepdim=True)).tanh(),)
 
-    layer = elman.Recurrent(cell(step, ("a",), recurrent_gates=recurrent), INPUT, 200)
+    layer = elman.Recurrent(cell(step, ("a",), recurrent_gates=recurrent), INPUT, 200, dtype=torch.float64)  # chaotic
     for _ in range(3):  # what lies in memory that is used again is another each time
-        x = torch.randn(STEPS, BATCH, INPUT)
+        x = torch.randn(STEPS, BATCH, INPUT, dtype=torch.float64)
         with elman.backend("reference"):
             expected = layer(x)
         with elman.backend("native"):

@@ -82,6 +82,11 @@ class Cell(ABC):
         return ()
 
     @property
+    def fixed(self) -> tuple[str, ...]:
+        """The weights that are never learnt, by field: what `initialize` sets, or random numbers, they stay."""
+        return ()
+
+    @property
     def masks(self) -> tuple[Mask, ...]:
         """What the layer draws at random for each call."""
         return ()
@@ -140,6 +145,16 @@ class Cell(ABC):
     def derive(self, weights: Weights) -> Weights:
         """What the step is to be given in place of the parameters: functions of them, computed once for each call."""
         return weights
+
+    def derived(self, weights: Weights) -> Weights:
+        """What `derive` gives, in the precision of the weights also where autocast asks for less."""
+        if type(self).derive is Cell.derive:
+            return weights
+        kind = weights.ih.device.type
+        if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+            return self.derive(weights)
+        with torch.autocast(kind, enabled=False):
+            return self.derive(weights)
 
     def initialize(self, weights: Weights) -> None:  # noqa: B027 - most cells begin as torch does
         """Set initial values in place, without gradients, where torch's uniform ±1/√H does not suit the cell."""

@@ -25,13 +25,13 @@ def checked(cell: Cell) -> Cell:
 
 
 def _of_lists(cell: Cell) -> Iterator[str]:
-    for what in ("gates", "states", "recurrent_gates"):
+    for what in ("gates", "states", "recurrent_gates", "fixed"):
         names = getattr(cell, what)
         if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
             yield f"has {what} = {names!r}; write a tuple of names, such as ('a',)"
         if len(set(names)) < len(names):
             yield f"has {what} {tuple(names)}, in which a name comes twice; give each its own"
-        if not names and what != "recurrent_gates":
+        if not names and what in {"gates", "states"}:
             yield f"has no {what}; name at least one"
 
 
@@ -42,6 +42,7 @@ def _of_mentions(cell: Cell) -> Iterator[str]:
         (cell.keep_gate, "keep_gate", gates),
         (cell.replace_gate, "replace_gate", gates),
         (cell.memory, "memory", states),
+        *((name, "fixed", ("weights", cell.fields)) for name in cell.fixed),
     ):
         if name is not None and name not in known:
             yield f"names {name!r} in {what}, but its {among} are {known}; take one of these"

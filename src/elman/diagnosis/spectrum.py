@@ -81,7 +81,9 @@ class _Jacobians:
         for sample in samples:
             before = tuple(tensor[places].requires_grad_() for tensor in sample.before)
             self.before += before
-            self.after += sample.cell.step(sample.projected[places], before, sample.weights)
+            after = sample.cell.step(sample.projected[places], before, sample.weights)
+            # What the step makes of its input alone is a leaf, to which no gradient comes.
+            self.after += [each if each.requires_grad else each.detach().requires_grad_() for each in after]
         random = torch.randn(count, 1, size, generator=generator).to(self.after[0])  # the same for all
         self.duals = [part.requires_grad_() for part in self._split(random.expand(self.shape))]
         self.pulled = self._pull(self.duals, create_graph=True)

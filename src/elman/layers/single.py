@@ -30,7 +30,7 @@ def again(stack: Any, input: Tensor | PackedSequence, hx: Hidden | None) -> tupl
     value, after = input.select(time, 0), []
     for depth, (weights,) in enumerate(stack.weights):
         own = tuple([tensor[depth] for tensor in before])
-        state = engine.step_again(cell, cell.derive(weights), value, own)
+        state = engine.step_again(cell, cell.derived(weights), value, own)
         if state is None:
             return None
         after.append(state)

@@ -117,11 +117,13 @@ class Stack(nn.Module):
         self._cells = {mode: self.options.modified(self.plain_cell, training=mode) for mode in (False, True)}
         for cell in self._cells.values():
             cell.bundle_type()  # made now, and not while torch.compile looks on
+        fixed = {NAMES.get(field, field) for field in self.plain_cell.fixed}
         for depth in range(self.num_layers):
             for suffix in (f"_l{depth}{each}" for each in self._suffixes):
                 for name, shape in self._shapes(depth).items():
                     if shape is not None and name + suffix not in self._parameters:
-                        self.register_parameter(name + suffix, nn.Parameter(torch.empty(shape, **factory)))
+                        tensor = torch.empty(shape, **factory)
+                        self.register_parameter(name + suffix, nn.Parameter(tensor, name not in fixed))
 
     def _shapes(self, depth: int) -> dict[str, tuple[int, ...] | None]:
         """The shapes of the parameters of one direction of a layer, by their names without suffix."""
@@ -235,7 +237,7 @@ class Stack(nn.Module):
             sizes, batch = self._state_sizes(depth), given.state[depth][0].shape[1]
             drawn = {m.name: draw(m, given.steps, batch, sizes[m.state], weights.ih) for m in cell.masks}
             weights = weights.replaced(**drawn)
-        return cell.derive(weights)
+        return cell.derived(weights)
 
     def _dropped(self, output: Tensor, given: Given) -> Tensor:
         """What the next layer reads of an output."""
@@ -286,11 +288,9 @@ class Stack(nn.Module):
         sizes, count = self._state_sizes(depth), len(self._suffixes)
         if not self.options.learn_state:
             return tuple([input.new_zeros(count, batch, size) for size in sizes])
-        learnt = (
-            torch.stack([self._weight(f"initial_{name}_l{depth}{suffix}") for suffix in self._suffixes])
-            for name in self.cell.states
-        )
-        return tuple(tensor.unsqueeze(1).expand(-1, batch, -1) for tensor in learnt)
+        names = [[f"initial_{name}_l{depth}{suffix}" for suffix in self._suffixes] for name in self.cell.states]
+        learnt = [torch.stack([self._weight(name) for name in each]) for each in names]
+        return tuple([tensor.unsqueeze(1).expand(-1, batch, -1) for tensor in learnt])
 
     def _time_first(self, value: Tensor, *, batched: bool) -> Tensor:
         """(T, B, ...), from the caller's (T, B, ...), (B, T, ...) or (T, ...)."""
@@ -375,8 +375,7 @@ class Stack(nn.Module):
         training = self.training
         try:
             self.training = False
-            cell = self.cell
-            return cell, tuple(tuple(cell.derive(each) for each in directions) for directions in self.weights)
+            return self.cell, tuple(tuple(self.cell.derived(each) for each in stack) for stack in self.weights)
         finally:
             self.training = training
 

@@ -44,6 +44,10 @@ class Modified(Cell):
         return self.inner.numbers
 
     @property
+    def fixed(self) -> tuple[str, ...]:
+        return self.inner.fixed
+
+    @property
     def masks(self) -> tuple[Mask, ...]:
         return self.inner.masks
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from elman.engine.program.contract import Width
 from elman.engine.program.graph import Node
 from elman.engine.program.symbol import Matrix, Symbol, Traced
 from elman.engine.program.untraceable import UntraceableError
@@ -26,7 +27,7 @@ def pointwise(op: str, *operands: Value, data: tuple[float, ...] = (), truth: bo
     if any(isinstance(operand, Matrix) for operand in operands):
         raise UntraceableError("An operation on a weight matrix, other than a matmul,")
     symbols = [operand for operand in operands if isinstance(operand, Symbol)]
-    widest = max(symbols, key=lambda symbol: (symbol.columns, symbol.rank))
+    widest = max(symbols, key=lambda symbol: (symbol.columns, symbol.blocks[0].width is not Width.ONE, symbol.rank))
     graph = widest.graph
     columns = [_blocks(operand, widest) for operand in operands]
     blocks = tuple(graph.apply(op, *nodes, data=data) for nodes in zip(*columns, strict=True))
