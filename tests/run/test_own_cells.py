@@ -1,5 +1,6 @@
 """A cell of the user's own, by `module:Class`, from training to prediction and in processes that lack it."""
 
+import importlib
 import subprocess
 import sys
 
@@ -33,6 +34,7 @@ ROWS = [{"text": text, "label": text[0]} for text in ("apple tree", "banana spli
 def folder(tmp_path, monkeypatch):
     (tmp_path / "leaky_cells.py").write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     sys.modules.pop("leaky_cells", None)
     own.cache_clear()
@@ -58,6 +60,13 @@ def test_it_is_trained_and_answers_where_its_module_is_and_is_missed_elsewhere(f
     assert "No module named 'leaky_cells'" in missed.stderr
     assert "damaged" not in missed.stderr
     assert "Traceback" not in missed.stderr
+
+
+def test_a_class_is_given_itself(folder):
+    leaky = importlib.import_module("leaky_cells").Leaky
+    made = elman.train("classification", ROWS, out=folder / "r", cell=leaky, steps=2, hidden=8, quiet=True)
+    assert made.options.cell == "leaky_cells:Leaky"
+    assert elman.load(folder / "r").network.recurrence.cell == leaky()
 
 
 def test_a_cell_that_is_made_already_may_be_named(folder):

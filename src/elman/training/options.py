@@ -82,8 +82,8 @@ class TrainingOptions:
     def given(cls, options: dict[str, Any]) -> dict[str, Any]:
         """Return what was given of these options: without None and empty lists.
 
-        Lists of names are cut up at commas, several numbers for a text are one with commas, and what numpy and torch
-        have is what Python has.
+        Lists of names are cut up at commas, several numbers for a text are one with commas, a class is its
+        module:Class, and what numpy and torch have is what Python has.
         """
         kinds = {field.name: _kind(field) for field in dataclasses.fields(cls)}
         made = {"list": _names, "str": _joined}
@@ -239,7 +239,9 @@ def _same(value: Any) -> Any:
 
 
 def _joined(value: Any) -> Any:
-    """Several numbers as a text with commas between them, anything else as it is."""
+    """Several numbers as a text with commas between them, a class as its place, anything else as it is."""
+    if isinstance(value, type):
+        return f"{value.__module__}:{value.__qualname__}"
     if isinstance(value, list | tuple) and value and all(map(_is_number, value)):
         return ",".join(map(str, value))
     return value
