@@ -6,7 +6,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 import hashlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike, fspath
@@ -205,8 +205,8 @@ class Table:
         """Return some of the rows."""
         return replace(self, frame=self.frame[chosen], numbers=self.rows[chosen])
 
-    def told(self, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return answers to the rows, columns by name, in the form that the table has: as they are."""
+    def told(self, answers: Iterable[list[dict[str, Any]]]) -> Iterable[list[dict[str, Any]]]:
+        """Return answers to the rows, block by block, columns by name, in the form that the table has: as they are."""
         return answers
 
 
