@@ -22,7 +22,7 @@ from elman.data import fields, flaws
 from elman.data.ragged import Ragged
 from elman.data.text import TextSource
 from elman.errors import DataError, UsageError
-from elman.names import nearest
+from elman.names import listed, nearest
 
 Rows = npt.NDArray[np.int64]
 
@@ -178,7 +178,7 @@ class Table:
         except pl.exceptions.ColumnNotFoundError:
             near = nearest(name, self.names)
             raise DataError(
-                f"{self.source} has no column {name!r}{near}; it has {', '.join(map(repr, self.names)) or 'none'}"
+                f"{self.source} has no column {name!r}{near}; it has {listed(self.names) or 'none'}"
             ) from None
         return Column(self.source, name, values, self.rows)
 

@@ -20,10 +20,10 @@ from elman.data.text import ESCAPED, TextSource, lines, raw_lines
 from elman.errors import DataError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
 from elman.generation.stream import TextStream, said_of_line
-from elman.modalities import names
 from elman.modalities.base import CategoricalHead
 from elman.modalities.text import EncodedText, Text
 from elman.modalities.units import UNITS, Character, Unit
+from elman.names import listed
 from elman.tasks.base import Files, Material, Prepared, Score, Task
 from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilities
 from elman.tasks.together import attempt, blocks, parted
@@ -254,7 +254,7 @@ def _news(known: PreparedText | None, text: Text) -> tuple[str, ...]:
     before, now = None if known is None else known.text.unit, text.unit
     if not isinstance(before, Character) or not isinstance(now, Character) or now.size == before.size:
         return ()
-    return (f"New to the pretrained network: the characters {names.listed(now.characters[before.size - 1 :])}.",)
+    return (f"New to the pretrained network: the characters {listed(now.characters[before.size - 1 :])}.",)
 
 
 def _check_texts(rows: list[Any], unit: Unit) -> None:

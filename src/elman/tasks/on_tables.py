@@ -17,8 +17,8 @@ from elman.data import folders, standard_input, tables
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, ElmanError, UsageError
-from elman.modalities import names
 from elman.modalities.base import Answer, Input, Modality, Output
+from elman.names import listed
 from elman.tasks import roles, together
 from elman.tasks.base import Files, Material, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
@@ -271,4 +271,4 @@ def _news(before: Answer, now: Answer) -> tuple[str, ...]:
     if not isinstance(before, Output) or not isinstance(now, Output) or len(now.symbols) == len(before.symbols):
         return ()
     added = now.values[len(before.symbols) :]
-    return (f"New to the pretrained network: the {'tags' if now.stepwise else 'labels'} {names.listed(added)}.",)
+    return (f"New to the pretrained network: the {'tags' if now.stepwise else 'labels'} {listed(added)}.",)
