@@ -219,5 +219,5 @@ def test_json_lines_that_are_looked_at_once_more_are_not_all_held(tmp_path):
 
 def test_of_many_columns_the_first_are_listed():
     table = tables.from_rows([{f"c{k}": k for k in range(40)}])
-    with pytest.raises(DataError, match="has no column 'none'; it has 'c0', .*'c11' and 28 more$"):
+    with pytest.raises(DataError, match=r"has no column 'none'; it has 'c0', .*'c11' and 28 more$"):
         table.column("none")

@@ -152,17 +152,18 @@ class LanguageModeling(Task):
     def material(self, prepared: PreparedText, options: LanguageModelingOptions) -> Material:
         """Truncated BPTT over lanes; validation on an excerpt of the held-out text."""
         advance = options.advance or options.window
-        excerpt = _excerpt(prepared.parts["valid"].symbols)
+        excerpt, size = _excerpt(prepared.parts["valid"].symbols), prepared.text.unit.size
         return Material(
             truncation.Windows(Lanes(prepared.parts["train"].symbols, options.lanes), options.window, advance),
             partial(_objective, advance=advance),
-            lambda module: -float(log_probabilities(module, excerpt).mean()),
+            lambda module: -float(log_probabilities(module, size, excerpt).mean()),
         )
 
     def score(self, network: SyncedManyToMany, prepared: PreparedText, part: str) -> Score:
         """Score every symbol but the first, with the state carried through the whole text."""
         text = prepared.parts[part]
-        return _figures(log_probabilities(network, text.symbols), text, prepared.text.unit)
+        unit = prepared.text.unit
+        return _figures(log_probabilities(network, unit.size, text.symbols), text, unit)
 
     def baselines(self, prepared: PreparedText, part: str) -> list[Score]:
         """Score an n-gram model of the training text."""
@@ -193,7 +194,7 @@ class LanguageModeling(Task):
         unit = prepared.text.unit
         _check_texts(rows, unit)
         encoded = [unit.encode(row) for row in rows]
-        totals = line_log_probabilities(network, first_symbols(unit, ""), encoded)
+        totals = line_log_probabilities(network, unit.size, first_symbols(unit, ""), encoded)
         known = zip(rows, encoded, totals, strict=True)
         return [said_of_line(unit, number, row, line, total) for number, (row, line, total) in enumerate(known, 1)]
 
