@@ -1,5 +1,6 @@
 """Tables: the same rows from every format, back again, and every flaw told with file, row and column."""
 
+import datetime as dt
 import tracemalloc
 from pathlib import Path
 
@@ -221,3 +222,8 @@ def test_of_many_columns_the_first_are_listed():
     table = tables.from_rows([{f"c{k}": k for k in range(40)}])
     with pytest.raises(DataError, match=r"has no column 'none'; it has 'c0', .*'c11' and 28 more$"):
         table.column("none")
+
+
+def test_a_column_of_dates_holds_times():
+    table = tables.from_rows([{"day": dt.date(2026, 5, 11)}])
+    assert (table.column("day").kind, table.described) == ("times", "'day' (times)")

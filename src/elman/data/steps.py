@@ -160,7 +160,7 @@ class StepTable(Table):
             return
         typed = {*self.layout.inputs, self.layout.time}
         own = [_typed(column) if column.name in typed else column for column in self.whole.frame]
-        own = [column for column in own if kind(column.dtype) != "mixed values" or column.dtype.is_temporal()]
+        own = [column for column in own if kind(column.dtype) != "mixed values"]
         firsts = np.append(self.places.values[self.places.starts[:-1]], len(self.whole))
         waiting: dict[str, Array] = {}
         series = told = 0

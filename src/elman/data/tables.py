@@ -219,7 +219,7 @@ def kind(dtype: Any) -> str:
     if isinstance(dtype, pl.List | pl.Array):
         inner = {"text": "texts", "number": "numbers", "numbers": "numbers"}
         return inner.get(kind(dtype.inner), "mixed values")
-    return "mixed values"
+    return "times" if dtype.is_temporal() else "mixed values"
 
 
 def in_words(kind: str) -> str:
