@@ -68,7 +68,7 @@ def test_answers_come_back_beside_the_rows_as_json_can_have_them():
     table = LAYOUT.read(tables.from_rows(made), answered=False)
     said = [{"x, y": 0, "tag": [*"0135"], "tag_probability": [0.5] * 4, "who": "A"}]
     said += [{"x, y": 0, "tag": [*"246"], "tag_probability": [0.5] * 3, "who": "B"}]
-    told = table.told(said)
+    (told,) = table.told([said])
     assert [row["tag"] for row in told] == [*"0123456"]
     assert [row["who"] for row in told] == [*"AABABAB"]
     assert told[2] == {
@@ -80,9 +80,30 @@ def test_answers_come_back_beside_the_rows_as_json_can_have_them():
         "who": "B",
     }
     labels = StepLayout(["x", "y"], [], ["who"], "video").read(tables.from_rows(made), answered=False)
-    assert labels.told([{"x, y": 0, "who": "A"}, {"x, y": 0, "who": "B"}]) == [
-        {"video": "a", "who": "A"},
-        {"video": "b", "who": "B"},
+    assert [*labels.told([[{"x, y": 0, "who": "A"}], [{"x, y": 0, "who": "B"}]])] == [
+        [{"video": "a", "who": "A"}],
+        [{"video": "b", "who": "B"}],
+    ]
+
+
+def test_answers_come_back_once_all_rows_above_have_theirs(monkeypatch):
+    monkeypatch.setattr("elman.data.steps.MOST", 2)
+    made = [{"x": k, "of": of} for k, of in enumerate("aabcbcd")]
+    table = StepLayout(["x"], ["tag"], [], "of").read(tables.from_rows(made), answered=False)
+    asked = []
+
+    def answers():
+        for steps in table.frame["x"]:
+            asked.append(steps)
+            yield [{"x": steps, "tag": [2 * int(x) for x in steps]}]
+
+    told = [(len(asked), [(row["x"], row["tag"]) for row in rows]) for rows in table.told(answers())]
+    assert told == [
+        (1, [(0, 0), (1, 2)]),
+        (2, [(2, 4)]),
+        (3, [(3, 6), (4, 8)]),
+        (3, [(5, 10)]),
+        (4, [(6, 12)]),
     ]
 
 

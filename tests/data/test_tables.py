@@ -1,5 +1,6 @@
 """Tables: the same rows from every format, back again, and every flaw told with file, row and column."""
 
+import datetime as dt
 import tracemalloc
 from pathlib import Path
 
@@ -215,3 +216,14 @@ def test_json_lines_that_are_looked_at_once_more_are_not_all_held(tmp_path):
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < path.stat().st_size / 2
+
+
+def test_of_many_columns_the_first_are_listed():
+    table = tables.from_rows([{f"c{k}": k for k in range(40)}])
+    with pytest.raises(DataError, match=r"has no column 'none'; it has 'c0', .*'c11' and 28 more$"):
+        table.column("none")
+
+
+def test_a_column_of_dates_holds_times():
+    table = tables.from_rows([{"day": dt.date(2026, 5, 11)}])
+    assert (table.column("day").kind, table.described) == ("times", "'day' (times)")

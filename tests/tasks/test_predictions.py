@@ -127,11 +127,11 @@ def test_a_type_that_only_a_later_block_shows_is_that_of_the_column(tmp_path):
     assert kept.write().read_text() == 'tags,sure\n[],\n"[""O"", ""B-new york""]",0.5\n"[""O""]",\n'
 
 
-def test_a_wrong_row_of_a_later_block_is_told_by_its_number_in_the_file(trained, small_blocks, tmp_path):
-    tables.write(tmp_path / "t.jsonl", [{"text": text} for text in ("fine", "sad", "lovely", " ", "dull")])
+@pytest.mark.parametrize(("text", "wrong"), [(" ", "is empty"), ("a " * 2001, "has 2,001 words, more than 2,000; sh")])
+def test_a_wrong_row_of_a_later_block_is_told_before_the_first_answer(trained, small_blocks, tmp_path, text, wrong):
+    tables.write(tmp_path / "t.jsonl", [{"text": text} for text in ("fine", "sad", "lovely", text, "dull")])
     blocks = trained["texts.csv"].predictions_in_blocks(tmp_path / "t.jsonl")
-    assert [row["text"] for row in next(blocks).rows] == ["fine", "sad"]
-    with pytest.raises(DataError, match=r"t\.jsonl, row 4, column 'text' is empty"):
+    with pytest.raises(DataError, match=rf"t\.jsonl, row 4, column 'text' {wrong}"):
         next(blocks)
 
 

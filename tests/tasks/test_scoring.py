@@ -40,7 +40,7 @@ def test_lines_of_all_lengths_are_as_probable_as_alone(monkeypatch):
     lines = [draw.integers(0, 5, length) for length in (5, 0, 30, 8, 1, 7, 16, 3, 9, 2)]
     for begin in ([4], [1, 2, 3]):
         expected = [in_one_pass(network, np.array([*begin, *line]))[len(begin) - 1 :].sum() for line in lines]
-        found = scoring.line_log_probabilities(network, begin, lines)
+        found = scoring.line_log_probabilities(network, 5, begin, lines)
         assert found == pytest.approx(expected, rel=1e-10)
 
 
@@ -49,20 +49,32 @@ def test_a_very_long_line_is_scored_beside_no_short_ones(monkeypatch):
     network, read = Network(), []
     network.register_forward_pre_hook(lambda module, given: read.append(given[0].numel()))
     lines = [np.zeros(length, np.int64) for length in (3, 90, 3, 2, 3, 1)]
-    scoring.line_log_probabilities(network, [4], lines)
+    scoring.line_log_probabilities(network, 5, [4], lines)
     assert sum(read) <= 90 + 5 * 3
 
 
 def test_a_stream_is_as_probable_as_in_one_pass(monkeypatch):
     monkeypatch.setattr(scoring, "STEPS", 8)
     network, symbols = Network(), np.random.default_rng(0).integers(0, 5, 300)
-    found, expected = scoring.log_probabilities(network, symbols), in_one_pass(network, symbols)
+    found, expected = scoring.log_probabilities(network, 5, symbols), in_one_pass(network, symbols)
     assert np.sort(found) == pytest.approx(np.sort(expected), rel=1e-10)
-    assert scoring.log_probabilities(network, symbols[:1]).shape == (0,)
+    assert scoring.log_probabilities(network, 5, symbols[:1]).shape == (0,)
 
 
 def test_a_stream_read_in_lanes_is_as_probable_as_in_one_pass(monkeypatch):
     monkeypatch.setattr(scoring, "CONTEXT", 100)
     network, symbols = Network(), np.random.default_rng(0).integers(0, 5, 1300)
-    found, expected = scoring.log_probabilities(network, symbols), in_one_pass(network, symbols)
+    found, expected = scoring.log_probabilities(network, 5, symbols), in_one_pass(network, symbols)
     assert np.sort(found) == pytest.approx(np.sort(expected), abs=1e-6)
+
+
+def test_no_more_scores_are_held_than_fit_into_memory(monkeypatch):
+    monkeypatch.setattr(scoring, "MOST", 400)
+    network, symbols, held = Network(), np.random.default_rng(0).integers(0, 5, 900), []
+    lines = [symbols[:150], symbols[150:190]]
+    stream = in_one_pass(network, symbols)
+    alone = [in_one_pass(network, np.array([4, *line])).sum() for line in lines]
+    network.register_forward_hook(lambda module, given, said: held.append(said[0].numel()))
+    assert np.sort(scoring.log_probabilities(network, 5, symbols)) == pytest.approx(np.sort(stream), abs=1e-6)
+    assert scoring.line_log_probabilities(network, 5, [4], lines) == pytest.approx(alone, rel=1e-10)
+    assert max(held) == 400

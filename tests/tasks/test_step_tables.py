@@ -8,7 +8,7 @@ import pytest
 import elman
 from elman.data import tables
 from elman.errors import DataError, UsageError
-from elman.tasks import stepwise
+from elman.tasks import stepwise, together
 from elman.tasks.stepwise import Given
 
 from .conftest import TINY
@@ -105,6 +105,19 @@ def test_a_written_table_keeps_its_own_tags_beside_those_that_are_predicted(run,
         "predicted_state", "predicted_state_probability", "predicted_kind", "predicted_kind_probability",
     ]  # fmt: skip
     assert written["predicted_state"].to_list() == [row["state"] for row in found.rows]
+
+
+def test_series_are_answered_block_by_block_as_all_at_once(run, tmp_path, monkeypatch):
+    for name, value in (("SMALLEST", 1), ("LARGEST", 1), ("STEPS", 50)):
+        monkeypatch.setattr(together, name, value)  # two or three series in a block
+    mixed = steps(8, seed=8)
+    for rows, blocks in ((mixed, 1), (sorted(mixed, key=lambda row: row["machine"]), 4)):
+        tables.write(tmp_path / "t.csv", rows)
+        found = [block.rows for block in run.predictions_in_blocks(tmp_path / "t.csv")]
+        assert len(found) >= blocks
+        assert [row for block in found for row in block] == [
+            pytest.approx(row, abs=2e-6) for row in run.predict(tmp_path / "t.csv")
+        ]
 
 
 def test_several_callers_are_answered_as_if_alone_and_count_their_series(run):

@@ -212,7 +212,11 @@ def test_every_option_makes_a_whole_run(folder, tmp_path, options):
 BAD = [
     ("translation", {}, "does not show which of them is the answer; say it: --output COLUMN"),
     ("translation", {"output": "de"}, "has no column 'de'"),
-    ("translation", {"output": "fr", "longest": 3}, "subwords, more than 3; shorten it, or allow it with --longest"),
+    (
+        "translation",
+        {"output": "fr", "longest": 3},
+        "subwords, more than 3; shorten it, or train with a larger --longest",
+    ),
     ("translation", {"output": "fr", "copying": True, "shared": False}, "leave out --no-shared, or give --no-copying"),
     ("translation", {"output": "fr", "hidden": 33}, "--hidden 33 is odd"),
     (

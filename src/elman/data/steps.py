@@ -3,7 +3,7 @@
 It does not know what series are read for, nor how their columns are found.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,13 @@ import numpy.typing as npt
 import polars as pl
 
 from elman.data import timeline
-from elman.data.ragged import Integers, Ragged
+from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column, Table, kind
 from elman.data.timeline import Values
 from elman.errors import DataError
+
+MOST = 10_000
+"""Rows that are told at once."""
 
 
 @dataclass(frozen=True)
@@ -146,23 +149,43 @@ class StepTable(Table):
         ]
         return self._of(Ragged.of(np.concatenate(cut), np.array([len(window) for window in cut])))
 
-    def told(self, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return a row for each row of the table, its own columns first; without tags one for each series."""
-        said = {name: [row[name] for row in answers] for name in answers[0] if name != self.layout.name}
+    def told(self, answers: Iterable[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+        """Yield a row for each row of the table, its own columns first; without tags one for each series.
+
+        Of a table they come as soon as all are answered that stand above, so that answers wait where series stand
+        between each other's rows.
+        """
         if not self.layout.tags:
-            return _beside([_plain(self.frame[name]) for name in filter(None, [self.layout.group])], said)
-        order = np.argsort(self.places.values)
+            yield from self._by_series(answers)
+            return
         typed = {*self.layout.inputs, self.layout.time}
         own = [_typed(column) if column.name in typed else column for column in self.whole.frame]
-        steps = {name: self._by_row(column, order) for name, column in said.items()}
-        told = [_plain(column) for column in own if kind(column.dtype) != "mixed values" or column.dtype.is_temporal()]
-        return _beside(told, steps)
+        own = [column for column in own if kind(column.dtype) != "mixed values"]
+        firsts = np.append(self.places.values[self.places.starts[:-1]], len(self.whole))
+        waiting: dict[str, Array] = {}
+        series = told = 0
+        for block in answers:
+            places = self.places.take(np.arange(series, series + len(block)))
+            for name in (name for name in block[0] if name != self.layout.name):
+                column = waiting.setdefault(name, np.empty(len(self.whole), object))
+                column[places.values] = _flat([row[name] for row in block], places.lengths)
+            series += len(block)
+            while told < firsts[series]:  # rows above the first of the next series are of those that are answered
+                rows = slice(told, min(told + MOST, int(firsts[series])))
+                yield _beside(
+                    (_plain(column[rows]) for column in own), {n: c[rows].tolist() for n, c in waiting.items()}
+                )
+                for column in waiting.values():
+                    column[rows] = None
+                told = rows.stop
 
-    def _by_row(self, answers: list[Any], order: Integers) -> list[Any]:
-        """An answer for each series, or a list of them, as one for each row."""
-        lists = zip(answers, self.places.lengths, strict=True)
-        flat = [each for one, count in lists for each in (one if isinstance(one, list) else [one] * int(count))]
-        return [flat[place] for place in order]
+    def _by_series(self, answers: Iterable[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+        series = 0
+        for block in answers:
+            rows = self.frame[series : series + len(block)]
+            said = {name: [row[name] for row in block] for name in block[0] if name != self.layout.name}
+            yield _beside([_plain(rows[name]) for name in filter(None, [self.layout.group])], said)
+            series += len(block)
 
     def _of(self, places: Ragged) -> "StepTable":
         return _gathered(self.layout, self.whole, self.values, places)
@@ -193,6 +216,12 @@ def _gathered(layout: StepLayout, table: Table, values: Values, places: Ragged) 
 def _name(column: pl.Series) -> pl.Series:
     """Numbers and booleans as they are, anything else as texts."""
     return column if kind(column.dtype) == "number" else column.cast(pl.String)
+
+
+def _flat(answers: list[Any], lengths: Integers) -> list[Any]:
+    """An answer for each series, or a list of them, as one for each time step."""
+    lists = zip(answers, lengths, strict=True)
+    return [each for one, count in lists for each in (one if isinstance(one, list) else [one] * int(count))]
 
 
 def varies(table: Table, name: str, group: str | None) -> bool:

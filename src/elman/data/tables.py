@@ -6,7 +6,7 @@ Rows are counted from 1, without the header. It does not know what a column is f
 import hashlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike, fspath
@@ -22,7 +22,7 @@ from elman.data import fields, flaws
 from elman.data.ragged import Ragged
 from elman.data.text import TextSource
 from elman.errors import DataError, UsageError
-from elman.names import nearest
+from elman.names import listed, nearest
 
 Rows = npt.NDArray[np.int64]
 
@@ -178,7 +178,7 @@ class Table:
         except pl.exceptions.ColumnNotFoundError:
             near = nearest(name, self.names)
             raise DataError(
-                f"{self.source} has no column {name!r}{near}; it has {', '.join(map(repr, self.names)) or 'none'}"
+                f"{self.source} has no column {name!r}{near}; it has {listed(self.names) or 'none'}"
             ) from None
         return Column(self.source, name, values, self.rows)
 
@@ -205,8 +205,8 @@ class Table:
         """Return some of the rows."""
         return replace(self, frame=self.frame[chosen], numbers=self.rows[chosen])
 
-    def told(self, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return answers to the rows, columns by name, in the form that the table has: as they are."""
+    def told(self, answers: Iterable[list[dict[str, Any]]]) -> Iterable[list[dict[str, Any]]]:
+        """Return answers to the rows, block by block, columns by name, in the form that the table has: as they are."""
         return answers
 
 
@@ -219,7 +219,7 @@ def kind(dtype: Any) -> str:
     if isinstance(dtype, pl.List | pl.Array):
         inner = {"text": "texts", "number": "numbers", "numbers": "numbers"}
         return inner.get(kind(dtype.inner), "mixed values")
-    return "mixed values"
+    return "times" if dtype.is_temporal() else "mixed values"
 
 
 def in_words(kind: str) -> str:

@@ -135,6 +135,10 @@ class Input(Modality):
     def encode(self, column: Column) -> Encoded:
         """Turn a column into numbers; DataError names the first row that cannot be read."""
 
+    def check(self, column: Column) -> None:
+        """Raise the DataError that `encode` would, in less time where most rows are seen to be right at a glance."""
+        self.encode(column)
+
     def keep(self, column: Column, place: Path) -> Encoded:
         """Encode a column whose rows lie at `place`, and keep beside them what could not be encoded from them alone."""
         del place

@@ -11,11 +11,12 @@ import polars as pl
 
 from elman.data.tables import Column
 from elman.errors import DataError
+from elman.names import listed
 
 TEXT = "text"
 KINDS: dict[str, Callable[[str], Any]] = {TEXT: str, "int": int, "float": float, "bool": lambda text: text == "true"}
 """By kind, what makes a value of a name."""
-MOST, SHOWN = 20, 5
+MOST = 20
 
 
 def kind(dtype: pl.DataType) -> str:
@@ -77,9 +78,3 @@ def unseen(value: Any, known: Sequence[Any]) -> str:
 def said(known: Sequence[Any]) -> str:
     """Return "was 'a'" or "were 'a', 'b' and 7 more"."""
     return f"{'were' if len(known) > 1 else 'was'} {listed(known)}"
-
-
-def listed(known: Sequence[Any]) -> str:
-    """Return "'a', 'b' and 7 more"."""
-    shown = ", ".join(repr(value) for value in known[:SHOWN])
-    return shown + (f" and {len(known) - SHOWN} more" if len(known) > SHOWN else "")

@@ -215,8 +215,8 @@ def _check_short(column: Column, index: int, seconds: float, longest: float) -> 
     if seconds > longest:
         raise column.error(
             index,
-            f"names {column.values[index]!r}, which lasts {seconds:,.1f} s, more than {longest:g}; cut it, or allow it "
-            "with --seconds",
+            f"names {column.values[index]!r}, which lasts {seconds:,.1f} s, more than {longest:g}; cut it, or train "
+            "with a larger --seconds",
         )
 
 

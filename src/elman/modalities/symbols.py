@@ -17,7 +17,7 @@ from elman.data.stream import Symbols
 from elman.data.tables import Column
 from elman.modalities import units
 from elman.modalities.base import Answer, Input, Reader
-from elman.modalities.words import cut
+from elman.modalities.words import cut, doubtful
 
 WHOLE = r"(?s).*\S.*"
 
@@ -52,6 +52,7 @@ class SymbolTexts(Input):
 
     def __init__(self, unit: units.Unit, longest: int, *, shorten: bool = False) -> None:
         self.unit, self.longest, self.shorten = unit, longest, shorten
+        self._allowed = None if shorten else longest
 
     @classmethod
     def fit(cls, column: Column, unit: str, limit: int, longest: int) -> Self:
@@ -60,9 +61,13 @@ class SymbolTexts(Input):
 
     def encode(self, column: Column) -> EncodedSymbols:
         """Cut every text; DataError names the first row that is empty or too long."""
-        rows = _encoded(self.unit, column, None if self.shorten else self.longest)
+        rows = _encoded(self.unit, column, self._allowed)
         kept = [row[: self.longest] for row in rows]
         return EncodedSymbols(Ragged.joined(kept, np.int32), sum(len(row) > self.longest for row in rows))
+
+    def check(self, column: Column) -> None:
+        """Cut the texts that may be empty or too long."""
+        _encoded(self.unit, doubtful(column, self._allowed), self._allowed)
 
     def reader(self, features: int) -> Reader:
         """Return an embedding."""
@@ -158,8 +163,6 @@ def _encoded(unit: units.Unit, column: Column, longest: int | None) -> list[Symb
     encoded = unit.encode_rows(_texts(column, unit))
     lengths = np.array([len(row) for row in encoded])
     if longest is not None and len(wrong := np.flatnonzero(lengths > longest)):
-        raise column.error(
-            int(wrong[0]),
-            f"has {lengths[wrong[0]]:,} {unit.noun}s, more than {longest:,}; shorten it, or allow it with --longest",
-        )
+        many = f"{lengths[wrong[0]]:,} {unit.noun}s, more than {longest:,}"
+        raise column.error(int(wrong[0]), f"has {many}; shorten it, or train with a larger --longest")
     return encoded

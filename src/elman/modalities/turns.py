@@ -17,7 +17,7 @@ from elman.data.ragged import Integers, Ragged, within
 from elman.data.tables import Column
 from elman.layers import LockedDropout
 from elman.modalities.base import Input, Reader
-from elman.modalities.words import WORDS, EncodedWords, WordBatch, Words
+from elman.modalities.words import WORDS, EncodedWords, WordBatch, Words, doubtful
 
 MOST = 128
 """Turns that are read at once. All turns of 32 short calls at once are three quarters padding, and a step takes a third
@@ -126,6 +126,11 @@ class Turns(Input):
         words = self.words.encode(_flat(column, turns, self.longest))
         return EncodedTurns(words, Ragged.of(np.arange(len(words.rows)), turns.list.len().to_numpy()))
 
+    def check(self, column: Column) -> None:
+        """Cut the rows that may have no turns, or too many, or too many words in one."""
+        rows = doubtful(column, self.longest)
+        _flat(rows, lists(rows, self.longest), self.longest)
+
     def reader(self, features: int) -> Reader:
         """Return a reader with about `features` numbers for each word."""
         return TurnReader(self.words.reader(features), self.cell, self.hidden, self.word_dropout)
@@ -203,7 +208,7 @@ def lists(column: Column, longest: int | None = None) -> pl.Series:
         raise column.error(index, "has no turns; remove the row")
     if longest is not None and (index := column.first(turns.list.len() > longest)) is not None:
         count = f"{turns.list.len()[index]:,} turns, more than {longest:,}"
-        raise column.error(index, f"has {count}; divide it, or allow it with --longest")
+        raise column.error(index, f"has {count}; divide it, or train with a larger --longest")
     return turns
 
 
@@ -214,7 +219,10 @@ def _flat(column: Column, turns: pl.Series, longest: int) -> Column:
     words = texts.str.count_matches(WORDS).fill_null(0)
     for wrong, what in (
         (words == 0, "is empty in turn {}; fill it in, or remove the turn"),
-        (words > longest, f"has more than {longest:,} words in turn {{}}; shorten it, or allow it with --longest"),
+        (
+            words > longest,
+            f"has more than {longest:,} words in turn {{}}; shorten it, or train with a larger --longest",
+        ),
     ):
         if wrong.any():
             k = wrong.arg_max() or 0

@@ -125,9 +125,7 @@ class Words(Input):
 
     def encode(self, column: Column) -> EncodedWords:
         """Cut a column into words and look them up; DataError names the first row without any, or with too many."""
-        if self.whole and column.form == "texts":
-            raise column.error(0, "holds a list, but training read whole texts; join each list to a text")
-        lists = cut(column, self.pattern, self.longest)
+        lists = self._cut(column)
         flat = lists.explode().fill_null("")
         forms = flat.unique(maintain_order=True)
         index = flat.replace_strict(forms, pl.Series(range(len(forms)), dtype=pl.Int32), return_dtype=pl.Int32)
@@ -136,6 +134,15 @@ class Words(Input):
         parts = np.array([part for row in known for part in row], np.int64)
         rows = Ragged.of(index.to_numpy(), lists.list.len().to_numpy())
         return EncodedWords(rows, words, Ragged.of(parts, np.array([len(row) for row in known])))
+
+    def check(self, column: Column) -> None:
+        """Cut the rows that may have no words, or too many."""
+        self._cut(doubtful(column, self.longest))
+
+    def _cut(self, column: Column) -> pl.Series:
+        if self.whole and column.form == "texts":
+            raise column.error(0, "holds a list, but training read whole texts; join each list to a text")
+        return cut(column, self.pattern, self.longest)
 
     def reader(self, features: int) -> Reader:
         """Return an embedding of words and parts."""
@@ -201,9 +208,23 @@ def cut(column: Column, pattern: str, longest: int | None = None) -> pl.Series:
         raise column.error(index, "is empty; fill it in, or remove the row")
     if longest is not None and (index := column.first(lengths > longest)) is not None:
         raise column.error(
-            index, f"has {lengths[index]:,} words, more than {longest:,}; shorten it, or allow it with --longest"
+            index, f"has {lengths[index]:,} words, more than {longest:,}; shorten it, or train with a larger --longest"
         )
     return lists
+
+
+def doubtful(column: Column, longest: int | None) -> Column:
+    """Return the rows that may be empty, or have more than `longest` words or symbols.
+
+    None has more of them than bytes, and one, a space that a unit puts before the text.
+    """
+    if column.form != "text":
+        return column
+    texts = column.values.cast(pl.String)
+    right = texts.str.contains(r"\S").fill_null(value=False)
+    if longest is not None:
+        right &= (texts.str.len_bytes() < longest).fill_null(value=False)
+    return column.take((~right).arg_true().to_numpy())
 
 
 def _check(column: Column, held: str) -> None:

@@ -21,10 +21,10 @@ from elman.data.text import ESCAPED, TextSource, lines, raw_lines
 from elman.errors import DataError, UsageError
 from elman.generation.sample import Sampling, first_symbols, generate
 from elman.generation.stream import TextStream, said_of_line
-from elman.modalities import names
 from elman.modalities.base import CategoricalHead
 from elman.modalities.text import EncodedText, Text
 from elman.modalities.units import UNITS, Character, Unit
+from elman.names import listed
 from elman.tasks.base import Files, Material, Prepared, Score, Task
 from elman.tasks.scoring import Floats, line_log_probabilities, log_probabilities
 from elman.tasks.together import attempt, blocks, parted
@@ -153,17 +153,18 @@ class LanguageModeling(Task):
     def material(self, prepared: PreparedText, options: LanguageModelingOptions) -> Material:
         """Truncated BPTT over lanes; validation on an excerpt of the held-out text."""
         advance = options.advance or options.window
-        excerpt = _excerpt(prepared.parts["valid"].symbols)
+        excerpt, size = _excerpt(prepared.parts["valid"].symbols), prepared.text.unit.size
         return Material(
             truncation.Windows(Lanes(prepared.parts["train"].symbols, options.lanes), options.window, advance),
             partial(_objective, advance=advance),
-            lambda module: -float(log_probabilities(module, excerpt).mean()),
+            lambda module: -float(log_probabilities(module, size, excerpt).mean()),
         )
 
     def score(self, network: SyncedManyToMany, prepared: PreparedText, part: str) -> Score:
         """Score every symbol but the first, with the state carried through the whole text."""
         text = prepared.parts[part]
-        return _figures(log_probabilities(network, text.symbols), text, prepared.text.unit)
+        unit = prepared.text.unit
+        return _figures(log_probabilities(network, unit.size, text.symbols), text, unit)
 
     def baselines(self, prepared: PreparedText, part: str) -> list[Score]:
         """Score an n-gram model of the training text."""
@@ -194,7 +195,7 @@ class LanguageModeling(Task):
         unit = prepared.text.unit
         _check_texts(rows, unit)
         encoded = [unit.encode(row) for row in rows]
-        totals = line_log_probabilities(network, first_symbols(unit, ""), encoded)
+        totals = line_log_probabilities(network, unit.size, first_symbols(unit, ""), encoded)
         known = zip(rows, encoded, totals, strict=True)
         return [said_of_line(unit, number, row, line, total) for number, (row, line, total) in enumerate(known, 1)]
 
@@ -255,7 +256,7 @@ def _news(known: PreparedText | None, text: Text) -> tuple[str, ...]:
     before, now = None if known is None else known.text.unit, text.unit
     if not isinstance(before, Character) or not isinstance(now, Character) or now.size == before.size:
         return ()
-    return (f"New to the pretrained network: the characters {names.listed(now.characters[before.size - 1 :])}.",)
+    return (f"New to the pretrained network: the characters {listed(now.characters[before.size - 1 :])}.",)
 
 
 def _check_texts(rows: list[Any], unit: Unit) -> None:

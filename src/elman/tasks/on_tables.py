@@ -18,8 +18,8 @@ from elman.data import folders, standard_input, tables
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, ElmanError, UsageError
-from elman.modalities import names
 from elman.modalities.base import Answer, Input, Modality, Output
+from elman.names import listed
 from elman.tasks import roles, together
 from elman.tasks.base import Files, Material, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
@@ -213,16 +213,16 @@ class TableTask(Task):
     def predict_in_blocks(
         self, network: Any, prepared: PreparedExamples, rows: Any, onerror: Callable[[DataError], None] | None
     ) -> Iterator[list[dict[str, Any]]]:
-        """Answer some rows after the other, but time steps at once: those of a series may stand all over a table."""
-        if prepared.steps is not None:
-            yield self.predict(network, prepared, rows)
-            return
-        blocks = together.columns(_asked(prepared, rows).column(prepared.input_name))
-        tell = partial(self.tell, network, prepared)
+        """Answer some rows, or series, after the other; but for files that they name, all are checked before."""
+        table = _asked(prepared, rows)
+        column, tell = table.column(prepared.input_name), partial(self.tell, network, prepared)
+        if not prepared.reads_files:
+            for block in together.columns(column):
+                prepared.input.check(block)
         if onerror is None or not prepared.reads_files:
-            yield from map(tell, blocks)
+            yield from table.told(map(tell, together.columns(column)))
         else:
-            yield from together.answer_each(tell, blocks, onerror)
+            yield from together.answer_each(tell, together.columns(column), onerror)
 
     @abstractmethod
     def tell(self, network: Any, prepared: PreparedExamples, column: Column) -> list[dict[str, Any]]:
@@ -231,7 +231,7 @@ class TableTask(Task):
     def predict(self, network: Any, prepared: PreparedExamples, rows: Table | list[Any]) -> list[dict[str, Any]]:
         """Return for every row what `tell` says of it; of a row per time step beside the row's own columns."""
         table = _asked(prepared, rows)
-        return table.told(self.tell(network, prepared, table.column(prepared.input_name)))
+        return _told(table, self.tell(network, prepared, table.column(prepared.input_name)))
 
     def predict_each(
         self, network: Any, prepared: PreparedExamples, requests: Sequence[list[Any]]
@@ -240,7 +240,7 @@ class TableTask(Task):
         asked = [attempt(_asked, prepared, rows) for rows in requests]
         columns = [each if isinstance(each, ElmanError) else each.column(prepared.input_name) for each in asked]
         found = answer_together(partial(self.tell, network, prepared), columns)
-        return [each if isinstance(each, ElmanError) else asked[k].told(each) for k, each in enumerate(found)]
+        return [each if isinstance(each, ElmanError) else _told(asked[k], each) for k, each in enumerate(found)]
 
     def batch_rows(self, prepared: PreparedExamples, rows: list[Any]) -> int:
         """One each, or of a row per time step one for each series."""
@@ -262,9 +262,14 @@ def _asked(prepared: PreparedExamples, rows: Table | list[Any]) -> Table:
     return table
 
 
+def _told(table: Table, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Answers to all rows, in the form that the table has."""
+    return [*chain.from_iterable(table.told([answers]))]
+
+
 def _news(before: Answer, now: Answer) -> tuple[str, ...]:
     """What to say of labels that a pretrained network does not know yet."""
     if not isinstance(before, Output) or not isinstance(now, Output) or len(now.symbols) == len(before.symbols):
         return ()
     added = now.values[len(before.symbols) :]
-    return (f"New to the pretrained network: the {'tags' if now.stepwise else 'labels'} {names.listed(added)}.",)
+    return (f"New to the pretrained network: the {'tags' if now.stepwise else 'labels'} {listed(added)}.",)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from elman.data import tables, videos
 from elman.data.tables import Column, Table
 from elman.errors import DataError, UsageError
+from elman.names import listed
 
 LABELS = ("label", "labels", "class", "category", "target", "intent", "tags", "tag", "y")
 """Names that people give to a column of labels or tags."""
@@ -103,9 +104,9 @@ def _answer(
         fewer, more = sorted((_variety(column), column.name) for column in columns)
         if 2 * fewer[0] <= more[0]:
             return fewer[1]
-    listed = ", ".join(map(repr, table.names))
     what = "which of them is the answer" if columns else "that any of them can be answered"
-    raise UsageError(f"{table.source} has the columns {listed}, and it does not show {what}; say it: --output COLUMN")
+    there = listed(table.names)
+    raise UsageError(f"{table.source} has the columns {there}, and it does not show {what}; say it: --output COLUMN")
 
 
 def _question(table: Table, answers: Sequence[str], inputs: Sequence[str]) -> str:
@@ -115,8 +116,8 @@ def _question(table: Table, answers: Sequence[str], inputs: Sequence[str]) -> st
         if len(columns) == 1 or len(named) == 1:
             return (named or columns)[0].name
         if len(columns) > 1:
-            listed = ", ".join(repr(column.name) for column in columns)
-            raise UsageError(f"{table.source} could be read from {listed}; say which: --input COLUMN")
+            able = listed([column.name for column in columns])
+            raise UsageError(f"{table.source} could be read from {able}; say which: --input COLUMN")
     if films := [column for column in table.columns() if column.kind == "films" and "images" in inputs]:
         raise films[0].error(0, f"names a film, which is not read; {videos.CUT}")
     *former, last = map(tables.in_words, inputs)

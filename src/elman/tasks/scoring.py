@@ -19,15 +19,24 @@ Floats = npt.NDArray[np.float64]
 LANES = 32
 STEPS = 256
 CONTEXT = 256
+MOST = 1 << 25
+"""Scores that are held at once; with 4096 symbols these are all of a window."""
 
 
-def log_probabilities(network: Any, symbols: Symbols) -> Floats:
-    """Return ln P(symbol | those before it) for every symbol but the first, (T-1,), in the order of scoring."""
-    chosen = [found[scored] for found, scored in _chosen(network, scoring_windows(symbols, LANES, STEPS, CONTEXT))]
+def log_probabilities(network: Any, size: int, symbols: Symbols) -> Floats:
+    """Return ln P(symbol | those before it) for every symbol but the first, (T-1,), in the order of scoring.
+
+    Args:
+        network: as above.
+        size: V.
+        symbols: the stream, (T,).
+    """
+    windows = _cut(scoring_windows(symbols, LANES, STEPS, CONTEXT), size)
+    chosen = [found[scored] for found, scored in _chosen(network, windows)]
     return np.concatenate([np.empty(0), *chosen])
 
 
-def line_log_probabilities(network: Any, begin: list[int], lines: list[Symbols]) -> list[float]:
+def line_log_probabilities(network: Any, size: int, begin: list[int], lines: list[Symbols]) -> list[float]:
     """Return ln P(line | begin) for every line by itself, in the order given.
 
     Lines of similar length are scored side by side, very long ones beside fewer others; what is scored beside a line
@@ -35,7 +44,7 @@ def line_log_probabilities(network: Any, begin: list[int], lines: list[Symbols])
     """
     totals = [0.0] * len(lines)
     for group in in_order(np.array([len(line) for line in lines], np.int64), LANES):
-        windows = _line_windows(begin, [lines[k] for k in group])
+        windows = _cut(_line_windows(begin, [lines[k] for k in group]), size)
         sums = sum(
             (np.where(scored, found, 0).sum(0) for found, scored in _chosen(network, windows)), np.zeros(len(group))
         )
@@ -54,6 +63,17 @@ def _chosen(network: Any, windows: Iterable[Window]) -> Iterator[tuple[Floats, n
             found = scores.log_softmax(-1).gather(-1, window.targets.to(device).unsqueeze(-1)).squeeze(-1)
             scored = torch.ones_like(window.targets, dtype=torch.bool) if window.scored is None else window.scored
             yield found.double().cpu().numpy(), scored.numpy()
+
+
+def _cut(windows: Iterable[Window], size: int) -> Iterator[Window]:
+    """Cut windows in time, so that no more than MOST scores are held."""
+    for window in windows:
+        steps, lanes = window.inputs.shape
+        each = max(1, MOST // (lanes * size))
+        for t in range(0, steps, each):
+            part = slice(t, t + each)
+            scored = None if window.scored is None else window.scored[part]
+            yield Window(window.inputs[part], window.targets[part], scored, window.fresh and t == 0)
 
 
 def _line_windows(begin: list[int], lines: list[Symbols]) -> Iterator[Window]:

@@ -11,6 +11,7 @@ from elman.data import timeline
 from elman.data.steps import StepLayout, in_blocks, varies
 from elman.data.tables import Table
 from elman.errors import DataError, UsageError
+from elman.names import listed
 from elman.tasks.roles import LABELS
 
 GROUPS = (
@@ -37,8 +38,6 @@ GROUPS = (
     "sensor",
 )
 """Names that people give to the column that tells series apart."""
-NAMED = 6
-"""Columns that a sentence lists."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _check(
         )
     if not outputs:
         raise UsageError(
-            f"{table.source} has the columns {_listed(table.names)}, and it does not show which of them is the answer; "
+            f"{table.source} has the columns {listed(table.names)}, and it does not show which of them is the answer; "
             "say it: --output COLUMN"
         )
     if not tags and group is None:
@@ -155,14 +154,6 @@ def _note(layout: StepLayout, given: Given) -> str:
     apart = f"series told apart by {layout.group!r}" if layout.group else "all rows one series"
     order = f", times in {layout.time!r}" if layout.time else ""
     return (
-        f"A row per time step: reading {_listed(layout.inputs)}, answering {_listed(layout.outputs)}, {apart}{order}; "
+        f"A row per time step: reading {listed(layout.inputs)}, answering {listed(layout.outputs)}, {apart}{order}; "
         "--input, --output, --group and --time say otherwise."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names in a sentence, the first and the last where they are many."""
-    shown = [repr(name) for name in names]
-    if len(shown) > NAMED:
-        shown = [*shown[: NAMED - 2], "...", f"{shown[-1]} ({len(shown)} columns)"]
-    return ", ".join(shown)
