@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from elman import files
+from elman.data.share import WHOLE, Share
 from elman.diagnosis.examine import Training, examine
 from elman.diagnosis.result import Diagnosis
 from elman.errors import UsageError
@@ -23,7 +24,8 @@ from elman.training.memory import kept_pages
 from elman.training.options import TrainingOptions
 
 WIDER = 4
-"""A batch is so many windows long, so that what truncation cuts away can be seen."""
+"""A batch of a stream is so many windows long, so that what truncation cuts away can be seen, and has as many times
+fewer lanes, so that it takes no more memory than in training."""
 
 TRIED = 8
 """Batches that are looked into at most until one can be followed: those of a table hold rows of one length, and the
@@ -72,9 +74,9 @@ def training_step(
     with seeded(options.seed), kept_pages():
         material = task.material(prepared, options)
         used = _moments(network, options, folder)
-        window = _widen(material.batches)
+        window, share = _widen(material.batches)
         network.eval()
-        batch = [material.batches.next() for _ in range(number + 1)][-1]
+        batch = [material.batches.next(share) for _ in range(number + 1)][-1]
         training = Training(used, clip=options.clip or None, window=window, norms=_norms(folder))
         yield lambda: material.objective(network, batch, None).loss, training
 
@@ -107,13 +109,13 @@ def _moments(network: nn.Module, options: TrainingOptions, folder: RunFolder) ->
     return built
 
 
-def _widen(batches: Batches) -> int | None:
-    """Make the batches of a stream WIDER windows long; the window, None where the data is no stream."""
+def _widen(batches: Batches) -> tuple[int | None, Share]:
+    """Make the batches of a stream WIDER windows long; the window, None of other data, and which lanes to take."""
     if not isinstance(batches, truncation.Windows):
-        return None
+        return None, WHOLE
     window = batches.window
     batches.window = batches.advance = min(WIDER * window, batches.lanes.length)
-    return window
+    return window, Share(0, min(WIDER, batches.smallest))
 
 
 def _norms(folder: RunFolder) -> list[float]:
