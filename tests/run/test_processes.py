@@ -52,6 +52,7 @@ def start(folder, count, *arguments, run=("-m", "elman")):
     """Start so many processes that find each other, as launchers do."""
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
     shared |= {"OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": str(count)}
+    shared |= {"USE_LIBUV": "0"}  # for builds of torch without it, as Debian's
     return [
         subprocess.Popen(
             [sys.executable, *run, *map(str, arguments)],
