@@ -127,13 +127,28 @@ def test_what_a_terminal_has_no_sign_for_is_a_question_mark(run):
     assert json.loads(said("--json"))["rows"][0]["text"] == "the naïve 👍"
 
 
+@pytest.fixture(params=["", "1"])
+def unbuffered(request):
+    """An environment in which what is printed is kept till the end, and one in which it is written at once."""
+    return os.environ | {"PYTHONUNBUFFERED": request.param}
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("command", [["cells"], ["cells", "--json"], ["--help"]])
-def test_a_full_disk_behind_standard_output_is_told(command):
+def test_a_full_disk_behind_standard_output_is_told(command, unbuffered):
     line = [sys.executable, "-m", "elman", *command]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, check=False, env=unbuffered)
     assert (done.returncode, done.stderr) == (1, b"elman: standard output: no space left on device\n")
+
+
+def test_a_pipe_that_was_closed_before_is_no_error(unbuffered):
+    closed, pipe = os.pipe()
+    os.close(closed)
+    line = [sys.executable, "-m", "elman", "cells"]
+    done = subprocess.run(line, stdout=pipe, stderr=subprocess.PIPE, check=False, env=unbuffered)
+    os.close(pipe)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_closed_pipe_is_no_error(run):

@@ -78,6 +78,7 @@ def test_steps_are_those_of_the_layer(cell, options):
     assert max(difference(one, other) for one, other in zip(state, final, strict=True)) < EXACT
 
 
+@pytest.mark.skipif(not hasattr(torch.onnx, "ops"), reason="this torch cannot export, nor has it the loop's operator")
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 @torch.no_grad()

@@ -52,6 +52,7 @@ def start(folder, count, *arguments, run=("-m", "elman")):
     """Start so many processes that find each other, as launchers do."""
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
     shared |= {"OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": str(count)}
+    shared |= {"USE_LIBUV": "0"}  # for builds of torch without it, as Debian's
     return [
         subprocess.Popen(
             [sys.executable, *run, *map(str, arguments)],
@@ -68,7 +69,10 @@ def start(folder, count, *arguments, run=("-m", "elman")):
 def finish(processes):
     """The exit statuses, and what was printed, by process."""
     said = [process.communicate(timeout=120) for process in processes]
-    return [process.returncode for process in processes], said
+    # Debian's gloo tells of its connections.
+    of_elman = [[line for line in err.splitlines(keepends=True) if "/gloo/" not in line] for _, err in said]
+    codes = [process.returncode for process in processes]
+    return codes, [(out, "".join(lines)) for (out, _), lines in zip(said, of_elman, strict=True)]
 
 
 def train(folder, count, *arguments):
@@ -175,7 +179,7 @@ def test_no_thread_of_the_group_outlives_it(folder):
     """One that did would now and then let go of a tensor while the interpreter ends, and abort the process."""
     codes, said = finish(start(folder, 2, *WRITE, "--steps", "2", "--out", "threads", run=("-c", AT_EXIT)))
     assert codes == [0, 0], said
-    threads = [name.strip() for name in ast.literal_eval(said[0][1])]
+    threads = {name.strip() for name in ast.literal_eval(said[0][1])} - {"pt_autograd_0"}  # Debian's: one alone has it
     assert threads
     assert [name for name in threads if name.startswith(("pt_", "gloo"))] == []
 

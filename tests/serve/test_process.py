@@ -122,7 +122,7 @@ def test_it_ends_though_the_model_works_on(run, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 0
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("elman-*")) == []  # torch 2.6 keeps a folder of its own there
     told = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ERROR Cancel 1 running task.*"
     assert re.fullmatch(told, "\n".join(err.splitlines()[1:]))
 

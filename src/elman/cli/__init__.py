@@ -52,7 +52,7 @@ def main() -> None:
     for number in endings():
         signal.signal(number, _end)
     try:
-        _command()(prog_name="elman")
+        _run()
     except ElmanError as error:
         if not error.told:
             print(f"elman: {error}", file=sys.stderr)
@@ -66,8 +66,18 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # of files that are read or written, they are ElmanErrors by now
         with suppress(OSError):  # of a terminal that is closed
-            print(f"elman: {error.filename or 'standard output'}: {files.reason(error)}", file=sys.stderr)
+            if not isinstance(error, BrokenPipeError):  # whoever reads has seen enough
+                print(f"elman: {error.filename or 'standard output'}: {files.reason(error)}", file=sys.stderr)
         os._exit(1)  # else what could not be written would be tried once more
+
+
+def _run() -> None:
+    """Run the command, and write the rest of what it printed; the interpreter's end is too late to tell of errors."""
+    try:
+        _command()(prog_name="elman")
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
 
 
 def _end(number: int, frame: FrameType | None) -> None:

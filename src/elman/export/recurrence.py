@@ -35,7 +35,7 @@ class Portable(nn.Module):
 
     def scan(self, input: Tensor, state: State | None = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """As `Stack.scan`."""
-        if not torch.compiler.is_exporting():
+        if not torch.compiler.is_compiling():
             return self._stack[0].scan(input, state, lengths)
         final: list[State] = []
         value, directions = input, 2 if self.bidirectional else 1

@@ -60,7 +60,7 @@ class Convolution(nn.Module):
 
     def forward(self, pixels: Tensor, widths: Tensor | None) -> Tensor:
         """Return (B, `channels`, rows, columns) for z-scores (B, C, H, W) of images so wide (B,), of W where None."""
-        if widths is not None and not torch.compiler.is_exporting() and not bool((widths < pixels.shape[-1]).any()):
+        if widths is not None and not torch.compiler.is_compiling() and not bool((widths < pixels.shape[-1]).any()):
             widths = None
         found = pixels if widths is None else pixels * _live(pixels.shape[-1], widths)
         found = found.contiguous(memory_format=torch.channels_last)  # maxima take a fifth of the time there
@@ -69,7 +69,7 @@ class Convolution(nn.Module):
             if widths is not None:  # no less than zero, so that what is beyond is no maximum
                 found = found.relu() * _live(found.shape[-1], widths)
                 widths = (widths + step[1] - 1) // step[1]
-            if widths is not None and torch.compiler.is_exporting():  # of a width of any size nothing is rounded up
+            if widths is not None and torch.compiler.is_compiling():  # of a width of any size nothing is rounded up
                 found = F.max_pool2d(F.pad(found, (0, step[1] - 1, 0, step[0] - 1)), step)
             else:
                 found = F.max_pool2d(found, step, ceil_mode=True).relu()  # the maximum first: a fourth is left for ReLU

@@ -172,7 +172,9 @@ def folder_path(path: Any, said: str) -> Path:
         raise UsageError(f"{said} must be the path of a folder, got {path!r:.60}")
     found = Path(path)
     try:
-        found.exists()
+        found.stat()  # of names that are too long, `exists` says no more since Python 3.14 than that they are not there
+    except (FileNotFoundError, NotADirectoryError):
+        return found
     except OSError as error:
         raise UsageError(f"{said} cannot be the folder {str(path)[:60]!r}...: {files.reason(error)}") from error
     return found

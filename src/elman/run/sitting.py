@@ -266,9 +266,10 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
     network = _network(sitting, new=new and together.first)
     where = _device(sitting, network, together, new=new)
     pretrained = "pretrained" in description
+    unscored = pretrained and "scores" not in description["pretrained"]
     if not pretrained:
         task.begin(network, sitting.prepared)
-    elif not sitting.resume:
+    elif unscored or not sitting.resume:
         learnt.put(folder.pretrained, network, as_last=sitting.prepared.unknown_last)
     together.draw_apart()
     if not together.first:
@@ -290,7 +291,7 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
     for note in sitting.prepared.notes:
         display.note(note)
     with interruptible(display.interrupted) as interruption:
-        if pretrained and "scores" not in description["pretrained"]:
+        if unscored:
             with telling("Scoring the pretrained network", quiet=quiet):
                 scores = interruption.unless_cut(partial(_scores, sitting, network.eval()))
             description["pretrained"] |= {} if scores is None else {"scores": scores}

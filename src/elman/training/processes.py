@@ -55,9 +55,12 @@ class Processes:
         try:
             state = PartialState(cpu=True, timeout=PATIENCE, **({"backend": "gloo"} if launched else {}))
         except (RuntimeError, ValueError) as error:
+            way = "look at its address and number of processes"
+            if "libuv" in str(error):  # Debian's torch is built without it, and not every release says what helps
+                way = "set USE_LIBUV=0 in the environment"
             raise RunError(
                 f"the processes that a launcher has started do not find each other ({str(error)[:200]}); start one "
-                "without it, or look at its address and number of processes"
+                f"without it, or {way}"
             ) from error
         if state.num_processes > 1:
             atexit.unregister(_part)
