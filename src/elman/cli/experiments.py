@@ -28,7 +28,8 @@ def experiments(
     if claims is not None and save is None:
         raise UsageError("--claims needs --save DIR, the folder with the results")
     if name is None and claims is None:
-        _list(json)
+        hint = "elman experiments NAME measures; elman experiments --help shows the options."
+        output.print_entries("experiments", EXPERIMENTS, hint, json=json)
         return
     if name is not None:
         result = suite.run(name, seeds, output.note)
@@ -40,14 +41,6 @@ def experiments(
             _show(result)
     if claims is not None and save is not None:
         output.note(f"wrote {suite.write_claims(save, claims)}")
-
-
-def _list(json: bool) -> None:
-    if json:
-        output.print_json({"experiments": {name: {"summary": entry.summary} for name, entry in EXPERIMENTS.items()}})
-        return
-    output.print_rows([(name, entry.summary) for name, entry in EXPERIMENTS.items()])
-    print("\nelman experiments NAME measures; elman experiments --help shows the options.")
 
 
 def _show(result: dict[str, object]) -> None:
