@@ -1,7 +1,7 @@
 """`elman experiments NAME`: what textbooks claim, measured on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,11 +43,9 @@ def experiments(
         output.note(f"wrote {suite.write_claims(save, claims)}")
 
 
-def _show(result: dict[str, object]) -> None:
+def _show(result: dict[str, Any]) -> None:
     for word in ("claim", "expected", "method"):
         print(f"{word.capitalize()}: {result[word]}")
-    rows = result["rows"]
-    assert isinstance(rows, list)
     print()
-    output.print_rows([tuple(rows[0]), *(tuple(str(value) for value in row.values()) for row in rows)])
+    output.print_rows([tuple(result["rows"][0]), *(tuple(map(str, row.values())) for row in result["rows"])])
     print(f"\nMeasured: {result['measured']}\nVerdict: {result['verdict']}. {result['reason']}")
