@@ -21,7 +21,7 @@ from elman.diagnosis.hello import published as hello_published
 from elman.diagnosis.hello.as_dict import to_dict
 from elman.diagnosis.hello.comparison import exact, near
 from elman.diagnosis.hello.layout import subscripts, verdict
-from elman.diagnosis.hello.network import NAMES, backward, central_differences, forward, losses
+from elman.diagnosis.hello.network import backward, central_differences, forward, losses
 from elman.diagnosis.hello.telling import story
 from elman.errors import ElmanError, UsageError
 
@@ -87,8 +87,8 @@ def test_the_gradients_are_the_published_ones(example):
 
 
 def test_the_rows_of_the_gradient_table_add_up_to_the_total(example):
-    for name in NAMES:
-        rows, total = getattr(example.backward.terms, name), getattr(example.gradient, name)
+    for name, rows in example.backward.terms.arrays().items():
+        total = getattr(example.gradient, name)
         assert len(rows) == 4
         np.testing.assert_allclose(rows[0] + rows[1] + rows[2] + rows[3], total, rtol=0, atol=1e-15)
         assert all(np.abs(row).max() > 0 for row in (rows[1:] if name == "w_hh" else rows))
@@ -134,8 +134,8 @@ def test_gradients_agree_with_central_differences(example, form, scored):
     targets = hello.last_only(example.targets) if scored == "last letter" else example.targets
     numeric = central_differences(parameters, example.x, targets)
     total = backward(parameters, example.x, targets, forward(parameters, example.x)).total()
-    for name in NAMES:
-        np.testing.assert_allclose(getattr(numeric, name), getattr(total, name), rtol=0, atol=8e-10)
+    for name, array in numeric.arrays().items():
+        np.testing.assert_allclose(array, getattr(total, name), rtol=0, atol=8e-10)
     assert example.finite_difference_gap < 8e-10
 
 

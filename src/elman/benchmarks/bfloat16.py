@@ -75,5 +75,5 @@ class Bfloat16(Layers):
         return [tables.table("Medians under autocast, and how many times longer others take", rows, columns)]
 
     def means_table(self, means: list[Row]) -> Table:
-        facts = [tables.key("cell"), tables.key("pass"), tables.key("group", "shapes"), tables.key("shapes", "rows")]
+        facts = [tables.key("cell"), tables.key("pass"), *tables.GROUP]
         return tables.table("Geometric means of the ratios (the least)", means, [*facts, *COMPARED])

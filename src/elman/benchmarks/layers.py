@@ -68,6 +68,6 @@ class Layers(Benchmark):
         return [tables.table("Medians, and how many times longer a peer takes", rows, [*facts, *compared, *last])]
 
     def means_table(self, means: list[Row]) -> Table:
-        facts = [tables.key("cell"), tables.key("pass"), tables.key("group", "shapes"), tables.key("shapes", "rows")]
+        facts = [tables.key("cell"), tables.key("pass"), *tables.GROUP]
         compared = [tables.times_faster("elman", peer, peer) for peer in tables.peers_of(means)]
         return tables.table("Geometric means of the ratios (the least)", means, [*facts, *compared])

@@ -55,7 +55,7 @@ class Memory(Benchmark):
         return [tables.table(title, rows, [*columns, tables.DEVIATION])]
 
     def means_table(self, means: list[Row]) -> Table:
-        facts = [tables.key("cell"), tables.key("group", "shapes"), tables.key("shapes", "rows")]
+        facts = [tables.key("cell"), *tables.GROUP]
         shares = [_share(name, header) for name, header in FIGURES.items()]
         return tables.table("Geometric means of Elman's share of torch's memory (the most)", means, [*facts, *shares])
 

@@ -62,7 +62,7 @@ class Step(Benchmark):
         ]
 
     def means_table(self, means: list[Row]) -> Table:
-        facts = [tables.key("cell"), tables.key("threads"), tables.key("group", "shapes"), tables.key("shapes", "rows")]
+        facts = [tables.key("cell"), tables.key("threads"), *tables.GROUP]
         return tables.table("Geometric means of the ratios (the least)", means, [*facts, *_ratios(means)])
 
 

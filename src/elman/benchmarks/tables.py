@@ -28,6 +28,8 @@ def key(name: str, header: str | None = None) -> Column:
 
 SHAPE: Column = ("B,T,I,H", lambda row: str(Shape(**row["shape"])))
 BACKEND = key("backend")
+GROUP = (key("group", "shapes"), key("shapes", "rows"))
+"""Of a mean: the group of shapes that it is taken over, and of how many rows."""
 
 
 def contenders(rows: list[Row]) -> list[str]:

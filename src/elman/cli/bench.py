@@ -28,7 +28,8 @@ def bench(
 ) -> None:
     """Measure Elman's layers beside torch.nn, JAX and ONNX Runtime on this machine."""
     if name is None:
-        _list(json)
+        hint = "elman bench NAME measures; elman bench --help shows the options."
+        output.print_entries("benchmarks", BENCHMARKS, hint, json=json)
         return
     from elman.benchmarks import suite
 
@@ -41,11 +42,3 @@ def bench(
     for table in suite.tables(result):
         print(f"\n{table.title}")
         output.print_rows(table.rows)
-
-
-def _list(json: bool) -> None:
-    if json:
-        output.print_json({"benchmarks": {name: {"summary": entry.summary} for name, entry in BENCHMARKS.items()}})
-        return
-    output.print_rows([(name, entry.summary) for name, entry in BENCHMARKS.items()])
-    print("\nelman bench NAME measures; elman bench --help shows the options.")

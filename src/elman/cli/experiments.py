@@ -1,7 +1,7 @@
 """`elman experiments NAME`: what textbooks claim, measured on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +28,8 @@ def experiments(
     if claims is not None and save is None:
         raise UsageError("--claims needs --save DIR, the folder with the results")
     if name is None and claims is None:
-        _list(json)
+        hint = "elman experiments NAME measures; elman experiments --help shows the options."
+        output.print_entries("experiments", EXPERIMENTS, hint, json=json)
         return
     if name is not None:
         result = suite.run(name, seeds, output.note)
@@ -42,19 +43,9 @@ def experiments(
         output.note(f"wrote {suite.write_claims(save, claims)}")
 
 
-def _list(json: bool) -> None:
-    if json:
-        output.print_json({"experiments": {name: {"summary": entry.summary} for name, entry in EXPERIMENTS.items()}})
-        return
-    output.print_rows([(name, entry.summary) for name, entry in EXPERIMENTS.items()])
-    print("\nelman experiments NAME measures; elman experiments --help shows the options.")
-
-
-def _show(result: dict[str, object]) -> None:
+def _show(result: dict[str, Any]) -> None:
     for word in ("claim", "expected", "method"):
         print(f"{word.capitalize()}: {result[word]}")
-    rows = result["rows"]
-    assert isinstance(rows, list)
     print()
-    output.print_rows([tuple(rows[0]), *(tuple(str(value) for value in row.values()) for row in rows)])
+    output.print_rows([tuple(result["rows"][0]), *(tuple(map(str, row.values())) for row in result["rows"])])
     print(f"\nMeasured: {result['measured']}\nVerdict: {result['verdict']}. {result['reason']}")

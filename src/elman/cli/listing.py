@@ -43,11 +43,7 @@ def tasks(json: Json = False) -> None:
     """List the tasks."""
     from elman.tasks import TASKS
 
-    if json:
-        output.print_json({"tasks": {name: {"summary": entry.summary} for name, entry in TASKS.items()}})
-        return
-    output.print_rows([(name, entry.summary) for name, entry in TASKS.items()])
-    print("\nelman train TASK --help shows a task's options.")
+    output.print_entries("tasks", TASKS, "elman train TASK --help shows a task's options.", json=json)
 
 
 def cells(json: Json = False) -> None:

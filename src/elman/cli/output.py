@@ -3,9 +3,11 @@
 import json
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from typing import Any
+
+from elman.names import Entry
 
 COUNTS = ("symbols", "unknown", "series")
 """The entries of a score that say how much was scored."""
@@ -41,6 +43,15 @@ def print_rows(rows: Iterable[tuple[str, ...]], least: Iterable[int] = ()) -> li
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, row[-1]]).rstrip())
     return widths
+
+
+def print_entries(plural: str, registry: Mapping[str, Entry], hint: str, *, json: bool) -> None:
+    """Print what there is by name, each with what it is for; for people with a hint below, for programs by `plural`."""
+    if json:
+        print_json({plural: {name: {"summary": entry.summary} for name, entry in registry.items()}})
+        return
+    print_rows([(name, entry.summary) for name, entry in registry.items()])
+    print(f"\n{hint}")
 
 
 def print_scores(data: str, score: dict[str, Any], baselines: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""`elman evaluate | predict | generate RUN`: what a trained network is good for."""
+"""`elman evaluate | diagnose | predict | generate RUN`: what a trained network is good for."""
 
 import io
 import sys

@@ -49,6 +49,10 @@ class Ragged:
         """The values of one row, (T, ...)."""
         return self.values[self.starts[row] : self.starts[row + 1]]
 
+    def row_of(self, place: int) -> int:
+        """The row that the value at this place belongs to."""
+        return int(np.searchsorted(self.starts, place, side="right")) - 1
+
     @property
     def lengths(self) -> Integers:
         """How many values each row has, (B,)."""

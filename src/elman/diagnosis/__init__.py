@@ -7,7 +7,7 @@
     transport           what goes back from the last step: by lag, how far an input reaches, the Lyapunov exponent
     spectrum            singular values of the step's Jacobian
     gates               what stands at its limits
-    again               back-propagation truncated to shorter windows
+    truncation          back-propagation truncated to shorter windows
     update              gradients beside weights, clipping, the next update on trial
     nonfinite           where the first number arose that is not finite
     findings/           what follows from all that: one file for each problem

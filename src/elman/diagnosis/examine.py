@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from elman import engine
-from elman.diagnosis import again, flow, gates, nonfinite, update
+from elman.diagnosis import flow, gates, nonfinite, truncation, update
 from elman.diagnosis.few import Few
 from elman.diagnosis.findings import findings
 from elman.diagnosis.flow import Ends
@@ -175,7 +175,7 @@ class _Examination:
         training, norm = self.training, math.hypot(*self.gradient_norms.values())
         moved = [transport(few, self.generator) for few in self.few]
         layers = [layer for number, each in enumerate(moved) for layer in self._layers(number, each)]
-        cosines, kept = again.truncated(self.few, [training.window or passage.window for passage in self.passages])
+        cosines, kept = truncation.truncated(self.few, [training.window or passage.window for passage in self.passages])
         found = Diagnosis(
             layers=layers,
             loss=float(self.loss.detach()),
@@ -282,9 +282,9 @@ class _Examination:
         scale = min(1.0, training.clip / norm) if training.clip and norm > 0 else 1.0
         steps = update.plan(self.parameters, self.gradients, training.optimizer, training.rate, scale)
         gradients = {p: g for p, g in zip(self.parameters, self.gradients, strict=True) if g is not None}
-        return update.trial(steps, gradients, self.module, float(self.loss.detach()), self._again, self.put_back)
+        return update.trial(steps, gradients, self.module, float(self.loss.detach()), self._loss_again, self.put_back)
 
-    def _again(self) -> float:
+    def _loss_again(self) -> float:
         """The loss of the same batch."""
         with running(self.module, self.layers), torch.no_grad():
             return float(self.step())

@@ -17,7 +17,7 @@ from torch import Tensor
 from elman.cells import Cell, Weights
 from elman.diagnosis.handed import anew
 from elman.diagnosis.watch import Seen
-from elman.layers.arguments import Hidden, checked_lengths
+from elman.layers.arguments import Hidden, checked_lengths, tensors_of
 from elman.types import State
 
 
@@ -72,12 +72,12 @@ class Passage:
     @property
     def ends(self) -> list[Tensor]:
         """What the passage hands on: the outputs of its calls, then the tensors of its final state."""
-        return [call.output for call in self.calls] + list(_tensors(self.calls[-1].final))
+        return [call.output for call in self.calls] + tensors_of(self.calls[-1].final)
 
     def feeds(self, other: "Passage") -> bool:
         """Whether something that it hands on goes into another one, by the graph."""
         sought = {end.grad_fn for end in self.ends}
-        given = [tensor for call in other.calls if call.given is not None for tensor in _tensors(call.given)]
+        given = [tensor for call in other.calls if call.given is not None for tensor in tensors_of(call.given)]
         found, left = set(), [tensor.grad_fn for tensor in (*(call.input for call in other.calls), *given)]
         while left:
             node = left.pop()
@@ -155,7 +155,7 @@ class Passage:
         joined = []
         for name in self.cell.states:
             pieces = [
-                [time_first(value.detach(), call) for tensor in _tensors(of(call, name)) for value in tensor]
+                [time_first(value.detach(), call) for tensor in tensors_of(of(call, name)) for value in tensor]
                 for call in self.calls
             ]
             joined.append([_cat(each) for each in zip(*pieces, strict=True)])
@@ -192,22 +192,13 @@ def _batched(state: State) -> State:
     return tuple(tensor.detach() if tensor.dim() == 3 else tensor.detach().unsqueeze(1) for tensor in state)
 
 
-def _tensors(hx: Hidden) -> Iterator[Tensor]:
-    """The tensors of a state in the caller's form."""
-    if isinstance(hx, Tensor):
-        yield hx
-    else:
-        for each in hx:
-            yield from _tensors(each)
-
-
 def _with_tensors(hx: Hidden, tensors: Iterator[Tensor]) -> Hidden:
     """The same form with other tensors."""
     return next(tensors) if isinstance(hx, Tensor) else [_with_tensors(each, tensors) for each in hx]
 
 
 def _zeros_like(hx: Hidden) -> Hidden:
-    return _with_tensors(hx, iter([torch.zeros_like(tensor) for tensor in _tensors(hx)]))
+    return _with_tensors(hx, iter([torch.zeros_like(tensor) for tensor in tensors_of(hx)]))
 
 
 def _cat(pieces: Sequence[Tensor]) -> Tensor:
@@ -228,7 +219,7 @@ def _anew(call: Seen, before: Seen) -> Tensor | None:
     one_direction = not call.layer.bidirectional and call.lengths is None and before.lengths is None
     if call.layer is not before.layer or call.given is None or not one_direction:
         return None
-    return anew(list(_tensors(call.given)), list(_tensors(before.final)))
+    return anew(tensors_of(call.given), tensors_of(before.final))
 
 
 def _beginning(call: Seen, rows: Tensor) -> Seen:
@@ -245,7 +236,7 @@ def _window(chain: list[Seen]) -> int | None:
     """The longest stretch of steps between two cuts; None where there are none."""
     stretches, cut = [0], False
     for number, call in enumerate(chain):
-        given = () if call.given is None else _tensors(call.given)
+        given = () if call.given is None else tensors_of(call.given)
         if number and not any(tensor.requires_grad for tensor in given):
             stretches.append(0)
             cut = True

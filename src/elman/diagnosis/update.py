@@ -8,7 +8,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -62,12 +62,12 @@ class Trial:
         return not self.after - self.before <= max(min(most, abs(self.before) / 2), ROUNDING * abs(self.before))
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Steps:
     """An update as it would be: by parameter the change at the full rate."""
 
     rate: float
-    changes: dict[nn.Parameter, Tensor] = field(default_factory=dict)
+    changes: dict[nn.Parameter, Tensor]
 
 
 def norms(named: Iterable[tuple[str, Tensor | None]]) -> dict[str, float]:

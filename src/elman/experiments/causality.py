@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import torch
 
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import made
 from elman.layers import Stack, build
 
 STEPS, HIDDEN = 40, 32
@@ -61,7 +60,7 @@ class Causality(Experiment):
 
 def _layer(cell: str) -> Stack:
     name, _, both = cell.partition(", ")
-    return build(name, 3, HIDDEN, bidirectional=True) if both else made(name, 3, HIDDEN)
+    return build(name, 3, HIDDEN, bidirectional=bool(both))
 
 
 def _derivatives(layer: Stack, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import LastStep, made, orthogonal
+from elman.experiments.learning import LastStep, orthogonal
 from elman.experiments.problems import CHANCE, adding
+from elman.layers import build
 
 STEPS, HIDDEN, UPDATES, RATE, LIMIT = 60, 48, 300, 0.05, 1.0
 RADII = (1.0, 1.2, 1.5)
@@ -68,7 +69,7 @@ class Clipping(Experiment):
 def _trained(radius: float, seed: int, *, clipped: bool) -> tuple[float, float] | None:
     """The largest update's norm and the last losses' mean; None where the loss left the finite numbers."""
     torch.manual_seed(seed)
-    layer = made("rnn-relu", 2, HIDDEN)
+    layer = build("rnn-relu", 2, HIDDEN)
     orthogonal(layer, radius)
     network, draws = LastStep(layer), torch.Generator().manual_seed(seed)
     parameters, problem = list(network.parameters()), partial(adding, STEPS, 32)

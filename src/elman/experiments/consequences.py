@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from elman.diagnosis.examine import diagnose
 from elman.experiments.base import Experiment, Outcome, Verdict, interval
-from elman.experiments.learning import HELD_OUT, LastStep, gate_bias, made, orthogonal
+from elman.experiments.learning import HELD_OUT, LastStep, gate_bias, orthogonal
 from elman.experiments.problems import SYMBOLS, recall
-from elman.layers import Stack
+from elman.layers import Stack, build
 
 LAG, HIDDEN, UPDATES, EVERY, GOAL, BIAS = 20, 32, 500, 10, 0.1, 3.0
 """BIAS is the logarithm of LAG."""
@@ -175,7 +175,7 @@ def _judged(found: Found) -> tuple[Verdict, str]:
 def _trained(setting: Setting, seed: int) -> Trained:
     """All updates are made, whatever becomes of the numbers: nothing but an error of torch would end a run early."""
     torch.manual_seed(seed)
-    layer = made(setting.cell, 2 * SYMBOLS, HIDDEN)
+    layer = build(setting.cell, 2 * SYMBOLS, HIDDEN)
     setting.start(layer)
     factor = _factor(layer, seed)
     network, draws = LastStep(layer, SYMBOLS), torch.Generator().manual_seed(seed)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from elman import assets
 from elman.data.text import TextSource
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import made
+from elman.layers import build
 
 CONTEXTS = (0, 1, 2, 4, 8, 16, 32, 64, 128)
 HIDDEN, EMBEDDING, WINDOW, LANES, UPDATES, RATE, SCORED = 128, 32, 64, 32, 1500, 0.005, 4000
@@ -63,7 +63,7 @@ class _Network(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.read = nn.Embedding(size, EMBEDDING)
-        self.layer = made("gru", EMBEDDING, HIDDEN)
+        self.layer = build("gru", EMBEDDING, HIDDEN)
         self.head = nn.Linear(HIDDEN, size)
 
     def forward(self, symbols: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 
 from elman.diagnosis.examine import diagnose
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import gate_bias, identity, made
-from elman.layers import Stack
+from elman.experiments.learning import gate_bias, identity
+from elman.layers import Stack, build
 
 STEPS, LAG = 200, 100
 SIZES = {"rnn": 128, "rnn-relu": 128, "gru": 73, "lstm": 63}
@@ -84,7 +84,7 @@ def _measured(kind: str, seed: int) -> tuple[float, float, float]:
     """Factor per step, the part at LAG, the horizon."""
     torch.manual_seed(seed)
     cell, start = KINDS[kind]
-    layer = made(cell, 2, SIZES[cell])
+    layer = build(cell, 2, SIZES[cell])
     start(layer)
     inputs = torch.rand(STEPS, 16, 2)
     inputs[..., 1] = (inputs[..., 1] < 2 / STEPS).float()

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from elman.diagnosis.hello.example import FLOOR, one_hot
 from elman.diagnosis.hello.published import ALPHABET, WORD
 from elman.experiments.base import Experiment, Outcome, Verdict, interval
-from elman.experiments.learning import Learned, gate_bias, learn, made
+from elman.experiments.learning import Learned, gate_bias, learn
 from elman.experiments.problems import SYMBOLS, recall
+from elman.layers import build
 
 LAGS, HIDDEN, NARROW = (1, 4, 16, 64), 16, 8
 WIDE = LAGS[-1] + 1
@@ -48,7 +49,7 @@ class Recurrent(nn.Module):
 
     def __init__(self, cell: str, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.layer, self.head = made(cell, inputs, HIDDEN), nn.Linear(HIDDEN, outputs)
+        self.layer, self.head = build(cell, inputs, HIDDEN), nn.Linear(HIDDEN, outputs)
         if cell == "gru":
             gate_bias(self.layer, "z", math.log(LAGS[-1]))
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import layers
 from elman.cells import Weights
 from elman.experiments.problems import Examples
 from elman.layers import Stack
@@ -147,8 +146,3 @@ def identity(layer: Stack, radius: float = 1.0) -> None:
         for bias in (weights.bias_ih, weights.bias_hh):
             if bias is not None:
                 bias.zero_()
-
-
-def made(cell: str, inputs: int, hidden: int, depth: int = 1) -> Stack:
-    """A layer of the named cell, or several, at torch's start."""
-    return layers.build(cell, inputs, hidden, depth)

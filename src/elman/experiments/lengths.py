@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import HELD_OUT, LastStep, gate_bias, learn, made, measured
+from elman.experiments.learning import HELD_OUT, LastStep, gate_bias, learn, measured
 from elman.experiments.problems import CHANCE, adding
+from elman.layers import build
 
 TRAINED, HIDDEN, FACTORS = 30, 48, (1, 2, 4, 8)
 
@@ -38,7 +39,7 @@ class Lengths(Experiment):
                     problem = adding(TRAINED * factor, HELD_OUT, torch.Generator().manual_seed(seed))
                     errors[factor].append(measured(network, problem))
             far += errors[FACTORS[-1]]
-            count = sum(p.numel() for p in LastStep(made(cell, 2, HIDDEN)).parameters())
+            count = sum(p.numel() for p in LastStep(build(cell, 2, HIDDEN)).parameters())
             columns = {f"error at {factor}L": interval(errors[factor], 2) for factor in FACTORS}
             rows.append({"cell": cell, "parameters at any T": f"{count:,}"} | columns)
         works = max(far) < CHANCE / 2
@@ -59,7 +60,7 @@ class Lengths(Experiment):
 
 def _trained(cell: str, seed: int) -> LastStep:
     torch.manual_seed(seed)
-    layer = made(cell, 2, HIDDEN)
+    layer = build(cell, 2, HIDDEN)
     gate_bias(layer, "z" if cell == "gru" else "f", 3.4)  # the logarithm of L
     network = LastStep(layer)
     learn(network, partial(adding, TRAINED), rate=0.005, updates=3000, goal=0.003, seed=seed)

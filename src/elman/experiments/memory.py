@@ -8,8 +8,9 @@ import torch
 
 from elman.experiments.base import Experiment, Outcome
 from elman.experiments.gates import KINDS, SIZES
-from elman.experiments.learning import LastStep, Learned, gate_bias, learn, made
+from elman.experiments.learning import LastStep, Learned, gate_bias, learn
 from elman.experiments.problems import CHANCE, adding
+from elman.layers import build
 
 LENGTHS, UPDATES, GOAL = (10, 30, 100, 200), 1000, 0.02
 RATES = {"rnn": 0.001, "rnn-relu": 0.0003, "lstm": 0.005, "gru": 0.005, "mingru": 0.005}
@@ -78,7 +79,7 @@ def _judged(rows: list[dict[str, Any]], reach: dict[str, int], seeds: Sequence[i
 def _learnt(kind: str, length: int, seed: int) -> Learned:
     torch.manual_seed(seed)
     cell, start = NETWORKS[kind]
-    layer = made(cell, 2, UNITS[cell], DEPTHS.get(cell, 1))
+    layer = build(cell, 2, UNITS[cell], DEPTHS.get(cell, 1))
     start(layer)
     if kind == "ReLU, identity start":
         with torch.no_grad():

@@ -23,12 +23,11 @@ from elman.experiments.learning import (
     gate_bias,
     identity,
     learn,
-    made,
     orthogonal,
     recurrent_matrix,
 )
 from elman.experiments.problems import Examples, adding
-from elman.layers import Stack
+from elman.layers import Stack, build
 
 RATE, GOAL, BEFORE, AFTER = 0.005, 0.01, 1500, 3000
 
@@ -126,7 +125,7 @@ class Setting:
         """Untrained."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            layer = made(self.cell, 3 if self.storms else 2, self.hidden)
+            layer = build(self.cell, 3 if self.storms else 2, self.hidden)
             self.start(layer)
             return LastStep(layer, window=self.window)
 

@@ -6,7 +6,8 @@ import torch
 
 from elman.diagnosis.examine import diagnose
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import made, orthogonal
+from elman.experiments.learning import orthogonal
+from elman.layers import build
 
 STEPS, HIDDEN = 100, 64
 RADII = (0.3, 0.6, 0.9, 1.0, 1.1, 1.4, 1.8)
@@ -57,7 +58,7 @@ class Radius(Experiment):
 def _measured(kind: str, radius: float, seed: int) -> tuple[float, float]:
     """The factor per step of lag, and the leading singular value in the middle."""
     torch.manual_seed(seed)
-    layer = made("rnn" if kind == "small" else kind, 3, HIDDEN)
+    layer = build("rnn" if kind == "small" else kind, 3, HIDDEN)
     orthogonal(layer, radius)
     inputs = torch.randn(STEPS, 8, 3)
     if kind == "small":

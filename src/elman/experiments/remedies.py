@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from elman.experiments.base import Experiment, Outcome
-from elman.experiments.learning import LastStep, Learned, gate_bias, identity, learn, made, orthogonal
+from elman.experiments.learning import LastStep, Learned, gate_bias, identity, learn, orthogonal
 from elman.experiments.problems import CHANCE, adding
-from elman.layers import Stack
+from elman.layers import Stack, build
 
 STEPS, HIDDEN, UPDATES, GOAL, BIAS = 60, 48, 1200, 0.02, 4.1
 
@@ -124,7 +124,7 @@ class Remedies(Experiment):
 
 def _learnt(setting: Setting, seed: int) -> Learned:
     torch.manual_seed(seed)
-    layer = made(setting.cell, 2, HIDDEN)
+    layer = build(setting.cell, 2, HIDDEN)
     setting.start(layer)
     network = LastStep(layer, window=setting.window)
     if setting.clip_value is not None:

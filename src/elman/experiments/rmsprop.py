@@ -6,8 +6,9 @@ from functools import partial
 import torch
 
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import LastStep, Learned, gate_bias, learn, made
+from elman.experiments.learning import LastStep, Learned, gate_bias, learn
 from elman.experiments.problems import CHANCE, adding
+from elman.layers import build
 
 STEPS, HIDDEN, UPDATES, GOAL = 30, 32, 1000, 0.02
 RATES = (0.0001, 0.001, 0.01, 0.1, 1.0)
@@ -61,7 +62,7 @@ class RMSprop(Experiment):
 
 def _learnt(name: str, rate: float, seed: int) -> Learned:
     torch.manual_seed(seed)
-    layer = made("gru", 2, HIDDEN)
+    layer = build("gru", 2, HIDDEN)
     gate_bias(layer, "z", 3.4)  # the logarithm of STEPS
     problem, used = partial(adding, STEPS), OPTIMIZERS[name]
     return learn(LastStep(layer), problem, rate=rate, updates=UPDATES, goal=GOAL, seed=seed, clip=None, optimizer=used)

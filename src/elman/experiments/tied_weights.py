@@ -7,7 +7,7 @@ from torch import Tensor
 
 from elman.cells import Weights
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import made
+from elman.layers import build
 from elman.types import State
 
 STEPS, HIDDEN = 25, 32
@@ -54,7 +54,7 @@ class TiedWeights(Experiment):
 def _compared(cell: str, seed: int) -> tuple[float, float, float]:
     """Relative differences of outputs and gradients, and the first step's part of the summed gradient."""
     torch.manual_seed(seed)
-    layer = made(cell, 3, HIDDEN)
+    layer = build(cell, 3, HIDDEN)
     inputs = torch.randn(STEPS, 4, 3)
     output, _ = layer.scan(inputs)
     whole = torch.autograd.grad(output.square().sum(), list(layer.parameters()))

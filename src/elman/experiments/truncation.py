@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from elman.diagnosis.examine import diagnose
 from elman.experiments.base import Experiment, Outcome, interval
-from elman.experiments.learning import LastStep, Learned, gate_bias, learn, made
+from elman.experiments.learning import LastStep, Learned, gate_bias, learn
 from elman.experiments.problems import CHANCE, adding
+from elman.layers import build
 
 STEPS, HIDDEN, WINDOWS, UPDATES, GOAL = 100, 48, (5, 10, 25, 50, 100), 1200, 0.02
 WARM_UP = 5
@@ -71,7 +72,7 @@ class Truncation(Experiment):
 
 def _network(window: int, seed: int) -> LastStep:
     torch.manual_seed(seed)
-    layer = made("gru", 2, HIDDEN)
+    layer = build("gru", 2, HIDDEN)
     gate_bias(layer, "z", 4.6)  # the logarithm of STEPS
     return LastStep(layer, window=window)
 

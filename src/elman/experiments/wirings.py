@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import layers
 from elman.experiments import texts
-from elman.experiments.learning import made
 from elman.experiments.texts import Letters
 from elman.experiments.writing import Word, Writer
+from elman.layers import build
 from elman.modalities.base import CategoricalHead
 from elman.topologies.many_to_one import SUMMARIES, ManyToOne
 from elman.topologies.shared import SharedEncoder
@@ -68,7 +67,7 @@ def fitted(network: nn.Module, loss: Callable[[], Tensor], updates: int) -> None
 
 def synced(symbols: int, classes: int, hidden: int, *, both: bool = False) -> SyncedManyToMany:
     """A GRU over letters that says one of some classes for each."""
-    layer = layers.build("gru", EMBEDDING, hidden, bidirectional=both)
+    layer = build("gru", EMBEDDING, hidden, bidirectional=both)
     return SyncedManyToMany(nn.Embedding(symbols, EMBEDDING), layer, CategoricalHead(layer.output_size, classes))
 
 
@@ -144,7 +143,7 @@ def questions(seed: int, *, updates: int = 500, hidden: int = 64) -> tuple[float
     rows, lengths = letters.padded(asked + told)
     answers, right = _ones_then_zeros(asked, told), _ones_then_zeros(asked_test, told_test)
     wiring = ManyToOne(CategoricalHead(SUMMARIES * hidden, 2), hidden, dropout=0.3)
-    network = SharedEncoder(nn.Embedding(len(letters), EMBEDDING), made("gru", EMBEDDING, hidden), {"kind": wiring})
+    network = SharedEncoder(nn.Embedding(len(letters), EMBEDDING), build("gru", EMBEDDING, hidden), {"kind": wiring})
 
     def loss() -> Tensor:
         chosen = torch.randint(0, len(answers), (LANES,))

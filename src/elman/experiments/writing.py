@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman.experiments.learning import made
+from elman.layers import build
 from elman.types import State
 
 END = 0
@@ -23,7 +23,7 @@ class Word(nn.Module):
 
     def __init__(self, letters: int, hidden: int) -> None:
         super().__init__()
-        self.read, self.layer = nn.Embedding(letters, hidden // 2), made("gru", hidden // 2, hidden)
+        self.read, self.layer = nn.Embedding(letters, hidden // 2), build("gru", hidden // 2, hidden)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """(B, H) for padded words (B, T)."""
@@ -43,7 +43,7 @@ class Writer(nn.Module):
     def __init__(self, reader: nn.Module, letters: int, hidden: int) -> None:
         super().__init__()
         self.reader, self.read = reader, nn.Embedding(letters, hidden // 2)
-        self.layer, self.head = made("gru", hidden // 2, hidden), nn.Linear(hidden, letters)
+        self.layer, self.head = build("gru", hidden // 2, hidden), nn.Linear(hidden, letters)
 
     def forward(self, inputs: tuple[Tensor, ...], words: Tensor) -> Tensor:
         """The mean loss per letter of words (B, T), their ends included; what it reads is what it should have written.

@@ -27,7 +27,7 @@ from elman.export.base import (
 )
 from elman.export.feeds import FEEDS, Feed, feed_of
 from elman.export.recurrence import Steps, portable
-from elman.modalities.base import Answer
+from elman.modalities.base import Output
 from elman.modalities.transcripts import Transcripts
 from elman.run.run import Run
 from elman.topologies.shared import SharedEncoder, Synced
@@ -158,12 +158,12 @@ class Answering(Exporter):
         every = zip(names_of(self.outputs), self.outputs.items(), strict=True)
         return tuple(self._output(name, column, output) for name, (column, output) in every)
 
-    def _output(self, name: str, column: str, output: Answer) -> Port:
+    def _output(self, name: str, column: str, output: Output | Transcripts) -> Port:
         axes = (BATCH, self.feed.time) if output.stepwise else (BATCH,)
         if isinstance(output, Transcripts):
             size, said = output.blank + 1, f"each {output.unit.noun}, and last of the blank"
         else:
-            size, said = len(output.symbols), f"each of `symbols` of {column!r}"  # type: ignore[attr-defined]
+            size, said = len(output.symbols), f"each of `symbols` of {column!r}"
         meaning = f"ln P of {said}" + (", at every step" if output.stepwise else "")
         return Port(f"{name}_log_probabilities", (*axes, size), meaning)
 

@@ -1,6 +1,5 @@
 """Models run by ONNX Runtime: to check what was exported, and to make it smaller."""
 
-import logging
 import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -10,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.errors import RunError
 from elman.export.base import Runner
+from elman.export.to_onnx import quiet
 
 
 def available() -> bool:
@@ -52,24 +51,13 @@ def quantized(content: bytes) -> bytes:
     """Return a model whose matrices are kept as int8, with a scale for each column; what they multiply is rounded too.
 
     Convolutions stay as they are: no spectrum survives eight bits, and what images are read by is small.
-
-    Raises:
-        RunError: if ONNX Runtime, whose tool does it, is not installed.
-
     """
-    if not available():
-        raise RunError("--quantize needs onnxruntime: pip install 'elman[export]'")
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.registry import IntegerOpsRegistry
 
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with tempfile.TemporaryDirectory(prefix="elman-") as folder:
-            given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
-            given.write_bytes(content)
-            kinds = [kind for kind in IntegerOpsRegistry if kind != "Conv"]
-            quantize_dynamic(given, made, op_types_to_quantize=kinds, weight_type=QuantType.QInt8, per_channel=True)
-            return made.read_bytes()
-    finally:
-        logging.disable(level)
+    with quiet(), tempfile.TemporaryDirectory(prefix="elman-") as folder:
+        given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
+        given.write_bytes(content)
+        kinds = [kind for kind in IntegerOpsRegistry if kind != "Conv"]
+        quantize_dynamic(given, made, op_types_to_quantize=kinds, weight_type=QuantType.QInt8, per_channel=True)
+        return made.read_bytes()

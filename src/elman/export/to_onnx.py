@@ -37,7 +37,7 @@ def to_onnx(model: Model, properties: Mapping[str, str]) -> bytes:
 
     """
     example, axes = tuple(port.example() for port in model.inputs), _dynamic(model.inputs)
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.export.export(
             _Positional(model.module.eval()),
             example,
@@ -94,8 +94,8 @@ def _clean(found: Any, model: Model, properties: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's own progress and remarks, which are for those who write exporters, to itself."""
+def quiet() -> Iterator[None]:
+    """Keep a tool's own progress and remarks, which are for those who write exporters, to itself."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -18,12 +18,12 @@ from elman.errors import DataError, UsageError
 from elman.generation import kept
 from elman.generation.kept import Forking, Kept
 from elman.generation.sample import Sampling, draw
+from elman.generation.stream import FEW
+from elman.layers.arguments import as_hidden
 from elman.modalities.events import Event, Events
 
 PIECE = 256
 """Time steps that are read at once at most."""
-FEW = 4
-"""Fewer are read one by one, which is faster: a stepper is ready for them."""
 NEXT = 5
 """Events that are told as expected where nobody says how many."""
 
@@ -96,20 +96,20 @@ class EventReading:
         for row, (_, own) in enumerate(feeds):
             sets[: len(own), row, : own.shape[2]] = own[:, 0]
         sets = sets.to(self._device)
-        before = tuple(torch.cat([state[name] for state, _ in feeds], 1).to(self._device) for name in self.names)
+        before = kept.together([state for state, _ in feeds], self.names, self._device)
         features, after = self._network.read(sets, before, counts)
         first = torch.cat([state["features"] for state, _ in feeds]).to(self._device)
         asked = torch.cat([first.unsqueeze(0), features[:-1]]).transpose(0, 1)
         live = (torch.arange(len(sets)) < counts.unsqueeze(1)).to(self._device)
         found = self._network.head.log_probabilities(asked[live], sets.transpose(0, 1)[live]).split(counts.tolist())
-        moved = [tensor.cpu() for tensor in after]
+        rows = zip(feeds, counts.tolist(), found, kept.apart(after, self.names), strict=True)
         return [
             Read(
                 said.tolist(),
-                {name: tensor[:, row : row + 1].clone() for name, tensor in zip(self.names, moved, strict=True)}
+                carried
                 | {"features": features[count - 1, row : row + 1].cpu().clone(), "steps": state["steps"] + count},
             )
-            for row, ((state, _), count, said) in enumerate(zip(feeds, counts.tolist(), found, strict=True))
+            for row, ((state, _), count, said, carried) in enumerate(rows)
         ]
 
     @torch.inference_mode()
@@ -217,8 +217,7 @@ class EventStream(Forking):
     @property
     def state(self) -> dict[str, Tensor]:
         """All that was read, as tensors by name; a copy. It can be set."""
-        carried = self._stepper.state
-        named = zip(self.reading.names, carried if isinstance(carried, tuple) else (carried,), strict=True)
+        named = zip(self.reading.names, kept.carried(self._stepper), strict=True)
         return dict(named) | {"features": self.features.cpu().clone(), "steps": torch.tensor([self._steps])}
 
     @state.setter
@@ -226,8 +225,7 @@ class EventStream(Forking):
         self.reading.check(state)
         device = next(self._network.parameters()).device
         self.features, self._steps = state["features"].to(device, copy=True), int(state["steps"])
-        carried = tuple(state[name] for name in self.reading.names)
-        self._stepper.state = carried if len(carried) > 1 else carried[0]
+        self._stepper.state = as_hidden(tuple(state[name] for name in self.reading.names))
 
     @torch.inference_mode()
     def _step(self, sets: Tensor) -> float:

@@ -117,11 +117,9 @@ class Listener:
         ]
 
     def _begun(self) -> dict[str, Tensor]:
-        by_layer = self._network.recurrence.by_layer(None, 1)
-        carried = (torch.cat(tensors).detach().cpu() for tensors in zip(*by_layer, strict=True))
         nothing = {"samples": torch.zeros(0), "frames": self._silence, "bytes": torch.zeros(0, dtype=torch.uint8)}
         counts = torch.tensor([self._transcripts.blank, 0])
-        return nothing | {"counts": counts} | dict(zip(self._names, carried, strict=True))
+        return nothing | {"counts": counts} | kept.begun(self._network.recurrence)
 
     def _samples(self, state: Kept, sound: Sound) -> Tensor:
         """The samples that have made no frame yet; what ends within the first window is followed by silence."""
@@ -155,17 +153,15 @@ class Listener:
         line, begins = _line([read[k] for k in live], network.reader.stride)
         features, counts = network.reader.over(line.unsqueeze(1).to(device)).squeeze(1), [steps[k] for k in live]
         rows = [features[begin : begin + count] for begin, count in zip(begins, counts, strict=True)]
-        before = tuple(torch.cat([states[k][name] for k in live], 1).to(device) for name in self._names)
+        before = kept.together([states[k] for k in live], self._names, device)
         output, after = network.recurrence.scan(pad_sequence(rows), before, torch.tensor(counts))
         (wired,) = network.outputs
         scores = wired.head(torch.cat([output[:count, row] for row, count in enumerate(counts)]))
         if (unknown := self._transcripts.unit.unknown) is not None:
             scores[:, unknown] = -torch.inf
         best = iter(scores.argmax(-1).tolist())
-        after = tuple(tensor.cpu() for tensor in after)
-        for row, (k, count) in enumerate(zip(live, counts, strict=True)):
-            carried = (tensor[:, row : row + 1].clone() for tensor in after)
-            found[k] = [next(best) for _ in range(count)], dict(zip(self._names, carried, strict=True))
+        for k, count, carried in zip(live, counts, kept.apart(after, self._names), strict=True):
+            found[k] = [next(best) for _ in range(count)], carried
         return found
 
     def _heard(self, feed: tuple[Kept, Sound], now: dict[str, Tensor], symbols: Sequence[int]) -> Heard:

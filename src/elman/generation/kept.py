@@ -1,16 +1,19 @@
-"""What is kept of a stream, as tensors by name, whether a state can be one of a run's, and how a stream is copied.
+"""What is kept of a stream, as tensors by name: of many streams for one call and back, checked, and copied.
 
-It does not know what the tensors mean.
+But for those of the recurrent state it does not know what the tensors mean.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from elman.errors import UsageError
+from elman.layers import Stack
+from elman.layers.stepper import Stepper
+from elman.types import State
 
 Kept = Mapping[str, Tensor]
 """All that was read or heard so far, as tensors by name."""
@@ -38,6 +41,29 @@ class Forking:
         """Return the same: going on does not change the network."""
         del memo
         return self.__copy__()
+
+
+def begun(recurrence: Stack) -> dict[str, Tensor]:
+    """The recurrent state, tensors (L, 1, ·) by name, of what has read nothing yet."""
+    carried = (torch.cat(tensors).detach().cpu() for tensors in zip(*recurrence.by_layer(None, 1), strict=True))
+    return dict(zip(recurrence.cell.states, carried, strict=True))
+
+
+def together(states: Sequence[Kept], names: Sequence[str], device: torch.device) -> State:
+    """The recurrent states (L, 1, ·) of several streams as that of several rows (L, B, ·)."""
+    return tuple(torch.cat([state[name] for state in states], 1).to(device) for name in names)
+
+
+def apart(state: State, names: Sequence[str]) -> list[dict[str, Tensor]]:
+    """The recurrent state of several rows as one (L, 1, ·) for each, copied."""
+    rows = zip(*(tensor.cpu().split(1, 1) for tensor in state), strict=True)
+    return [{name: tensor.clone() for name, tensor in zip(names, row, strict=True)} for row in rows]
+
+
+def carried(stepper: Stepper) -> State:
+    """A copy of a stepper's state as a tuple, of one tensor too."""
+    state = stepper.state
+    return state if isinstance(state, tuple) else (state,)
 
 
 def check(state: Kept, fresh: Kept, sizes: Sizes | None = None) -> None:

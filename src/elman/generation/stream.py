@@ -16,6 +16,7 @@ from elman.data.text import mended, shown
 from elman.errors import UsageError
 from elman.generation import kept
 from elman.generation.kept import Forking, Kept
+from elman.layers.arguments import as_hidden
 from elman.modalities.units import Unit
 
 PIECE = 256
@@ -70,12 +71,11 @@ class Reading(Forking):
     @property
     def state(self) -> tuple[Tensor, ...]:
         """A copy of the recurrent state, tensors (L, 1, ·), which can be set."""
-        state = self._stepper.state
-        return state if isinstance(state, tuple) else (state,)
+        return kept.carried(self._stepper)
 
     @state.setter
     def state(self, state: tuple[Tensor, ...]) -> None:
-        self._stepper.state = state if len(state) > 1 else state[0]
+        self._stepper.state = as_hidden(state)
 
     def forget(self) -> None:
         """Begin anew."""
@@ -136,9 +136,7 @@ class TextStream(Forking):
             return []
         before = self._reading.scores.unsqueeze(0)
         scores = torch.cat([before, self._reading.read(symbols)])[:-1]
-        wanted = torch.from_numpy(symbols.astype("int64")).unsqueeze(-1)
-        found: list[float] = scores.log_softmax(-1).gather(-1, wanted).squeeze(-1).tolist()
-        return found
+        return said_of(torch.from_numpy(symbols.astype("int64")), scores)
 
     def follow(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Read lines with their ends as they come, and say of each what `run.predict` says, given all before it."""
@@ -183,6 +181,12 @@ def most_probable(unit: Unit, scores: Tensor, count: int) -> list[tuple[str, flo
     best = probabilities.topk(min(count, len(probabilities) - (unit.unknown is not None)))
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return [(unit.decode([symbol]), probability) for symbol, probability in pairs]
+
+
+def said_of(symbols: Tensor, scores: Tensor) -> list[float]:
+    """ln P of symbols (T,) by the scores (T, V) before each."""
+    found: list[float] = scores.log_softmax(-1).gather(-1, symbols.unsqueeze(-1)).squeeze(-1).tolist()
+    return found
 
 
 def said_of_line(unit: Unit, number: int, text: str, symbols: Symbols, total: float) -> dict[str, Any]:

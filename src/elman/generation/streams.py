@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from elman.data.stream import Symbols
 from elman.generation import kept
 from elman.generation.kept import Kept
-from elman.generation.stream import PIECE, TextStream, most_probable
+from elman.generation.stream import PIECE, TextStream, most_probable, said_of
 
 SYMBOLS = 4096
 """Symbols that are read at once at most, of all texts together: their scores over the vocabulary lie side by side."""
@@ -79,27 +78,21 @@ class TextStreams:
         rows = [torch.from_numpy(symbols.astype("int64")) for _, symbols in feeds]
         lengths = torch.tensor([len(row) for row in rows])
         device = next(self._network.parameters()).device
-        before = tuple(torch.cat([state[name] for state, _ in feeds], 1).to(device) for name in self._names)
+        before = kept.together([state for state, _ in feeds], self._names, device)
         with torch.inference_mode():
             features = self._network.reader(pad_sequence(rows).to(device))
             output, after = self._network.recurrence.scan(features, before, lengths)
             # Row by row without padding, which is not worth a product with the whole vocabulary.
             scores = self._network.head(torch.cat([output[:n, k] for k, n in enumerate(lengths.tolist())])).cpu()
-            after = tuple(tensor.cpu() for tensor in after)
+            carried = kept.apart(after, self._names)
+        told = zip(rows, scores.split(lengths.tolist()), feeds, carried, strict=True)
         return [
             Read(
-                _said_of(row, torch.cat([state["scores"].unsqueeze(0), own])[:-1]),
-                {name: tensor[:, k : k + 1].clone() for name, tensor in zip(self._names, after, strict=True)}
-                | {"scores": own[-1].clone()},
+                said_of(row, torch.cat([state["scores"].unsqueeze(0), scored])[:-1]),
+                own | {"scores": scored[-1].clone()},
             )
-            for k, (row, own, (state, _)) in enumerate(zip(rows, scores.split(lengths.tolist()), feeds, strict=True))
+            for row, scored, (state, _), own in told
         ]
-
-
-def _said_of(symbols: Tensor, scores: Tensor) -> list[float]:
-    """ln P of symbols (T,) by the scores (T, V) before each."""
-    found: list[float] = scores.log_softmax(-1).gather(-1, symbols.unsqueeze(-1)).squeeze(-1).tolist()
-    return found
 
 
 def _groups(lengths: Sequence[int]) -> list[list[int]]:

@@ -18,11 +18,10 @@ from torch.nn.utils.rnn import pad_sequence
 from elman.errors import DataError, UsageError
 from elman.generation import kept
 from elman.generation.kept import Forking, Kept
+from elman.generation.stream import FEW
+from elman.layers.arguments import as_hidden
 from elman.modalities.series import FARTHEST, Series
 from elman.modalities.tags import Tags
-
-FEW = 4
-"""Fewer time steps are read one by one, which is faster: a stepper is ready for them."""
 
 BETWEEN = re.compile(r"\s*[,;\s]\s*")
 """What stands between the numbers of a line."""
@@ -69,10 +68,8 @@ class Tagger:
         self._heads = dict(zip(network.names, network.outputs, strict=True))
         self.names: tuple[str, ...] = network.recurrence.cell.states
         self._device = next(network.parameters()).device
-        by_layer = network.recurrence.by_layer(None, 1)
-        carried = (torch.cat(tensors).detach().cpu() for tensors in zip(*by_layer, strict=True))
-        begun = {"before": torch.zeros(0, self.channels), "steps": torch.tensor([0])}
-        self.fresh: Kept = begun | dict(zip(self.names, carried, strict=True))
+        nothing = {"before": torch.zeros(0, self.channels), "steps": torch.tensor([0])}
+        self.fresh: Kept = nothing | kept.begun(network.recurrence)
 
     def check(self, state: Kept) -> None:
         """Raise UsageError where a state is not one of this network."""
@@ -112,18 +109,16 @@ class Tagger:
         first = torch.stack([torch.cat([state["before"], values])[0] for state, values in feeds])
         values = pad_sequence([values for _, values in feeds]).to(self._device)
         read = self._network.reader(values, first.to(self._device))
-        before = tuple(torch.cat([state[name] for state, _ in feeds], 1).to(self._device) for name in self.names)
+        before = kept.together([state for state, _ in feeds], self.names, self._device)
         features, after = self._network.recurrence.scan(read, before, torch.tensor(counts))
         line = torch.cat([features[:count, row] for row, count in enumerate(counts)])
         answers = iter(self.answers(line))
-        moved = tuple(tensor.cpu() for tensor in after)
         return [
             Tagged(
                 [next(answers) for _ in range(count)],
-                {"before": given[-1:].clone(), "steps": state["steps"] + count}
-                | {name: tensor[:, row : row + 1].clone() for name, tensor in zip(self.names, moved, strict=True)},
+                {"before": given[-1:].clone(), "steps": state["steps"] + count} | carried,
             )
-            for row, ((state, given), count) in enumerate(zip(feeds, counts, strict=True))
+            for (state, given), count, carried in zip(feeds, counts, kept.apart(after, self.names), strict=True)
         ]
 
     def answers(self, features: Tensor) -> list[dict[str, Any]]:
@@ -198,16 +193,14 @@ class SeriesStream(Forking):
     @property
     def state(self) -> dict[str, Tensor]:
         """All that was read, as tensors by name; a copy. It can be set."""
-        carried = self._stepper.state
-        named = zip(self.tagger.names, carried if isinstance(carried, tuple) else (carried,), strict=True)
+        named = zip(self.tagger.names, kept.carried(self._stepper), strict=True)
         return {"before": self._before.clone(), "steps": torch.tensor([self._steps])} | dict(named)
 
     @state.setter
     def state(self, state: Kept) -> None:
         self.tagger.check(state)
         self._before, self._steps = state["before"].clone(), int(state["steps"])
-        carried = tuple(state[name] for name in self.tagger.names)
-        self._stepper.state = carried if len(carried) > 1 else carried[0]
+        self._stepper.state = as_hidden(tuple(state[name] for name in self.tagger.names))
 
     @torch.inference_mode()
     def _step(self, values: Tensor) -> list[dict[str, Any]]:

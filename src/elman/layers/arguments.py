@@ -76,6 +76,11 @@ def as_hidden(state: State) -> Hidden:
     return state[0] if len(state) == 1 else state
 
 
+def tensors_of(hx: Hidden) -> list[Tensor]:
+    """The tensors of a state in a caller's form, also by layer, in order."""
+    return [hx] if isinstance(hx, Tensor) else [tensor for part in hx for tensor in tensors_of(part)]
+
+
 def selected(state: list[State], rows: Tensor | None) -> list[State]:
     """The state with its rows in another order."""
     if rows is None:

@@ -13,7 +13,7 @@ from elman import engine
 from elman.cells import Cell, Weights
 from elman.engine.storage import STORAGE
 from elman.errors import UsageError
-from elman.layers.arguments import Hidden
+from elman.layers.arguments import Hidden, tensors_of
 from elman.types import State
 
 
@@ -118,8 +118,8 @@ class Stepper:
 
     @state.setter
     def state(self, hx: Hidden) -> None:
-        given = _tensors(hx)
-        kept = _tensors(self._form(self._state))
+        given = tensors_of(hx)
+        kept = tensors_of(self._form(self._state))
         shapes = [tuple(tensor.shape) for tensor in kept]
         if [tuple(tensor.shape) for tensor in given] != shapes:
             raise ValueError(
@@ -176,11 +176,6 @@ def _adding(takes: list[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tenso
         return value
 
     return take
-
-
-def _tensors(hx: Hidden) -> list[Tensor]:
-    """The tensors of a state in the caller's form, in order."""
-    return [hx] if isinstance(hx, Tensor) else [tensor for part in hx for tensor in _tensors(part)]
 
 
 def checked_storage(weights: torch.dtype | None, own: torch.dtype) -> torch.dtype | None:

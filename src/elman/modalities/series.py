@@ -61,8 +61,7 @@ class Series(Input):
         rows = raw(column)
         values = rows.values
         if len(bad := np.flatnonzero(np.abs(values).max(1) > LARGEST)):
-            row = int(np.searchsorted(rows.starts, bad[0], side="right")) - 1
-            raise column.error(row, f"holds a number beyond {LARGEST:g}; give it in larger units")
+            raise column.error(rows.row_of(bad[0]), f"holds a number beyond {LARGEST:g}; give it in larger units")
         mean, deviation = measured(values)
         return cls(mean, np.where(deviation > 0, deviation, 1.0), noise)
 
@@ -78,8 +77,8 @@ class Series(Input):
             raise column.error(0, f"has {found.values.shape[1]} numbers per time step, training had {self.channels}")
         scores = self.scores(found.values)
         if len(bad := np.flatnonzero(np.abs(scores).max(1) > FARTHEST)):
-            row = int(np.searchsorted(found.starts, bad[0], side="right")) - 1
-            raise column.error(row, "holds a number too far from those of training to be computed with; mend it")
+            what = "holds a number too far from those of training to be computed with; mend it"
+            raise column.error(found.row_of(bad[0]), what)
         return EncodedSeries(Ragged(scores.astype(np.float32), found.starts))
 
     def scores(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -88,17 +88,16 @@ class Tags(Output):
     def encode(self, column: Column) -> Ragged:
         """Look the tags up; DataError names the row of the first that training has not seen."""
         lists = tag_lists(column)
-        lengths = lists.list.len().to_numpy()
         flat = lists.explode()
         numbers = self.numbers(flat)
+        found = Ragged.of(numbers.to_numpy(), lists.list.len().to_numpy())
         if numbers.has_nulls():
             place = int(numbers.is_null().arg_max() or 0)
-            starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-            index = int(np.searchsorted(starts, place, side="right")) - 1
+            index = found.row_of(place)
             what = "has an empty tag" if flat[place] is None else f"has the tag {flat[place]!r}"
-            step = place - int(starts[index])
+            step = place - int(found.starts[index])
             raise column.error(index, f"{what}, {names.unseen(flat[place], self.values)}", step)
-        return Ragged.of(numbers.to_numpy(), lengths)
+        return found
 
     def decode(self, log_probabilities: Tensor, lengths: Integers) -> Tensor:
         """Return the most probable sequence of tags that BIO allows, (T, B), by Viterbi's algorithm."""

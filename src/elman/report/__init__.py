@@ -2,7 +2,9 @@
 
     trend       where training stood at its end, and what that asks for
     record      run.json and metrics.jsonl, as they were found
+    measures    scores: their names, which direction is better, what they say in plain words
     wording     numbers, durations and names as people read them
+    times       an axis of times, labelled as people read calendars and clocks
     charts      curves as geometry; template.html.j2 and its neighbours turn it into SVG
     shades      cells of a picture, likewise
     sections/   the parts of the page, one file and one template each: another task adds its own

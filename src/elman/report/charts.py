@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 WIDTH, HEIGHT = 1000, 400
 POINTS = 500
 """About as many points are kept of a long curve as a screen can show."""
+STYLES = ("layer0", "layer1", "layer2", "layer3")
+"""Classes of the style sheet for several curves of one kind."""
 
 
 @dataclass(frozen=True)

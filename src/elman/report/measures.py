@@ -81,12 +81,9 @@ def headline(score: dict[str, Any]) -> str | None:
     return next((key for key in (str(score.get("headline")), *MEASURES, *score) if is_number(score.get(key))), None)
 
 
-LOSS_UNITS = {
-    "language-modeling": "nats",
-    "classification": "nats",
-    "tagging": "nats",
-    "video-tagging": "nats",
-    "call-analysis": "nats",
-    "event-modeling": "nats per step",
-} | dict.fromkeys(("translation", "summarization", "captioning", "speech-recognition"), "nats")
+NATS = (
+    *("language-modeling", "classification", "tagging", "video-tagging", "call-analysis"),
+    *("translation", "summarization", "captioning", "speech-recognition"),
+)
+LOSS_UNITS = dict.fromkeys(NATS, "nats") | {"event-modeling": "nats per step"}
 """What a training loss is measured in, by task."""

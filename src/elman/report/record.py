@@ -38,8 +38,7 @@ class Record:
 
     def each(self, *names: str) -> list[Any]:
         """The same for an entry that is a list: empty where it is absent."""
-        value = self.get(*names)
-        return value if isinstance(value, list) else []
+        return listed(self.get(*names))
 
     def baselines(self, split: str = "valid") -> list[Entry]:
         """The naive baselines' scores on a part of the data; older runs have one, not in a list."""
@@ -61,6 +60,21 @@ class Record:
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value of a JSON file is a number that can be drawn."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def are_numbers(values: Any) -> TypeGuard[list[float]]:
+    """Whether a value of a JSON file is a list of such numbers."""
+    return isinstance(values, list) and all(map(is_number, values))
+
+
+def listed(value: Any) -> list[Any]:
+    """A value of a JSON file that is a list; empty where it is none."""
+    return value if isinstance(value, list) else []
+
+
+def has_lists(entry: Any, *names: str) -> TypeGuard[Entry]:
+    """Whether a value of a JSON file is an entry with a list under each of these names."""
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), list) for name in names)
 
 
 def read(folder: Path) -> Record:

@@ -35,6 +35,7 @@ def overflow(diagnosis: Diagnosis) -> Finding | None:
         return None
     layer = max(growing, key=lambda each: each.lyapunov_exponent)
     rate = math.exp(layer.lyapunov_exponent)
+    remedy = _remedy(layer, rate, 1.0)
     return Finding(
         problem="exploding",
         evidence=(
@@ -42,14 +43,15 @@ def overflow(diagnosis: Diagnosis) -> Finding | None:
             f"that left the finite numbers: {where}."
         ),
         meaning="Nothing can be learnt from a number that is not finite.",
-        remedy=_remedy(layer, rate, 1.0).words,
-        change=_remedy(layer, rate, 1.0).change,
+        remedy=remedy.words,
+        change=remedy.change,
         layer=layer.name,
     )
 
 
 def _growth(diagnosis: Diagnosis, layer: LayerDiagnosis) -> Finding:
-    rate, clip = layer.decay_per_step, round_down(_middle(diagnosis))
+    rate = layer.decay_per_step
+    remedy = _remedy(layer, rate, round_down(_middle(diagnosis)))
     return Finding(
         problem="exploding",
         evidence=(
@@ -58,8 +60,8 @@ def _growth(diagnosis: Diagnosis, layer: LayerDiagnosis) -> Finding:
             f"gradient's norm {factor(diagnosis.gradient_norm)}."
         ),
         meaning="The farthest inputs drown all others, and one update can undo all that was learnt.",
-        remedy=_remedy(layer, rate, clip).words,
-        change=_remedy(layer, rate, clip).change,
+        remedy=remedy.words,
+        change=remedy.change,
         layer=layer.name,
     )
 

@@ -11,14 +11,11 @@ Everything is float64. Source of the network: Elman, "Finding structure in time"
 
 from dataclasses import dataclass, fields, replace
 from itertools import product
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Name = Literal["W_xh", "w_hh", "b", "W_hy"]
-NAMES: tuple[Name, ...] = ("W_xh", "w_hh", "b", "W_hy")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """The numbers that the worked example is given, and those printed for it elsewhere, as printed.
 
 Only the parameters are ever computed with. Everything else here stands beside a computed number, never in its place.
-Sources: the tutorial that introduced this network (`TUTORIAL`: seven steps, its parameters), and this project's
-reference page `hello.md` (the whole word, its gradients, training), which was checked by central differences.
+Sources: the tutorial that introduced this network (`TUTORIAL`: seven steps, its parameters), and a computation beside
+this one (the whole word, its gradients, training), which was checked by central differences.
 """
 
 TUTORIAL = "Introduction to Recurrent Neural Networks, Analytics Vidhya, 2017"

@@ -121,6 +121,12 @@ class Feed(nn.Module, ABC):
         return value
 
 
+def still_there(column: Column, name: str) -> str | None:
+    """The path of a file that a column names; None where there is none any more."""
+    path = column.path(name)
+    return str(path) if path.exists() else None
+
+
 def lengths(what: str) -> Port:
     """The input for the lengths of rows."""
     return Port("lengths", (BATCH,), f"{what} of each row, from 1 on; what lies behind them is not read", INDEX)

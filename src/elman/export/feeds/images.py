@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from elman.data.tables import Column
 from elman.export.base import BATCH, INDEX, Port
-from elman.export.feeds.base import Fed, Feed
+from elman.export.feeds.base import Fed, Feed, still_there
 from elman.modalities.convolution import ImageReader
 from elman.modalities.images import Images
 from elman.training.examples import Batch
@@ -82,5 +82,4 @@ class ImageFeed(Feed):
 
     def given(self, column: Column, value: Any) -> Any:
         """The file, if it is still there."""
-        path = column.path(value)
-        return str(path) if path.exists() else None
+        return still_there(column, value)

@@ -11,7 +11,7 @@ from elman.data.ragged import Integers
 from elman.data.tables import Column
 from elman.errors import DataError, RunError
 from elman.export.base import BATCH, INDEX, Model, Port, Runner, Trial, difference
-from elman.export.feeds.base import Fed, Feed, live
+from elman.export.feeds.base import Fed, Feed, live, still_there
 from elman.modalities.filterbank import FLOOR, Filterbank
 from elman.modalities.recording_reader import RecordingBatch, RecordingReader
 from elman.modalities.recordings import STEP, Recordings
@@ -188,8 +188,7 @@ class RecordingFeed(Feed):
 
     def given(self, column: Column, value: Any) -> Any:
         """The file, if it is still there."""
-        path = column.path(value)
-        return str(path) if path.exists() else None
+        return still_there(column, value)
 
 
 def settled(scores: Tensor, expected: Tensor) -> Tensor:

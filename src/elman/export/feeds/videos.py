@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from elman.data.tables import Column
 from elman.export.base import BATCH, TIME, Port
-from elman.export.feeds.base import Fed, Feed, lengths
+from elman.export.feeds.base import Fed, Feed, lengths, still_there
 from elman.modalities.convolution import FrameReader
 from elman.modalities.videos import Videos
 from elman.training.examples import Batch
@@ -62,8 +62,7 @@ class VideoFeed(Feed):
 
     def given(self, column: Column, value: Any) -> Any:
         """The file, the folder or the files, if they are still there."""
-        if not isinstance(value, str):
-            paths = [column.path(name) for name in value]
-            return [str(path) for path in paths] if all(path.exists() for path in paths) else None
-        path = column.path(value)
-        return str(path) if path.exists() else None
+        if isinstance(value, str):
+            return still_there(column, value)
+        paths = [still_there(column, name) for name in value]
+        return None if None in paths else paths

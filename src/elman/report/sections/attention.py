@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from elman.report.record import Record, is_number
+from elman.report.record import Record, has_lists, is_number
 from elman.report.sections.base import image
 
 FAINT = 0.02
@@ -52,17 +52,13 @@ def _strengths(entry: dict[str, Any]) -> list[tuple[str, list[float]]]:
 
 
 def _is_map(entry: Any) -> bool:
-    if not isinstance(entry, dict) or not isinstance(entry.get("written"), list):
+    if not has_lists(entry, "written", "weights"):
         return False
     along = next((entry[name] for name in ("read", "frames") if isinstance(entry.get(name), list)), None)
     wide = _places(entry.get("grid")) if along is None else len(along)
-    weights = entry.get("weights")
-    return (
-        wide > 0
-        and isinstance(weights, list)
-        and len(weights) == len(entry["written"])
-        and all(isinstance(row, list) and len(row) == wide for row in weights)
-    )
+    if not wide or len(entry["weights"]) != len(entry["written"]):
+        return False
+    return all(isinstance(row, list) and len(row) == wide for row in entry["weights"])
 
 
 def _places(grid: Any) -> int:

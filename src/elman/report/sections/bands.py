@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from elman.report.charts import Axes, Chart, Line, draw
-from elman.report.record import Record, is_number
-
-STYLES = ("layer0", "layer1", "layer2", "layer3")
+from elman.report.charts import STYLES, Axes, Chart, Line, draw
+from elman.report.record import Record, are_numbers, has_lists
 
 
 def view(record: Record) -> dict[str, Any] | None:
@@ -52,10 +50,8 @@ def _runs(tags: list[tuple[str, bool]]) -> list[dict[str, Any]]:
 
 def _is_whole(entry: Any) -> bool:
     """Whether an entry has curves and as many tags as they have steps."""
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), list) for name in ("truth", "answer")):
+    if not has_lists(entry, "truth", "answer", "channels") or not entry["channels"]:
         return False
-    channels = entry.get("channels")
-    if not isinstance(channels, list) or not channels or not all(isinstance(curve, list) for curve in channels):
+    if not all(map(are_numbers, entry["channels"])):
         return False
-    sizes = {len(entry["truth"]), len(entry["answer"]), *map(len, channels)}
-    return len(sizes) == 1 and all(all(map(is_number, curve)) for curve in channels)
+    return len({len(entry["truth"]), len(entry["answer"]), *map(len, entry["channels"])}) == 1

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from elman.report.record import Record, is_number
+from elman.report.record import Record, are_numbers, has_lists, is_number
 
 SPEAKER = 24
 """The most letters of what stands before a colon and names a speaker."""
@@ -52,18 +52,12 @@ def _label(name: str, label: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_call(entry: Any) -> bool:
-    if not isinstance(entry, dict) or not isinstance(entry.get("turns"), list):
-        return False
-    return isinstance(entry.get("tags"), dict) and isinstance(entry.get("labels"), dict)
+    return has_lists(entry, "turns") and all(isinstance(entry.get(name), dict) for name in ("tags", "labels"))
 
 
 def _is_tag(tag: Any, turns: int) -> bool:
-    return isinstance(tag, dict) and all(
-        isinstance(tag.get(name), list) and len(tag[name]) >= turns for name in ("truth", "answer")
-    )
+    return has_lists(tag, "truth", "answer") and min(len(tag["truth"]), len(tag["answer"])) >= turns
 
 
 def _is_label(label: Any) -> bool:
-    if not isinstance(label, dict) or not is_number(label.get("probability")):
-        return False
-    return isinstance(label.get("without"), list) and all(map(is_number, label["without"]))
+    return isinstance(label, dict) and is_number(label.get("probability")) and are_numbers(label.get("without"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from elman.report.record import Record, is_number
+from elman.report.record import Record, are_numbers, is_number, listed
 
 AT_A_GLANCE = 20
 FEW = 5
@@ -23,10 +23,8 @@ def _column(entry: dict[str, Any]) -> dict[str, Any] | None:
     """The matrix, with the share of its row in each cell; every label's figures; the pairs."""
     labels: Any = entry.get("labels")
     counts: Any = entry.get("counts")
-    pairs: Any = entry.get("pairs")
     square = _is_square(labels, counts)
-    pairs = pairs if isinstance(pairs, list) else []
-    kept = [pair for pair in pairs if isinstance(pair, dict) and is_number(pair.get("rows"))]
+    kept = [pair for pair in listed(entry.get("pairs")) if isinstance(pair, dict) and is_number(pair.get("rows"))]
     if not square and not kept:
         return None
     return {
@@ -57,7 +55,7 @@ def _worst(pairs: list[dict[str, Any]]) -> dict[str, Any] | None:
 def _is_square(labels: Any, counts: Any) -> bool:
     if not isinstance(labels, list) or not isinstance(counts, list) or not labels or len(labels) != len(counts):
         return False
-    return all(isinstance(row, list) and len(row) == len(labels) and all(map(is_number, row)) for row in counts)
+    return all(are_numbers(row) and len(row) == len(labels) for row in counts)
 
 
 def _matrix(labels: list[Any], counts: list[list[float]]) -> dict[str, Any]:

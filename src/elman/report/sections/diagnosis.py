@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from elman.report.charts import Axes, Chart, Line, Mark, draw
-from elman.report.record import Entry, Record, is_number
+from elman.report.charts import STYLES, Axes, Chart, Line, Mark, draw
+from elman.report.record import Entry, Record, is_number, listed
 from elman.report.wording import compact, number, percent
 
 COLUMNS = 120
 """At most so many cells side by side in the heat map; of several steps the mean of the logarithms is shown."""
 
-STYLES = 4
 MOST_LAYERS = 8
 
 
@@ -30,15 +29,15 @@ def view(record: Record) -> dict[str, Any] | None:
 
 def of(diagnosis: Entry) -> dict[str, Any] | None:
     """What the template shows of one diagnosis; None where it is none."""
-    layers = [layer for layer in _list(diagnosis.get("layers")) if isinstance(layer, dict)][:MOST_LAYERS]
+    layers = [layer for layer in listed(diagnosis.get("layers")) if isinstance(layer, dict)][:MOST_LAYERS]
     if not layers:
         return None
     return {
-        "findings": [finding for finding in _list(diagnosis.get("findings")) if isinstance(finding, dict)],
+        "findings": [finding for finding in listed(diagnosis.get("findings")) if isinstance(finding, dict)],
         "heat": _heat(layers),
         "charts": [chart for chart in (_lag(layers), _inputs(layers), _spectrum(layers)) if chart],
         "layers": [_row(layer) for layer in layers],
-        "gates": [(layer.get("name"), [_gate(gate) for gate in _list(layer.get("gates"))]) for layer in layers],
+        "gates": [(layer.get("name"), [_gate(gate) for gate in listed(layer.get("gates"))]) for layer in layers],
         "sentences": [
             sentence for sentence in (_clipping(diagnosis), _truncation(diagnosis), _trial(diagnosis)) if sentence
         ],
@@ -64,7 +63,7 @@ def _heat(layers: list[Entry]) -> dict[str, Any] | None:
         )
         for name, values in rows
     ]
-    steps = max(len(_list(layer.get("gradient_norm"))) for layer in layers)
+    steps = max(len(listed(layer.get("gradient_norm"))) for layer in layers)
     return {"rows": shown, "least": compact(10**low), "most": compact(10**high), "steps": steps}
 
 
@@ -87,7 +86,7 @@ def _lag(layers: list[Entry]) -> Chart | None:
     lines = []
     for place, layer in enumerate(layers):
         norms = np.asarray(_numbers(layer.get("gradient_norm_by_lag")), float)
-        rate, style = layer.get("decay_per_step"), f"layer{place % STYLES}"
+        rate, style = layer.get("decay_per_step"), STYLES[place % len(STYLES)]
         said = f"× {number(rate, 3)} a step" if is_number(rate) else ""
         lines.append(Line(str(layer.get("name")), np.arange(len(norms)), norms, style, said))
         fitted = _fitted(norms, rate)
@@ -114,7 +113,7 @@ def _inputs(layers: list[Entry]) -> Chart | None:
         if len(moved) and moved[0] > 0:
             said = f"horizon {_steps(layer.get('horizon'), len(moved))}"
             lines.append(
-                Line(str(layer.get("name")), np.arange(len(moved)), moved / moved[0], f"layer{place % STYLES}", said)
+                Line(str(layer.get("name")), np.arange(len(moved)), moved / moved[0], STYLES[place % len(STYLES)], said)
             )
     return draw(
         "How much an input moves the output", Axes("steps back", "of the closest input", log=True), lines, marks
@@ -126,10 +125,10 @@ def _spectrum(layers: list[Entry]) -> Chart | None:
     for place, layer in enumerate(layers):
         spectrum = layer.get("spectrum")
         spectrum = spectrum if isinstance(spectrum, dict) else {}
-        steps, values = _numbers(spectrum.get("steps")), [_numbers(v) for v in _list(spectrum.get("values"))]
+        steps, values = _numbers(spectrum.get("steps")), [_numbers(v) for v in listed(spectrum.get("values"))]
         if not steps or len(values) != len(steps):
             continue
-        style = f"layer{place % STYLES}"
+        style = STYLES[place % len(STYLES)]
         for k in range(max(map(len, values))):
             name = f"{layer.get('name')}, leading" if k == 0 else ""
             row = [v[k] if k < len(v) else math.nan for v in values]
@@ -215,7 +214,7 @@ def _trial(diagnosis: Entry) -> str:
 def _history(diagnoses: list[Entry]) -> list[Chart | None]:
     """How the rate and the horizon changed over training, a line for each layer."""
     steps = [entry["step"] for entry in diagnoses]
-    seen = [[layer for layer in _list(entry.get("layers")) if isinstance(layer, dict)] for entry in diagnoses]
+    seen = [[layer for layer in listed(entry.get("layers")) if isinstance(layer, dict)] for entry in diagnoses]
     names = list(dict.fromkeys(str(layer.get("name")) for layers in seen for layer in layers))[:MOST_LAYERS]
 
     def chart(title: str, key: str, label: str, marks: list[Mark]) -> Chart | None:
@@ -223,7 +222,7 @@ def _history(diagnoses: list[Entry]) -> list[Chart | None]:
         for place, name in enumerate(names):
             rows: list[Entry] = [next((x for x in layers if str(x.get("name")) == name), {}) for layers in seen]
             values = [_bounded(row.get(key), row.get("steps")) for row in rows]
-            lines.append(Line(name, steps, values, f"layer{place % STYLES}", dots=len(steps) <= 60))
+            lines.append(Line(name, steps, values, STYLES[place % len(STYLES)], dots=len(steps) <= 60))
         return draw(title, Axes("training step", label), lines, marks)
 
     return [
@@ -240,8 +239,4 @@ def _bounded(value: Any, steps: Any) -> float:
 
 
 def _numbers(values: Any) -> list[float]:
-    return [float(value) if is_number(value) else math.nan for value in _list(values)]
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return [float(value) if is_number(value) else math.nan for value in listed(values)]

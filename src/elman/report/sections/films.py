@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from elman.report.record import Record
+from elman.report.record import Record, has_lists
 from elman.report.sections.base import image
 
 FRAMES = ("images", "truth", "answer")
@@ -26,6 +26,4 @@ def _film(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_film(entry: Any) -> bool:
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), list) for name in FRAMES):
-        return False
-    return len({len(entry[name]) for name in FRAMES}) == 1
+    return has_lists(entry, *FRAMES) and len({len(entry[name]) for name in FRAMES}) == 1

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from elman.report.charts import Axes, Band, Chart, Line, Moment, draw
-from elman.report.record import Record, is_number
+from elman.report.record import Record, are_numbers, is_number, listed
 from elman.report.times import labels, said
 from elman.report.wording import number, percent
 
@@ -28,9 +28,9 @@ def view(record: Record) -> dict[str, Any] | None:
     found: list[dict[str, Any]] = []
     for target, pictures in itertools.zip_longest(targets, windows[: len(targets)]):
         if isinstance(target, dict):
-            name, shown = str(target.get("target")), pictures if isinstance(pictures, list) else []
+            name, shown = str(target.get("target")), listed(pictures)
             charts = [
-                _chart(picture, name, k, levels, (column, own if isinstance(own, list) else []))
+                _chart(picture, name, k, levels, (column, listed(own)))
                 for k, (picture, own) in enumerate(itertools.zip_longest(shown, times[: len(shown)]), 1)
             ]
             charts += [_ahead(record.part("forecasts", "ahead"), len(found))] * bool(shown)
@@ -138,4 +138,4 @@ def _interval(low: float, high: float) -> str:
 
 
 def _are_numbers(values: Any) -> TypeGuard[list[float]]:
-    return isinstance(values, list) and bool(values) and all(map(is_number, values))
+    return bool(values) and are_numbers(values)

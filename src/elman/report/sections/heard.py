@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from elman.report.charts import Axes, Chart, Line, draw
-from elman.report.record import Record, is_number
+from elman.report.record import Record, are_numbers, has_lists, is_number, listed
 from elman.report.shades import shades
 
 
@@ -42,7 +42,7 @@ def _chart(entry: dict[str, Any]) -> Chart | None:
 
 def _picture(rows: Any) -> dict[str, Any] | None:
     """The loudness of every band, high ones above, as a path of bars for each level; None where there is none."""
-    kept = [row for row in rows if isinstance(row, str) and row.isdecimal()] if isinstance(rows, list) else []
+    kept = [row for row in listed(rows) if isinstance(row, str) and row.isdecimal()]
     if not kept:
         return None
     return {"width": max(map(len, kept)), "height": len(kept), "paths": shades(kept[::-1])}
@@ -50,8 +50,7 @@ def _picture(rows: Any) -> dict[str, Any] | None:
 
 def _is_whole(entry: Any) -> bool:
     """Whether an entry has numbers where they are needed."""
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), list) for name in ("symbols", "curves")):
+    if not has_lists(entry, "symbols", "curves"):
         return False
-    rows = [entry.get(name) for name in ("at", "times", "blank")] + entry["curves"]
-    lasts = entry.get("lasts")
-    return all(isinstance(row, list) and all(map(is_number, row)) for row in rows) and is_number(lasts) and lasts > 0
+    rows, lasts = [*(entry.get(name) for name in ("at", "times", "blank")), *entry["curves"]], entry.get("lasts")
+    return all(map(are_numbers, rows)) and is_number(lasts) and lasts > 0

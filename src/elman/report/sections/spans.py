@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from elman.report.record import Record, is_number
+from elman.report.record import Record, has_lists, is_number
 
 
 def view(record: Record) -> dict[str, Any] | None:
     """Rows as pieces of text, marked or not; the kinds, the hardest first."""
-    shown = [_row(row) for row in record.each("spans", "rows") if _is_row(row)]
+    shown = [_row(row) for row in record.each("spans", "rows") if has_lists(row, "tokens", "truth", "answer")]
     kinds = [_kind(name, counts) for name, counts in record.part("spans", "kinds").items() if _is_kind(counts)]
     if not shown and not kinds:
         return None
@@ -46,10 +46,6 @@ def _inside(spans: Iterable[Any], length: int) -> list[list[Any]]:
             begin = kept[-1][1] if kept else 0
             kept += [span] if begin <= span[0] < span[1] <= length else []
     return kept
-
-
-def _is_row(row: Any) -> bool:
-    return isinstance(row, dict) and all(isinstance(row.get(name), list) for name in ("tokens", "truth", "answer"))
 
 
 def _is_kind(counts: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from elman.report.record import Record, is_number
+from elman.report.record import Record, are_numbers, has_lists
 from elman.report.sections.base import image
 
 
@@ -24,9 +24,6 @@ def _film(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_film(entry: Any) -> bool:
-    if not isinstance(entry, dict):
+    if not has_lists(entry, "images", "probabilities"):
         return False
-    images, sure = entry.get("images"), entry.get("probabilities")
-    if not isinstance(images, list) or not isinstance(sure, list) or len(images) != len(sure):
-        return False
-    return all(map(is_number, sure))
+    return len(entry["images"]) == len(entry["probabilities"]) and are_numbers(entry["probabilities"])

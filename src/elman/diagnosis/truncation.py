@@ -26,7 +26,7 @@ POWERS = (2, 4)
 
 
 @dataclass(frozen=True, eq=False)
-class Again:
+class Gradients:
     """What back-propagation on a few rows has brought.
 
     Attributes:
@@ -46,10 +46,10 @@ def truncated(few: Sequence[Few], asked: Sequence[int | None]) -> tuple[dict[int
     """
     cut = [each for each in few if each.passage.directions == 1]
     windows = _windows(max((each.where.steps for each in cut), default=0), asked)
-    return _compared([_again(each, windows) for each in cut])
+    return _compared([_gradients(each, windows) for each in cut])
 
 
-def _again(few: Few, windows: Sequence[int]) -> Again:
+def _gradients(few: Few, windows: Sequence[int]) -> Gradients:
     passage, steps = few.passage, few.where.steps
     stack = [detached(weights) for (weights,) in passage.weights]
     flat = [tensor.requires_grad_() for weights in stack for tensor in weights.flat()]
@@ -63,7 +63,7 @@ def _again(few: Few, windows: Sequence[int]) -> Again:
         parts = torch.autograd.grad(outputs, flat, given, allow_unused=True, materialize_grads=True)
         return torch.cat([part.flatten() for part in parts])
 
-    return Again(gradient(steps), {window: gradient(window) for window in windows if window < steps})
+    return Gradients(gradient(steps), {window: gradient(window) for window in windows if window < steps})
 
 
 def _run(passage: Passage, stack: Sequence[Weights], rows: "_Rows") -> tuple[Tensor, list[Tensor]]:
@@ -77,7 +77,7 @@ def _run(passage: Passage, stack: Sequence[Weights], rows: "_Rows") -> tuple[Ten
     return value, finals
 
 
-def _compared(found: Sequence[Again]) -> tuple[dict[int, float], dict[int, float]]:
+def _compared(found: Sequence[Gradients]) -> tuple[dict[int, float], dict[int, float]]:
     cosines, kept = {}, {}
     for window in sorted({window for each in found for window in each.cut}):
         pairs = [(each.whole, each.cut.get(window, each.whole)) for each in found]
