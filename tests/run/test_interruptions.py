@@ -22,13 +22,13 @@ from elman.tasks import language_modeling
 
 quickly, slow = language_modeling.log_probabilities, sys.argv[3].split(",")
 
-def log_probabilities(network, symbols):
+def log_probabilities(network, size, symbols):
     name = "scoring" if symbols is scored else "validating"
     times[name] = times.get(name, 0) + 1
     if f"{name}{times[name]}" in slow:
         print(name, flush=True)
         time.sleep(60)
-    return quickly(network, symbols)
+    return quickly(network, size, symbols)
 
 def score(self, network, prepared, part):
     global scored

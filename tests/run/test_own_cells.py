@@ -79,7 +79,7 @@ def test_a_cell_that_is_made_already_may_be_named(folder):
         ("leaky_cells:Nothing", "no attribute 'Nothing'"),
         ("leaky_cells:number", "is no cell but of int"),
         ("leaky_cells:Wrong", "instantiate abstract class Wrong"),
-        ("no_such_module:Cell", "have no_such_module.py in the working directory"),
+        ("no_such_module:Cell", "have a module no_such_module in the working directory"),
         ("leaky_cells", "module:Class for one of your own"),
     ],
 )

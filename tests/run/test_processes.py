@@ -69,8 +69,11 @@ def start(folder, count, *arguments, run=("-m", "elman")):
 def finish(processes):
     """The exit statuses, and what was printed, by process."""
     said = [process.communicate(timeout=120) for process in processes]
-    # Debian's gloo tells of its connections.
-    of_elman = [[line for line in err.splitlines(keepends=True) if "/gloo/" not in line] for _, err in said]
+    # Debian's gloo tells of its connections, in lines of its own.
+    of_elman = [
+        [line for line in err.splitlines(keepends=True) if "/gloo/" not in line or line.startswith("elman:")]
+        for _, err in said
+    ]
     codes = [process.returncode for process in processes]
     return codes, [(out, "".join(lines)) for (out, _), lines in zip(said, of_elman, strict=True)]
 

@@ -99,7 +99,7 @@ def train(task="classification", data=None, **options):
 
 WRONG = {
     "split": (lambda _: train("forecasting", WAVE, split=(0.7, "a")), "--split (0.7, 'a') is not a text such as '0.7"),
-    "a cell": (lambda _: train(cell=elman.Cell), "is not a text such as 'lstm'"),
+    "a cell": (lambda _: train(cell=elman.Recurrent("gru", 2, 3)), "is not a text such as 'lstm'"),
     "an array": (lambda _: train(hidden=np.array([8, 8])), "--hidden [8, 8] is not a whole number"),
     "a choice": (lambda _: train(optimizer=np.array(["sgd", "sgd"])), "--optimizer ['sgd', 'sgd'] is not known"),
     "out": (lambda _: train(out=3), "out must be the path of a folder, got 3"),

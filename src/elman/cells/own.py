@@ -30,7 +30,7 @@ def own(name: str) -> Cell:
         cell = found() if isinstance(found, type) else found
     except Exception as error:  # whatever a user's module may raise
         raise ElmanError(
-            f"the cell {name!r} cannot be had ({type(error).__name__}: {error}); have {module}.py in the working "
+            f"the cell {name!r} cannot be had ({type(error).__name__}: {error}); have a module {module} in the working "
             f"directory or on Python's path, and in it {place}, a class derived from elman.Cell or a cell of one"
         ) from error
     finally:
