@@ -48,7 +48,7 @@ PARTS = {
         Finding,
         LayerDiagnosis,
     ),
-    "How it runs": (elman.backend, elman.precision, elman.kept_pages, elman.clear_cache),
+    "How it runs": (elman.backend, elman.precision, elman.kept_pages, elman.Waiting, elman.clear_cache),
     "Runs": (elman.train, elman.load, elman.Run),
     "Streams": (TextStream, SpeechStream, SeriesStream, EventStream),
     "Errors": (

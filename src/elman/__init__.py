@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from elman.run.run import Run, load
     from elman.run.sitting import train
     from elman.training.memory import kept_pages
+    from elman.training.waiting import Waiting
 
 _HOME = {
     "elman.cells": ("Cell",),
@@ -44,6 +45,7 @@ _HOME = {
     "elman.run.run": ("Run", "load"),
     "elman.run.sitting": ("train",),
     "elman.training.memory": ("kept_pages",),
+    "elman.training.waiting": ("Waiting",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -66,6 +68,7 @@ __all__ = [
     "Run",
     "RunError",
     "UsageError",
+    "Waiting",
     "backend",
     "clear_cache",
     "convert",

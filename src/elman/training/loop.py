@@ -30,6 +30,7 @@ from elman.training.device import CPU
 from elman.training.interrupt import Interruption
 from elman.training.options import TrainingOptions
 from elman.training.processes import Processes
+from elman.training.waiting import Waiting
 from elman.types import State
 
 CHECKPOINT_SECONDS = 20.0
@@ -134,16 +135,18 @@ def fit(job: Job, begins: Callable[[int], None], processes: Processes) -> tuple[
     trainer.write_best()
     begins_with_one = progress.owed or (job.pretrained and not job.resume)
     ending = trainer.validate() if begins_with_one else None
-    while ending is None and (share := budget.spent(options, progress)) < 1:
-        trainer.update(share)
-        trainer.look_inside()
-        signs = trainer.agree(interrupted=job.interruption.asked)
-        if budget.validates(options, share, progress):
-            ending = trainer.validate()
-        if ending is None and signs.interrupted:
-            ending = "interrupted"
-        elif ending is None and signs.save:
-            trainer.save()
+    with Waiting() as waiting:
+        while ending is None and (share := budget.spent(options, progress)) < 1:
+            trainer.update(share)
+            waiting.updated()
+            trainer.look_inside()
+            signs = trainer.agree(interrupted=job.interruption.asked)
+            if budget.validates(options, share, progress):
+                ending = trainer.validate()
+            if ending is None and signs.interrupted:
+                ending = "interrupted"
+            elif ending is None and signs.save:
+                trainer.save()
     trainer.finish()
     return ending or "finished", progress
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman.engine import openmp
 from elman.engine.extension import native as _native
 from elman.engine.watching import untraced
 from elman.errors import UsageError
@@ -45,17 +46,11 @@ def _prepare() -> None:
 
 
 def _use_torchs_team() -> None:
-    """Run in the threads of the OpenMP library that torch runs in, whichever that is.
-
-    Looked up as torch's own calls were: what all of the process sees comes first, as a library that was preloaded, then
-    what torch was linked with. A second library would have threads of its own, which wait for the same cores.
-    """
+    """Run in the threads that torch runs in."""
     names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
-    for place in (None, torch._C.__file__):  # torch's own extension
-        found = ctypes.CDLL(place)  # is loaded already
-        if all(hasattr(found, name) for name in names):
-            _native.use_team(*(ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0 for name in names))
-            return
+    found = openmp.torchs(*names)
+    if found is not None:
+        _native.use_team(*(ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0 for name in names))
 
 
 def numbers(dtype: torch.dtype) -> Any:
