@@ -4,6 +4,7 @@
 #include <pthread.h>
 #endif
 
+#include <algorithm>
 #include <exception>
 #include <thread>
 
@@ -41,6 +42,11 @@ void one_member(void* job) {
         if (!it.failed.exchange(true)) it.failure = std::current_exception();
     }
 }
+
+// How often a thread pauses before it gives its core away. Where others wait for a core, as beside another busy process,
+// two threads of a team may share one, and each pause is time that the one that is waited for does not have.
+constexpr int LEAST_PAUSES = 32, MOST_PAUSES = 20000;
+std::atomic<int> pauses{MOST_PAUSES};
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -82,10 +88,20 @@ void Barrier::wait(Member member) {
         round.store(now + 1, std::memory_order_release);
         return;
     }
-    for (int spins = 0; round.load(std::memory_order_acquire) == now; ++spins) {
-        pause();
+    const int most = pauses.load(std::memory_order_relaxed);
+    int waited = 0;
+    for (; round.load(std::memory_order_acquire) == now; ++waited) {
         if (member.failed->load(std::memory_order_relaxed)) throw Abandoned{};
-        if (spins > 20000) std::this_thread::yield();  // another process may have taken the core that is waited for
+        if (waited < most) {
+            pause();
+        } else {
+            std::this_thread::yield();
+        }
+    }
+    if (waited > most) {
+        pauses.store(std::max(most / 2, LEAST_PAUSES), std::memory_order_relaxed);
+    } else if (most < MOST_PAUSES) {
+        pauses.store(std::min(most + most / 8, MOST_PAUSES), std::memory_order_relaxed);
     }
 }
 

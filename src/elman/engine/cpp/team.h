@@ -38,7 +38,8 @@ void run(int threads, const F& function) {
 
 }  // namespace team
 
-// All members of a team wait for one another. Spins: a time step takes microseconds, a sleep as long.
+// All members of a team wait for one another. Spins, for as long as that has been worth it: a time step takes
+// microseconds, a sleep as long.
 class Barrier {
 public:
     void wait(Member member);
