@@ -140,3 +140,32 @@ def test_where_a_batch_fails_nothing_is_computed_again_for_who_has_gone():
         return batch
 
     assert left_by_the_second(100, alone) == ([0, 2], [[0, 1, 2], [0], [2]])
+
+
+@pytest.mark.parametrize("how", ["answers are missing", "a panic", "no one can count"])
+def test_where_gathering_fails_all_who_wait_are_told_and_the_next_is_answered(how):
+    class Panic(BaseException):
+        pass
+
+    well = []
+
+    async def answered(batch):
+        await asyncio.sleep(0.001)
+        if how == "a panic" and not well:
+            raise Panic
+        return batch if well else batch[1:]
+
+    def seen(_):
+        if how == "no one can count" and not well:
+            raise ValueError(how)
+
+    async def ask():
+        gatherer = Gatherer(answered, wait=0, most=2, seen=seen)
+        async with asyncio.timeout(20):
+            found = await asyncio.gather(*(gatherer.ask(k) for k in range(5)), return_exceptions=True)
+            well.append(True)
+            return found, await gatherer.ask(5)
+
+    found, after = asyncio.run(ask())
+    assert [type(each) for each in found] == [RuntimeError] * 5
+    assert after == 5
