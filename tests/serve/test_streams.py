@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import tempfile
 import time
 from types import SimpleNamespace
 
@@ -16,7 +17,8 @@ from safetensors.torch import load, save
 import elman
 from elman.errors import RunError
 from elman.serve import application, sessions
-from elman.serve.store import FolderStore, Store
+from elman.serve import store as store_module
+from elman.serve.store import FolderStore, Store, TemporaryStore
 
 RUN = "b" * 64
 TEXT = "the cat sat on a mat.\nwe saw how the dog ran to the sun.\n" * 12
@@ -132,6 +134,35 @@ def test_more_streams_than_memory_holds(run, limits, tmp_path, stored):
     assert client.get("/health").json()["streams"] == 2
     assert client.delete(f"/streams/{names[0]}").status_code == 204
     assert error(client.post(f"/streams/{names[0]}", json={"text": "x"}), 404)
+
+
+def test_streams_that_are_put_aside_leave_nothing_however_the_process_ends(run, limits, tmp_path, monkeypatch):
+    for name in ("SQLITE_TMPDIR", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kept = application(run, limits(streams=1)).state.sessions
+    values = {f"{k:032x}": bytes([k]) * 500_000 for k in range(20)}  # more than sqlite has in memory
+
+    async def ask():
+        for name, value in values.items():
+            await kept.put(name, value)
+        assert [*tmp_path.iterdir()] == []
+        assert {name: await kept.get(name) for name in values} == values
+
+    asyncio.run(ask())
+    kept.close()
+
+
+def test_streams_that_are_put_aside_expire(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(store_module, "time", SimpleNamespace(time=lambda: now[0]))
+    store = TemporaryStore(expire=0.5)
+    for hours, name in enumerate("abc"):
+        now[0] = 3600.0 * 6 * hours + hours
+        store.put(name, name.encode())
+    assert [store.get(name) for name in "abc"] == [None, b"b", b"c"]
+    assert (store.remove("b"), store.remove("b"), store.get("b")) == (True, False, None)
+    store.close()
 
 
 def test_a_store_on_a_file_system_without_locks_is_taken(run, tmp_path, monkeypatch):
