@@ -152,12 +152,14 @@ def test_too_many_requests(classifier, limits, monkeypatch):
     inside.start()
     assert begun.wait(10)
     refused, health = client.post("/predict", json={"rows": ["fine"]}), client.get("/health")
+    balancer = client.head("/health")
     go_on.set()
     inside.join()
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "1"
     assert refused.json() == {"error": "1 requests are in work already; ask again in a second"}
     assert health.json() == {"status": "ok", "requests": 1, "streams": 0}
+    assert balancer.status_code == 200
     assert client.get("/health").json()["requests"] == 0
 
 
