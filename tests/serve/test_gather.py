@@ -37,7 +37,7 @@ def test_what_comes_together_is_answered_together():
 
 
 def test_a_batch_has_its_size_and_order():
-    _, batches = gathered([(0, 3), (1, 3), (2, 3), (3, 100), (4, 1)], most=7)
+    _, batches = gathered([(0, 3), (1, 3), (2, 3), (3, 100), (4, 1)], most=6)
     assert batches == [[0, 1], [2], [3], [4]]
 
 
@@ -133,6 +133,26 @@ def left_by_the_second(most, answered):
 
 def test_what_nobody_waits_for_is_not_computed():
     assert left_by_the_second(1, lambda batch: batch) == ([0, 2], [[0], [2]])
+
+
+def test_where_all_have_gone_nothing_is_computed():
+    batches = []
+
+    async def ask():
+        async def answered(batch):
+            batches.append(batch)
+            await asyncio.sleep(0.01)
+            return batch
+
+        gatherer = Gatherer(answered, wait=0, most=1)
+        first, second = (asyncio.create_task(gatherer.ask(question)) for question in range(2))
+        await asyncio.sleep(0.002)
+        second.cancel()
+        assert await first == 0
+        assert await gatherer.ask(2) == 2
+
+    in_time(ask())
+    assert batches == [[0], [2]]
 
 
 def test_where_a_batch_fails_nothing_is_computed_again_for_who_has_gone():
