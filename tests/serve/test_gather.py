@@ -104,10 +104,10 @@ def test_where_a_batch_fails_altogether_each_is_answered_by_itself():
             raise ValueError("two")
         return question
 
-    answers, batches = gathered([(1, 1), (2, 1), (3, 1)], answer)
-    assert answers[::2] == [1, 3]
+    answers, batches = gathered([(1, 1), (2, 1)], answer)
+    assert answers[0] == 1
     assert str(answers[1]) == "two"
-    assert batches == [[1, 2, 3], [1], [2], [3]]
+    assert batches == [[1, 2], [1], [2]]
 
 
 def left_by_the_second(most, answered):
