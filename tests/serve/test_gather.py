@@ -189,4 +189,5 @@ def test_where_gathering_fails_all_who_wait_are_told_and_the_next_is_answered(ho
 
     found, after = in_time(ask())
     assert [type(each) for each in found] == [RuntimeError] * 5
+    assert all(each.__cause__ for each in found)  # which the log then shows
     assert after == 5
