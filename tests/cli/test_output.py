@@ -16,6 +16,13 @@ def test_a_conversation_is_printed_turn_by_turn(capsys):
     assert capsys.readouterr().out == f"{one}\n{one}"
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_call_of_one_turn_is_printed_like_those_of_several(capsys, joined):
+    calls = [(["hello you", "good bye"], ["greet", "end"]), (["hello"], ["greet"])]
+    output.print_table([[{"turns": "\n".join(turns) if joined else turns, "tags": tags} for turns, tags in calls]])
+    assert capsys.readouterr().out == "  greet  hello you\n  end    good bye\n\n  greet  hello\n"
+
+
 def test_labels_alone_are_printed_above_the_turns(capsys):
     output.print_table([[{"turns": ["hello you"], "topic": "card", "topic_probability": 0.25}]])
     assert capsys.readouterr().out == "topic: card (0.2500)\n  hello you\n"
