@@ -19,8 +19,10 @@ def test_a_conversation_is_printed_turn_by_turn(capsys):
 @pytest.mark.parametrize("joined", [False, True])
 def test_a_call_of_one_turn_is_printed_like_those_of_several(capsys, joined):
     calls = [(["hello you", "good bye"], ["greet", "end"]), (["hello"], ["greet"])]
-    output.print_table([[{"turns": "\n".join(turns) if joined else turns, "tags": tags} for turns, tags in calls]])
-    assert capsys.readouterr().out == "  greet  hello you\n  end    good bye\n\n  greet  hello\n"
+    rows = [{"turns": "\n".join(turns) if joined else turns, "tags": tags} for turns, tags in calls]
+    output.print_table([rows, [rows[1] | {"topic": "card"}]])
+    said = "  greet  hello you\n  end    good bye\n\n  greet  hello\n\ntopic: card\n  greet  hello\n"
+    assert capsys.readouterr().out == said
 
 
 def test_labels_alone_are_printed_above_the_turns(capsys):
@@ -85,6 +87,9 @@ def test_a_long_series_is_told_by_its_first_numbers(capsys):
     assert lines[1] == ["1", "2.5000", "3", "4", "1", "2"]
     assert lines[2] == ["0", "0.5000", "1", "...", "(1,200", "steps)", *["7"] * 20]
     assert lines[3] == ["a"] * 20
+    output.print_table([[{"x": list(range(count)), "tag": "a"} for count in (12, 13)]])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == [[*map(str, range(12)), "a"], ["0", "1", "2", "...", "(13", "steps)", "a"]]
 
 
 def test_a_score_says_how_much_was_scored_and_has_its_headline_first(capsys):
@@ -141,5 +146,6 @@ def test_rows_that_come_one_by_one_stand_below_their_names(capsys):
 
 def test_the_names_of_a_table_are_those_of_a_row_that_has_an_answer(capsys):
     empty, told = {"text": "a", "label": None}, {"text": "b c", "label": "x", "label_symbols": [1.0]}
-    output.print_table([[empty | {"label_symbols": None}, told]])
-    assert capsys.readouterr().out == "text  label\na\nb c   x\n"
+    empty["label_symbols"] = None
+    output.print_table([[empty, told], [empty]])
+    assert capsys.readouterr().out == "text  label\na\nb c   x\na\n"
