@@ -53,8 +53,8 @@ class Store(ABC):
         """Leave the place to others."""
 
     @abstractmethod
-    def remove(self, name: str) -> bool:
-        """Forget a value; whether there was one."""
+    def remove(self, name: str) -> None:
+        """Forget a value, if there is one."""
 
 
 class FolderStore(Store):
@@ -90,15 +90,12 @@ class FolderStore(Store):
                 raise RunError(f"cannot rename {old}: {files.reason(error)}") from error
         return found
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str) -> None:
         """Remove the file."""
         try:
-            self._path(name).unlink()
-        except FileNotFoundError:
-            return False
+            self._path(name).unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot remove {self._path(name)}: {files.reason(error)}") from error
-        return True
 
     def close(self) -> None:
         """Let another process have the folder."""
@@ -141,24 +138,22 @@ class TemporaryStore(Store):
 
     def get(self, name: str) -> bytes | None:
         """Read the row."""
-        found, _ = self._do("SELECT value FROM streams WHERE name = ?", name)
+        found = self._do("SELECT value FROM streams WHERE name = ?", name)
         return found[0][0] if found else None
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str) -> None:
         """Delete the row."""
-        _, changed = self._do("DELETE FROM streams WHERE name = ?", name)
-        return changed > 0
+        self._do("DELETE FROM streams WHERE name = ?", name)
 
     def close(self) -> None:
         """Forget all."""
         self._end()
 
-    def _do(self, command: str, *values: object) -> tuple[list[Any], int]:
-        """Return the rows that are found, and how many are changed."""
+    def _do(self, command: str, *values: object) -> list[Any]:
+        """Return the rows that are found."""
         try:
             with self._turn:
-                cursor = self._database.execute(command, values)
-                return cursor.fetchall(), cursor.rowcount
+                return self._database.execute(command, values).fetchall()
         except sqlite3.Error as error:
             raise RunError(f"cannot put streams aside ({error}); make room in the temporary folder") from error
 
