@@ -3,9 +3,7 @@
 import asyncio
 import errno
 import json
-import os
 import tempfile
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -17,10 +15,8 @@ from safetensors.torch import load, save
 import elman
 from elman.errors import RunError
 from elman.serve import application, sessions
-from elman.serve import store as store_module
-from elman.serve.store import FolderStore, Store, TemporaryStore
+from elman.serve.store import Store
 
-RUN = "b" * 64
 TEXT = "the cat sat on a mat.\nwe saw how the dog ran to the sun.\n" * 12
 
 
@@ -153,20 +149,6 @@ def test_streams_that_are_put_aside_leave_nothing_however_the_process_ends(run, 
     kept.close()
 
 
-def test_streams_that_are_put_aside_expire(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(store_module, "time", SimpleNamespace(time=lambda: now[0]))
-    store = TemporaryStore(expire=0.5)
-    for hours, name in enumerate("abc"):
-        now[0] = 3600.0 * 6 * hours + hours
-        store.put(name, name.encode())
-    assert [store.get(name) for name in "abc"] == [None, b"b", b"c"]
-    store.remove("b")
-    store.remove("b")
-    assert store.get("b") is None
-    store.close()
-
-
 def test_a_store_on_a_file_system_without_locks_is_taken(run, tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
 
@@ -223,21 +205,6 @@ def test_a_websocket_is_fed_message_by_message(service, run):
     with service.websocket_connect("/streams/nothing/feed") as socket:
         socket.send_text("{}")
         assert socket.receive_json() == {"error": "there is no stream nothing; POST /streams makes one"}
-
-
-def test_streams_that_nobody_feeds_are_forgotten(tmp_path):
-    folder = tmp_path / "streams"
-    store = FolderStore(folder, expire=0.5, run=RUN)
-    old, recent, new = "0" * 32, "1" * 32, "2" * 32
-    for name, hours in ((old, 13), (recent, 11)):
-        store.put(name, b"x")
-        then = time.time() - 3600 * hours
-        os.utime(folder / f"{name}-{RUN[:16]}.safetensors", (then, then))
-    store.close()
-    store = FolderStore(folder, expire=0.5, run=RUN)
-    store.put(new, b"y")
-    assert [store.get(name) for name in (old, recent, new)] == [None, b"x", b"y"]
-    store.close()
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -380,21 +347,6 @@ def test_streams_that_were_kept_before_runs_stood_in_names_are_found(run, other,
     assert client.delete(f"/streams/{name}").status_code == 204
     assert error(client.get(f"/streams/{name}/state"), 404)
     client.app.state.sessions.close()
-
-
-def test_what_is_no_stream_stays_in_the_folder(tmp_path):
-    folder, two_days_ago = tmp_path / "streams", time.time() - 2 * 86_400
-    folder.mkdir()
-    precious = [folder / name for name in ("model.safetensors", f"{'A' * 32}.safetensors", ".notes.safetensors.1.tmp")]
-    torn = folder / f".{'a' * 32}.safetensors.1.tmp"
-    for path in (*precious, torn):
-        path.write_bytes(b"x")
-        os.utime(path, (two_days_ago, two_days_ago))
-    store = FolderStore(folder, expire=1.0, run=RUN)
-    store.put("0" * 32, b"y")
-    store.close()
-    assert all(path.exists() for path in precious)
-    assert not torn.exists()
 
 
 def test_what_is_no_stream_is_not_read_from_the_folder(run, tmp_path):
