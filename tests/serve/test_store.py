@@ -59,10 +59,12 @@ def test_what_is_no_stream_stays_in_the_folder(tmp_path):
     assert not torn.exists()
 
 
-def test_a_stream_that_cannot_be_removed_is_told(tmp_path):
+def test_a_stream_that_cannot_be_read_or_removed_is_told(tmp_path):
     store, name = FolderStore(tmp_path, expire=1.0, run=RUN), "0" * 32
     store.remove(name)
     (tmp_path / f"{name}-{RUN[:16]}.safetensors").mkdir()
+    with pytest.raises(RunError, match="cannot read "):
+        store.get(name)
     with pytest.raises(RunError, match="cannot remove "):
         store.remove(name)
     store.close()
