@@ -53,6 +53,17 @@ def test_the_list_is_json_where_that_is_asked_for(folder, capsys):
     assert (last["score"], last["best_baseline"], last["part"], last["measure"]) == (0.02, 0.4, "test", "wer")
 
 
+def test_the_best_baseline_is_the_highest_where_more_is_better(folder, capsys):
+    path = folder / "new" / "run.json"
+    rivals = [{"name": name, "accuracy": value} for name, value in (("a", 0.3), ("b", 0.4), ("c", 0.1))]
+    score = {"accuracy": 0.5, "symbols": 9, "unit": "row"}
+    described = json.loads(path.read_text()) | {"scores": {"valid": score}, "baselines": {"valid": rivals}}
+    path.write_text(json.dumps(described))
+    listing.runs(folder, json=True)
+    *_, last = json.loads(capsys.readouterr().out)["runs"]
+    assert (last["score"], last["best_baseline"], last["part"]) == (0.5, 0.4, "valid")
+
+
 def test_a_folder_that_is_not_there_or_holds_no_runs_is_told(folder, capsys):
     with pytest.raises(UsageError, match=r"^there is no folder nowhere; `elman train` makes runs in runs"):
         listing.runs(Path("nowhere"))

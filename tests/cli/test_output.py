@@ -16,6 +16,15 @@ def test_a_conversation_is_printed_turn_by_turn(capsys):
     assert capsys.readouterr().out == f"{one}\n{one}"
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_call_of_one_turn_is_printed_like_those_of_several(capsys, joined):
+    calls = [(["hello you", "good bye"], ["greet", "end"]), (["hello"], ["greet"])]
+    rows = [{"turns": "\n".join(turns) if joined else turns, "tags": tags} for turns, tags in calls]
+    output.print_table([rows, [rows[1] | {"topic": "card"}]])
+    said = "  greet  hello you\n  end    good bye\n\n  greet  hello\n\ntopic: card\n  greet  hello\n"
+    assert capsys.readouterr().out == said
+
+
 def test_labels_alone_are_printed_above_the_turns(capsys):
     output.print_table([[{"turns": ["hello you"], "topic": "card", "topic_probability": 0.25}]])
     assert capsys.readouterr().out == "topic: card (0.2500)\n  hello you\n"
@@ -78,3 +87,65 @@ def test_a_long_series_is_told_by_its_first_numbers(capsys):
     assert lines[1] == ["1", "2.5000", "3", "4", "1", "2"]
     assert lines[2] == ["0", "0.5000", "1", "...", "(1,200", "steps)", *["7"] * 20]
     assert lines[3] == ["a"] * 20
+    output.print_table([[{"x": list(range(count)), "tag": "a"} for count in (12, 13)]])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == [[*map(str, range(12)), "a"], ["0", "1", "2", "...", "(13", "steps)", "a"]]
+
+
+def test_a_score_says_how_much_was_scored_and_has_its_headline_first(capsys):
+    score = {
+        "symbols": 1200,
+        "unknown": 3,
+        "series": 2,
+        "unit": "row",
+        "accuracy": 0.5,
+        "macro_f1": 0.75,
+        "found_late": 7,
+    }
+    beside = [{"name": "naive", "macro_f1": 0.25, "note": "Naive is naive."}]
+    output.print_scores("test", score | {"headline": "macro_f1", "signature": "signed"}, beside)
+    said, headings, own, naive, *rest = capsys.readouterr().out.splitlines()
+    assert said == "test: 1,200 rows of 2 series, 3 of them unknown"
+    assert headings.split() == ["macro", "F1", "accuracy", "found", "late"]
+    assert own.split() == ["this", "network", "0.750", "0.500", "7.000"]
+    assert naive.split() == ["naive", "0.250", "-", "-"]
+    assert rest == ["signed", "Naive is naive."]
+    output.print_scores("test", {"symbols": 1, "unit": "row", "accuracy": 1.0}, [])
+    assert capsys.readouterr().out.startswith("test: 1 row\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [(None, "-"), (1234.5678, "1235"), (-100.0, "-100"), (99.94, "99.940"), (0.000312, "0.00031"), (0.0, "0.000")],
+)
+def test_a_figure_has_the_digits_that_tell_something(value, printed):
+    assert output.figure(value) == printed
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [(0.00001234, "1.23e-05"), (-0.5, "-0.5000"), (0.0, "0.0000"), (None, ""), (3, "3"), ([0.25, None, "a\nb"], None)],
+)
+def test_a_cell_stays_on_one_line(capsys, value, printed):
+    output.print_table([[{"read": "x", "found": value}]])
+    line = capsys.readouterr().out.splitlines()[1:]
+    assert line == [f"x     {'0.2500  a b' if printed is None else printed}".rstrip()]
+
+
+def test_rows_that_come_one_by_one_stand_below_their_names(capsys):
+    def rows():
+        yield {"line": 1, "probability": -0.5, "text": "a"}
+        assert capsys.readouterr().out == "line  probability  text\n   1      -0.5000  a\n"
+        yield {"line": 2, "probability": -0.25, "text": "b c"}
+
+    output.print_as_they_come(rows(), json=False)
+    assert capsys.readouterr().out == "   2      -0.2500  b c\n"
+    output.print_as_they_come([{"line": 1}, {"line": 2}], json=True)
+    assert capsys.readouterr().out == '{"line": 1}\n{"line": 2}\n'
+
+
+def test_the_names_of_a_table_are_those_of_a_row_that_has_an_answer(capsys):
+    empty, told = {"text": "a", "label": None}, {"text": "b c", "label": "x", "label_symbols": [1.0]}
+    empty["label_symbols"] = None
+    output.print_table([[empty, told], [empty]])
+    assert capsys.readouterr().out == "text  label\na\nb c   x\na\n"

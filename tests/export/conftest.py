@@ -89,6 +89,19 @@ def films(count, place):
     return rows
 
 
+def frames(count, place):
+    """Videos as lists of images."""
+    from PIL import Image
+
+    draw, rows = np.random.default_rng(9), []
+    for k in range(count):
+        names = [f"{k}-{t}.png" for t in range(draw.integers(1, 6))]
+        for name in names:
+            Image.fromarray(draw.integers(0, 256, (10, 13), np.uint8)).save(place / name)
+        rows.append({"video": names, "caption": ("up", "down")[k % 2]})
+    return rows
+
+
 def sounds(count, place):
     """WAV files, the shortest of fewer samples than a window has."""
     draw, rows = np.random.default_rng(6), []
@@ -141,7 +154,7 @@ KINDS = {
     "films": ("video-tagging", films, SMALL),
     "streamed films": ("video-tagging", films, SMALL | {"bidirectional": False, "size": "9x11", "cell": "mgu"}),
     "whole films": ("classification", films, SMALL | {"output": ["label"], "frames": 3}),
-    "described films": ("captioning", films, SMALL | {"output": ["caption"], "frames": 4, "unit": "char"}),
+    "described films": ("captioning", frames, SMALL | {"output": ["caption"], "frames": 4, "unit": "char"}),
     "sounds": ("classification", sounds, SMALL | {"output": ["label"], "bands": 9}),
     "speech": ("speech-recognition", sounds, SMALL | {"output": ["text"], "stride": 3, "bands": 9}),
     "streamed speech": ("speech-recognition", sounds, SMALL | {"bidirectional": False, "layers": 2, "beam": 3}),
@@ -163,7 +176,7 @@ def make_run(tmp_path_factory):
     def make(kind):
         if kind not in made:
             name, rows, options = KINDS[kind]
-            for needed in ["soundfile"] * (rows is sounds) + ["PIL"] * (rows in (pictures, colours, films)):
+            for needed in ["soundfile"] * (rows is sounds) + ["PIL"] * (rows in (pictures, colours, films, frames)):
                 pytest.importorskip(needed)
             task, place = tasks.find(name), tmp_path_factory.mktemp("export")
             tables.write(place / "rows.jsonl", rows(200, place))

@@ -1,11 +1,13 @@
 """POST /predict answers as `run.predict`, alone or beside others."""
 
+import asyncio
 import threading
 
 import pytest
 from fastapi.testclient import TestClient
 
 from elman.serve import application
+from elman.serve.worker import Worker
 
 LINES = ["the cat sat on a mat.", "tac eht", "", "we saw how the dog ran to the sun."]
 TEXTS = ["a lovely day", "the film was sad", "it was very very grey and dull", "fine"]
@@ -39,7 +41,7 @@ def test_requests_at_the_same_time_are_one_batch_and_answered_as_if_alone(which,
     of, asked = request.getfixturevalue(which), LINES if which == "run" else TEXTS
     batches, real = [], of.predict_each
     monkeypatch.setattr(of, "predict_each", lambda requests: batches.append(len(requests)) or real(requests))
-    parts = [asked[k:][: 1 + k % 3] for k in range(4)] * 4
+    parts = [asked[k:][:k] for k in range(4)] * 4  # also of nothing
     answers = at_once(application(of), [("/predict", {"rows": part}) for part in parts])
     for part, answer in zip(parts, answers, strict=True):
         approx(rows(answer), of.predict(part))
@@ -152,13 +154,24 @@ def test_too_many_requests(classifier, limits, monkeypatch):
     inside.start()
     assert begun.wait(10)
     refused, health = client.post("/predict", json={"rows": ["fine"]}), client.get("/health")
+    balancer = client.head("/health")
     go_on.set()
     inside.join()
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "1"
     assert refused.json() == {"error": "1 requests are in work already; ask again in a second"}
     assert health.json() == {"status": "ok", "requests": 1, "streams": 0}
+    assert balancer.status_code == 200
     assert client.get("/health").json()["requests"] == 0
+
+
+@pytest.mark.parametrize("raised", [StopIteration, ValueError])
+def test_whatever_a_model_raises_reaches_who_waits(raised):
+    def fail():
+        raise raised
+
+    with pytest.raises((RuntimeError, ValueError)):
+        asyncio.run(asyncio.wait_for(Worker().do(fail), 20))
 
 
 def test_a_fault_of_the_server_is_no_traceback(classifier, monkeypatch):

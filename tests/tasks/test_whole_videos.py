@@ -13,6 +13,7 @@ from elman.data.images import Size
 from elman.errors import DataError
 from elman.modalities import convolution
 from elman.modalities.videos import Videos
+from elman.tasks import looking
 
 TINY = {"batch": 16, "hidden": 16, "embedding": 16, "rate": 0.01, "precision": "float32", "shift": 0.0, "quiet": True}
 WRITING = TINY | {"hidden": 32, "symbols": 300, "warmup": 10, "average": 0.95, "dropout": 0.0, "input_dropout": 0.0}
@@ -153,6 +154,8 @@ def test_of_a_long_video_frames_from_all_over_are_read(tmp_path, monkeypatch):
         assert np.abs(found[:, 0, 0, 0] - np.array([0.0, 100, 200])).max() < 4
         (found,) = videos.load(column([name]), Size(4, 4), 1, 11, thin=True)
         assert len(found) == 11
+        rows = column([name])
+        assert looking.whole(rows, looking.WholeOptions(frames=3)).encode(rows).lengths.tolist() == [3]
 
 
 def test_long_videos_are_read_in_pieces_with_the_same_result(tmp_path, monkeypatch):

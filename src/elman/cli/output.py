@@ -130,25 +130,30 @@ def _json(value: Any) -> str:
 
 def _print_sentences(row: dict[str, Any]) -> None:
     """Print what is said of the whole row, and below it what is said of each sentence, before the sentence."""
-    sentences, (_, *names) = _sentences(row), row
+    first, *names = row
     names = [name for name in names if not _details(name, {other: row[other] for other in names})]
     whole = [name for name in names if not isinstance(row[name], list)]
     sure = [f" ({_cell(row[f'{name}_probability'])})" if f"{name}_probability" in row else "" for name in whole]
     if whole:
         print("  ".join(f"{name}: {_cell(row[name])}{each}" for name, each in zip(whole, sure, strict=True)))
     beside = [[_cell(value) for value in row[name]] for name in names if isinstance(row[name], list)]
-    print_rows(("", *cells) for cells in zip(*beside, sentences, strict=True))
+    print_rows(("", *cells) for cells in zip(*beside, _lines(row[first]), strict=True))
 
 
-def _sentences(row: dict[str, Any]) -> list[str]:
-    """What the first column of a row holds, sentence by sentence; nothing where it is no list of sentences."""
+def _sentences(row: dict[str, Any]) -> bool:
+    """Whether the first column of a row holds sentences, or lines that others go with."""
     first, *others = row.values()
-    lines = [line for line in first.splitlines() if line.strip()] if isinstance(first, str) else first
-    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        return []
+    lines = _lines(first)
+    if not all(isinstance(line, str) for line in lines) or not any(" " in line for line in lines):
+        return False
     beside = any(isinstance(other, list) and len(other) == len(lines) for other in others)
-    told = isinstance(first, list) or (len(lines) > 1 and beside)
-    return [line.strip() for line in lines] if told and any(" " in line.strip() for line in lines) else []
+    return isinstance(first, list) or (len(lines) > 1 and beside)
+
+
+def _lines(first: Any) -> list[Any]:
+    """The lines of a text, or what a list holds; nothing where it is neither."""
+    lines = [line for line in first.splitlines() if line.strip()] if isinstance(first, str) else first
+    return [line.strip() if isinstance(line, str) else line for line in lines] if isinstance(lines, list) else []
 
 
 def _details(name: str, row: dict[str, Any]) -> bool:

@@ -89,7 +89,7 @@ class Answering(Exporter):
     def stepwise(self) -> bool:
         """Whether the network can answer step by step as it reads."""
         every = all(output.stepwise for output in self.outputs.values())
-        return every and not self.network.recurrence.bidirectional and self.feed.steps
+        return every and not self.network.recurrence.bidirectional
 
     def models(self) -> list[Model]:
         """Return the model of whole rows and, where it can be, that of one step."""

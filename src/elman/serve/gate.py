@@ -42,7 +42,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one on."""
-        free = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].endswith(self._free)
+        free = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"].endswith(self._free)
         if free or scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -63,7 +63,8 @@ class Gatherer(Generic[Question, Answer]):
         return await asked.answer
 
     async def _work(self) -> None:
-        """Answer until nothing waits."""
+        """Answer until nothing waits; where that fails all who wait are told, and the next question begins anew."""
+        batch: list[Waiting[Question, Answer]] = []
         try:
             while self._waiting:
                 if self._wait and len(self._waiting) < self._usual:
@@ -72,6 +73,12 @@ class Gatherer(Generic[Question, Answer]):
                 if batch:
                     self._usual = len(batch)
                     await self._settle(batch)
+        except BaseException as error:  # libraries in Rust panic beside Exception
+            for each in (*batch, *self._waiting):
+                _deliver(each.answer, _failed(error))
+            self._waiting.clear()
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._task = None
 
@@ -103,8 +110,15 @@ class Gatherer(Generic[Question, Answer]):
                         await self._settle([each])
                 return
             answers = [error]
-        for each, answer in zip(batch, answers, strict=True):
+        for each, answer in list(zip(batch, answers, strict=True)):  # that none is missing is seen before one is sent
             _deliver(each.answer, answer)
+
+
+def _failed(error: BaseException) -> Exception:
+    """What those are told who wait when gathering itself fails."""
+    failed = RuntimeError("questions that wait are not answered: what gathers them has failed")
+    failed.__cause__ = error
+    return failed
 
 
 def _deliver(future: "asyncio.Future[Any]", answer: Any) -> None:

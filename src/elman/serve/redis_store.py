@@ -77,10 +77,10 @@ class RedisStore(Store):
             raise self._error(error) from error
         return found  # type: ignore[no-any-return]
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str) -> None:
         """Delete the key."""
         try:
-            return bool(self._client.delete(self._key(name)))
+            self._client.delete(self._key(name))
         except self._failures as error:
             raise self._error(error) from error
 

@@ -6,31 +6,26 @@ It knows states as bytes.
 import asyncio
 import re
 import secrets
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
 
 from elman.errors import RunError, UsageError
-from elman.serve.store import SHORT, FolderStore, Store
+from elman.serve.store import DAY, Store, TemporaryStore
 
 IDENTIFIER = "[0-9a-f]{32}"
-DAY = 86_400.0
-ONE = "0" * SHORT
-"""The run of a folder that has streams of no other."""
 
 
 class Sessions:
     """So many states in memory at most.
 
     With a store that was given, a state is there before it counts as fed: what a client was told is never lost. Without
-    one, states that have been used longest ago go to a folder that ends with the process.
+    one, states that have been used longest ago go to a database that ends with the process.
     """
 
     def __init__(self, store: Store | None, most: int, expire: float) -> None:
@@ -42,10 +37,7 @@ class Sessions:
             expire: days after which a state in memory that nobody uses is forgotten, here and in the store.
 
         """
-        self._temporary = None if store else tempfile.TemporaryDirectory(prefix="elman-streams-")
-        spill = self._temporary and FolderStore(Path(self._temporary.name), expire, ONE, durable=False)
-        self._store: Store = store or spill  # type: ignore[assignment]
-        self._given = store is not None
+        self._store, self._given = store or TemporaryStore(expire), store is not None
         self._most, self._seconds = 0 if self._store.shared else most, max(1.0, DAY * expire)
         self._live: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -112,8 +104,6 @@ class Sessions:
     def close(self) -> None:
         """Leave the store to others; the end of the process does it too."""
         self._store.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
 
     def _remember(self, name: str, state: bytes) -> None:
         """Keep a state in memory, and put the one that was used longest ago out of it."""

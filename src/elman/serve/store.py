@@ -1,18 +1,22 @@
-"""Where the states of streams lie when they are not in memory: a folder, or redis. Bytes by run and identifier.
+"""Where the states of streams lie when they are not in memory. Bytes by run and identifier.
 
 It does not know what the bytes mean, but that the fingerprint of their run is somewhere in them.
 """
 
 import contextlib
+import sqlite3
+import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from elman import files
 from elman.errors import RunError
 
 HOUR = 3600.0
+DAY = 24 * HOUR
 SHORT = 16
 """Digits of a run's fingerprint that stand in names of files and keys."""
 DIGIT = "[0-9a-f]"
@@ -49,8 +53,8 @@ class Store(ABC):
         """Leave the place to others."""
 
     @abstractmethod
-    def remove(self, name: str) -> bool:
-        """Forget a value; whether there was one."""
+    def remove(self, name: str) -> None:
+        """Forget a value, if there is one."""
 
 
 class FolderStore(Store):
@@ -60,13 +64,11 @@ class FolderStore(Store):
         folder: made if it is not there.
         expire: days.
         run: the fingerprint of the run whose streams they are.
-        durable: whether a value has reached the disk when `put` returns; else it may be lost with the machine.
 
     """
 
-    def __init__(self, folder: Path, expire: float, run: str, *, durable: bool = True) -> None:
-        self._folder, self._expire, self._durable = files.make_folder(folder), expire, durable
-        self._run = run
+    def __init__(self, folder: Path, expire: float, run: str) -> None:
+        self._folder, self._expire, self._run = files.make_folder(folder), expire, run
         self._swept = 0.0
         self._lock = _locked(folder)
 
@@ -74,10 +76,7 @@ class FolderStore(Store):
         """Write the file, whole or not at all."""
         if time.time() - self._swept > HOUR:
             self._sweep()
-        if self._durable:
-            files.replace(self._path(name), lambda path: _write(path, value))
-        else:
-            _write(self._path(name), value)
+        files.replace(self._path(name), lambda path: _write(path, value))
 
     def get(self, name: str) -> bytes | None:
         """Read the file."""
@@ -91,15 +90,12 @@ class FolderStore(Store):
                 raise RunError(f"cannot rename {old}: {files.reason(error)}") from error
         return found
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str) -> None:
         """Remove the file."""
         try:
-            self._path(name).unlink()
-        except FileNotFoundError:
-            return False
+            self._path(name).unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot remove {self._path(name)}: {files.reason(error)}") from error
-        return True
 
     def close(self) -> None:
         """Let another process have the folder."""
@@ -113,8 +109,53 @@ class FolderStore(Store):
         self._swept = time.time()
         for path in (path for each in STREAMS for path in [*self._folder.glob(each), *files.torn(self._folder, each)]):
             with contextlib.suppress(OSError):  # another request has removed it
-                if self._swept - path.stat().st_mtime > 24 * HOUR * self._expire:
+                if self._swept - path.stat().st_mtime > DAY * self._expire:
                     path.unlink()
+
+
+class TemporaryStore(Store):
+    """A database without a name, for one run and one process: however that ends, nothing of it is left.
+
+    sqlite.org/inmemorydb.html, "Temporary Databases": what does not fit into its cache goes to a file that is deleted
+    when it is opened.
+
+    Args:
+        expire: days.
+
+    """
+
+    def __init__(self, expire: float) -> None:
+        self._expire, self._turn = expire, threading.Lock()
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._end = weakref.finalize(self, self._database.close)
+        self._do("CREATE TABLE streams (name TEXT PRIMARY KEY, value BLOB, put REAL)")
+        self._do("CREATE INDEX age ON streams (put)")
+
+    def put(self, name: str, value: bytes) -> None:
+        """Set the row, and delete those that have expired."""
+        self._do("DELETE FROM streams WHERE put < ?", time.time() - DAY * self._expire)
+        self._do("REPLACE INTO streams VALUES (?, ?, ?)", name, value, time.time())
+
+    def get(self, name: str) -> bytes | None:
+        """Read the row."""
+        found = self._do("SELECT value FROM streams WHERE name = ?", name)
+        return found[0][0] if found else None
+
+    def remove(self, name: str) -> None:
+        """Delete the row."""
+        self._do("DELETE FROM streams WHERE name = ?", name)
+
+    def close(self) -> None:
+        """Forget all."""
+        self._end()
+
+    def _do(self, command: str, *values: object) -> list[Any]:
+        """Return the rows that are found."""
+        try:
+            with self._turn:
+                return self._database.execute(command, values).fetchall()
+        except sqlite3.Error as error:
+            raise RunError(f"cannot put streams aside ({error}); make room in the temporary folder") from error
 
 
 def _read(path: Path) -> bytes | None:

@@ -34,5 +34,7 @@ class Worker:
         self.busy, begun = True, time.monotonic()
         try:
             return function(*arguments)
+        except StopIteration as error:  # before Python 3.12 no future takes it, and who waits would wait for ever
+            raise RuntimeError("StopIteration came out of a function") from error
         finally:
             self.busy, self.seconds = False, self.seconds + time.monotonic() - begun

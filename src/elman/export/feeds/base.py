@@ -41,7 +41,6 @@ class Feed(nn.Module, ABC):
     Attributes:
         modality: of what is read.
         script: the module in `scripts/` that shows how rows are answered.
-        steps: whether rows can be fed step by step.
         time: the name of the axis of time steps.
         reader: makes features (T, B, F) of what is fed as the run's own reader does, and can be exported; None where
             the symbols that are written have the vectors of those that are read.
@@ -49,7 +48,6 @@ class Feed(nn.Module, ABC):
 
     modality: ClassVar[type[Input]]
     script: ClassVar[str] = "answer"
-    steps: ClassVar[bool] = True
     time: ClassVar[str] = TIME
 
     def __init__(self, read: Any, reader: Any) -> None:

@@ -51,7 +51,6 @@ class ImageFeed(Feed):
 
     modality = Images
     script = "look"
-    steps = False  # the time steps of an image are none of its own
 
     def __init__(self, read: Images, reader: ImageReader) -> None:
         super().__init__(read, PixelReader(reader))
