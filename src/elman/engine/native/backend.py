@@ -111,7 +111,8 @@ class Native(Backend):
 
 
 def _is_one_step(call: Call) -> bool:
-    return not torch.is_grad_enabled() and not traced(call.input) and call.alone
+    alone = call.alone and not call.weights[0].given
+    return alone and not torch.is_grad_enabled() and not traced(call.input)
 
 
 def _one_step(call: Call) -> tuple[Tensor, State]:
