@@ -1,7 +1,7 @@
 """Recurrent models of transformers, by Elman and by their own code: `python benchmarks/transformers_models.py MODEL`.
 
 Random ones of four layers of 768 features, of which one is attention where that belongs to the model, in float32; rows
-and their length as `--rows` and `--steps` say. Elman's functions are those of docs/transformers.md, as they stand there.
+and their length as `--rows` and `--steps` say. Elman's functions are those of docs/transformers.md, as they stand.
 Losses, gradients and generated symbols are compared, a training step and a forward pass are timed in turn, and each way
 takes one step in a process of its own for the peak of its memory. Prints one JSON line: seconds, medians, and MiB.
 
