@@ -89,7 +89,7 @@ def test_it_equals_the_loop(layer, way):
     _, projected, state, own = drawn(layer)
 
     def run():
-        return elman.scan(layer.plain_cell, projected, state, **WAYS[way], **own)
+        return elman.scan(layer.plain_cell, projected, state, weights=own, **WAYS[way])
 
     with elman.backend("native"):
         found = with_gradients(run, [projected, *state, *own.values()])
@@ -101,7 +101,7 @@ def test_it_equals_the_loop(layer, way):
 def test_it_is_the_layer_behind_its_projection(layer):
     x, projected, state, own = drawn(layer)
     expected, final = layer(x, [tensor.unsqueeze(0) for tensor in state] if len(state) > 1 else state[0].unsqueeze(0))
-    output, last = elman.scan(layer.plain_cell, projected, state, **own)
+    output, last = elman.scan(layer.plain_cell, projected, state, weights=own)
     final = final if isinstance(final, tuple) else (final,)
     assert_close([output, *last], [expected, *(tensor.squeeze(0) for tensor in final)])
 
@@ -109,12 +109,12 @@ def test_it_is_the_layer_behind_its_projection(layer):
 def test_it_begins_with_zeros_and_may_be_cut_anywhere():
     projected = torch.randn(9, 2, 4 + 7)
     own = {"w": torch.rand(4)}
-    whole, last = elman.scan(Memory(), projected, **own)
-    first, state = elman.scan(Memory(), projected[:4], **own)
-    rest, end = elman.scan(Memory(), projected[4:], state, **own)
+    whole, last = elman.scan(Memory(), projected, weights=own)
+    first, state = elman.scan(Memory(), projected[:4], weights=own)
+    rest, end = elman.scan(Memory(), projected[4:], state, weights=own)
     assert_close([torch.cat([first, rest]), *end], [whole, *last])
     with torch.no_grad():
-        one, _ = elman.scan(Memory(), projected[4:5], state, **own)
+        one, _ = elman.scan(Memory(), projected[4:5], state, weights=own)
     assert_close(one, rest[:1])
 
 
@@ -123,7 +123,7 @@ def test_it_differentiates_twice():
     w = torch.rand(2, dtype=torch.float64, requires_grad=True)
 
     def run(projected, w):
-        output, (h, *_) = elman.scan(Memory(), projected, w=w)
+        output, (h, *_) = elman.scan(Memory(), projected, weights={"w": w})
         return output, h
 
     assert torch.autograd.gradcheck(run, (projected, w))
@@ -134,7 +134,7 @@ def test_it_compiles_and_maps():
     w = torch.rand(4, dtype=torch.float64)
 
     def run(projected):
-        return elman.scan(Memory(), projected, w=w)[0]
+        return elman.scan(Memory(), projected, weights={"w": w})[0]
 
     compiled = torch.compile(run, fullgraph=True, backend="aot_eager")
     for steps, hidden in ((5, 4), (8, 4), (3, 4)):
@@ -160,7 +160,7 @@ def test_sizes_that_no_parameter_tells_are_compiled_for():
     ("arguments", "error", "text"),
     [
         (("lstm", torch.zeros(2, 1, 8)), UsageError, "'lstm' multiplies its state with a matrix; take elman.Recurrent"),
-        ((Memory, torch.zeros(2, 1, 9)), UsageError, r"has the parameters \['w'\], got \[\]; give each by its name"),
+        ((Memory, torch.zeros(2, 1, 9)), UsageError, r"has the parameters \['w'\], got \[\]; give each in weights"),
         ((Memory, torch.zeros(2, 9)), ValueError, r"\(T, B, 1\*H \+ 7\) for the gates .*, got \(2, 9\)"),
         ((Unread, torch.zeros(2, 1, 9)), ValueError, r"\(T, B, 2\*H \+ 0\) for the gates .*, got \(2, 1, 9\)"),
         ((Unread, torch.zeros(2, 1, 8), (torch.zeros(1, 3),)), ValueError, r"\[\(1, 4\)\], got \[\(1, 3\)\]"),
@@ -172,7 +172,7 @@ def test_what_does_not_fit_is_said(arguments, error, text):
     with pytest.raises(error, match=text):
         elman.scan(*arguments)
     with pytest.raises(ValueError, match=r"w must be \(2,\) where H = 2, got \(3,\)"):
-        elman.scan(Memory, torch.zeros(2, 1, 9), w=torch.zeros(3))
+        elman.scan(Memory, torch.zeros(2, 1, 9), weights={"w": torch.zeros(3)})
 
 
 def test_torchs_kernels_do_not_take_it():

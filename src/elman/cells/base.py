@@ -124,8 +124,6 @@ class Cell(ABC):
 
     def project(self, inputs: Tensor, weights: Weights) -> Tensor:
         """The input's share of the gates, and the `numbers`, (..., I) -> (..., G*H + K)."""
-        if weights.given:
-            return inputs
         return self.with_numbers(weights.project(inputs), inputs, weights)
 
     def with_numbers(self, gates: Tensor, inputs: Tensor, weights: Weights) -> Tensor:

@@ -21,9 +21,9 @@ def scan(
     projected: Tensor,
     state: State | None = None,
     *,
+    weights: Mapping[str, Tensor] | None = None,
     lengths: Lengths | None = None,
     reset: Tensor | None = None,
-    **weights: Tensor,
 ) -> tuple[Tensor, State]:
     """A cell over gates that are given: `elman.Recurrent` without its projection, and without parameters of its own.
 
@@ -34,9 +34,9 @@ def scan(
         projected: what every step reads, (T, B, G*H + K): the G gates of the cell side by side, and behind them its K
             numbers, if it has any.
         state: the states before the first step, (B, H) each; zeros if absent.
+        weights: the cell's `parameters` by name, but for those that make its numbers.
         lengths: of the rows, as for `elman.Recurrent`.
         reset: bool, (T, B): True says that the step begins with zeros.
-        weights: the cell's `parameters` by name, but for those that make its numbers.
 
     Returns:
         The first state after every step, (T, B, H), and all states after the last, (B, H) each.
@@ -49,7 +49,7 @@ def scan(
     known = as_cell(cell)
     if known.recurrent_gates:
         raise UsageError(f"the cell '{known.name}' multiplies its state with a matrix; take elman.Recurrent for it")
-    hidden = _hidden(known, projected)
+    hidden, weights = _hidden(known, projected), weights or {}
     own = _weights(known, hidden, projected, weights)
     steps, batch, _ = projected.shape
     sizes = [(batch, size) for size in known.state_sizes(hidden)]
@@ -88,7 +88,7 @@ def _weights(cell: Cell, hidden: int, projected: Tensor, weights: Mapping[str, T
     wanted = [name for name in cell.parameters if name not in cell.numbers]
     if set(weights) != set(wanted):
         raise UsageError(
-            f"the cell '{cell.name}' has the parameters {wanted}, got {list(weights)}; give each by its name"
+            f"the cell '{cell.name}' has the parameters {wanted}, got {list(weights)}; give each in weights by name"
         )
     for name, tensor in weights.items():
         if tensor.shape != shapes[name]:

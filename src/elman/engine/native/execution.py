@@ -69,7 +69,8 @@ class Layer:
         self.input = (input if chosen is None else self.rows.packed(input)).contiguous()
         self.state = [(tensor if chosen is None else tensor.index_select(1, chosen)).contiguous() for tensor in state]
         self.inputs = 0 if self.made.given else input.shape[-1]
-        self.given_numbers = self._numbers_of(self.input).contiguous()
+        if self.made.given:
+            self.given_numbers = self._numbers_of(self.input).contiguous()
         self.width = state[0].shape[-1]
         self.shape = input.shape
         self.numbers = numbers(input.dtype)
