@@ -84,6 +84,7 @@ def with_gradients(run, leaves):
     return [output, *state, *torch.autograd.grad(loss, leaves, materialize_grads=True)]
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("way", WAYS)
 def test_it_equals_the_loop(layer, way):
     _, projected, state, own = drawn(layer)
@@ -130,6 +131,7 @@ def test_it_differentiates_twice():
     assert torch.autograd.gradgradcheck(run, (projected, w))
 
 
+@pytest.mark.one_graph
 def test_it_compiles_and_maps():
     w = torch.rand(4, dtype=torch.float64)
 
@@ -149,6 +151,20 @@ def test_it_compiles_and_maps():
     assert_close(vmap(run)(many), torch.stack([run(each) for each in many]))
 
 
+@pytest.mark.one_graph
+def test_a_cell_that_was_never_seen_before_is_compiled():
+    class Unseen(Unread):
+        parameters = {"never_seen": ("H",)}  # noqa: RUF012
+
+        def step(self, projected, state, weights):
+            return (super().step(projected, state, weights)[0] * weights.never_seen,)
+
+    x, weights = torch.randn(3, 2, 8), {"never_seen": torch.rand(4)}
+    compiled = torch.compile(lambda x: elman.scan(Unseen, x, weights=weights)[0], fullgraph=True, backend="aot_eager")
+    assert_equal(compiled(x), elman.scan(Unseen, x, weights=weights)[0])
+
+
+@pytest.mark.one_graph
 def test_sizes_that_no_parameter_tells_are_compiled_for():
     compiled = torch.compile(lambda x: elman.scan(Unread, x)[0], fullgraph=True, backend="aot_eager")
     for hidden in (4, 6, 9):

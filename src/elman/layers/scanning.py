@@ -9,7 +9,9 @@ from torch import Tensor
 
 from elman import engine
 from elman.cells import Cell
+from elman.cells.weights import weights_type
 from elman.engine import Call
+from elman.engine.watching import untraced
 from elman.errors import UsageError
 from elman.layers.arguments import Lengths, checked_lengths, checked_reset
 from elman.layers.recurrent import as_cell
@@ -57,6 +59,7 @@ def scan(
     if [tensor.shape for tensor in initial] != sizes:
         shapes = [tuple(tensor.shape) for tensor in initial]
         raise ValueError(f"state must be a tensor for each of {known.states}, of the shapes {sizes}, got {shapes}")
+    _make_type(tuple(known.recurrent_gates), (*known.parameters, *[mask.name for mask in known.masks]))
     call = Call(
         known,
         (known.derived(known.bundle(own.get(name) for name in known.fields)),),
@@ -68,6 +71,12 @@ def scan(
     _check_dtypes({"projected": projected, **dict(zip(known.states, initial, strict=True)), **weights})
     output, final = engine.run(call)
     return output, tuple(tensor.squeeze(0) for tensor in final)
+
+
+@untraced
+def _make_type(recurrent_gates: tuple[str, ...], own: tuple[str, ...]) -> None:
+    """Have the type of a cell's weights made, which a compiler cannot see being made."""
+    weights_type(recurrent_gates, own)
 
 
 def _hidden(cell: Cell, projected: Tensor) -> int:
