@@ -36,7 +36,7 @@ PARTS = {
     ),
     "Single steps": (elman.RNNCell, elman.GRUCell, elman.LSTMCell, Stepper),
     "A cell of one's own": (elman.Cell,),
-    "Linear recurrences": (elman.linear_scan, elman.selective_scan),
+    "Recurrences by themselves": (elman.scan, elman.linear_scan, elman.selective_scan),
     "Models that are there": (
         elman.convert,
         elman.from_keras,

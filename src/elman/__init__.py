@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         convert,
         explain,
         from_keras,
+        scan,
         to_keras,
     )
     from elman.run.run import Run, load
@@ -40,7 +41,7 @@ _HOME = {
     "elman.errors": ("DataError", "ElmanError", "FallbackWarning", "NonFiniteError", "RunError", "UsageError"),
     "elman.layers": (
         *("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent"),
-        *("Dropout", "LockedDropout", "convert", "explain", "from_keras", "to_keras"),
+        *("Dropout", "LockedDropout", "convert", "explain", "from_keras", "scan", "to_keras"),
     ),
     "elman.run.run": ("Run", "load"),
     "elman.run.sitting": ("train",),
@@ -79,6 +80,7 @@ __all__ = [
     "linear_scan",
     "load",
     "precision",
+    "scan",
     "selective_scan",
     "to_keras",
     "train",

@@ -16,7 +16,7 @@ class Weights(NamedTuple):
     """The tensors of one layer in one direction.
 
     With G gates, hidden size H and a projection to P features (P = H without one):
-        ih        (G*H, I)   input to gates
+        ih        (G*H, I)   input to gates; of no columns, I = 0, where the input comes projected
         hh        (G*H, P)   recurrent output to gates, or None if the cell has no such matmul
         bias_ih   (G*H,)     or None
         bias_hh   (G*H,)     or None
@@ -34,6 +34,11 @@ class Weights(NamedTuple):
     def __getattr__(self, name: str) -> Tensor:
         """Say which fields there are."""
         raise AttributeError(f"the weights of this cell have no {name!r}; they have: {', '.join(self._fields)}")
+
+    @property
+    def given(self) -> bool:
+        """Whether the input comes projected, and there is nothing to project it by."""
+        return self.ih.shape[1] == 0
 
     def project(self, inputs: Tensor) -> Tensor:
         """The input's share of the gates, (..., I) -> (..., G*H): all time steps in one matmul."""
@@ -96,7 +101,10 @@ class Weights(NamedTuple):
         return self._replace(**tensors)  # type: ignore[arg-type] # `ih` is never taken away
 
 
-_METHODS = ("project", "recurrent", "multiply", "rows", "inner", "output", "flat", "at", "replaced", "__getattr__")
+_METHODS = (
+    *("given", "project", "recurrent", "multiply", "rows"),
+    *("inner", "output", "flat", "at", "replaced", "__getattr__"),
+)
 
 
 _types: dict[tuple[tuple[str, ...], tuple[str, ...]], type[Weights]] = {}

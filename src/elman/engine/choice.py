@@ -106,7 +106,7 @@ def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
 def _check_sizes(input: Tensor, directions: Sequence[Weights]) -> None:
     """Neither the engine nor torch's LSTM looks at it again, and either would read beyond the weights."""
     for weights in directions:
-        if weights.ih.shape[1] != input.shape[-1]:
+        if not weights.given and weights.ih.shape[1] != input.shape[-1]:
             raise RuntimeError(
                 f"the input has {input.shape[-1]} features, but its weights have the shape {tuple(weights.ih.shape)}; "
                 "put weights there that are as wide as the input"

@@ -95,7 +95,7 @@ def scan(
     if real is not None:
         # Whatever the padding holds, NaN included, reaches neither a value nor a gradient.
         inputs = inputs.masked_fill(~real, 0)
-    projected = cell.project(inputs, weights).unbind()
+    projected = (inputs if weights.given else cell.project(inputs, weights)).unbind()
     masked = bool(cell.masks)
     outputs: list[Tensor] = []
     for t in reversed(range(steps)) if reverse else range(steps):

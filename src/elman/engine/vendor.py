@@ -48,6 +48,8 @@ class Vendor(Backend):
             return "torch's kernels cannot reset a state within a sequence"
         if call.record is not None:
             return "torch's kernels do not show the states of every step"
+        if call.weights[0].given:
+            return "torch's kernels project the input themselves"
         return _refuses(call.cell)
 
     def run(self, call: Call) -> tuple[Tensor, State]:

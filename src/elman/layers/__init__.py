@@ -16,6 +16,7 @@ from elman.layers.keras import from_keras, to_keras
 from elman.layers.lstm import LSTM, LSTMCell
 from elman.layers.recurrent import Recurrent
 from elman.layers.rnn import RNN, RNNCell
+from elman.layers.scanning import scan
 from elman.layers.stack import Stack
 from elman.layers.step import StepLayer
 
@@ -36,6 +37,7 @@ __all__ = [
     "convert",
     "explain",
     "from_keras",
+    "scan",
     "to_keras",
 ]
 

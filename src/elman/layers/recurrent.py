@@ -63,7 +63,7 @@ class Recurrent(Stack):
         **options: Unpack[OptionArguments],
     ) -> None:
         super().__init__()
-        self.plain_cell = _cell(cell)
+        self.plain_cell = as_cell(cell)
         self.input_size = input_size
         self._hidden_sizes = _sizes(hidden_size, num_layers)
         self.num_layers = len(self._hidden_sizes)
@@ -211,7 +211,13 @@ class Recurrent(Stack):
         return ", ".join(said + self.options.said())
 
 
-def _cell(cell: str | Cell | type[Cell]) -> Cell:
+def as_cell(cell: str | Cell | type[Cell]) -> Cell:
+    """The cell that is asked for.
+
+    Raises:
+        UsageError: if there is none.
+
+    """
     if isinstance(cell, str):
         return find(cell)
     if isinstance(cell, Cell):

@@ -111,7 +111,9 @@ class Native(Backend):
 
 
 def _is_one_step(call: Call) -> bool:
-    return not torch.is_grad_enabled() and not traced(call.input) and call.alone
+    if torch.is_grad_enabled() or traced(call.input):  # before a look at sizes, which a compiler would take for fixed
+        return False
+    return call.alone and not call.weights[0].given
 
 
 def _one_step(call: Call) -> tuple[Tensor, State]:

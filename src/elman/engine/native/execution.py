@@ -13,7 +13,7 @@ from elman.engine.native.library import memory, numbers
 from elman.engine.native.packed import Storage, packed
 from elman.engine.native.programs import Programs, cell_of, parameters, programs, shapes_of
 from elman.engine.native.rows import Rows
-from elman.engine.program.contract import Kind
+from elman.engine.program.contract import Kind, Width
 
 Flat = Sequence[Tensor | None]
 """Weights, all fields of the cell for all directions one after the other."""
@@ -68,7 +68,9 @@ class Layer:
         chosen = self.rows.chosen
         self.input = (input if chosen is None else self.rows.packed(input)).contiguous()
         self.state = [(tensor if chosen is None else tensor.index_select(1, chosen)).contiguous() for tensor in state]
-        self.inputs = input.shape[-1]
+        self.inputs = 0 if self.made.given else input.shape[-1]
+        if self.made.given:
+            self.given_numbers = self._numbers_of(self.input).contiguous()
         self.width = state[0].shape[-1]
         self.shape = input.shape
         self.numbers = numbers(input.dtype)
@@ -115,16 +117,29 @@ class Layer:
                 address = array.data_ptr() + direction * state.shape[-1] * array.element_size()
                 job.bind(kind, k, address, *((array.shape[-1],) if any(array.stride()[:-1]) else (0, 0)))
 
+    def _bind_given(self, job: Any, kind: Kind, array: Tensor, numbers: Tensor) -> None:
+        """What is given of every step, or its gradient: blocks of H features, and numbers, (K, steps)."""
+        hidden, gates = self.made.compiled.tables.sizes[Width.H], len(self.made.compiled.cell.gates)
+        job.bind(kind, 0, array.data_ptr(), array.shape[-1], count=gates, apart=hidden)
+        job.bind(kind, gates, numbers.data_ptr(), 1, count=len(numbers), apart=numbers.shape[-1])
+
+    def _numbers_of(self, array: Tensor) -> Tensor:
+        """The columns behind the gates, (K, steps): the runtime takes single numbers of all rows side by side."""
+        return array.flatten(0, -2).T[array.shape[-1] - self.made.given_numbers :]
+
     def _job(self, direction: int, program: Any, tape: Any, histories: Sequence[Tensor]) -> Any:
         batch = self.batches[direction]
         plan = self.numbers.plan(program, batch, self.inputs, self._threads_each, self.pairs)
         like, storage = self.made.packed_for(program), Storage.PAIRS if self.pairs else Storage.OWN
         kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads, storage)
         job = self.numbers.Job(program, kept.packed, batch, tape, plan)
-        job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
+        if self.made.given:
+            self._bind_given(job, Kind.EXTRA, self.input, self.given_numbers)
+        else:
+            job.bind(Kind.INPUT, 0, self.input.data_ptr(), self.inputs)
         self._bind(job, Kind.NEXT, direction, histories)
         masks = zip(self.made.compiled.cell.masks, self.masks[direction], strict=True)
-        for k, (kind, mask) in enumerate(masks):
+        for k, (kind, mask) in enumerate(masks, self.made.given):
             job.bind(Kind.EXTRA, k, mask.data_ptr(), mask.shape[-1], *(() if kind.each_step else (0,)))
         for k, tensor in enumerate(self.state):
             job.bind_initial(k, self._part(tensor, direction), tensor.shape[-1])
@@ -168,10 +183,10 @@ class Layer:
         tapes = [self._tape_of(direction, tape) for direction in range(self.directions)]
         if tapes[0].spent:
             self.forward(tape)  # the values are the same bit for bit
-        makes_input = wants_input or self.made.adds_up_inputs
+        makes_input = wants_input or self.made.adds_up_inputs or self.made.given > 0
         d_inputs = [memory(tuple(self.input.shape), self.input) for _ in tapes] if makes_input else []
         whole = [memory(tuple(tensor.shape), tensor) for tensor in histories] if self.detail else []
-        jobs = []
+        jobs, d_numbers = [], []
         for direction, kept in enumerate(tapes):
             kept.prepare_backward(False)
             job = self._job(direction, self.made.backward, kept, histories)
@@ -179,10 +194,15 @@ class Layer:
             self._bind(job, Kind.ADJOINT, direction, whole)
             for k, tensor in enumerate(d_final):
                 job.bind(Kind.CARRY, k, self._part(tensor, direction), tensor.shape[-1])
-            if makes_input:
+            if self.made.given:
+                d_numbers.append(torch.empty_like(self.given_numbers))
+                self._bind_given(job, Kind.DEXTRA, d_inputs[direction], d_numbers[direction])
+            elif makes_input:
                 job.bind(Kind.DINPUT, 0, d_inputs[direction].data_ptr(), self.inputs)
             jobs.append(job)
         self.numbers.run(jobs, self.threads)
+        for d_input, own in zip(d_inputs, d_numbers, strict=False):
+            self._numbers_of(d_input).copy_(own)
         d_weights = self._weight_gradients(jobs) if wants_weights else []
         for other in d_inputs[1:] if wants_input else ():
             d_inputs[0].add_(other)

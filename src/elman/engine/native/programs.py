@@ -219,6 +219,16 @@ class Programs:
         """P, the number of features of the output."""
         return self.compiled.tables.sizes[Width.P]
 
+    @cached_property
+    def given(self) -> int:
+        """How many arrays the caller gives in place of an input: gates and numbers."""
+        return len(self.compiled.extras) - len(self.masks)
+
+    @property
+    def given_numbers(self) -> int:
+        """How many of these are numbers."""
+        return self.given - len(self.compiled.cell.gates) if self.given else 0
+
     def packed_for(self, program: Any) -> Any:
         """The program whose packed weights this one uses: inference and training share them if their products agree."""
         return self.training if program is self.inference and self._alike else program
@@ -290,8 +300,14 @@ def _made(name: str, shapes: Shapes, *, detail: bool) -> Programs | UntraceableE
     cell = cell_of(name)
     weights = cell.bundle(None if shape is None else torch.empty(shape, device="meta") for shape in shapes)
     masks = tuple(mask.name for mask in cell.masks)
+    given, columns = 0, []
+    if weights.given:
+        given = weights.ih.shape[0] // len(cell.gates)
+        columns = [f"{name} {n}" for name in cell.numbers for n in range(len(getattr(weights, name)))]
     try:
-        return Programs.of(compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail))
+        return Programs.of(
+            compile_cell(cell, weights, extras=masks, every_state=detail, adjoints=detail, given=given, numbers=columns)
+        )
     except UntraceableError as error:
         return error
 
