@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from elman.engine.extension import missing
 
@@ -14,7 +14,8 @@ TINY = {"hidden": 24, "embedding": 8, "lanes": 8, "window": 16, "steps": 40, "pr
 ONE_GRAPH = tuple(map(int, version("torch").split(".")[:2])) >= (2, 13)  # docs/layers.md says what others make
 
 
-settings.register_profile("elman", deadline=None)  # a busy machine is no defect
+# A busy machine is no defect.
+settings.register_profile("elman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("elman")
 
 

@@ -1,6 +1,6 @@
 """Ctrl-C in the midst of what takes long, a validation or a score, is answered at once, with a complete run.
 
-Real signals go to real processes, in which validating and scoring take a minute.
+Real signals go to real processes, in which validating and scoring take five minutes.
 """
 
 import json
@@ -27,7 +27,7 @@ def log_probabilities(network, size, symbols):
     times[name] = times.get(name, 0) + 1
     if f"{name}{times[name]}" in slow:
         print(name, flush=True)
-        time.sleep(60)
+        time.sleep(300)
     return quickly(network, size, symbols)
 
 def score(self, network, prepared, part):
@@ -56,9 +56,9 @@ def train(text_file, tmp_path):
                 assert process.stdout.readline() == each[:-1] + "\n"
                 time.sleep(1.1)  # else it is the same signal, passed on
                 process.send_signal(signal.SIGINT)
-            told = process.communicate(timeout=50)[1]
+            told = process.communicate(timeout=280)[1]
         assert process.returncode == ends, told
-        assert time.monotonic() - begun < 50
+        assert time.monotonic() - begun < 280  # a busy machine needs some of it
         return elman.load(tmp_path / "r"), told
 
     return train

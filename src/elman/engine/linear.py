@@ -122,7 +122,8 @@ class _Scan(torch.autograd.Function):
         """The mapped dimension is one more beside those of a step."""
         sizes = [(t.unsqueeze(-1).expand(*t.shape, info.batch_size) if d is None else t.movedim(d, -1))
                  for t, d in zip(tensors, in_dims, strict=True)]  # fmt: skip
-        return _Scan.apply(*sizes), -1  # type: ignore[no-untyped-call]
+        h = _Scan.apply(*sizes)  # type: ignore[no-untyped-call]
+        return h, h.dim() - 1  # torch 2.6 takes no -1
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

@@ -156,15 +156,14 @@ def _run(given: Given, reset: Tensor | None, softplus: bool) -> tuple[Tensor, Te
     """What is shown, (T, B, D), and the last states, (N, B, D)."""
     if by_steps(given.u, refusal([given.u])):
         return _by_steps(given, reset, softplus)
-    pieces = selective.pieces(given, _threads())
     if torch.compiler.is_compiling():
-        shown, last, _ = torch.ops.elman.selective_scan(*given, reset, softplus, pieces)
+        shown, last, _ = torch.ops.elman.selective_scan(*given, reset, softplus, _threads())
         return shown, last
     recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
     if forced() is None and _is_short(given, 3 if recorded else 1):
         return _by_steps(given, reset, softplus)
     if recorded or watching.transformed():
-        shown, last, _ = _Scan.apply(*given, reset, softplus, pieces)  # type: ignore[no-untyped-call]
+        shown, last, _ = _Scan.apply(*given, reset, softplus, _threads())  # type: ignore[no-untyped-call]
         return shown, last
     shown, states = Scan(given, _bytes(reset), softplus=softplus).forward(1)
     return shown, states[-1]
@@ -200,9 +199,9 @@ def _by_steps(given: Given, reset: Tensor | None, softplus: bool) -> tuple[Tenso
 
 
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-    *tensors, reset, softplus, pieces = arguments
+    *tensors, reset, softplus, threads = arguments
     given = Given(*(tensor.detach() for tensor in tensors))
-    shown, states = Scan(given, _bytes(reset), softplus=softplus).forward(pieces)
+    shown, states = Scan(given, _bytes(reset), softplus=softplus).forward(selective.pieces(given, threads))
     return shown, states[-1].clone(), states
 
 
@@ -265,7 +264,7 @@ def _gradients(given: Given, reset: Tensor | None, softplus: bool, *d: Tensor) -
 
 _operators: Any = torch.library.Library("elman", "FRAGMENT")
 _GIVEN = ", ".join(f"Tensor {name}" for name in Given._fields)
-_operators.define(f"selective_scan({_GIVEN}, Tensor? reset, bool softplus, SymInt pieces) -> (Tensor, Tensor, Tensor)")
+_operators.define(f"selective_scan({_GIVEN}, Tensor? reset, bool softplus, int threads) -> (Tensor, Tensor, Tensor)")
 _operators.define(
     f"selective_scan_backward({_GIVEN}, Tensor? reset, bool softplus, Tensor states, Tensor d_shown, Tensor d_last)"
     " -> Tensor[]"
@@ -276,7 +275,7 @@ _operators.impl("selective_scan_backward", _backward, "CPU")
 
 def _like(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     given = Given(*arguments[: len(Given._fields)])
-    states = given.initial.new_empty(arguments[-1] + 1, *given.initial.shape)
+    states = given.initial.new_empty(selective.pieces(given, arguments[-1]) + 1, *given.initial.shape)
     return torch.empty_like(given.u), torch.empty_like(given.initial), states
 
 

@@ -11,12 +11,19 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 FAILING = """
-#include <stdatomic.h>
-#include <stdlib.h>
-atomic_int left = 1 << 30; /* so many allocations succeed */
-void *aligned_alloc(size_t alignment, size_t bytes) {
-    void *memory = NULL;
-    return atomic_fetch_sub(&left, 1) > 0 && posix_memalign(&memory, alignment, bytes) == 0 ? memory : NULL;
+#include <atomic>
+#include <cstdlib>
+#include <new>
+extern "C" {
+std::atomic<int> left{1 << 30};  // so many allocations succeed
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    void* memory = nullptr;
+    return left-- > 0 && posix_memalign(&memory, std::size_t(alignment), bytes) == 0 ? memory : nullptr;
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    if (void* memory = ::operator new(bytes, alignment, std::nothrow)) return memory;
+    throw std::bad_alloc();
 }
 """
 
@@ -52,13 +59,13 @@ assert 5 < succeeding < 1000, succeeding
 """
 
 
-@pytest.mark.skipif(shutil.which("cc") is None or sys.platform != "linux", reason="needs a C compiler, and Linux")
+@pytest.mark.skipif(shutil.which("c++") is None or sys.platform != "linux", reason="needs a C++ compiler, and Linux")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("rows", [4, 40], ids=["columns shared", "rows shared"])
 def test_a_failing_allocation_is_an_error_and_no_more(rows, precision, tmp_path):
-    source, failing = tmp_path / "failing.c", tmp_path / "failing.so"
+    source, failing = tmp_path / "failing.cpp", tmp_path / "failing.so"
     source.write_text(FAILING)
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", failing, source], check=True)
+    subprocess.run(["c++", "-std=c++17", "-shared", "-fPIC", "-o", failing, source], check=True)
     environment = os.environ | {"LD_PRELOAD": str(failing), "PYTHONPATH": str(ROOT / "src")}
     subprocess.run([sys.executable, "-c", RUN, str(rows), precision], check=True, env=environment, timeout=120)
 

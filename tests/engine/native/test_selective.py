@@ -158,12 +158,14 @@ def test_it_differentiates_twice():
 
 
 @pytest.mark.parametrize("operator", ["selective_scan", "selective_scan_backward"])
-def test_its_operators_are_what_they_say_to_the_compiler(operator):
+def test_its_operators_are_what_they_say_to_the_compiler(operator, monkeypatch):
+    monkeypatch.setattr(selective, "LEAST", 3)
+    monkeypatch.setattr(selective, "KEPT", 1)  # so that 7 steps are taken in three pieces
     u, delta, A, B, C, D, _, bias = (each.detach() for each in drawn(2, 4, 3, 7))
     own = [u.permute(2, 0, 1), delta.permute(2, 0, 1), A.T, bias, D, torch.cat([B, C], 1).permute(1, 2, 0)]
     given = [each.contiguous() for each in own] + [torch.randn(3, 2, 4, dtype=torch.float64)]
     options = [torch.rand(7, 2) < 0.2, True]
-    arguments = [*given, *options, 3]  # pieces of time
+    arguments = [*given, *options, 2]  # threads
     shown, last, states = torch.ops.elman.selective_scan(*arguments)
     assert states.shape == (4, 3, 2, 4)
     if operator == "selective_scan_backward":

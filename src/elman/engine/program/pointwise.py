@@ -18,6 +18,9 @@ from elman.engine.program.untraceable import UntraceableError
 Value = Any
 """A Symbol, or a number."""
 
+OPEN = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 14)
+"""Whether a gradient goes through what is at a limit of torch's `clamp`: from torch 2.14 on, none does."""
+
 
 def pointwise(op: str, *operands: Value, data: tuple[float, ...] = (), truth: bool = False) -> Symbol:
     """An operation of the engine on the blocks of its operands, which may be numbers or row scalars too.
@@ -116,14 +119,23 @@ def _broken_power(a: Value, exponent: float) -> Symbol:
     return pointwise("select", zero, 0 if exponent > 1 else pointwise("sqrt", a), power)
 
 
-def _clamp(a: Value, min: Value = None, max: Value = None) -> Symbol:
+def _clamp(a: Value, min: Value = None, max: Value = None) -> Value:
     if not isinstance(min, Symbol) and not isinstance(max, Symbol):
-        bounds = (-math.inf if min is None else number(min), math.inf if max is None else number(max))
-        return pointwise("clamp", a, data=bounds)
+        return _between(a, -math.inf if min is None else number(min), math.inf if max is None else number(max))
     if min is not None and max is not None:
         raise UntraceableError("A clamp between two values")
+    if not OPEN:
+        return pointwise("maximum", a, min) if max is None else pointwise("minimum", a, max)
     beyond = pointwise("greater", *((min, a) if max is None else (a, max)))  # of equals, `a` has all of the gradient
     return pointwise("select", beyond, min if max is None else max, a)
+
+
+def _between(a: Value, least: float, most: float) -> Value:
+    if OPEN:
+        return pointwise("clamp", a, data=(least, most))
+    if least > -math.inf:
+        a = pointwise("select", pointwise("greater_equal", least, a), least, a)
+    return pointwise("select", pointwise("greater_equal", a, most), most, a) if most < math.inf else a
 
 
 def _addcmul(a: Value, b: Value, c: Value, *, value: float = 1) -> Symbol:
