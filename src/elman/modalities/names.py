@@ -68,15 +68,15 @@ def check_few(column: Column, symbols: Sequence[str], count: int, noun: str) -> 
 def numbers(found: pl.Series, symbols: Sequence[str], of: str) -> pl.Series:
     """Return the number of each value among names of the kind `of`, null where it is none of them.
 
-    As in Python equal numbers are one name: 1, 1.0 and True; among numbers also "1" and "1.0", which a csv has as texts.
+    As in Python equal numbers are one name: 1, 1.0 and True; among numbers also "1" and "1.0", as a csv has them.
     """
-    same = _places(texts(found), symbols)
-    if same.has_nulls() and kind(found.dtype) == of == TEXT and _are_numbers(names := pl.Series(symbols, dtype=pl.String)):
-        return same.fill_null(_places(_whole(texts(found)), _whole(names)))
+    same, known = _places(texts(found), symbols), pl.Series(symbols, dtype=pl.String)
+    if same.has_nulls() and kind(found.dtype) == of == TEXT and _are_numbers(known):
+        return same.fill_null(_places(_whole(texts(found)), _whole(known)))
     if kind(found.dtype) == of or not same.has_nulls():
         return same
-    known = pl.Series(values(symbols, of)).cast(pl.Float64, strict=False)
-    equal = {number: k for k, number in enumerate(known) if number is not None}
+    worth = pl.Series(values(symbols, of)).cast(pl.Float64, strict=False)
+    equal = {number: k for k, number in enumerate(worth) if number is not None}
     alike = found.cast(pl.Float64, strict=False).replace_strict(equal, default=None, return_dtype=pl.Int32)
     return same.fill_null(alike)
 
