@@ -146,6 +146,14 @@ def test_a_reservoir_whose_readout_alone_learns_is_measured_as_a_network_that_le
     assert (found.horizon, found.saturation) == (learning.horizon, learning.saturation)
     compare(found.spectrum.values, learning.spectrum.values)
     compare(found.gradient_norm, learning.gradient_norm)
+    whole = elman.diagnose(module, x, lambda output: output[-1].mean())
+    assert not whole.taught
+    assert not whole.findings
+    assert "No fault" not in str(whole) + whole.to_html()
+    lower = nn.Sequential(nn.Linear(3, 3), module)
+    assert [each.problem for each in elman.diagnose(lower, x, lambda output: output[-1].mean()).findings] == [
+        "vanishing"
+    ]
     module.requires_grad_(False)
     with pytest.raises(elman.UsageError, match="all weights of the module are frozen"):
         elman.diagnose(module, x, torch.mean)

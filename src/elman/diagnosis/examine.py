@@ -188,6 +188,7 @@ class _Examination:
             trial=self._trial(norm),
             truncation=cosines,
             kept=kept,
+            taught=any(passage.teaches(self.parameters) for passage in self.passages),
         )
         return replace(found, findings=findings(found))
 
