@@ -127,6 +127,8 @@ def _files(data: Any, valid: Any, test: Any) -> Files:
 
     def part(data: Any, said: str) -> tables.Source:
         found = given.source(data, said)
+        if isinstance(found, Path) and RunFolder(found).description.is_file():
+            raise UsageError(f"{said} cannot be the run {found}; --out {found} --resume goes on with it")
         return assets.find(found) if isinstance(found, Path) else found
 
     return Files(
