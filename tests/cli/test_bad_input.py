@@ -67,6 +67,18 @@ def test_missing_and_unreadable_places(elman, tmp_path, text_file):
     assert elman(*arguments, "full")[2] == "elman: full is not empty; choose another --out\n"
 
 
+def test_a_file_in_the_place_of_a_run_or_of_two_columns_is_told(elman, tmp_path):
+    (tmp_path / "t.csv").write_text("text|label\na|b\n" * 30)
+    assert elman("predict", "t.csv", "r") == (
+        1,
+        "",
+        "elman: t.csv is a file, and a run is a folder, which `elman train` makes; name that\n",
+    )
+    status, _, err = elman("train", "classification", "t.csv")
+    assert status == 1
+    assert err.startswith("elman: t.csv has only the column 'text|label', and this task reads one and answers another")
+
+
 def test_an_existing_run_is_not_overwritten(elman, copy, text_file):
     before = (copy / "run.json").read_bytes()
     status, _, err = elman("train", "language-modeling", text_file, *TINY, "--out", copy)
@@ -79,6 +91,8 @@ def test_an_existing_run_is_not_overwritten(elman, copy, text_file):
     ("arguments", "message"),
     [
         (["train", "translate", "x"], "unknown task 'translate'"),
+        (["train", "{text}"], "stands where the task should; write: elman train TASK {text}"),
+        (["train", "language-modeling", "{run}"], "the training data cannot be the run {run}; --out {run} --resume"),
         (["train", "language-modeling", "{text}", "--cell", "lstmm"], "'lstmm'; did you mean 'lstm'"),
         (["train", "language-modeling", "{text}", "--unit", "syllable"], "--unit 'syllable' is not known"),
         (["train", "language-modeling", "{text}", "--steps", "3", "--minutes", "1"], "the budget is given twice"),
@@ -96,7 +110,7 @@ def test_an_existing_run_is_not_overwritten(elman, copy, text_file):
 def test_bad_usage_is_status_2(elman, tmp_path, run, text_file, arguments, message):
     status, out, err = elman(*(a.format(run=run.path, text=text_file) for a in arguments))
     assert (status, out) == (2, "")
-    assert message in err
+    assert message.format(run=run.path, text=text_file) in err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -64,7 +64,8 @@ def test_half_is_left_after_so_many_steps(rate, steps):
         ([1.0, 0.5], math.log(0.5)),
         ([9.0, 1.0, 0.5], math.log(0.5)),  # the first lag is left out where there are more
         ([7.0, 3.0, *(2.0**-k for k in range(2, 12))], math.log(0.5)),  # and a quarter where there are many
-        ([4.0, 1.0, 2.0, 0.0, 0.0], math.log(2)),  # as far as there is anything
+        ([4.0, 1.0, 2.0, 0.0, 0.0], -math.inf),
+        ([1.0, 1e-20, 0.0], math.log(1e-20)),  # as far as float32 has anything
         ([4.0, 1.0, 2.0, 1e-40, math.inf], math.log(2)),
         ([1.0, 0.0, 0.0], -math.inf),
         ([1.0, 0.5, math.nan], math.nan),

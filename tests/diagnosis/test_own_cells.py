@@ -31,6 +31,26 @@ class Memoryless(StepBefore):
         return projected.chunk(2, -1)
 
 
+class Shift(elman.Cell):
+    """h' = x + S h with S nilpotent: what was read is gone after as many steps as there are units."""
+
+    gates, states, fixed = ("n",), ("h",), ("hh",)
+
+    def initialize(self, weights):
+        weights.hh.copy_(torch.diag(torch.ones(len(weights.hh) - 1), -1))
+
+    def step(self, projected, state, weights):
+        return (projected + weights.recurrent(state[0]),)
+
+
+def test_a_memory_that_ends_has_no_exponent():
+    torch.manual_seed(1)
+    layer = elman.Recurrent(Shift, 3, 6)
+    (found,) = elman.diagnose(layer, torch.randn(40, 5, 3), lambda output: output[0].square().mean()).layers
+    assert found.lyapunov_exponent == -math.inf
+    assert found.horizon == 6
+
+
 @pytest.mark.parametrize(("cell", "rate"), [(StepBefore, 0.9), (Memoryless, 0)])
 def test_states_may_be_made_of_the_input_alone(cell, rate):
     torch.manual_seed(1)

@@ -129,6 +129,36 @@ def test_a_frozen_layer_below_one_that_learns_has_its_gradients(kind):
         compare(one.gradient_norm, other.gradient_norm)
 
 
+def test_a_reservoir_whose_readout_alone_learns_is_measured_as_a_network_that_learns():
+    class Reservoir(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.out = elman.RNN(3, 16), nn.Linear(16, 1)
+
+        def forward(self, x):
+            return self.out(self.layer(x)[0])
+
+    module, x = Reservoir(), torch.randn(30, 4, 3)
+    (learning,) = elman.diagnose(module, x, torch.mean).layers
+    module.layer.requires_grad_(False)
+    (found,) = elman.diagnose(module, x, torch.mean).layers
+    assert found.lyapunov_exponent == pytest.approx(learning.lyapunov_exponent)
+    assert (found.horizon, found.saturation) == (learning.horizon, learning.saturation)
+    compare(found.spectrum.values, learning.spectrum.values)
+    compare(found.gradient_norm, learning.gradient_norm)
+    whole = elman.diagnose(module, x, lambda output: output[-1].mean())
+    assert not whole.taught
+    assert not whole.findings
+    assert "No fault" not in str(whole) + whole.to_html()
+    lower = nn.Sequential(nn.Linear(3, 3), module)
+    assert [each.problem for each in elman.diagnose(lower, x, lambda output: output[-1].mean()).findings] == [
+        "vanishing"
+    ]
+    module.requires_grad_(False)
+    with pytest.raises(elman.UsageError, match="all weights of the module are frozen"):
+        elman.diagnose(module, x, torch.mean)
+
+
 def test_a_compiled_module_is_seen_as_it_is_written():
     module, x, compiled = nn.Sequential(elman.GRU(3, 6)), torch.randn(20, 4, 3), []
 

@@ -1,5 +1,6 @@
 """Columns as numbers and back: words with their parts, labels, tags that BIO allows, series."""
 
+import datetime as dt
 import itertools
 import json
 
@@ -86,10 +87,51 @@ def test_equal_numbers_are_equal_labels(trained, asked):
     assert Label.fit(column(trained)).encode(column(asked)).values.tolist() == [0, 1]
 
 
-def test_texts_that_look_alike_are_not_the_same():
-    assert Label.fit(column(["1", "01"])).symbols == ["01", "1"]
-    with pytest.raises(DataError, match=r"is '1.0', which training has never seen"):
-        Label.fit(column(["0", "1"])).encode(column(["1.0"]))
+@pytest.mark.parametrize(
+    ("trained", "symbols", "asked", "numbers"),
+    [
+        (["1", "1.0", "2"], ["1", "2"], ["2.00", "1.0", "1"], [1, 0, 0]),
+        (["1.0", "2.0", "0.5"], ["0.5", "1.0", "2.0"], ["1", "0.5"], [1, 0]),
+        (["1.1", "1.10", "-1"], ["-1", "1.1", "1.10"], ["1.10", "-1.0"], [2, 0]),  # as sections and versions are
+    ],
+)
+@pytest.mark.parametrize(("made", "form"), [(Label, lambda v: v), (Tags, lambda v: [v])])
+def test_where_all_texts_are_numbers_whole_ones_are_equal(trained, symbols, asked, numbers, made, form):
+    fitted = made.fit(column([form(value) for value in trained]))
+    assert fitted.symbols == symbols
+    assert fitted.encode(column([form(value) for value in asked])).values.tolist() == numbers
+    assert fitted.extended(column([form(value) for value in asked])).symbols == symbols
+
+
+@pytest.mark.parametrize("other", ["01", "n/a"])
+def test_where_some_texts_are_no_numbers_all_are_what_they_are(other):
+    fitted = Label.fit(column(["1", "1.0", other]))
+    assert fitted.symbols == sorted(["1", "1.0", other])
+    with pytest.raises(DataError, match=r"is '1.00', which training has never seen"):
+        fitted.encode(column(["1.00"]))
+
+
+def test_a_code_is_no_number():
+    with pytest.raises(DataError, match="is '01', which training has never seen"):
+        Label.fit(column(["0", "1"])).encode(column(["01"]))
+
+
+DAYS = ["2024-01-01", "2024-01-02"]
+
+
+@pytest.mark.parametrize("of", [dt.date.fromisoformat, dt.datetime.fromisoformat])
+def test_dates_are_labels_as_a_csv_has_them(of):
+    label = Label.fit(column([of(day) for day in DAYS]))
+    assert label.values == DAYS
+    for asked in (DAYS, [*map(of, DAYS)]):
+        assert label.encode(column(asked)).values.tolist() == [0, 1]
+    with pytest.raises(DataError, match="is '2024-01-03', which training has never seen"):
+        label.encode(column([of("2024-01-03")]))
+
+
+def test_durations_are_no_labels():
+    with pytest.raises(DataError, match="holds times, not one label"):
+        Label.fit(column([dt.timedelta(1), dt.timedelta(2)]))
 
 
 def test_a_run_that_does_not_say_the_kind_answers_texts():

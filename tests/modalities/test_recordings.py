@@ -137,7 +137,7 @@ def test_bad_rows_are_named(column, tmp_path):
         ("b.wav", "row 2, column 'a' names 'b.wav', which is no recording that can be read"),
         (
             "long.wav",
-            "row 2, column 'a' names 'long.wav', which lasts 6.0 s, more than 5; cut it, or train with a larger --sec",
+            "row 2, column 'a' names 'long.wav', which lasts 6.0 s, more than 5; cut it, or train a new network with",
         ),
     ):
         bad = from_rows([{"a": "0.wav"}, {"a": value}, {"a": "1.wav"}], column.source).column("a")

@@ -85,11 +85,11 @@ def test_a_fitted_modality_comes_back_from_json():
         ([["a"], ["b", None]], "row 2, column 'call' is empty in turn 2; fill it in, or remove the turn"),
         (
             [["a"], ["b"] * 4],
-            "row 2, column 'call' has 4 turns, more than 3; divide it, or train with a larger --longest",
+            "row 2, column 'call' has 4 turns, more than 3; divide it, or train a new network with a larger --longest",
         ),
         (
             [["a"], ["b", "a b c d"]],
-            "row 2, column 'call' has more than 3 words in turn 2; shorten it, or train with a larger --longest",
+            "row 2, column 'call' has more than 3 words in turn 2; shorten it, or train a new network with",
         ),
         ([1, 2], "row 1, column 'call' holds number, not turns: a list of texts, or a text with a turn on each line"),
     ],

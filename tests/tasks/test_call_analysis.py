@@ -163,7 +163,7 @@ def test_a_report_survives_a_call_that_is_not_as_it_should_be(trained, tmp_path)
         ({3: {"tags": ["hello"]}}, {}, "row 4, column 'tags' has 1 items, but 'call' has"),
         ({3: {"call": []}}, {}, "row 4, column 'call' has no turns; remove the row"),
         ({3: {"call": ["a", ""]}}, {}, "row 4, column 'call' is empty in turn 2; fill it in, or remove the turn"),
-        ({}, {"longest": 4}, "turns, more than 4; divide it, or train with a larger --longest"),
+        ({}, {"longest": 4}, "turns, more than 4; divide it, or train a new network with a larger --longest"),
     ],
 )
 def test_bad_requests_get_one_sentence_and_leave_nothing(tmp_path, rows, options, message):

@@ -100,7 +100,7 @@ def test_options_that_shape_the_network_stay_and_those_of_training_are_told_anew
     assert (kept.hidden, kept.embedding) == (before.options.hidden, before.options.embedding) == (16, 16)
     assert (kept.dropout, kept.batch) == (usual.dropout, usual.batch) != (before.options.dropout, before.options.batch)
     assert kept.rate == type(usual).usual_of("adamw")["rate"] / 2
-    with pytest.raises(UsageError, match=r"^--hidden stays what it is in the pretrained run, 16, .*; leave it out$"):
+    with pytest.raises(UsageError, match=r"^--hidden stays what it is in the pretrained run, 16, .*; leave it out, or"):
         elman.train("classification", hard / "train.csv", pretrained=before, out=tmp_path / "s", hidden=24)
     same_size = elman.train(
         "classification", hard / "train.csv", pretrained=before, out=tmp_path / "t", quiet=True, hidden=16, **STILL

@@ -215,7 +215,7 @@ def test_a_wrong_request_gets_one_sentence(folder, recognizer, tmp_path):
     for options, message in (
         ({"output": "text,first"}, "--output names 2 columns, 'text', 'first'; speech-recognition writes one text"),
         ({"input": "text", "output": "first"}, "row 1, column 'text' is '"),
-        ({"seconds": 0.05}, "more than 0.05; cut it, or train with a larger --seconds"),
+        ({"seconds": 0.05}, "more than 0.05; cut it, or train a new network with a larger --seconds"),
         ({"stride": 0}, "--stride 0 is out of range"),
     ):
         with pytest.raises((DataError, UsageError)) as error:

@@ -150,7 +150,7 @@ def test_the_report_shows_the_frames(trained):
         ({3: {"film": "empty"}}, {"input": "film"}, "row 4, column 'film' names no frames"),
         ({}, {"output": "last"}, "'last' holds one value a row; name a column of tags with --output"),
         ({}, {"size": "x8"}, "--size x8 gives no width, but all frames need the same"),
-        ({}, {"longest": 2}, "has more than 2 frames; cut it, or train with a larger --longest"),
+        ({}, {"longest": 2}, "has more than 2 frames; cut it, or train a new network with a larger --longest"),
     ],
 )
 def test_bad_requests_get_one_sentence_and_leave_nothing(folder, tmp_path, rows, options, message):

@@ -215,7 +215,7 @@ BAD = [
     (
         "translation",
         {"output": "fr", "longest": 3},
-        "subwords, more than 3; shorten it, or train with a larger --longest",
+        "subwords, more than 3; shorten it, or train a new network with a larger --longest",
     ),
     ("translation", {"output": "fr", "copying": True, "shared": False}, "leave out --no-shared, or give --no-copying"),
     ("translation", {"output": "fr", "hidden": 33}, "--hidden 33 is odd"),

@@ -9,8 +9,9 @@ from torch import nn
 
 from elman.data.ragged import Ragged
 from elman.modalities.base import IGNORED, CategoricalHead
+from elman.training import calibration
 from elman.training.calibration import temperatures
-from elman.training.examples import Examples
+from elman.training.examples import VALIDATED, Examples
 
 HALF = 0.5
 
@@ -79,6 +80,19 @@ def test_every_output_has_its_own_and_padding_says_nothing():
     assert (examples.batch(np.arange(2)).targets["tags"] == IGNORED).any()
     found = temperatures(network({"label": 3 * scores, "tags": scores / 2}), examples)
     assert found == {"label": pytest.approx(3, rel=0.1), "tags": pytest.approx(0.5, rel=0.1)}
+
+
+def test_of_very_many_scores_some_are_kept_from_all_over(monkeypatch):
+    scores, targets = drawn(20_000, 5)
+    answers = {"label": Ragged.of(targets.numpy(), np.ones(20_000, int))}
+    examples = Examples(Told(np.ones(20_000)), answers, {"label": False})
+    kept = []
+    monkeypatch.setattr(calibration, "NUMBERS", 5 * 1000)
+    monkeypatch.setattr(calibration, "_temperature", lambda scores, targets, count: kept.append((scores, count)) or 1.0)
+    temperatures(network({"label": scores}), examples)
+    ((pieces, count),) = kept
+    assert count == VALIDATED
+    assert sum(map(len, pieces)) == pytest.approx(1000, rel=0.05)
 
 
 def test_a_head_divides_its_scores():

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -49,6 +50,7 @@ def main() -> None:
     """Run the command line. Exit status: 0 done, 1 failed, 2 bad usage."""
     _prepare_threads()
     _prepare_streams()
+    warnings.formatwarning = _warning
     for number in endings():
         signal.signal(number, _end)
     try:
@@ -78,6 +80,14 @@ def _run() -> None:
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()
+
+
+def _warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning as people read it: without the place in the program."""
+    del filename, lineno, line
+    return f"{category.__name__}: {message}\n"
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from elman import tasks
 from elman.cli import output
+from elman.errors import UsageError
 from elman.training.options import BUDGETS, TrainingOptions
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class TaskGroup(typer.core.TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Make the subcommand of a task; UsageError names the tasks there are."""
         del ctx
+        if cmd_name not in tasks.TASKS and Path(cmd_name).exists():
+            raise UsageError(
+                f"{cmd_name} stands where the task should; write: elman train TASK {shlex.quote(cmd_name)}"
+            )
         return _task_command(cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -95,7 +100,9 @@ def _function(task: "Task") -> Callable[..., None]:
     for field in dataclasses.fields(task.Options):
         default = task.Options.default_in_words(field.name)
         how = typer.Option(
-            help=field.metadata["help"] + (f" (default: {default})" if default else ""), show_default=False
+            help=field.metadata["help"] + (f" (default: {default})" if default else ""),
+            show_default=False,
+            metavar="<name,...>" if "list" in str(field.type) else None,
         )
         parameters.append(_parameter(field.name, _optional(field.type), None, how))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

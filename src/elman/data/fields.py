@@ -47,6 +47,11 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def moments(column: pl.Series) -> pl.Series:
+    """A column of dates, or of moments, as a csv has it: "2024-01-31", "2024-01-31 13:05:00"."""
+    return column.cast(pl.String).str.replace(r"( 00:00:00)?\.0+$", "")
+
+
 def texts(column: pl.Series) -> pl.Series:
     """A column of lists or objects as texts that can be read again."""
     found = [None if row is None else json.dumps(row, ensure_ascii=False, default=str) for row in column.to_list()]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elman.data import timeline
+from elman.data import fields, timeline
 from elman.data.ragged import Array, Integers, Ragged
 from elman.data.tables import Column, Table, kind
 from elman.data.timeline import Values
@@ -215,7 +215,8 @@ def _gathered(layout: StepLayout, table: Table, values: Values, places: Ragged) 
 
 def _name(column: pl.Series) -> pl.Series:
     """Numbers and booleans as they are, anything else as texts."""
-    return column if kind(column.dtype) == "number" else column.cast(pl.String)
+    held = kind(column.dtype)
+    return column if held == "number" else fields.moments(column) if held == "times" else column.cast(pl.String)
 
 
 def _flat(answers: list[Any], lengths: Integers) -> list[Any]:

@@ -85,7 +85,8 @@ def load(column: Column, size: Size, channels: int, longest: int, *, thin: bool 
         for frame in frames(column, index, longest if thin else None):
             found.append(images.pixels(frame, size.of(*frame.size), channels))
             if len(found) > longest:
-                raise column.error(index, f"has more than {longest:,} frames; cut it, or train with a larger --longest")
+                what = f"has more than {longest:,} frames; cut it, or train a new network with a larger --longest"
+                raise column.error(index, what)
         yield np.stack(found)
 
 

@@ -188,6 +188,7 @@ class _Examination:
             trial=self._trial(norm),
             truncation=cosines,
             kept=kept,
+            taught=any(passage.teaches(self.parameters) for passage in self.passages),
         )
         return replace(found, findings=findings(found))
 
@@ -350,10 +351,10 @@ def _check_layers(module: nn.Module, layers: Layers) -> None:
             f"{type(module).__name__} has no recurrent layer to look into; diagnose knows RNN, GRU and LSTM and their "
             "cells, of elman and of torch.nn, and elman.Recurrent"
         )
-    if not any(p.requires_grad for layer in layers.values() for p in layer.parameters()):
+    if not any(p.requires_grad for p in module.parameters()):
         raise UsageError(
-            "all weights of the recurrent layers are frozen (requires_grad=False), so that they learn nothing; "
-            "let them learn with module.requires_grad_(), then diagnose"
+            "all weights of the module are frozen (requires_grad=False), so that nothing learns; let some learn with "
+            "module.requires_grad_(), then diagnose"
         )
 
 

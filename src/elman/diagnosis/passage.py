@@ -5,7 +5,7 @@ a stream is cut into windows, the two are one passage; rows that are zero there 
 know what is measured on it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -78,16 +78,12 @@ class Passage:
         """Whether something that it hands on goes into another one, by the graph."""
         sought = {end.grad_fn for end in self.ends}
         given = [tensor for call in other.calls if call.given is not None for tensor in tensors_of(call.given)]
-        found, left = set(), [tensor.grad_fn for tensor in (*(call.input for call in other.calls), *given)]
-        while left:
-            node = left.pop()
-            if node is None or node in found:
-                continue
-            if node in sought:
-                return True
-            found.add(node)
-            left += [below for below, _ in node.next_functions]
-        return False
+        return any(node in sought for node in _below([*(call.input for call in other.calls), *given]))
+
+    def teaches(self, weights: Iterable[Tensor]) -> bool:
+        """Whether the gradient that comes back through it reaches any of these weights."""
+        sought = {id(tensor) for tensor in weights}
+        return any(id(getattr(node, "variable", None)) in sought for node in _below(self.ends))
 
     def of_ends(self, gradients: Sequence[Tensor | None]) -> tuple[Tensor, list[State]]:
         """Gradients by `ends`, as the output's (T, B, D*P) and by layer the final state's, (D, B, ·) each."""
@@ -242,3 +238,14 @@ def _window(chain: list[Seen]) -> int | None:
             cut = True
         stretches[-1] += time_first(call.input, call).shape[0]
     return max(stretches) if cut else None
+
+
+def _below(tensors: Iterable[Tensor]) -> Iterator[Any]:
+    """The nodes of the graph that tensors come of."""
+    found, left = set(), [tensor.grad_fn for tensor in tensors]
+    while left:
+        node = left.pop()
+        if node is not None and node not in found:
+            found.add(node)
+            yield node
+            left += [below for below, _ in node.next_functions]

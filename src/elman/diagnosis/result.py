@@ -124,6 +124,8 @@ class Diagnosis:
         trial: one update on the same batch; None where neither an optimizer nor a rate was given.
         clip: the threshold that training clips to, as given.
         non_finite: the first place where a number was not finite, or None.
+        taught: whether the gradient that comes back through the layers reaches any weight that learns; of a reservoir,
+            whose readout alone learns, it does not, and no findings are drawn from it.
 
     """
 
@@ -138,6 +140,7 @@ class Diagnosis:
     trial: Trial | None = None
     clip: float | None = None
     non_finite: str | None = None
+    taught: bool = True
     findings: list[Finding] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:

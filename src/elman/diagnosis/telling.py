@@ -12,6 +12,9 @@ from elman.diagnosis.result import Diagnosis, LayerDiagnosis
 
 WIDTH, INDENT = 100, 3
 
+HEALTHY = "No fault found: the gradient arrives where it is needed, and too few units or gates are stuck to matter."
+UNTAUGHT = "No weight learns by what comes back through the recurrent layers, which says how far they remember."
+
 UNBOUNDED = ("half_life", "horizon")
 """Numbers of which infinity is a value and not an accident."""
 
@@ -32,9 +35,7 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
 def text(diagnosis: Diagnosis) -> str:
     """The findings, then what was measured."""
     lines = [line for number, finding in enumerate(diagnosis.findings, 1) for line in _wrapped(f"{number}. {finding}")]
-    lines = lines or [
-        "No fault found: the gradient arrives where it is needed, and too few units or gates are stuck to matter."
-    ]
+    lines = lines or [HEALTHY if diagnosis.taught else UNTAUGHT]
     if diagnosis.layers:
         lines += ["", *_table(diagnosis.layers), *_called(diagnosis.layers)]
     lines += ["", f"loss {_number(diagnosis.loss)}, gradient norm {_number(diagnosis.gradient_norm)}"]

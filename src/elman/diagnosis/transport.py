@@ -118,7 +118,8 @@ def horizon(by_lag: list[float]) -> float:
 def _growth(norms: Tensor, smallest: float) -> float:
     """The mean growth of ln |gradient| per step of lag, over rows; norms (T, R) by lag.
 
-    Minus infinity where nothing is left at once; not-a-number where that is what came back.
+    Minus infinity where nothing is left from one step to the next, as of a nilpotent Jacobian; not-a-number where that
+    is what came back.
     """
     rates = []
     for row in norms.T.tolist():
@@ -127,6 +128,7 @@ def _growth(norms: Tensor, smallest: float) -> float:
         known = [lag for lag, norm in enumerate(row) if smallest < norm < math.inf]
         last = known[-1] if known else 0
         first = min(max(1, last // 4), last - 1)
-        whole = last >= 1 and smallest < row[first] < math.inf
+        gone = row[last + 1 : last + 2] == [0] and row[last] > math.sqrt(smallest)  # and not by rounding to zero
+        whole = last >= 1 and smallest < row[first] < math.inf and not gone
         rates.append(math.log(row[last] / row[first]) / (last - first) if whole else -math.inf)
     return sum(rates) / len(rates)

@@ -53,9 +53,9 @@ class Label(Output):
 
 def _filled(column: Column) -> pl.Series:
     """The values; DataError at the first row without one."""
-    if column.kind not in ("text", "number"):
+    if column.kind not in ("text", "number", "times") or column.values.dtype == pl.Duration:
         raise column.error(0, f"holds {column.kind}, not one label; name another column with --output")
     column.check_filled()
     if (index := column.first(names.texts(column.values).str.strip_chars() == "")) is not None:
         raise column.error(index, "is empty; fill it in, or remove the row")
-    return column.values
+    return names.texts(column.values) if column.kind == "times" else column.values

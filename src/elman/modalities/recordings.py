@@ -216,7 +216,7 @@ def _check_short(column: Column, index: int, seconds: float, longest: float) -> 
         raise column.error(
             index,
             f"names {column.values[index]!r}, which lasts {seconds:,.1f} s, more than {longest:g}; cut it, or train "
-            "with a larger --seconds",
+            "a new network with a larger --seconds",
         )
 
 

@@ -164,5 +164,5 @@ def _encoded(unit: units.Unit, column: Column, longest: int | None) -> list[Symb
     lengths = np.array([len(row) for row in encoded])
     if longest is not None and len(wrong := np.flatnonzero(lengths > longest)):
         many = f"{lengths[wrong[0]]:,} {unit.noun}s, more than {longest:,}"
-        raise column.error(int(wrong[0]), f"has {many}; shorten it, or train with a larger --longest")
+        raise column.error(int(wrong[0]), f"has {many}; shorten it, or train a new network with a larger --longest")
     return encoded

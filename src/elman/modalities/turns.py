@@ -208,7 +208,7 @@ def lists(column: Column, longest: int | None = None) -> pl.Series:
         raise column.error(index, "has no turns; remove the row")
     if longest is not None and (index := column.first(turns.list.len() > longest)) is not None:
         count = f"{turns.list.len()[index]:,} turns, more than {longest:,}"
-        raise column.error(index, f"has {count}; divide it, or train with a larger --longest")
+        raise column.error(index, f"has {count}; divide it, or train a new network with a larger --longest")
     return turns
 
 
@@ -221,7 +221,7 @@ def _flat(column: Column, turns: pl.Series, longest: int) -> Column:
         (words == 0, "is empty in turn {}; fill it in, or remove the turn"),
         (
             words > longest,
-            f"has more than {longest:,} words in turn {{}}; shorten it, or train with a larger --longest",
+            f"has more than {longest:,} words in turn {{}}; shorten it, or train a new network with a larger --longest",
         ),
     ):
         if wrong.any():

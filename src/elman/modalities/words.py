@@ -207,9 +207,8 @@ def cut(column: Column, pattern: str, longest: int | None = None) -> pl.Series:
     if (index := column.first(lengths == 0)) is not None:
         raise column.error(index, "is empty; fill it in, or remove the row")
     if longest is not None and (index := column.first(lengths > longest)) is not None:
-        raise column.error(
-            index, f"has {lengths[index]:,} words, more than {longest:,}; shorten it, or train with a larger --longest"
-        )
+        many = f"{lengths[index]:,} words, more than {longest:,}"
+        raise column.error(index, f"has {many}; shorten it, or train a new network with a larger --longest")
     return lists
 
 

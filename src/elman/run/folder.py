@@ -119,6 +119,8 @@ class RunFolder:
 
     def read(self) -> Description:
         """Read `run.json`; RunError when it is missing, damaged, or written by a newer version."""
+        if self.path.is_file():
+            raise RunError(f"{self.path} is a file, and a run is a folder, which `elman train` makes; name that")
         if not self.path.is_dir():
             raise RunError(f"there is no run folder {self.path}; `elman train` makes one")
         try:

@@ -15,10 +15,13 @@ from typing import Any
 
 import torch
 
-from elman import tasks
+from elman import cells, tasks
+from elman.cells import CELLS
+from elman.cells.own import Outcome, alike, tried
 from elman.data import given
 from elman.data.tables import Table
 from elman.diagnosis.result import Diagnosis
+from elman.engine.warning import warn
 from elman.errors import DataError, RunError, UsageError
 from elman.generation.sample import Sampling, check_whole
 from elman.run.folder import RunFolder, folder_path
@@ -99,6 +102,15 @@ class Run:
             raise RunError(f"{self._folder.description} is damaged ({error}); restore it, or train anew") from error
 
     @cached_property
+    def other_step(self) -> str:
+        """What to say where a cell of the user's own is no longer the one that was trained; else nothing."""
+        trained = self.description.get("step")
+        if not trained or alike(trained, step_of(self.options)):
+            return ""
+        cell: Any = self.options
+        return f"the cell {cell.cell!r} computes something else than when {self.path} was begun, whose weights fit that"
+
+    @cached_property
     def prepared(self) -> Prepared:
         """The run's own data, from its folder."""
         try:
@@ -116,6 +128,8 @@ class Run:
         {column: scores}, (B, V) or (T, B, V), whose softmax gives probabilities. Parts of it, such as the Elman layer
         `recurrence`, can be used alone. Who changes its weights changes what this object answers, not what is on disk.
         """
+        if self.other_step:
+            warn(f"{self.other_step}: answers are not what they were; bring its former code back")
         network = self._task.network(self.prepared, self.options)
         if not self._folder.model.exists():
             raise RunError(
@@ -283,3 +297,8 @@ class Run:
 def load(path: str | Path) -> Run:
     """Open a run folder; RunError says what is wrong with it."""
     return Run(folder_path(path, "a run"))
+
+
+def step_of(options: Any) -> Outcome:
+    """What the step of a cell of the user's own makes of some numbers; nothing for the cells that there are."""
+    return [] if options.cell in CELLS else tried(cells.find(options.cell), options.hidden)

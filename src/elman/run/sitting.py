@@ -21,7 +21,7 @@ from elman.randomness import seeded
 from elman.run import inspection, learnt
 from elman.run.finishing import Trained, scored
 from elman.run.folder import Description, RunFolder, create, folder_path, unused
-from elman.run.run import Run, load
+from elman.run.run import Run, load, step_of
 from elman.tasks.base import Files, Prepared, Score, Task
 from elman.training import device, precision
 from elman.training.budget import Progress
@@ -32,7 +32,7 @@ from elman.training.monitor import Display, Lasting, Metrics, Silence, telling
 from elman.training.options import BUDGETS, MAY_CHANGE, TrainingOptions
 from elman.training.processes import Processes
 
-LASTING = ("task", "created", "data", "modalities", "machine", "pretrained")
+LASTING = ("task", "created", "data", "modalities", "machine", "pretrained", "step")
 """What a run that is continued keeps of its description; scores are those of a network that is about to change."""
 
 GO_ON = "Ended before the run was complete; --out {path} --resume goes on"
@@ -127,6 +127,8 @@ def _files(data: Any, valid: Any, test: Any) -> Files:
 
     def part(data: Any, said: str) -> tables.Source:
         found = given.source(data, said)
+        if isinstance(found, Path) and RunFolder(found).description.is_file():
+            raise UsageError(f"{said} cannot be the run {found}; --out {found} --resume goes on with it")
         return assets.find(found) if isinstance(found, Path) else found
 
     return Files(
@@ -181,6 +183,8 @@ def _reopen(task: Task, files: Files, out: Path | None, named: dict[str, Any], h
         stored |= dict.fromkeys(BUDGETS)
     options = task.Options.make({name: value for name, value in (stored | named).items() if value is not None})
     task.check_same(files, run.prepared)
+    if run.other_step:
+        raise RunError(f"{run.other_step}; bring its former code back, or train anew in another --out")
     kept = {name: run.description[name] for name in LASTING if name in run.description}
     description = kept | {"options": options.to_dict(), "status": "training"}
     begun = folder.checkpoint.exists()
@@ -341,6 +345,7 @@ def _describe(task: Task, options: TrainingOptions, prepared: Prepared) -> Descr
         "data": prepared.facts,
         "modalities": prepared.to_dict(),
         "machine": machine.facts(),
+        "step": step_of(options),
     }
 
 

@@ -60,9 +60,9 @@ TASKS = {
 def find(name: str) -> "Task":
     """Return the task of that name; UsageError says which there are. The task's file is imported only now."""
     if not isinstance(name, str):
-        raise UsageError(f"a task is given by its name, got {name!r:.60}; there is: {', '.join(TASKS)}")
+        raise UsageError(f"a task is given by its name, got {name!r:.60}; there are: {', '.join(TASKS)}")
     if name not in TASKS:
-        hint = nearest(name, TASKS, f"; there is: {', '.join(TASKS)}")
+        hint = nearest(name, TASKS, f"; there are: {', '.join(TASKS)}")
         raise UsageError(f"unknown task {name!r}{hint}")
     task: Task = TASKS[name].make()
     return task

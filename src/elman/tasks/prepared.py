@@ -196,8 +196,8 @@ def _names_files(column: Column) -> bool:
 def _groups(outputs: list[Column]) -> Integers | None:
     """A number for each row's label, by the first column of labels: one of texts or numbers that often repeat."""
     for column in outputs:
-        if column.kind in ("text", "number") and column.values.n_unique() <= len(column) // 2:
-            numbers = column.values.cast(pl.String).fill_null("").rank("dense").to_numpy()
+        if column.kind in ("text", "number", "times") and column.values.n_unique() <= len(column) // 2:
+            numbers = column.values.to_physical().cast(pl.String).fill_null("").rank("dense").to_numpy()
             return numbers.astype(np.int64)
     return None
 

@@ -104,6 +104,11 @@ def _answer(
         fewer, more = sorted((_variety(column), column.name) for column in columns)
         if 2 * fewer[0] <= more[0]:
             return fewer[1]
+    if len(table.names) == 1:
+        raise DataError(
+            f"{table.source} has only the column {table.names[0]!r}, and this task reads one and answers another; give "
+            "a table with both, with commas, or in a .tsv tabs, between them"
+        )
     what = "which of them is the answer" if columns else "that any of them can be answered"
     there = listed(table.names)
     raise UsageError(f"{table.source} has the columns {there}, and it does not show {what}; say it: --output COLUMN")

@@ -18,8 +18,8 @@ from elman.training.examples import VALIDATED, Examples
 SPREAD = 0.5
 """Standard deviation of ln temperature before anything is seen: it keeps a few rows from saying much."""
 FARTHEST, CLOSE, GOLDEN = 2.0, 1e-3, (math.sqrt(5) - 1) / 2
-ANSWERS = 20_000
-"""Answers of each output, from all over, that the temperature is found on."""
+ANSWERS, NUMBERS = 20_000, 1 << 26
+"""Answers of each output, from all over, that the temperature is found on, and the most scores that they may have."""
 
 
 @torch.inference_mode()
@@ -33,23 +33,31 @@ def temperatures(network: Any, examples: Examples) -> dict[str, float]:
     """
     scores: dict[str, list[Tensor]] = {name: [] for name in examples.targets}
     targets: dict[str, list[Tensor]] = {name: [] for name in examples.targets}
+    counts = dict.fromkeys(examples.targets, 0)
+    share = min(1.0, VALIDATED / max(1, len(examples)))
     for rows in examples.in_order(VALIDATED):
         batch = examples.batch(rows)
         for name, found in network(batch.inputs, batch.lengths).items():
             there = batch.targets[name] != IGNORED
-            scores[name].append(found[there])
-            targets[name].append(batch.targets[name][there])
-    return {name: _temperature(torch.cat(scores[name]), torch.cat(targets[name])) for name in scores}
+            expected = int(share * len(examples.targets[name].values))
+            stride = max(1, expected // ANSWERS, expected * found.shape[-1] // NUMBERS)
+            scores[name].append(found[there][::stride])
+            targets[name].append(batch.targets[name][there][::stride])
+            counts[name] += int(there.sum())
+    return {name: _temperature(scores[name], targets[name], counts[name]) for name in scores}
 
 
-def _temperature(scores: Tensor, targets: Tensor) -> float:
-    """The most probable one for scores (N, V) and targets (N,), by golden-section search."""
-    stride = max(1, len(targets) // ANSWERS)
-    some, answers, count = scores[::stride].double(), targets[::stride], len(targets)
+def _temperature(scores: list[Tensor], targets: list[Tensor], count: int) -> float:
+    """The most probable one for `count` answers, of which there are scores (N, V) and targets (N,), piece by piece.
+
+    By golden-section search. In float64 all pieces at once would be a multiple of the scores.
+    """
+    seen = sum(map(len, targets))
 
     def cost(logarithm: float) -> float:
-        mean = F.cross_entropy(some * math.exp(-logarithm), answers).item()
-        return count * mean + logarithm**2 / (2 * SPREAD**2)
+        pieces = zip(scores, targets, strict=True)
+        losses = (F.cross_entropy(s.double() * math.exp(-logarithm), t, reduction="sum").item() for s, t in pieces)
+        return count * sum(losses) / seen + logarithm**2 / (2 * SPREAD**2)
 
     low, high = -FARTHEST, FARTHEST
     while high - low > CLOSE:

@@ -131,7 +131,8 @@ class TrainingOptions:
                 flag, there = f"--{name.replace('_', '-')}", stored.get(name)
                 known = "" if there is None else f", {there},"
                 raise UsageError(
-                    f"{flag} stays what it is in the pretrained run{known} as its network does; leave it out"
+                    f"{flag} stays what it is in the pretrained run{known} as its network does; leave it out, or train "
+                    "a new network without --pretrained"
                 )
         kept = {name: stored[name] for name in own if stored.get(name) is not None}
         made = cls.make(kept | given)

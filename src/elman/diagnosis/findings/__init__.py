@@ -19,6 +19,9 @@ CHECKS = (
 )
 """Each says what it has found, or None. A number that is not finite leaves the later ones nothing to judge."""
 
+UNTAUGHT = (exploding.overflow, nonfinite.check, rate.check)
+"""Those that count where the gradient through the layers teaches no weight."""
+
 EXPLAINED = {
     "vanishing": {"dead", "saturated"},
     "exploding": {"saturated"},
@@ -31,7 +34,7 @@ EXPLAINED = {
 def findings(diagnosis: Diagnosis) -> list[Finding]:
     """The findings, the most important first; none where all is well."""
     found: list[Finding] = []
-    for check in CHECKS:
+    for check in CHECKS if diagnosis.taught else UNTAUGHT:
         finding = check(diagnosis)
         problems = {each.problem for each in found}
         if finding is not None and not problems & {finding.problem, *EXPLAINED.get(finding.problem, ())}:

@@ -34,6 +34,7 @@ def of(diagnosis: Entry) -> dict[str, Any] | None:
         return None
     return {
         "findings": [finding for finding in listed(diagnosis.get("findings")) if isinstance(finding, dict)],
+        "taught": diagnosis.get("taught", True),
         "heat": _heat(layers),
         "charts": [chart for chart in (_lag(layers), _inputs(layers), _spectrum(layers)) if chart],
         "layers": [_row(layer) for layer in layers],
