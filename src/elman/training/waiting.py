@@ -18,8 +18,8 @@ import torch
 
 from elman.engine import openmp
 
-WINDOW, UPDATES = 0.5, 4
-"""How many seconds, and updates, a look at the processors takes."""
+WINDOW, UPDATES, SLOW = 0.5, 4, 2.0
+"""How many seconds, and updates, a look at the processors takes; so many seconds are enough, whatever the updates."""
 
 BUSY, IDLE = 0.2, 0.05
 """The share of the time that all threads together are ready to run and do not: more than BUSY beside other work, less
@@ -63,7 +63,8 @@ class Waiting:
         """Take note of an update of the weights."""
         self._updates += 1
         now = time.perf_counter()
-        if self._updates < UPDATES or (seconds := now - self._begun) < WINDOW:
+        seconds = now - self._begun
+        if seconds < (WINDOW if self._updates >= UPDATES else SLOW):
             return
         speed, share = self._updates / seconds, (waited() - self._before) / seconds
         if self._spinning is not None:
