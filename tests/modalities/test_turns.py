@@ -90,8 +90,8 @@ def test_a_fitted_modality_comes_back_from_json():
         (
             [["a"], ["b", "a b c d"]],
             (
-                "row 2, column 'call' has more than 3 words in turn 2; shorten it, or train a new network with a larger "
-                "--longest"
+                "row 2, column 'call' has more than 3 words in turn 2; shorten it, or train a new network "
+                "with a larger --longest"
             ),
         ),
         ([1, 2], "row 1, column 'call' holds number, not turns: a list of texts, or a text with a turn on each line"),
