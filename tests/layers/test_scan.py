@@ -99,6 +99,68 @@ def test_it_equals_the_loop(layer, way):
     assert_close(found, expected)
 
 
+@pytest.fixture
+def cut(monkeypatch):
+    """Whatever is kept for a gradient counts as large."""
+    monkeypatch.setattr("elman.engine.native.pieces.LARGE", 0)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("way", WAYS)
+def test_pieces_of_time_change_nothing(layer, way, monkeypatch):
+    _, projected, state, own = drawn(layer)
+    leaves = [projected, *state, *own.values()]
+
+    def run():
+        return elman.scan(layer.plain_cell, projected, state, weights=own, **WAYS[way])
+
+    expected = with_gradients(run, leaves)
+    monkeypatch.setattr("elman.engine.native.pieces.LARGE", 0)
+    with elman.backend("native"):
+        output, last = run()
+    loss = output.sin().sum() + sum(tensor.cos().sum() for tensor in last)
+    for keep in (True, False):  # without what was forced
+        found = torch.autograd.grad(loss, leaves, materialize_grads=True, retain_graph=keep)
+        assert_close([output, *last, *found], expected)
+
+
+@pytest.mark.native
+def test_pieces_of_time_keep_the_states_between_them(cut):
+    kept = 0
+
+    def count(tensor):
+        nonlocal kept
+        kept += tensor.numel()
+        return tensor
+
+    projected, own = torch.randn(100, 2, 8 + 7, requires_grad=True), {"w": torch.rand(8)}
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        output, _ = elman.scan(Memory(), projected, weights=own)
+    states = 4 * 2 * 8
+    assert kept < projected.numel() + 10 * (states + own["w"].numel()) + 100
+    output.sum().backward()
+
+
+@pytest.mark.native
+def test_what_pieces_of_time_read_must_not_be_written_over(cut):
+    leaf = torch.randn(9, 2, 4 + 7, requires_grad=True)
+    projected = leaf * 1
+    output, _ = elman.scan(Memory(), projected, weights={"w": torch.rand(4)})
+    with torch.no_grad():
+        projected.zero_()
+    with pytest.raises(RuntimeError, match="has been modified inplace"):
+        output.sum().backward()
+
+
+@pytest.mark.native
+def test_pieces_of_time_take_many_gradients_at_once(cut):
+    projected = torch.randn(5, 2, 2 + 7, dtype=torch.float64, requires_grad=True)
+    output, _ = elman.scan(Memory(), projected, weights={"w": torch.rand(2, dtype=torch.float64)})
+    many = torch.randn(3, *output.shape, dtype=torch.float64)
+    (found,) = torch.autograd.grad(output, projected, many, is_grads_batched=True, retain_graph=True)
+    assert_close(found, torch.stack([torch.autograd.grad(output, projected, d, retain_graph=True)[0] for d in many]))
+
+
 def test_it_is_the_layer_behind_its_projection(layer):
     x, projected, state, own = drawn(layer)
     expected, final = layer(x, [tensor.unsqueeze(0) for tensor in state] if len(state) > 1 else state[0].unsqueeze(0))
@@ -119,8 +181,10 @@ def test_it_begins_with_zeros_and_may_be_cut_anywhere():
     assert_close(one, rest[:1])
 
 
-def test_it_differentiates_twice():
-    projected = torch.randn(3, 2, 2 + 7, dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize("least", [1 << 30, 0], ids=["whole", "in pieces"])
+def test_it_differentiates_twice(least, monkeypatch):
+    monkeypatch.setattr("elman.engine.native.pieces.LARGE", least)
+    projected = torch.randn(4, 2, 2 + 7, dtype=torch.float64, requires_grad=True)
     w = torch.rand(2, dtype=torch.float64, requires_grad=True)
 
     def run(projected, w):

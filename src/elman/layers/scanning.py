@@ -29,7 +29,8 @@ def scan(
 ) -> tuple[Tensor, State]:
     """A cell over gates that are given: `elman.Recurrent` without its projection, and without parameters of its own.
 
-    It is differentiable, as often as wanted. For the gradient it keeps the states of every step.
+    It is differentiable, as often as wanted. For the gradient it keeps the states of every step; if these take 1 GiB
+    and the native engine runs it, those of √T steps, of which it makes the others again. `torch.compile` keeps all.
 
     Args:
         cell: its name, or a `Cell`, or a class of cells that takes no arguments; without a recurrent matrix.

@@ -19,6 +19,7 @@ from elman.engine.extension import missing
 from elman.engine.native import steps
 from elman.engine.native.library import library
 from elman.engine.native.operator import differentiated, layer, traced
+from elman.engine.native.pieces import in_pieces, is_large
 from elman.engine.native.programs import Shapes, cell_of, handle, programs, shapes_of
 from elman.engine.products import in_pairs
 from elman.engine.program import UntraceableError
@@ -57,6 +58,9 @@ class Native(Backend):
             call = _in_one_type(call)
         if _is_one_step(call):
             return _one_step(call)
+        return in_pieces(call, self._whole) if is_large(call) else self._whole(call)
+
+    def _whole(self, call: Call) -> tuple[Tensor, State]:
         flat = [tensor for weights in call.weights for tensor in weights]
         # The graph must not hold the record, which holds the graph: memory would wait for the garbage collector then.
         told = None if call.record is None else partial(_tell, weakref.ref(call.record), call.directions)

@@ -10,7 +10,7 @@ from elman.engine.program.contract import Kind, Place, Source, Width
 from elman.engine.program.differentiate import Adjoint, WeightGradient
 from elman.engine.program.draft import Draft, Terms, leaf_homes
 from elman.engine.program.fuse import fuse
-from elman.engine.program.graph import Node, reachable, replaced
+from elman.engine.program.graph import Node, reachable, readers, replaced
 from elman.engine.program.layout import Layout, lay_out
 from elman.engine.program.operations import LEAVES
 from elman.engine.program.place import runs
@@ -116,13 +116,14 @@ def _write_carried(draft: Draft, adjoint: Adjoint, new: dict[Node, Node]) -> lis
 
 def _protect_carried(draft: Draft, trace: Trace, writers: list[list[Node]]) -> None:
     """Nothing writes over a carried gradient before all that reads it has done so."""
+    read = readers(draft.nodes())
     for k, mine in enumerate(writers):
         leaf = trace.graph.leaf("carry", k, trace.states[k])
         for writer in mine:
             if writer is not leaf:
-                draft.wait_for_readers(writer, leaf)
+                draft.wait_for(read.get(leaf, ()), writer)
         if len(mine) == 2:
-            draft.wait_for_readers(mine[1], mine[0])
+            draft.wait_for(read.get(mine[0], ()), mine[1])
 
 
 def _weights(draft: Draft, entries: list[WeightGradient]) -> list[tuple[Source, Place, Place]]:

@@ -157,8 +157,9 @@ def _states(traced: Trace, inference: list[Pass], passes: list[Pass], backward: 
     reads = {operand[:2] for each in passes for line in each.tiles for operand in line.args}
     reads |= {product.init[:2] for each in passes for product in each.products if product.init}
     reads |= {value[:2] for _, _, value in backward.weights}
+    alone = in_place(inference)
     return [
-        State(width, in_place(inference, k), (Kind.PREV, k) in reads, (Kind.NEXT, k) in reads)
+        State(width, k in alone, (Kind.PREV, k) in reads, (Kind.NEXT, k) in reads)
         for k, width in enumerate(traced.states)
     ]
 

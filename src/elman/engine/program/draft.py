@@ -3,10 +3,11 @@
 It knows no segments, temporaries or encoding.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from elman.engine.program.contract import Kind, Place, Width
-from elman.engine.program.graph import Graph, Node, reachable
+from elman.engine.program.graph import Graph, Node, reachable, readers
 from elman.engine.program.operations import ACCUMULATIONS
 
 Terms = tuple[tuple[int, int], ...]
@@ -46,30 +47,22 @@ class Draft:
         roots = [*self.targets, *self.accumulations]
         return [node for node in reachable(roots, self.homes.__contains__) if node not in self.homes]
 
-    def readers(self, value: Node) -> list[Node]:
-        return [node for node in self.nodes() if value in node.args]
+    def wait_for(self, others: Iterable[Node], writer: Node) -> None:
+        """Have `writer` wait for others, which read what it overwrites."""
+        self.waits.update((reader, writer) for reader in others if reader is not writer)
 
-    def wait_for_readers(self, writer: Node, value: Node) -> None:
-        """Have `writer` wait for all that reads `value`, whose place it overwrites."""
-        self.waits.update((reader, writer) for reader in self.readers(value) if reader is not writer)
-
-    def leads_to(self, start: Node, end: Node) -> bool:
-        """Whether `end` must come after `start`."""
-        following: dict[Node, list[Node]] = {}
-        for node in self.nodes():
-            for arg in node.args:
-                following.setdefault(arg, []).append(node)
+    def followers(self, start: Node) -> set[Node]:
+        """What must come after `start`, and that itself."""
+        following = readers(self.nodes())
         for reader, writer in self.waits:
-            following.setdefault(reader, []).append(writer)
-        stack, seen = [start], set()
+            following.setdefault(reader, set()).add(writer)
+        stack, seen = [start], set[Node]()
         while stack:
             node = stack.pop()
-            if node is end:
-                return True
             if node not in seen:
                 seen.add(node)
-                stack.extend(following.get(node, []))
-        return False
+                stack.extend(following.get(node, ()))
+        return seen
 
 
 def leaf_homes(nodes: list[Node], vectors: list[Terms], extras: tuple[str, ...]) -> dict[Node, Place]:

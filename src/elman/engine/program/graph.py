@@ -96,6 +96,15 @@ def uses(nodes: Iterable[Node], roots: Iterable[Node]) -> Counter[Node]:
     return Counter([*roots, *(arg for node in nodes for arg in node.args)])
 
 
+def readers(nodes: Iterable[Node]) -> dict[Node, set[Node]]:
+    """What reads each value, among these nodes."""
+    found: dict[Node, set[Node]] = {}
+    for node in nodes:
+        for arg in node.args:
+            found.setdefault(arg, set()).add(node)
+    return found
+
+
 def rebuilt(graph: Graph, node: Node, made: dict[Node, Node]) -> Node:
     """The same computation on what has been made of the node's arguments."""
     args = tuple(made[arg] for arg in node.args)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from elman.engine.program.contract import Place, Width
 from elman.engine.program.differentiate import WeightGradient
 from elman.engine.program.draft import Draft, grad_place, tape_place
-from elman.engine.program.graph import Node
+from elman.engine.program.graph import Node, readers
 from elman.engine.program.schedule import earliest
 
 
@@ -25,8 +25,10 @@ class Layout:
 def ordered_gradients(entries: list[WeightGradient]) -> list[Node]:
     """The gradients of products: those of the input alone, those of input and state, those of the state alone."""
     keys: dict[Node, tuple[bool, bool, int, int]] = {}
-    for gradient in {entry.gradient: None for entry in entries}:
-        mine = [entry for entry in entries if entry.gradient is gradient]
+    grouped: dict[Node, list[WeightGradient]] = {}
+    for entry in entries:
+        grouped.setdefault(entry.gradient, []).append(entry)
+    for gradient, mine in grouped.items():
         inputs = [entry for entry in mine if entry.value.op == "input"]
         others = [entry for entry in mine if entry.value.op != "input"]
         first = (others or inputs)[0]
@@ -54,15 +56,15 @@ def lay_out(draft: Draft, entries: list[WeightGradient], kept: set[Node]) -> Lay
 
 def _partners(draft: Draft, gradients: list[Node], values: list[Node]) -> dict[Node, Node]:
     """For as many gradients as possible, the kept value whose place it takes; first one that it is computed from."""
-    level = earliest(draft)
+    level, read = earliest(draft), readers(draft.nodes())
     partners: dict[Node, Node] = {}
     left = list(values)
 
     def free(value: Node, gradient: Node) -> bool:
         """Whether all others that read the value can do so before the gradient is written."""
-        readers = [node for node in draft.readers(value) if node is not gradient]
-        late = any(level[reader] > level[gradient] for reader in readers)
-        return not late and not any(draft.leads_to(gradient, reader) for reader in readers)
+        others = read.get(value, set()) - {gradient}
+        late = any(level[reader] > level[gradient] for reader in others)
+        return not late and draft.followers(gradient).isdisjoint(others)
 
     for near in (True, False):
         for gradient in gradients:
@@ -72,6 +74,6 @@ def _partners(draft: Draft, gradients: list[Node], values: list[Node]) -> dict[N
             value = next((value for value in candidates if free(value, gradient)), None)
             if value is not None:
                 partners[gradient] = value
-                draft.wait_for_readers(gradient, value)
+                draft.wait_for(read.get(value, ()), gradient)
                 left.remove(value)
     return partners

@@ -1,5 +1,6 @@
 """Names for what is saved and for the gradients of products, from the gates that they belong to; for people only."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from elman.cells import Cell
@@ -28,9 +29,10 @@ def name_places(
     for node, place in layout.grad.items():
         gate = _gate(trace, gates, list(gradients[node]))
         wanted[place] = f"δ{gate}" if gate else None
+    counts = Counter(wanted.values())
     names: dict[Place, str] = {}
     for place, name in wanted.items():
-        unique = name is not None and list(wanted.values()).count(name) == 1
+        unique = name is not None and counts[name] == 1
         plain = f"{_MARK[place.kind]}{place.number}"
         names[place] = name if name is not None and unique else f"{plain}~" if plain in cell.states else plain
     return names

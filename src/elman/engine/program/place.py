@@ -3,11 +3,13 @@
 An operation may write over an operand of its own that is read for the last time. It does not know the encoding.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from elman.engine.program.contract import Kind, Place, Source, Width
 from elman.engine.program.draft import Draft, Terms, terms_of
-from elman.engine.program.graph import Node, product_init, product_sources
+from elman.engine.program.graph import Node, product_init, product_sources, readers
 from elman.engine.program.operations import ACCUMULATIONS, REDUCTIONS
 from elman.engine.program.schedule import Segment
 
@@ -50,10 +52,13 @@ class _Pool:
 
     def take(self) -> int:
         if self.free:
-            self.free.sort()
-            return self.free.pop(0)
+            return heappop(self.free)
         self.count += 1
         return self.count - 1
+
+    def give_back(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            heappush(self.free, number)
 
 
 class _Placement:
@@ -77,7 +82,7 @@ class _Placement:
             for end, index in list(self.lent):
                 if end < number:
                     self.lent.remove((end, index))
-                    self.full.free.append(index)
+                    self.full.give_back([index])
             passes.append(self._pass(number, segment))
         return passes
 
@@ -108,12 +113,13 @@ class _Placement:
 
     def _tiles(self, number: int, segment: Segment, made: Pass) -> None:
         temps = _Pool()
-        left = {node: {reader for reader in segment.tiles if node in reader.args} for node in segment.nodes}
+        read = readers(segment.tiles)
+        left = {node: len(read.get(node, ())) for node in segment.nodes}
         for node in segment.tiles:
             dying = []
             for arg in dict.fromkeys(node.args):
                 if arg in left:
-                    left[arg].discard(node)
+                    left[arg] -= 1
                     if not left[arg] and self.places[arg].kind in {Kind.TEMP, Kind.SLOT}:
                         dying.append(self.places[arg])
             if node not in self.places and node.op not in ACCUMULATIONS:
@@ -122,7 +128,7 @@ class _Placement:
                     place = dying.pop(0)
                 self.places[node] = place or Place(Kind.TEMP, temps.take(), node.width)
             made.tiles.append(self._instruction(node))
-            temps.free += [place.number for place in dying if place.kind is Kind.TEMP]
+            temps.give_back(place.number for place in dying if place.kind is Kind.TEMP)
 
     def _instruction(self, node: Node) -> Instruction:
         args = tuple(self.places[arg] for arg in node.args)
@@ -159,20 +165,22 @@ def place(draft: Draft, segments: list[Segment], vectors: list[Terms]) -> list[P
     return _Placement(draft, segments, vectors).run()
 
 
-def in_place(passes: list[Pass], state: int) -> bool:
-    """Whether a state after the step may be written over the state before it."""
-    written: tuple[int, int] | None = None
-    read = (-1, -1)
+def in_place(passes: list[Pass]) -> set[int]:
+    """The states that may be written over, after the step, where they lay before it."""
+    written: dict[int, tuple[int, int]] = {}
+    read: dict[int, tuple[int, int]] = {}
+
+    def see(at: tuple[int, int], out: Place, last: tuple[int, int], args: Iterable[Place | None]) -> None:
+        if out.kind is Kind.NEXT:
+            written[out.number] = at
+        for place in args:
+            if place is not None and place.kind is Kind.PREV:
+                read[place.number] = max(last, read.get(place.number, last))
+
     for number, each in enumerate(passes):
+        end = (number, len(each.tiles))  # a product reads whole rows
         for position, product in enumerate(each.products, start=-len(each.products)):
-            kinds = {(place.kind, place.number) for _, place in product.sources}
-            if (Kind.PREV, state) in kinds or product.init == (Kind.PREV, state, each.width):
-                read = (number, len(each.tiles))
-            if product.out[:2] == (Kind.NEXT, state):
-                written = (number, position)
+            see((number, position), product.out, end, [product.init, *[place for _, place in product.sources]])
         for position, instruction in enumerate(each.tiles):
-            if any(place[:2] == (Kind.PREV, state) for place in instruction.args):
-                read = max(read, (number, position))
-            if instruction.out[:2] == (Kind.NEXT, state):
-                written = (number, position)
-    return written is not None and read <= written
+            see((number, position), instruction.out, (number, position), instruction.args)
+    return {state for state, at in written.items() if read.get(state, at) <= at}

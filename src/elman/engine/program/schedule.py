@@ -5,12 +5,14 @@ readers allow, but early where that leaves less to be carried from one segment t
 temporaries.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 from elman.engine.program.contract import Width
 from elman.engine.program.draft import Draft
-from elman.engine.program.graph import Node
+from elman.engine.program.graph import Node, readers
 from elman.engine.program.operations import REDUCTIONS
 
 
@@ -63,17 +65,17 @@ class _Order:
 
     def topological(self) -> Iterator[Node]:
         waiting = {node: len(self.before[node]) for node in self.nodes}
-        ready = [node for node in self.nodes if not waiting[node]]
+        ready = [(node.id, node) for node in self.nodes if not waiting[node]]
+        heapify(ready)
         done = 0
         while ready:
-            node = min(ready, key=lambda node: node.id)
-            ready.remove(node)
+            _, node = heappop(ready)
             done += 1
             yield node
             for following in self.after[node]:
                 waiting[following] -= 1
                 if not waiting[following]:
-                    ready.append(following)
+                    heappush(ready, (following.id, following))
         if done < len(self.nodes):
             raise CycleError
 
@@ -137,26 +139,32 @@ def schedule(draft: Draft) -> list[Segment]:
 
 def _arranged(draft: Draft, segment: Segment) -> list[Node]:
     """The tile operations, so that few temporaries live at a time: first what frees more than it makes."""
-    inside = set(segment.tiles)
-    waiting = {node: {arg for arg in node.args if arg in inside} for node in inside}
+    left = readers(segment.tiles)
+    after = {node: {*left.get(node, ())} for node in segment.tiles}
     for reader, writer in draft.waits:
-        if reader in inside and writer in inside:
-            waiting[writer].add(reader)
-    readers = {arg: {node for node in inside if arg in node.args} for node in inside for arg in node.args}
-    short = {node for node in readers if node not in draft.homes and node not in draft.targets}
-    arranged: list[Node] = []
-    while waiting:
-        ready = [node for node, before in waiting.items() if not before]
+        if reader in after and writer in after:
+            after[reader].add(writer)
+    waiting = Counter(following for others in after.values() for following in others)
+    short = {node for node in left if node not in draft.homes and node not in draft.targets}
 
-        def gain(node: Node) -> tuple[int, int]:
-            freed = sum(readers[arg] == {node} for arg in set(node.args) & short)
-            return int(node in short) - freed, node.id
+    def entry(node: Node) -> tuple[int, int, Node]:
+        freed = sum(len(left[arg]) == 1 for arg in short.intersection(node.args))
+        return int(node in short) - freed, node.id, node
 
-        chosen = min(ready, key=gain)
-        arranged.append(chosen)
-        del waiting[chosen]
-        for before in waiting.values():
-            before.discard(chosen)
-        for rest in readers.values():
-            rest.discard(chosen)
-    return arranged
+    ready = [entry(node) for node in segment.tiles if not waiting[node]]
+    heapify(ready)
+    arranged: dict[Node, None] = {}
+    while ready:
+        _, _, chosen = heappop(ready)
+        if chosen in arranged:
+            continue
+        arranged[chosen] = None
+        waiting.subtract(after[chosen])
+        changed = [node for node in after[chosen] if not waiting[node]]
+        for arg in short.intersection(chosen.args):
+            left[arg].discard(chosen)
+            if len(left[arg]) == 1:  # once more, if it is ready, as it comes sooner now
+                changed += [node for node in left[arg] if not waiting[node]]
+        for node in changed:
+            heappush(ready, entry(node))
+    return list(arranged)

@@ -1,7 +1,7 @@
 """What cutting and joining features, and matmuls with weights, mean in a step that is being traced."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from elman.engine.program.contract import Source
@@ -33,8 +33,7 @@ def _split(value: Value, split_size_or_sections: int | Sequence[int], dim: int =
     sections = split_size_or_sections
     if isinstance(sections, int):
         sections = [min(sections, total - start) for start in range(0, total, sections)]
-    edges = [sum(sections[:k]) for k in range(len(sections) + 1)]
-    return tuple(value.cut(start, stop) for start, stop in pairwise(edges))
+    return tuple(value.cut(start, stop) for start, stop in pairwise(accumulate(sections, initial=0)))
 
 
 def _narrow(value: Value, dim: int, start: int, length: int) -> Value:

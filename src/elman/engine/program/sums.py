@@ -25,8 +25,13 @@ def merge_products(graph: Algebra, roots: tuple[Node, ...]) -> tuple[Node, ...]:
 def _terms(node: Node, inside: set[Node], counts: dict[Node, int]) -> list[tuple[Node, bool]]:
     """What a chain of additions adds up, each with whether nothing else uses it."""
     found: list[tuple[Node, bool]] = []
-    for arg in node.args:
-        found += _terms(arg, inside, counts) if arg in inside else [(arg, counts[arg] == 1)]
+    left = [*reversed(node.args)]
+    while left:
+        arg = left.pop()
+        if arg in inside:
+            left += reversed(arg.args)
+        else:
+            found.append((arg, counts[arg] == 1))
     return found
 
 

@@ -5,6 +5,8 @@ mean is in `functions.py`.
 """
 
 from collections.abc import Callable
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, ClassVar, Never, Self
 
 import torch
@@ -194,15 +196,19 @@ class Symbol(Traced):
 
     def cut(self, start: int, stop: int) -> "Symbol":
         """The columns from start to stop; the cuts must lie between blocks."""
-        edges, edge = [0], 0
-        for block in self.blocks:
-            edge += self.sizes[block.width]
-            edges.append(edge)
+        edges = self._edges
         if start not in edges or stop not in edges or stop <= start:
             raise UntraceableError(
-                f"A slice of columns {start} to {stop}", f"does not fall between gates, which begin at {edges[:-1]}"
+                f"A slice of columns {start} to {stop}",
+                f"does not fall between gates, which begin at {list(edges)[:-1]}",
             )
-        return self.like(self.blocks[edges.index(start) : edges.index(stop)], truth=self.truth)
+        return self.like(self.blocks[edges[start] : edges[stop]], truth=self.truth)
+
+    @cached_property
+    def _edges(self) -> dict[int, int]:
+        """The columns that blocks begin at, and that the last ends at, each with how many blocks lie before it."""
+        columns = accumulate((self.sizes[block.width] for block in self.blocks), initial=0)
+        return {column: number for number, column in enumerate(columns)}
 
     def __getitem__(self, key: Any) -> "Symbol":
         parts = key if isinstance(key, tuple) else (key,)
