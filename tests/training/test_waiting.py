@@ -13,13 +13,12 @@ from elman.training import waiting
 from elman.training.waiting import LONGEST, SHORTEST
 
 REGIONS = """
-import sys, time, torch
+import time, torch
 from pathlib import Path
 from elman.training import waiting
 
 def slept():
-    tasks = [each for each in Path("/proc/self/task").iterdir() if each.name != str(main)]
-    lines = (line for each in tasks for line in (each / "status").read_text().splitlines())
+    lines = [line for task in workers for line in (task / "status").read_text().splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary"))
 
 def regions():
@@ -29,8 +28,10 @@ def regions():
         time.sleep(0.001)
     return slept() - before
 
-main, numbers = Path("/proc/self").resolve().name, torch.zeros(1 << 20)
-numbers.add_(1)
+tasks = Path("/proc/self/task")
+before = set(tasks.iterdir())
+numbers = torch.zeros(1 << 20)  # the first parallel region
+workers = set(tasks.iterdir()) - before
 spinning = regions()
 wake = waiting.sleep()
 sleeping = regions()
