@@ -149,6 +149,7 @@ def test_a_reservoir_whose_readout_alone_learns_is_measured_as_a_network_that_le
     whole = elman.diagnose(module, x, lambda output: output[-1].mean())
     assert not whole.taught
     assert not whole.findings
+    assert not whole.truncation  # there is no gradient to cut
     assert "No fault" not in str(whole) + whole.to_html()
     lower = nn.Sequential(nn.Linear(3, 3), module)
     assert [each.problem for each in elman.diagnose(lower, x, lambda output: output[-1].mean()).findings] == [

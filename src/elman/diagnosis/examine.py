@@ -175,7 +175,9 @@ class _Examination:
         training, norm = self.training, math.hypot(*self.gradient_norms.values())
         moved = [transport(few, self.generator) for few in self.few]
         layers = [layer for number, each in enumerate(moved) for layer in self._layers(number, each)]
-        cosines, kept = truncation.truncated(self.few, [training.window or passage.window for passage in self.passages])
+        taught = any(passage.teaches(self.parameters) for passage in self.passages)
+        windows = [training.window or passage.window for passage in self.passages]
+        cosines, kept = truncation.truncated(self.few if taught else (), windows)
         found = Diagnosis(
             layers=layers,
             loss=float(self.loss.detach()),
@@ -188,7 +190,7 @@ class _Examination:
             trial=self._trial(norm),
             truncation=cosines,
             kept=kept,
-            taught=any(passage.teaches(self.parameters) for passage in self.passages),
+            taught=taught,
         )
         return replace(found, findings=findings(found))
 
