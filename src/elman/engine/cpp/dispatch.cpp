@@ -1,5 +1,9 @@
 #include "dispatch.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <atomic>
 #include <stdexcept>
 
@@ -78,6 +82,20 @@ const InstructionSet& instruction_set() {
     const InstructionSet* it = in_use.load(std::memory_order_acquire);
     if (it == nullptr) in_use = it = instruction_sets().front();
     return *it;
+}
+
+bool vectors_go_in_halves() {
+#if defined(__x86_64__)
+    constexpr unsigned ZEN_3_AND_4 = 0x19;  // of which Zen 4 alone has AVX-512
+    static const bool halves = [] {
+        unsigned signature = 0, b, c, d;
+        return __get_cpuid(1, &signature, &b, &c, &d) != 0 && __builtin_cpu_is("amd") &&
+               (signature >> 8 & 15) + (signature >> 20 & 255) == ZEN_3_AND_4;
+    }();
+    return halves;
+#else
+    return false;
+#endif
 }
 
 void select_instruction_set(const std::string& name) {

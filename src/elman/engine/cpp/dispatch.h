@@ -18,6 +18,9 @@ const InstructionSet& instruction_set();
 // Throws std::invalid_argument if this build or this processor does not have it.
 void select_instruction_set(const std::string& name);
 
+// Whether this processor multiplies vectors of 64 bytes as two halves, one after the other (Zen 4).
+bool vectors_go_in_halves();
+
 template <class T>
 const Kernels<T>& kernels();
 

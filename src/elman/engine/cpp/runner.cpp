@@ -11,8 +11,8 @@ namespace {
 // does the next slice that is fetched meanwhile. Where a thread has few rows and its columns' weights do not fit into
 // that cache, fetching is most of the work, and short slices spread it best: B, T, I, H = 20, 35, 640, 640 went from
 // 263 to 290 GFLOP/s forward (GRU; backward from 266 to 270), while 64, 50, 256, 512 with 32 rows loses 3 % by them.
-// With vectors of 32 bytes a panel is narrow, and what there is to multiply hides the fetching: the LSTM of that shape
-// goes from 27.3 to 23.9 ms forward without them, from 28.2 to 25.1 backward.
+// Where 64 bytes are not multiplied at once, multiplying takes longer than fetching, and short slices cost: on Zen 4 the
+// LSTM of that shape takes 23.5 ms forward with them and 21.8 without, 27.3 and 23.9 by AVX2.
 constexpr i64 DEEPEST = 768;
 constexpr i64 SHORT = 64;
 constexpr i64 FITS = 2 << 20;  // bytes
@@ -20,8 +20,8 @@ constexpr i64 SURELY_FITS = 256 << 10;
 
 template <class T>
 i64 deepest(const Job<T>& job) {
-    const bool wide = kernels<T>().matmul.lanes * sizeof(T) >= 64;
-    return wide && job.plan.columns && job.weights_of_a_thread() > FITS ? SHORT : DEEPEST;
+    const bool fast = kernels<T>().matmul.lanes * sizeof(T) >= 64 && !vectors_go_in_halves();
+    return fast && job.plan.columns && job.weights_of_a_thread() > FITS ? SHORT : DEEPEST;
 }
 
 // Every other step visits the columns from the last to the first: what the second-level cache holds of the weights is
