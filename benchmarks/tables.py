@@ -16,6 +16,7 @@ from elman.benchmarks import suite
 
 HERE = Path(__file__).parent
 ROOT, RESULTS = HERE.parent, HERE / "results"
+MACHINES = {"xeon": "Intel Xeon", "zen4": "AMD EPYC, Zen 4", "zen5": "AMD EPYC, Zen 5"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("benchmarks*.md"))]
 
 
@@ -72,7 +73,7 @@ def rows(name, result):
 
 def summary(folders):
     """The means of some benchmarks as they lie in some folders."""
-    header = ["", "beside", *(_machine(folder) for folder in folders)]
+    header = ["", "beside", *(MACHINES.get(folder.name, folder.name) for folder in folders)]
     lines = [[said.what, said.beside, *(_mean(folder, said) for folder in folders)] for said in SUMMARY]
     return markdown([header, *lines]) + "\n"
 
@@ -106,11 +107,6 @@ def heading(table, name, result):
 def markdown(table):
     header, *lines = [f"| {' | '.join(row)} |" for row in table]
     return "\n".join([header, "|" + "---|" * len(table[0]), *lines])
-
-
-def _machine(folder):
-    found = next(iter(sorted(folder.glob("*.json"))), None)
-    return folder.name if found is None else json.loads(found.read_text())["machine"]["cpu"].replace("(R)", "")
 
 
 def _mean(folder, said):

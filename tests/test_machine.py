@@ -1,4 +1,4 @@
-"""How many cores a process may keep busy, by its affinity and by the limits of containers."""
+"""How many cores a process may keep busy, by its affinity and by the limits of containers; what the processor is called."""
 
 import pytest
 
@@ -64,3 +64,17 @@ def test_torch_begins_with_a_thread_for_each_whole_core(monkeypatch, tmp_path, e
     monkeypatch.setattr(machine, "OWN_GROUPS", tmp_path / "own")
     monkeypatch.setattr(machine, "GROUPS", tmp_path)
     assert machine.thread_limit() == limit
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ("model name\t: AMD Ryzen 9 7950X\ncpu family\t: 25\nmodel\t\t: 97\n", "AMD Ryzen 9 7950X"),
+        ("cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n", "AMD EPYC, family 25, model 17"),
+        ("model name\t: Cortex-A\n\nmodel name\t: another\n", "Cortex-A"),
+    ],
+)
+def test_a_processor_without_a_number_in_its_name_is_told_by_family_and_model(monkeypatch, tmp_path, lines, name):
+    monkeypatch.setattr(machine, "PROCESSOR", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(lines)
+    assert machine.facts()["cpu"] == name

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 GROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-PROCESSORS = Path("/sys/devices/system/cpu")
+PROCESSORS, PROCESSOR = Path("/sys/devices/system/cpu"), Path("/proc/cpuinfo")
 
 
 def facts() -> dict[str, Any]:
@@ -53,11 +53,16 @@ def has_matrix_units() -> bool:
 
 
 def _cpu() -> str:
+    """The processor's name; where it has no number, as in virtual machines, with the family and model that tell it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = PROCESSOR.read_text(encoding="utf-8").split("\n\n", 1)[0].splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    said = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    name = said.get("model name", platform.machine())
+    if {"model name", "cpu family", "model"} <= said.keys() and not any(map(str.isdigit, name)):
+        name += f", family {said['cpu family']}, model {said['model']}"
+    return name
 
 
 def _processors() -> Collection[int]:
