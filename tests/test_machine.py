@@ -1,4 +1,4 @@
-"""How many cores a process may keep busy, by its affinity and by the limits of containers; what the processor is called."""
+"""How many cores a process may keep busy, by its affinity and by limits of containers; how the processor is called."""
 
 import pytest
 

@@ -103,6 +103,17 @@ FLAWS = [
     ("t.csv", 'a,b\nx,1\n"y" z,2\n', "t.csv, row 2 has a quote inside of a field"),
     ("t.csv", "a;b\n1;2\n3;4;5\n", "t.csv, row 2 has 3 fields, the header 2"),
     ("t.tsv", "a\ta\n1\t2\n", "t.tsv has two columns named 'a'; rename one"),
+    (
+        "t.csv",
+        "fine,pos\nbad,neg\n" + "good,pos\nvile,neg\n" * 5,
+        "t.csv has no header: its first line, with 'pos', is a row",
+    ),
+    (
+        "t.csv",
+        "2026-01-01,0.5\n" + "2026-01-02,0.7\n" * 12,
+        "t.csv has no header: its first line, with '2026-01-01', is",
+    ),
+    ("t.tsv", "7\t7\t9\n" + "7\t3\t1\n" * 12, "t.tsv has no header: its first line, with '7' and '7', is a row"),
     ("t.jsonl", '{"a": 1.0}\n{"a": Infinity}\n', "t.jsonl, row 2 is no JSON (it has no number Infinity)"),
     ("t.csv", b"a,b\nx,\xfc\n", "t.csv is not UTF-8 text (byte 0xfc in line 2)"),
     ("t.jsonl", '{"a": 1}\n{"a": \n', "t.jsonl, row 2 is no JSON"),
@@ -189,6 +200,26 @@ def test_a_list_may_begin_with_a_whole_number(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize(
+    ("names", "row"),
+    [
+        ("0,1,2,label", "2,1,0,a"),  # as pandas names columns that nobody has named
+        ("place,2001,2002", "a,2,1"),
+        ("0.9,0.5,0.1", "3,2,1"),
+        ("day,2026-01-01,2026-01-02", "2026-02-03,1,2"),
+        ("8,7,x,9", "a,b,1,c"),
+    ],
+)
+def test_a_header_may_hold_numbers_in_order_and_dates(tmp_path, names, row):
+    (tmp_path / "t.csv").write_text(f"{names}\n" + f"{row}\n" * 12)
+    assert tables.read(tmp_path / "t.csv").frame.columns == names.split(",")
+
+
+def test_a_word_may_be_called_word(tmp_path):
+    (tmp_path / "t.csv").write_text("word,tag\nword,N\n" + "".join(f"w{i},V\n" for i in range(12)))
+    assert tables.read(tmp_path / "t.csv").frame.columns == ["word", "tag"]
+
+
 @pytest.mark.parametrize("ending", tables.WRITERS)
 def test_a_full_disk_is_told(ending, tmp_path, monkeypatch):
     writer = tables.WRITERS[ending]

@@ -19,6 +19,9 @@ from elman.errors import DataError
 SEPARATED = (".csv", ".tsv")
 PLURALS = {"a text": "texts", "a number": "numbers", "a boolean": "booleans", "an object": "objects"}
 MIXED, EMPTY = "a list of different things", "an empty list"
+ENOUGH, LOOKED_AT = 10, 1000
+"""Rows that tell whether the line above them is one of them; of more, the first are looked at."""
+DATE = r"^\s*\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|^\s*\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
 WIDEST = 1 << 30
 """Characters of a csv field; Python's reader would stop at 131072."""
 NESTING, DEEPEST = frozenset({list, tuple, dict}), 50
@@ -29,6 +32,11 @@ def check(path: Path, frame: pl.DataFrame) -> None:
     """Raise DataError where a table was read that has no rows, two columns of one name, or rows that are too short."""
     if not len(frame):
         raise DataError(f"{path} has no rows; give a table with a row per example")
+    if path.suffix.lower() in SEPARATED and len(frame) >= ENOUGH and (first := _is_row(frame)) is not None:
+        raise DataError(
+            f"{path} has no header: its first line, with {first}, is a row like those below it; put a line with the "
+            "names of the columns above it"
+        )
     if len(frame.columns) == 1 and path.suffix.lower() == ".csv" and "\t" in frame.columns[0]:
         raise DataError(f"{path} has tabs between its fields, as a .tsv has; rename it to {path.stem}.tsv")
     if twice := next((name for name in frame.columns if name.endswith("_duplicated_0")), None):
@@ -38,6 +46,36 @@ def check(path: Path, frame: pl.DataFrame) -> None:
         _check_width(path)
     if path.suffix.lower() == ".jsonl":
         _check_types(path, frame)
+
+
+def _is_row(frame: pl.DataFrame) -> str | None:
+    """Return, quoted, what shows that the names of a frame of texts are its first row; None where nothing does.
+
+    That is a label among the labels below it, a date above dates, or numbers above numbers. Columns that are named by
+    numbers have these in order, as years and the places of pixels are.
+    """
+    some = frame.head(LOOKED_AT)
+    names = {name: re.sub(r"_duplicated_\d+$", "", name) for name, dtype in some.schema.items() if dtype == pl.String}
+    numbers = {}
+    for column, name in names.items():
+        values, number = some[column].drop_nulls(), pl.Series([name]).cast(pl.Float64, strict=False)[0]
+        if number is not None:
+            if not values.cast(pl.Float64, strict=False).has_nulls():
+                numbers[column] = number
+        elif _is_label(name, values) or _is_date(name, values):
+            return repr(name)
+    in_order = sorted(set(numbers.values()))
+    if [*numbers.values()] in (in_order, in_order[::-1]):
+        return None
+    return " and ".join(repr(names[column]) for column in list(numbers)[:2])
+
+
+def _is_label(name: str, values: pl.Series) -> bool:
+    return (values == name).any() and 2 * values.n_unique() <= len(values)
+
+
+def _is_date(name: str, values: pl.Series) -> bool:
+    return re.match(DATE, name) is not None and len(values) > 0 and values.str.contains(DATE).all()
 
 
 def explain(path: Path, error: BaseException) -> DataError:
