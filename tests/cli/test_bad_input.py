@@ -38,11 +38,13 @@ TEXTS = [
     (b"", "a.txt is empty; give a text of at least a few thousand characters"),
     (b"a", "a.txt has only 1 byte; give a text"),
     (b"\x7fELF\0\0\0" + bytes(range(90, 120)), "a.txt is a binary file (zero byte in line 1)"),
+    (b"%PDF-1.4\n" + b"\xe2" * 100, "a.txt is a PDF, not plain text"),
+    (b"PK\x03\x04" + b"\xe2" * 100, "a.txt is a zip archive or an office document, not plain text"),
     ("grün ".encode("latin-1") * 50, "a.txt is not UTF-8 text (byte 0xfc at offset 2, line 1)"),
 ]
 
 
-@pytest.mark.parametrize(("content", "message"), TEXTS, ids=["empty", "one character", "binary", "latin-1"])
+@pytest.mark.parametrize(("content", "message"), TEXTS, ids=["empty", "one character", "binary", "PDF", "office", "latin-1"])
 def test_bad_texts(elman, tmp_path, content, message):
     (tmp_path / "a.txt").write_bytes(content)
     status, out, err = elman("train", "language-modeling", "a.txt", "--out", "r", *TINY)

@@ -115,6 +115,7 @@ FLAWS = [
     ),
     ("t.tsv", "7\t7\t9\n" + "7\t3\t1\n" * 12, "t.tsv has no header: its first line, with '7' and '7', is a row"),
     ("t.jsonl", '{"a": 1.0}\n{"a": Infinity}\n', "t.jsonl, row 2 is no JSON (it has no number Infinity)"),
+    ("t.csv", b"PK\x03\x04\nx,\xfc\n", "t.csv is a zip archive or an office document, not plain text"),
     ("t.csv", b"a,b\nx,\xfc\n", "t.csv is not UTF-8 text (byte 0xfc in line 2)"),
     ("t.jsonl", '{"a": 1}\n{"a": \n', "t.jsonl, row 2 is no JSON"),
     ("t.jsonl", '{"a": 1}\n[2]\n', "t.jsonl, row 2 is no JSON object"),

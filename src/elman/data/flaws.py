@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from elman.data.text import RECODE
+from elman.data.text import RECODE, check_format
 from elman.errors import DataError
 
 SEPARATED = (".csv", ".tsv")
@@ -234,6 +234,8 @@ def _check_text(path: Path) -> None:
     """Raise DataError at the first bytes that are not UTF-8."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
+            if number == 1:
+                check_format(path, line)
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:

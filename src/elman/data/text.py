@@ -22,9 +22,22 @@ from elman.files import reason
 BLOCK = 1 << 20
 RECODE = "iconv -f ENCODING -t UTF-8, where ENCODING is what wrote it, such as UTF-16 or WINDOWS-1252"
 """How to make UTF-8 of a text: without -f, iconv takes the terminal's own encoding, which mostly is UTF-8 already."""
+FORMATS = {
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip archive or an office document",
+    b"\xd0\xcf\x11\xe0": "an office document",
+}
+"""What files begin with that people take for texts and tables."""
 ESCAPED = "surrogateescape"
 r"""How bytes that are no text stand in a str (PEP 383): b"\xe9" as "\udce9"."""
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+def check_format(path: str | Path, begins: bytes) -> None:
+    """Raise DataError where what a file begins with is that of another format, which is no text."""
+    for mark, what in FORMATS.items():
+        if begins.startswith(mark):
+            raise DataError(f"{path} is {what}, not plain text; open it in the program it is of, and save it as text")
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,8 @@ class TextSource:
         return found
 
     def _decode(self, data: bytes, line: int, offset: int) -> str:
+        if offset == 0:
+            check_format(self.path, data)
         try:
             text = data.decode("utf-8")
             zero = text.find("\0")
