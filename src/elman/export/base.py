@@ -100,6 +100,7 @@ class Exporter(ABC):
         topology: the class of the networks.
         inputs: the modalities that they may read; any where it is empty.
         script: the module in `scripts/` that shows how the models are run.
+        part: the held-out part that models are tried on.
 
     Args:
         run: the run; its network stays as it is.
@@ -113,17 +114,13 @@ class Exporter(ABC):
         self.run = run
         self.network: Any = run.network
         self.prepared: Any = run.prepared
+        self.part = run.prepared.shown
 
     @classmethod
     def takes(cls, run: Run) -> bool:
         """Whether a run's network can be exported by this class."""
         known = not cls.inputs or isinstance(getattr(run.prepared, "input", None), cls.inputs)
         return known and isinstance(run.network, cls.topology)
-
-    @property
-    def part(self) -> str:
-        """The held-out part that models are tried on."""
-        return "test" if "test" in self.prepared.facts else "valid"
 
     @abstractmethod
     def models(self) -> list[Model]:

@@ -154,7 +154,7 @@ class Run:
             {"data": ..., "score": {...}, "baselines": [{"name": ..., ...}, ...]}
         """
         if data is None:
-            part = "test" if "test" in self.prepared.facts else "valid"
+            part = self.prepared.shown
             return self._evaluate(self.prepared, part, f"{part} part of the run")
         with tempfile.TemporaryDirectory(prefix="elman-") as folder:
             source = given.source(data, "the data given")

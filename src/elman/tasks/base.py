@@ -71,6 +71,11 @@ class Prepared(ABC):
     unknown_last: ClassVar[bool] = False
 
     @property
+    def shown(self) -> str:
+        """The held-out part that is told about: the test part, if there is one."""
+        return "test" if "test" in self.facts else "valid"
+
+    @property
     def columns(self) -> dict[str, list[str]]:
         """The columns of a row by what becomes of them, "read" and "answered"; none where rows are plain texts."""
         return {}

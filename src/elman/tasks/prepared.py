@@ -79,11 +79,6 @@ class PreparedExamples(Prepared):
         kept = pl.read_parquet_schema(self.places[part])
         return [name for name in self.beside if COLUMN + name in kept]
 
-    @property
-    def shown(self) -> str:
-        """The part that a report tells about: the test part, if there is one."""
-        return "test" if "test" in self.facts else "valid"
-
     @cached_property
     def fitted(self) -> dict[str, Any]:
         """Baselines that were fitted on the training part, so that each is fitted once."""
