@@ -15,9 +15,10 @@ from elman import cells, layers
 from elman.baselines import forecasts as naive
 from elman.cells import title
 from elman.data import standard_input, tables, timeline
+from elman.data.buckets import Buckets
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
-from elman.data.windows import TrackWindows, WindowBatch, WindowBatches, side_by_side
+from elman.data.windows import TrackWindows, WindowBatch, side_by_side
 from elman.errors import DataError, ElmanError, UsageError
 from elman.modalities.forecast import LEVELS, SCALES, Forecast, Named
 from elman.tasks.base import Files, Material, Score, Task
@@ -148,8 +149,9 @@ class Forecasting(Task):
     def material(self, prepared: PreparedTracks, options: ForecastingOptions) -> Material:
         """Full back-propagation through time over shuffled windows."""
         size = options.batch or side_by_side(BATCH, len(prepared.layout.targets))
+        windows = prepared.windows("train")
         return Material(
-            WindowBatches(prepared.windows("train"), size, options.seed),
+            Buckets(windows.batch, np.ones(len(windows), np.int64), size, options.seed),
             lambda network, batch, _: _objective(network, batch),  # nothing is carried on
             partial(_validate, windows=prepared.windows("valid")),
         )

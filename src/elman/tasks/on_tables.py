@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from elman import cells
 from elman.cells import title
 from elman.data import folders, standard_input, tables
+from elman.data.buckets import Buckets
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, ElmanError, UsageError
@@ -25,7 +26,7 @@ from elman.tasks.base import Files, Material, Task
 from elman.tasks.prepared import PreparedExamples, divided, others
 from elman.tasks.roles import Roles
 from elman.tasks.together import answer_together, attempt
-from elman.training.examples import ExampleBatches, Learning
+from elman.training.examples import Learning
 from elman.training.options import TrainingOptions, option
 
 BATCH, UPDATES = 32, 60
@@ -179,7 +180,7 @@ class TableTask(Task):
         """Full back-propagation through time over batches of rows of similar length."""
         train, valid = prepared.examples("train"), prepared.examples("valid")
         return Material(
-            ExampleBatches(train, options.batch_size(len(train)), options.seed),
+            Buckets(train.batch, train.sizes, options.batch_size(len(train)), options.seed),
             lambda network, batch, _: self.learning.objective(network, batch),  # nothing is carried on
             lambda network: self.learning.mean_loss(network, valid),
         )
