@@ -21,7 +21,7 @@ from elman import files
 from elman.data import fields, flaws
 from elman.data.ragged import Ragged
 from elman.data.text import TextSource
-from elman.errors import DataError, UsageError
+from elman.errors import DataError, RunError, UsageError
 from elman.names import listed, nearest
 
 Rows = npt.NDArray[np.int64]
@@ -324,6 +324,14 @@ def _floats(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_floats(each) for each in value]
     return float(value) if type(value) is int else value
+
+
+def kept(place: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """Read a table, or some of its columns, that lies in a run folder; RunError where it is gone or damaged."""
+    try:
+        return pl.read_parquet(place, columns=columns, memory_map=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"{place} cannot be read; restore it, or train the run anew") from error
 
 
 def joined(columns: Sequence[Column]) -> Column:

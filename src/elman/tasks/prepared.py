@@ -17,7 +17,7 @@ from elman.data import folders, parts, tables, videos
 from elman.data.ragged import Integers
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
-from elman.errors import DataError, RunError
+from elman.errors import DataError
 from elman.modalities.base import Answer, Encoded, Input, Output
 from elman.tasks.base import Files, Prepared
 from elman.training.examples import Examples
@@ -86,11 +86,7 @@ class PreparedExamples(Prepared):
 
     def column(self, part: str, name: str) -> Column:
         """Return a column of a part; RunError where it is gone from the folder."""
-        place = self.places[part]
-        try:
-            frame = pl.read_parquet(place, columns=[ROW, COLUMN + name], memory_map=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise RunError(f"{place} cannot be read; restore it, or train the run anew") from error
+        frame = tables.kept(self.places[part], [ROW, COLUMN + name])
         return Column(str(self.facts[part]["path"]), name, frame[COLUMN + name], frame[ROW].to_numpy())
 
     def examples(self, part: str) -> Examples:

@@ -17,7 +17,7 @@ from elman.data import tables, timeline
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
 from elman.data.windows import TrackWindows
-from elman.errors import DataError, RunError, UsageError
+from elman.errors import DataError, UsageError
 from elman.modalities.forecast import Forecast, Named
 from elman.tasks.base import Prepared
 
@@ -108,11 +108,7 @@ class PreparedTracks(Prepared):
     def tracks(self, part: str) -> list[Track]:
         """Return the series of a part; RunError where they are gone from the folder."""
         if part not in self._tracks:
-            place = self.places[part]
-            try:
-                frame = pl.read_parquet(place, memory_map=False)
-            except (OSError, pl.exceptions.PolarsError) as error:
-                raise RunError(f"{place} cannot be read; restore it, or train the run anew") from error
+            frame = tables.kept(self.places[part])
             self._tracks[part] = [self._track(own) for own in frame.partition_by(SERIES, maintain_order=True)]
         return self._tracks[part]
 
