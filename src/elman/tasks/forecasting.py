@@ -103,8 +103,8 @@ class Forecasting(Task):
     ) -> PreparedTracks:
         """Read and check the tables, split them in time, and measure the scales on the training part."""
         table = tables.read(files.train)
-        given = {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
-        parts = [p for p in PARTS if p not in given and not (p == "test" and files.valid is not None)]
+        given = files.held_out
+        parts = [p for p in PARTS if p not in given and not (p == "test" and "valid" in given)]
         if known is None:
             layout, notes, whole = _layout(table, options, parts)
         else:

@@ -23,7 +23,7 @@ from elman.modalities.base import Answer, Input, Modality, Output
 from elman.names import listed
 from elman.tasks import roles, together
 from elman.tasks.base import Files, Material, Task
-from elman.tasks.prepared import PreparedExamples, divided, others
+from elman.tasks.prepared import PreparedExamples, divided
 from elman.tasks.roles import Roles
 from elman.tasks.together import answer_together, attempt
 from elman.training.examples import Learning
@@ -155,7 +155,7 @@ class TableTask(Task):
         )
         for part, own in parts.items():
             prepared.add(part, own, files.train, folder)
-        for part, file in others(files).items():
+        for part, file in files.held_out.items():
             prepared.add(part, prepared.table(folders.read(file)), file, folder)
         return prepared
 

@@ -19,7 +19,7 @@ from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import DataError
 from elman.modalities.base import Answer, Encoded, Input, Output
-from elman.tasks.base import Files, Prepared
+from elman.tasks.base import Prepared
 from elman.training.examples import Examples
 
 SMALLEST = 20
@@ -173,11 +173,6 @@ def _drawn(table: Table, held_out: float, seed: int, input: Column, outputs: lis
     name = input.keys.rank("dense").fill_null(0).to_numpy()
     train, valid = parts.split(int(name.max()) + 1, held_out, seed)
     return np.flatnonzero(np.isin(name, train)), np.flatnonzero(np.isin(name, valid))
-
-
-def others(files: Files) -> dict[str, Source]:
-    """The files beside the training file."""
-    return {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
 
 
 def _names_files(column: Column) -> bool:
