@@ -152,7 +152,7 @@ class SpeechRecognition(TableTask):
                 column.name: value,
                 name: output.text(symbols.tolist()),
                 f"{name}_probability": round(math.exp(sure), 6),
-                f"{name}_symbols": output.pieces(symbols),
+                f"{name}_symbols": output.unit.texts(symbols.tolist()),
                 f"{name}_seconds": recorded(prepared).seconds(steps).round(3).tolist(),
             }
             for value, symbols, steps, sure in zip(
