@@ -17,6 +17,7 @@ from torch import nn
 from elman import assets, machine, tasks
 from elman.data import given, tables
 from elman.errors import ElmanError, NonFiniteError, RunError, UsageError
+from elman.names import flag
 from elman.randomness import seeded
 from elman.run import inspection, learnt
 from elman.run.finishing import Trained, scored
@@ -175,9 +176,8 @@ def _reopen(task: Task, files: Files, out: Path | None, named: dict[str, Any], h
     stored = run.options.to_dict()
     for name in named.keys() - set(MAY_CHANGE):
         if name not in stored or stored[name] != named[name]:
-            flag = f"--{name.replace('_', '-')}"
             raise RunError(
-                f"{flag} cannot change in a run that is continued (it is {stored.get(name)}); the budget can"
+                f"{flag(name)} cannot change in a run that is continued (it is {stored.get(name)}); the budget can"
             )
     if named.keys() & set(BUDGETS):
         stored |= dict.fromkeys(BUDGETS)

@@ -19,12 +19,12 @@ from elman.data.timeline import Track
 from elman.data.windows import TrackWindows
 from elman.errors import DataError, UsageError
 from elman.modalities.forecast import Forecast, Named
+from elman.names import first_few
 from elman.tasks.base import Prepared
 
 SERIES, ROW, TIME = "series", "row", "time"
 PARTS = ("train", "valid", "test")
 LONGEST, SEGMENT = 720, 24
-NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ class Layout:
         short = [track.name for track in tracks if len(track) < self.context + self.horizon]
         if not short:
             return ()
-        shown = ", ".join(map(repr, short[:NAMED])) + ", ..." * (len(short) > NAMED)
-        least = f"fewer than {self.context + self.horizon} time steps to learn from, and are left out: {shown}"
+        least = (
+            f"fewer than {self.context + self.horizon} time steps to learn from, and are left out: {first_few(short)}"
+        )
         return (f"{len(short)} of {len(tracks)} series have {least}; a smaller --context takes more of them.",)
 
 
