@@ -7,7 +7,7 @@ of; nothing of runs and terminals.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from elman.data import text
 from elman.errors import DataError, UsageError
 from elman.generation import kept
-from elman.generation.kept import Forking, Kept
+from elman.generation.kept import Forking, Kept, Read
 from elman.generation.sample import Sampling, check_length, draw
 from elman.generation.stream import FEW
 from elman.layers.arguments import as_hidden
@@ -27,13 +27,6 @@ PIECE = 256
 """Time steps that are read at once at most."""
 NEXT = 5
 """Events that are told as expected where nobody says how many."""
-
-
-class Read(NamedTuple):
-    """What came of reading on: ln P of each set, given everything before it, and the state behind the last."""
-
-    log_probabilities: list[float]
-    state: Kept
 
 
 class EventReading:

@@ -5,7 +5,7 @@ But for those of the recurrent state it does not know what the tensors mean.
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -20,6 +20,13 @@ Kept = Mapping[str, Tensor]
 
 Sizes = Mapping[str, tuple[int, int]]
 """The least and the greatest first dimension of the tensors that have not always the same."""
+
+
+class Read(NamedTuple):
+    """What came of reading on: ln P of each symbol, or set, given all before it, and the state behind the last."""
+
+    log_probabilities: list[float]
+    state: Kept
 
 
 class Forking:

@@ -10,8 +10,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from torch import Tensor
 
-from elman.generation.events import NEXT, PIECE, EventStream, Read
-from elman.generation.kept import Kept
+from elman.generation.events import NEXT, PIECE, EventStream
+from elman.generation.kept import Kept, Read
 from elman.serve.moved import Moved
 from elman.serve.streamed import Streamed
 

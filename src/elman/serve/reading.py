@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from elman.data.stream import Symbols
-from elman.generation.kept import Kept
+from elman.generation.kept import Kept, Read
 from elman.generation.stream import PIECE, TextStream
-from elman.generation.streams import Read, TextStreams
+from elman.generation.streams import TextStreams
 from elman.serve.moved import Moved
 from elman.serve.streamed import Streamed
 from elman.serve.words import Text
