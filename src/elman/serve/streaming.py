@@ -120,8 +120,14 @@ def _streamed(stream: Stream) -> Streamed:
 
 def add(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
     """Let an application read streams."""
-    sessions, of = streams.sessions, streams.of
-    described = {"requestBody": of.body} if of.body else None
+    _add_streams(app, streams)
+    _add_states(app, streams)
+    _add_socket(app, streams, gate, metrics)
+
+
+def _add_streams(app: FastAPI, streams: Streams) -> None:
+    """Begin, read on, end."""
+    of = streams.of
 
     @app.post("/streams", status_code=201, responses=RESPONSES, response_model=of.answer, summary="Begin a stream")
     async def make() -> BaseModel:
@@ -132,15 +138,20 @@ def add(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
         responses=MISSING | CONFLICT,
         response_model=of.answer,
         summary="Read on",
-        openapi_extra=described,
+        openapi_extra={"requestBody": of.body} if of.body else None,
     )
     async def feed(name: Name, fed: Annotated[Any, Depends(of.asked)]) -> BaseModel:
         return await streams.feed(name, fed)
 
     @app.delete("/streams/{name}", status_code=204, responses=MISSING, summary="End a stream")
     async def end(name: Name) -> None:
-        async with sessions.lock(name):
-            await sessions.remove(name)
+        async with streams.sessions.lock(name):
+            await streams.sessions.remove(name)
+
+
+def _add_states(app: FastAPI, streams: Streams) -> None:
+    """Save a state, and go on from one."""
+    sessions = streams.sessions
 
     @app.get(
         "/streams/{name}/state",
@@ -157,12 +168,16 @@ def add(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
     @app.put(
         "/streams/{name}/state",
         responses=RESPONSES,
-        response_model=of.answer,
+        response_model=streams.of.answer,
         summary="Go on from a saved state, also of a stream that is new here",
         openapi_extra={"requestBody": {"required": True, "content": {BYTES: {}}}},
     )
     async def set_state(name: Name, request: Request) -> BaseModel:
         return await streams.set(name, await request.body())
+
+
+def _add_socket(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
+    """Read on message by message."""
 
     @app.websocket(FEED)
     async def talk(socket: WebSocket, name: str) -> None:
