@@ -141,9 +141,7 @@ def _times(column: Column) -> pl.Series:
         values += "-01"
     numbers = values.cast(pl.Float64, strict=False)
     if not numbers.has_nulls() and _datetimes(values.head(LOOKED_AT)).is_null().all():
-        return _plain(
-            numbers
-        )  # before all rows are held against every form of a date, which takes a second for 100,000
+        return _plain(numbers)  # before all are held against every form of a date, a second for 100,000 rows
     times = _datetimes(values)
     if times.null_count() == len(times):
         times = numbers
