@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from elman.generation.kept import beginning
 from elman.layers import Stack
 from elman.modalities.base import Modality
 from elman.run.run import Run
-from elman.types import State
 
 BATCH, TIME = "batch", "time"
 """Axes of any length; those of fixed length are numbers."""
@@ -162,11 +162,6 @@ def difference(found: Tensor, own: Tensor) -> float:
     apart = ((found - own).abs() / own.abs().clamp_min(1)).nan_to_num(torch.inf)
     apart = torch.where(found == own, 0.0, apart)
     return float(apart.max()) if apart.numel() else 0.0
-
-
-def beginning(stack: Stack, rows: int) -> State:
-    """The state that `rows` rows begin with, tensors (L, B, ·)."""
-    return tuple(torch.cat(tensors).detach() for tensors in zip(*stack.by_layer(None, rows), strict=True))
 
 
 def states(stack: Stack, begin: str = "zeros to begin") -> tuple[Port, ...]:

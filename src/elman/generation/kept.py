@@ -50,10 +50,14 @@ class Forking:
         return self.__copy__()
 
 
+def beginning(recurrence: Stack, rows: int) -> State:
+    """The state that so many rows begin with, tensors (L, B, ·)."""
+    return tuple(torch.cat(tensors).detach() for tensors in zip(*recurrence.by_layer(None, rows), strict=True))
+
+
 def begun(recurrence: Stack) -> dict[str, Tensor]:
     """The recurrent state, tensors (L, 1, ·) by name, of what has read nothing yet."""
-    carried = (torch.cat(tensors).detach().cpu() for tensors in zip(*recurrence.by_layer(None, 1), strict=True))
-    return dict(zip(recurrence.cell.states, carried, strict=True))
+    return dict(zip(recurrence.cell.states, (tensor.cpu() for tensor in beginning(recurrence, 1)), strict=True))
 
 
 def together(states: Sequence[Kept], names: Sequence[str], device: torch.device) -> State:
