@@ -97,15 +97,12 @@ def train(
         place = None if out is None else folder_path(out, "out")
         named = chosen.Options.given(options)
         files = _files(data, valid, test)
-        if resume:
-            if pretrained is not None:
-                raise UsageError("--pretrained begins a new run, and --resume goes on with one; give one of them")
-            with telling(f"Reading {files.train}", quiet=quiet):
-                begun.append(_reopen(chosen, files, place, named, held))
-        else:
-            before = None if pretrained is None else learnt.opened(pretrained, chosen)
-            with telling(f"Reading {files.train}", quiet=quiet):
-                begun.append(_begin(chosen, files, place, named, held, before))
+        if resume and pretrained is not None:
+            raise UsageError("--pretrained begins a new run, and --resume goes on with one; give one of them")
+        before = None if pretrained is None else learnt.opened(pretrained, chosen)
+        with telling(f"Reading {files.train}", quiet=quiet):
+            own = (chosen, files, place, named, held)
+            begun.append(_reopen(*own) if resume else _begin(*own, before))
         return begun[0].folder.path, begun[0].options
 
     with ExitStack() as held:
