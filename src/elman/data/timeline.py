@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elman.data.tables import Column, Rows, Table, kind
+from elman.data.ragged import Integers, Values
+from elman.data.tables import Column, Table, kind
 
-Values = npt.NDArray[np.float64]
 TIMES = ("date", "time", "datetime", "timestamp", "ds")
 """Names that people give to the column of times."""
 LOOKED_AT = 100
@@ -36,7 +36,7 @@ class Track:
 
     name: str
     values: Values
-    rows: Rows
+    rows: Integers
     times: pl.Series | None = None
     before: int = 0
 

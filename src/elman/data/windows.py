@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from elman.data.ragged import Integers
-from elman.data.scales import FAR, Scale, Scales, Values
+from elman.data.ragged import Integers, Values, row_of
+from elman.data.scales import FAR, Scale, Scales
 
 SERIES = 1 << 13
 """Columns that are forecast side by side, those of all windows of a batch together; a network has a row for each."""
@@ -79,7 +79,7 @@ class TrackWindows:
         begins = np.concatenate([[0], np.cumsum([len(track) for track in tracks])])
         starts = [np.arange(begin, stop - context - horizon + 1) for begin, stop in pairwise(begins)]
         self.starts: Integers = np.concatenate(starts).astype(np.int64)
-        self.owners: Integers = np.repeat(np.arange(len(tracks)), [len(own) for own in starts])
+        self.owners: Integers = row_of([len(own) for own in starts])
 
     def __len__(self) -> int:
         """How many windows there are."""

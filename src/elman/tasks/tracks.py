@@ -14,6 +14,7 @@ import polars as pl
 
 from elman import assets
 from elman.data import tables, timeline
+from elman.data.ragged import row_of
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
 from elman.data.windows import TrackWindows
@@ -136,7 +137,7 @@ class PreparedTracks(Prepared):
         names = [*self.layout.targets, *self.layout.covariates]
         tracks = self._tracks[part]
         rows, values = (np.concatenate(each) for each in zip(*((t.rows, t.values) for t in tracks), strict=True))
-        owners = np.repeat(np.arange(len(tracks)), [len(track) for track in tracks])
+        owners = row_of([len(track) for track in tracks])
         columns = {ROW: pl.Series(rows), SERIES: pl.Series([track.name for track in tracks]).gather(pl.Series(owners))}
         times = [track.times for track in tracks if track.times is not None]
         columns |= {TIME: pl.concat(times)} if times else {}
