@@ -25,7 +25,6 @@ from elman.tasks import roles, together
 from elman.tasks.base import Files, Material, Task
 from elman.tasks.prepared import PreparedExamples, divided
 from elman.tasks.roles import Roles
-from elman.tasks.together import answer_together, attempt
 from elman.training.examples import Learning
 from elman.training.options import TrainingOptions, option
 
@@ -238,9 +237,9 @@ class TableTask(Task):
         self, network: Any, prepared: PreparedExamples, requests: Sequence[list[Any]]
     ) -> list[list[dict[str, Any]] | ElmanError]:
         """Answer the rows of several callers as one batch."""
-        asked = [attempt(_asked, prepared, rows) for rows in requests]
+        asked = [together.attempt(_asked, prepared, rows) for rows in requests]
         columns = [each if isinstance(each, ElmanError) else each.column(prepared.input_name) for each in asked]
-        found = answer_together(partial(self.tell, network, prepared), columns)
+        found = together.answer_together(partial(self.tell, network, prepared), columns)
         return [each if isinstance(each, ElmanError) else _told(asked[k], each) for k, each in enumerate(found)]
 
     def batch_rows(self, prepared: PreparedExamples, rows: list[Any]) -> int:
