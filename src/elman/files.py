@@ -35,9 +35,19 @@ def replace(target: Path, write: Callable[[Path], None]) -> Path:
     return target
 
 
+def write_bytes(target: Path, content: bytes) -> Path:
+    """Write `content`, whole or not at all."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(content)
+
+    return replace(target, write)
+
+
 def write_text(target: Path, text: str) -> Path:
     """Write `text` as UTF-8, whole or not at all."""
-    return replace(target, lambda path: _write_text(path, text))
+    # Of a file name that is not UTF-8, half a surrogate pair comes here: written as \udce9, as JSON has it.
+    return write_bytes(target, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(target: Path, value: Any) -> Path:
@@ -135,8 +145,3 @@ def check_writable(target: Path) -> None:
 def reason(error: OSError) -> str:
     """Return the system's own words for an error, in lower case: "no space left on device"."""
     return (error.strerror or str(error)).lower()
-
-
-def _write_text(path: Path, text: str) -> None:
-    # Of a file name that is not UTF-8, half a surrogate pair comes here: written as \udce9, as JSON has it.
-    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")

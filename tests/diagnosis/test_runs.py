@@ -102,7 +102,7 @@ def test_training_goes_on_where_a_batch_is_too_short_to_be_looked_into(text_file
 def test_a_first_batch_that_is_too_short_to_be_followed_is_passed_over(tmp_path):
     lengths = np.tile([1, 6], 20)
     rows = [{"text": " ".join(["so"] * steps), "label": "long" if steps > 1 else "short"} for steps in lengths]
-    seed = next(seed for seed in itertools.count() if lengths[Buckets(lengths, 1, seed).next()] == 1)
+    seed = next(seed for seed in itertools.count() if Buckets(lengths.__getitem__, lengths, 1, seed).next() == 1)
     options = {"batch": 1, "seed": seed, "steps": 1, "hidden": 4, "precision": "float32", "quiet": True}
     run = elman.train("classification", rows, valid=rows, out=tmp_path / "r", **options)
     assert run.diagnose().layers[0].steps == 6

@@ -166,7 +166,7 @@ def test_sounds_side_by_side_are_heard_as_if_alone(seed):
             feeds.append((states[k], Sound(torch.from_numpy(sounds[k][places[k] : stop]), end)))
             places[k] = stop
         before = copy.deepcopy([state for state, _ in feeds])
-        for k, feed, was, found in zip(live, feeds, before, together.hear(feeds), strict=True):
+        for k, feed, was, found in zip(live, feeds, before, together.read(feeds), strict=True):
             assert all(torch.equal(feed[0][name], tensor) for name, tensor in was.items())
             together.check(found.state)
             texts[k] += found.text

@@ -6,8 +6,8 @@ import threading
 
 from fastapi.testclient import TestClient
 
+from elman.generation.streams import TextStreams
 from elman.serve import application
-from elman.serve.reading import StreamedText
 from elman.serve.store import FolderStore
 
 PIECES = 20
@@ -59,15 +59,15 @@ def test_rows_that_nobody_waits_for_are_not_computed(classifier, monkeypatch):
 
 
 def test_a_text_that_nobody_waits_for_is_read_no_further_and_not_at_all(run, monkeypatch):
-    begun, reads, real = threading.Event(), [], StreamedText.read
+    begun, reads, real = threading.Event(), [], TextStreams.read
 
-    def read(streamed, feeds):
+    def read(texts, feeds):
         reads.append(len(feeds))
         if len(reads) == 2:
             begun.set()
-        return real(streamed, feeds)
+        return real(texts, feeds)
 
-    monkeypatch.setattr(StreamedText, "read", read)
+    monkeypatch.setattr(TextStreams, "read", read)
     app = application(run)
     client = TestClient(app)
     name = client.post("/streams").json()["id"]

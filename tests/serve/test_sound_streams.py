@@ -166,8 +166,8 @@ def test_sounds_at_once_are_heard_as_if_alone(recognizer, tmp_path, at_once, mon
     app, draw, gathered = application(recognizer), random.Random(5), []
     sounds = [sung(draw.choices(list(PITCHES), k=k), draw) for k in (1, 2, 9, 4, 5, 3, 7, 12)]
     names = [begin(TestClient(app)) for _ in sounds]
-    hear = recognizer.stream().listener.hear.__func__
-    monkeypatch.setattr("elman.generation.hearing.Listener.hear", lambda s, f: gathered.append(len(f)) or hear(s, f))
+    read = recognizer.stream().listener.read.__func__
+    monkeypatch.setattr("elman.generation.hearing.Listener.read", lambda s, f: gathered.append(len(f)) or read(s, f))
     asked = [(f"/streams/{n}?end=true", s.tobytes()) for n, s in zip(names, sounds, strict=True)]
     for samples, answer in zip(sounds, at_once(app, asked), strict=True):
         assert answer.json()["text"] == whole(recognizer, samples, tmp_path)

@@ -13,7 +13,7 @@ import soundfile
 import elman
 from elman.data import tables
 from elman.errors import DataError, UsageError
-from elman.tasks import error_rates
+from elman.tasks import text_measures
 
 TINY = {
     "batch": 16,
@@ -229,7 +229,7 @@ def test_a_wrong_request_gets_one_sentence(folder, recognizer, tmp_path):
 
 def test_without_the_library_of_the_measures_all_else_is_there(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jiwer", None)
-    assert error_rates.error_rates(["a"], ["b"]) == {}
+    assert text_measures.error_rates(["a"], ["b"]) == {}
     tiny = TINY | {"epochs": 1.0}
     run = elman.train("speech-recognition", folder / "test.csv", out=tmp_path / "r", quiet=True, **tiny)
     assert "wer" not in run.scores["valid"]
@@ -237,6 +237,6 @@ def test_without_the_library_of_the_measures_all_else_is_there(folder, tmp_path,
 
 
 def test_error_rates_are_shares_of_what_is_right():
-    assert error_rates.error_rates(["a b", "", "c d e"], ["a c", "x", "c d"]) == pytest.approx(
+    assert text_measures.error_rates(["a b", "", "c d e"], ["a c", "x", "c d"]) == pytest.approx(
         {"wer": 3 / 5, "cer": 4 / 7}
     )

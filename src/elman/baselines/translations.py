@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from elman.data.ragged import Array, Integers, Ragged, within
+from elman.data.ragged import Array, Integers, Ragged, row_of, within
 
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 ROUNDS = 5
@@ -63,5 +63,5 @@ def _pairs(source: Ragged, target: Ragged) -> tuple[Array, Array, Integers]:
     """All pairs of a target word and a source word of its row: both words, and the number of the target word."""
     choices = np.repeat(source.lengths, target.lengths)  # how many source words there are for each target word
     begin = np.repeat(np.repeat(source.starts[:-1], target.lengths), choices)
-    word = np.repeat(np.arange(len(target.values)), choices)
+    word = row_of(choices)
     return source.values[begin + within(choices)], target.values[word], word

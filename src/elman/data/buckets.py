@@ -4,9 +4,15 @@ It knows rows by number and by length only. Its order follows from seed and epoc
 be kept for a run to go on where it stood.
 """
 
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
 import numpy as np
 
 from elman.data.ragged import Array, Integers
+from elman.data.share import WHOLE, Share
+
+Batch = TypeVar("Batch")
 
 POOL = 64
 """Batches whose rows are sorted by length together: enough that neighbours are alike, few enough that they vary."""
@@ -24,16 +30,18 @@ def by_both(read: Integers, written: Integers) -> Integers:
     return bins * (int(other.max(initial=0)) + 1) + other
 
 
-class Buckets:
-    """Endless batches of row numbers.
+class Buckets(Generic[Batch]):
+    """Endless batches.
 
     Args:
+        batch: what makes a batch of the numbers of its rows.
         lengths: time steps of each row, or what stands for them, (N,).
         size: rows in a batch, B.
         seed: of the shuffling.
     """
 
-    def __init__(self, lengths: Array, size: int, seed: int) -> None:
+    def __init__(self, batch: Callable[[Integers], Batch], lengths: Array, size: int, seed: int) -> None:
+        self.batch = batch
         self.lengths, self.size, self.seed = lengths, min(size, len(lengths)), seed
         self.batches = -(-len(lengths) // self.size)
         self.position = self.epoch = 0
@@ -49,14 +57,14 @@ class Buckets:
         """Rows in the smallest batch."""
         return len(self.lengths) // self.batches
 
-    def next(self) -> Integers:
-        """Return the rows of the next batch; at the end of an epoch begin anew in another order."""
+    def next(self, share: Share = WHOLE) -> Batch:
+        """Return the share's rows of the next batch; at the end of an epoch begin anew in another order."""
         rows = self._order[self.position]
         self.position += 1
         if self.position == self.batches:
             self.position, self.epoch = 0, self.epoch + 1
             self._order = self._shuffled()
-        return rows
+        return self.batch(share.of(rows))
 
     def state(self) -> dict[str, int]:
         """Return the position, for a checkpoint."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,18 @@ class Ragged:
         """Some rows side by side, (T, B, ...) with the longest row's T; `fill` beyond a row's end."""
         places, lengths = self.places(rows)
         padded = np.full((int(lengths.max(initial=0)), len(rows), *self.values.shape[1:]), fill, self.values.dtype)
-        padded[within(lengths), np.repeat(np.arange(len(rows)), lengths)] = self.values[places]
+        padded[within(lengths), row_of(lengths)] = self.values[places]
         return padded
 
     def places(self, rows: Integers) -> tuple[Integers, Integers]:
         """Where the values of some rows lie, and how many each row has."""
         lengths = self.lengths[rows]
         return np.repeat(self.starts[rows], lengths) + within(lengths), lengths
+
+
+def row_of(lengths: Array | Sequence[int]) -> Integers:
+    """0 for each value of the first row, 1 for each of the second, and so on."""
+    return np.repeat(np.arange(len(lengths)), lengths)
 
 
 def within(lengths: Array) -> Integers:

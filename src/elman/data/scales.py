@@ -12,9 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from elman.data.ragged import Integers
-
-Values = npt.NDArray[np.float64]
+from elman.data.ragged import Integers, Values
 
 TRIFLE = 1e-6
 """Windows that deviate by no more, as a share of their series, do not change but for the rounding of float32."""

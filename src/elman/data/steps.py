@@ -12,9 +12,8 @@ import numpy.typing as npt
 import polars as pl
 
 from elman.data import fields, timeline
-from elman.data.ragged import Array, Integers, Ragged
+from elman.data.ragged import Array, Integers, Ragged, Values, row_of
 from elman.data.tables import Column, Table, kind
-from elman.data.timeline import Values
 from elman.errors import DataError
 
 MOST = 10_000
@@ -193,7 +192,7 @@ class StepTable(Table):
 
 def _gathered(layout: StepLayout, table: Table, values: Values, places: Ragged) -> StepTable:
     """The table of the series at these places."""
-    at, owners = pl.Series(places.values), np.repeat(np.arange(len(places)), places.lengths)
+    at, owners = pl.Series(places.values), row_of(places.lengths)
     first = places.values[places.starts[:-1]]
     numbers = values[places.values]
     flat = {layout.name: pl.Series(numbers if numbers.shape[1] > 1 else numbers[:, 0])}
@@ -265,7 +264,7 @@ def _check_lengths(table: Table, group: str | None, places: Ragged) -> None:
 
 def _once(column: Column, places: Ragged, called: Sequence[str]) -> pl.Series:
     """A column of labels, with the label of each series in all of its rows."""
-    owners = np.repeat(np.arange(len(places)), places.lengths)
+    owners = row_of(places.lengths)
     given = pl.DataFrame({"of": owners, "label": column.values.gather(pl.Series(places.values))})
     labels = given.group_by("of", maintain_order=True).agg(pl.col("label").drop_nulls().first())["label"]
     if labels.has_nulls():

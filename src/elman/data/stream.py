@@ -28,9 +28,7 @@ def symbol_type(vocabulary: int) -> np.dtype[np.unsignedinteger]:
 
 def write(path: Path, blocks: Iterable[Symbols], vocabulary: int) -> Symbols:
     """Write the symbols of all blocks to `path`, whole or not at all, and return them mapped from there."""
-    kind = symbol_type(vocabulary)
-
-    count = 0
+    kind, count = symbol_type(vocabulary), 0
 
     def fill(temporary: Path) -> None:
         nonlocal count
@@ -95,12 +93,10 @@ class Lanes:
     def window(self, position: int, steps: int, share: Share = WHOLE) -> tuple[Tensor, Tensor]:
         """Return inputs and targets, (steps, B) int64 each, from `position` on in every lane of the share."""
         lanes = share.of(range(self.lanes))
-        rows = np.stack([self._row(lane * self.length + position, steps + 1) for lane in lanes], axis=1)
-        window = torch.from_numpy(rows)
+        starts = [lane * self.length + position for lane in lanes]
+        rows = [self.symbols[start : start + steps + 1].astype(np.int64) for start in starts]
+        window = torch.from_numpy(np.stack(rows, axis=1))
         return window[:-1], window[1:]
-
-    def _row(self, start: int, count: int) -> npt.NDArray[np.int64]:
-        return self.symbols[start : start + count].astype(np.int64)
 
 
 def scoring_windows(symbols: Symbols, lanes: int, steps: int, context: int) -> Iterator[Window]:

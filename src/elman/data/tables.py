@@ -19,12 +19,10 @@ import polars as pl
 
 from elman import files
 from elman.data import fields, flaws
-from elman.data.ragged import Ragged
+from elman.data.ragged import Integers, Ragged
 from elman.data.text import TextSource
-from elman.errors import DataError, UsageError
+from elman.errors import DataError, RunError, UsageError
 from elman.names import listed, nearest
-
-Rows = npt.NDArray[np.int64]
 
 
 def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
@@ -71,7 +69,7 @@ class Column:
     source: str
     name: str
     values: pl.Series
-    rows: Rows
+    rows: Integers
     """The number of each row in the file, from 1."""
     steps: Ragged | None = None
     """The number of the row of each time step, where each has one of its own."""
@@ -123,7 +121,7 @@ class Column:
         """A text for each row, alike where its texts or lists of texts are."""
         return self.values.list.join("\0") if isinstance(self.values.dtype, pl.List) else self.values
 
-    def distinct(self) -> tuple["Column", Rows]:
+    def distinct(self) -> tuple["Column", Integers]:
         """Return the first row of each text or list of texts, and which of these each row is like, (N,)."""
         keys = self.keys
         first = keys.arg_unique().sort()
@@ -150,7 +148,7 @@ class Table:
 
     source: str
     frame: pl.DataFrame
-    numbers: Rows | None = None
+    numbers: Integers | None = None
     """The rows' numbers, where these are some of a file's."""
 
     def __len__(self) -> int:
@@ -167,7 +165,7 @@ class Table:
         return self.frame.columns
 
     @cached_property
-    def rows(self) -> Rows:
+    def rows(self) -> Integers:
         """The rows' numbers in the file, from 1."""
         return np.arange(1, len(self.frame) + 1) if self.numbers is None else self.numbers
 
@@ -324,6 +322,14 @@ def _floats(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_floats(each) for each in value]
     return float(value) if type(value) is int else value
+
+
+def kept(place: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """Read a table, or some of its columns, that lies in a run folder; RunError where it is gone or damaged."""
+    try:
+        return pl.read_parquet(place, columns=columns, memory_map=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"{place} cannot be read; restore it, or train the run anew") from error
 
 
 def joined(columns: Sequence[Column]) -> Column:

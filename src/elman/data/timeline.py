@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elman.data.tables import Column, Rows, Table, kind
+from elman.data.ragged import Integers, Values
+from elman.data.tables import Column, Table, kind
 
-Values = npt.NDArray[np.float64]
 TIMES = ("date", "time", "datetime", "timestamp", "ds")
 """Names that people give to the column of times."""
 LOOKED_AT = 100
@@ -36,7 +36,7 @@ class Track:
 
     name: str
     values: Values
-    rows: Rows
+    rows: Integers
     times: pl.Series | None = None
     before: int = 0
 
@@ -141,9 +141,7 @@ def _times(column: Column) -> pl.Series:
         values += "-01"
     numbers = values.cast(pl.Float64, strict=False)
     if not numbers.has_nulls() and _datetimes(values.head(LOOKED_AT)).is_null().all():
-        return _plain(
-            numbers
-        )  # before all rows are held against every form of a date, which takes a second for 100,000
+        return _plain(numbers)  # before all are held against every form of a date, a second for 100,000 rows
     times = _datetimes(values)
     if times.null_count() == len(times):
         times = numbers

@@ -13,10 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from elman.data.buckets import Buckets
-from elman.data.ragged import Integers
-from elman.data.scales import FAR, Scale, Scales, Values
-from elman.data.share import WHOLE, Share
+from elman.data.ragged import Integers, Values, row_of
+from elman.data.scales import FAR, Scale, Scales
 
 SERIES = 1 << 13
 """Columns that are forecast side by side, those of all windows of a batch together; a network has a row for each."""
@@ -81,7 +79,7 @@ class TrackWindows:
         begins = np.concatenate([[0], np.cumsum([len(track) for track in tracks])])
         starts = [np.arange(begin, stop - context - horizon + 1) for begin, stop in pairwise(begins)]
         self.starts: Integers = np.concatenate(starts).astype(np.int64)
-        self.owners: Integers = np.repeat(np.arange(len(tracks)), [len(own) for own in starts])
+        self.owners: Integers = row_of([len(own) for own in starts])
 
     def __len__(self) -> int:
         """How many windows there are."""
@@ -101,33 +99,3 @@ class TrackWindows:
         """Return the numbers of every `stride`-th window, in order, in batches of at most so many."""
         numbers, size = np.arange(0, len(self), stride), side_by_side(size, self.targets)
         return [numbers[first : first + size] for first in range(0, len(numbers), size)]
-
-
-class WindowBatches:
-    """Endless shuffled batches of windows."""
-
-    def __init__(self, windows: TrackWindows, size: int, seed: int) -> None:
-        self.windows = windows
-        self.order = Buckets(np.ones(len(windows), np.int64), size, seed)
-
-    @property
-    def epochs(self) -> float:
-        """Passes over all windows."""
-        return self.order.epochs
-
-    @property
-    def smallest(self) -> int:
-        """Windows in the smallest batch."""
-        return self.order.smallest
-
-    def next(self, share: Share = WHOLE) -> WindowBatch:
-        """Return the share's windows of the next batch."""
-        return self.windows.batch(share.of(self.order.next()))
-
-    def state(self) -> dict[str, int]:
-        """Return the position."""
-        return self.order.state()
-
-    def restore(self, state: dict[str, int]) -> None:
-        """Go to a position."""
-        self.order.restore(state)

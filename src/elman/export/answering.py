@@ -20,13 +20,13 @@ from elman.export.base import (
     StandIn,
     Trial,
     after,
-    beginning,
     difference,
     names_of,
     states,
 )
 from elman.export.feeds import FEEDS, Feed, feed_of
 from elman.export.recurrence import Steps, portable
+from elman.generation.kept import beginning
 from elman.modalities.base import Output
 from elman.modalities.transcripts import Transcripts
 from elman.run.run import Run

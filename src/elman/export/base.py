@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from elman.generation.kept import beginning
 from elman.layers import Stack
 from elman.modalities.base import Modality
 from elman.run.run import Run
-from elman.types import State
 
 BATCH, TIME = "batch", "time"
 """Axes of any length; those of fixed length are numbers."""
@@ -100,6 +100,7 @@ class Exporter(ABC):
         topology: the class of the networks.
         inputs: the modalities that they may read; any where it is empty.
         script: the module in `scripts/` that shows how the models are run.
+        part: the held-out part that models are tried on.
 
     Args:
         run: the run; its network stays as it is.
@@ -113,17 +114,13 @@ class Exporter(ABC):
         self.run = run
         self.network: Any = run.network
         self.prepared: Any = run.prepared
+        self.part = run.prepared.shown
 
     @classmethod
     def takes(cls, run: Run) -> bool:
         """Whether a run's network can be exported by this class."""
         known = not cls.inputs or isinstance(getattr(run.prepared, "input", None), cls.inputs)
         return known and isinstance(run.network, cls.topology)
-
-    @property
-    def part(self) -> str:
-        """The held-out part that models are tried on."""
-        return "test" if "test" in self.prepared.facts else "valid"
 
     @abstractmethod
     def models(self) -> list[Model]:
@@ -165,11 +162,6 @@ def difference(found: Tensor, own: Tensor) -> float:
     apart = ((found - own).abs() / own.abs().clamp_min(1)).nan_to_num(torch.inf)
     apart = torch.where(found == own, 0.0, apart)
     return float(apart.max()) if apart.numel() else 0.0
-
-
-def beginning(stack: Stack, rows: int) -> State:
-    """The state that `rows` rows begin with, tensors (L, B, ·)."""
-    return tuple(torch.cat(tensors).detach() for tensors in zip(*stack.by_layer(None, rows), strict=True))
 
 
 def states(stack: Stack, begin: str = "zeros to begin") -> tuple[Port, ...]:

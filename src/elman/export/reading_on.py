@@ -23,11 +23,11 @@ from elman.export.base import (
     StandIn,
     Trial,
     after,
-    beginning,
     difference,
     states,
 )
 from elman.export.recurrence import Steps, portable
+from elman.generation.kept import beginning
 from elman.generation.sample import first_symbols
 from elman.layers import Stack
 from elman.modalities.base import CategoricalHead

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman.data.ragged import Array, Ragged, within
+from elman.data.ragged import Array, Ragged, row_of, within
 from elman.generation.prefix_beam import certain
 
 
@@ -22,7 +22,7 @@ def heard_at(said: Tensor, lengths: Tensor, texts: Ragged) -> list[Array]:
     """
     blank, rows = said.shape[-1] - 1, len(texts)
     places = torch.full((rows, 2 * int(texts.lengths.max(initial=0)) + 1), blank, device=said.device)
-    owners, odd = np.repeat(np.arange(rows), texts.lengths), 2 * within(texts.lengths) + 1
+    owners, odd = row_of(texts.lengths), 2 * within(texts.lengths) + 1
     places[owners, odd] = torch.from_numpy(texts.values.astype(np.int64)).to(said.device)
     skips = torch.zeros_like(places, dtype=torch.bool)  # over the blank between two symbols that differ
     skips[:, 2:] = (places[:, 2:] != blank) & (places[:, 2:] != places[:, :-2])

@@ -7,7 +7,7 @@ of; nothing of runs and terminals.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,23 +16,17 @@ from torch.nn.utils.rnn import pad_sequence
 from elman.data import text
 from elman.errors import DataError, UsageError
 from elman.generation import kept
-from elman.generation.kept import Forking, Kept
-from elman.generation.sample import Sampling, draw
+from elman.generation.kept import Forking, Kept, Read
+from elman.generation.sample import Sampling, check_length, draw
 from elman.generation.stream import FEW
 from elman.layers.arguments import as_hidden
 from elman.modalities.events import Event, Events
+from elman.names import first_few
 
 PIECE = 256
 """Time steps that are read at once at most."""
 NEXT = 5
 """Events that are told as expected where nobody says how many."""
-
-
-class Read(NamedTuple):
-    """What came of reading on: ln P of each set, given everything before it, and the state behind the last."""
-
-    log_probabilities: list[float]
-    state: Kept
 
 
 class EventReading:
@@ -251,8 +245,7 @@ def generate(stream: EventStream, prompt: str, length: int, sampling: Sampling) 
 
     """
     steps = _prompt(prompt, stream.reading.events)
-    if length < 0:
-        raise UsageError(f"--length {length} is out of range; it must be at least 0")
+    check_length(length)
     return _generate(stream, steps, length, sampling)
 
 
@@ -282,6 +275,7 @@ def _prompt(prompt: str, events: Events) -> list[list[Event]]:
         ) from error
     known = set(events.events)
     if unseen := [event for step in steps for event in step if event not in known]:
-        shown = ", ".join(repr(event) for event in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
-        raise UsageError(f"the prompt holds events that the network has never seen: {shown}; leave them out")
+        raise UsageError(
+            f"the prompt holds events that the network has never seen: {first_few(unseen)}; leave them out"
+        )
     return steps

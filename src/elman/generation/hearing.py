@@ -94,7 +94,7 @@ class Listener:
             )
 
     @torch.inference_mode()
-    def hear(self, feeds: Sequence[tuple[Kept, Sound]]) -> list[Heard]:
+    def read(self, feeds: Sequence[tuple[Kept, Sound]]) -> list[Heard]:
         """Hear on from each state what stands beside it."""
         samples = [self._samples(*feed) for feed in feeds]
         found = self._frames(samples)

@@ -5,7 +5,7 @@ But for those of the recurrent state it does not know what the tensors mean.
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -20,6 +20,13 @@ Kept = Mapping[str, Tensor]
 
 Sizes = Mapping[str, tuple[int, int]]
 """The least and the greatest first dimension of the tensors that have not always the same."""
+
+
+class Read(NamedTuple):
+    """What came of reading on: ln P of each symbol, or set, given all before it, and the state behind the last."""
+
+    log_probabilities: list[float]
+    state: Kept
 
 
 class Forking:
@@ -43,10 +50,14 @@ class Forking:
         return self.__copy__()
 
 
+def beginning(recurrence: Stack, rows: int) -> State:
+    """The state that so many rows begin with, tensors (L, B, ·)."""
+    return tuple(torch.cat(tensors).detach() for tensors in zip(*recurrence.by_layer(None, rows), strict=True))
+
+
 def begun(recurrence: Stack) -> dict[str, Tensor]:
     """The recurrent state, tensors (L, 1, ·) by name, of what has read nothing yet."""
-    carried = (torch.cat(tensors).detach().cpu() for tensors in zip(*recurrence.by_layer(None, 1), strict=True))
-    return dict(zip(recurrence.cell.states, carried, strict=True))
+    return dict(zip(recurrence.cell.states, (tensor.cpu() for tensor in beginning(recurrence, 1)), strict=True))
 
 
 def together(states: Sequence[Kept], names: Sequence[str], device: torch.device) -> State:

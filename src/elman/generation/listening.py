@@ -103,6 +103,6 @@ class SpeechStream(Forking):
         self._state = {name: tensor.clone() for name, tensor in state.items()}
 
     def _hear(self, sound: Sound) -> str:
-        (heard,) = self.listener.hear([(self._state, sound)])
+        (heard,) = self.listener.read([(self._state, sound)])
         self._state = heard.state
         return heard.text

@@ -15,7 +15,7 @@ from torch import Tensor
 from elman.errors import UsageError
 from elman.generation.stream import PIECE, Reading
 from elman.modalities.units import Unit
-from elman.names import nearest
+from elman.names import first_few, flag, nearest
 
 COLDEST, HOTTEST = 1e-30, 1e30
 """Beyond these temperatures float32 ends. At lower ones only the most probable symbol has a chance."""
@@ -53,7 +53,7 @@ class Sampling:
             if name in ("top_k", "seed") and value is not None:
                 check_whole(name, value)
             elif value is not None and not isinstance(value, Real):
-                raise UsageError(f"--{name.replace('_', '-')} {value!r:.60} is not a number")
+                raise UsageError(f"{flag(name)} {value!r:.60} is not a number")
         if not -(1 << 63) <= self.seed < 1 << 63:
             raise UsageError(f"--seed {self.seed} is out of range; it must have at most 63 bits")
         if not 0 <= self.temperature <= HOTTEST:
@@ -67,7 +67,13 @@ class Sampling:
 def check_whole(name: str, value: Any) -> None:
     """Raise UsageError where an option is no whole number."""
     if not isinstance(value, Integral):
-        raise UsageError(f"--{name.replace('_', '-')} {value!r:.60} is not a whole number")
+        raise UsageError(f"{flag(name)} {value!r:.60} is not a whole number")
+
+
+def check_length(length: int) -> None:
+    """Raise UsageError where nobody can draw so many symbols, or sets of events."""
+    if length < 0:
+        raise UsageError(f"--length {length} is out of range; it must be at least 0")
 
 
 def generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Sampling) -> Iterator[str]:
@@ -84,12 +90,11 @@ def generate(network: Any, unit: Unit, prompt: str, length: int, sampling: Sampl
         UsageError: the prompt holds symbols that the network has never seen.
     """
     if unseen := unit.unseen(prompt):
-        shown = ", ".join(repr(piece) for piece in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
         raise UsageError(
-            f"the prompt holds {unit.noun}s that the network has never seen: {shown}; leave them out or replace them"
+            f"the prompt holds {unit.noun}s that the network has never seen: {first_few(unseen)}; leave them out or "
+            "replace them"
         )
-    if length < 0:
-        raise UsageError(f"--length {length} is out of range; it must be at least 0")
+    check_length(length)
     return _generate(network, unit, prompt, length, sampling)
 
 

@@ -179,8 +179,7 @@ def most_probable(unit: Unit, scores: Tensor, count: int) -> list[tuple[str, flo
     if unit.unknown is not None:
         probabilities[unit.unknown] = -1  # it has no text
     best = probabilities.topk(min(count, len(probabilities) - (unit.unknown is not None)))
-    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    return [(unit.decode([symbol]), probability) for symbol, probability in pairs]
+    return list(zip(unit.texts(best.indices.tolist()), best.values.tolist(), strict=True))
 
 
 def said_of(symbols: Tensor, scores: Tensor) -> list[float]:

@@ -4,32 +4,17 @@ It knows what a `TextStream` knows, and nothing of who the texts belong to. One 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from elman.data.stream import Symbols
 from elman.generation import kept
-from elman.generation.kept import Kept
+from elman.generation.kept import Kept, Read
 from elman.generation.stream import PIECE, TextStream, most_probable, said_of
 
 SYMBOLS = 4096
 """Symbols that are read at once at most, of all texts together: their scores over the vocabulary lie side by side."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """What came of reading on.
-
-    Attributes:
-        log_probabilities: ln P of each symbol, given everything before it.
-        state: all that was read, now.
-
-    """
-
-    log_probabilities: list[float]
-    state: Kept
 
 
 class TextStreams:

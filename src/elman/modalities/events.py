@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman.data.ragged import Array, Integers, Ragged, within
+from elman.data.ragged import Array, Integers, Ragged, row_of, within
 from elman.data.tables import Column
 from elman.errors import DataError
 from elman.modalities.base import Input, Reader
@@ -55,7 +55,7 @@ class EncodedEvents:
         places, lengths = Ragged(np.arange(len(self.sets)), self.starts).places(rows)
         events = self.sets.padded(places, self.nothing)
         found = np.full((int(lengths.max(initial=0)), len(rows), len(events)), self.nothing, np.int64)
-        found[within(lengths), np.repeat(np.arange(len(rows)), lengths)] = events.T
+        found[within(lengths), row_of(lengths)] = events.T
         return torch.from_numpy(found)
 
     def multi_hot(self, first: int, last: int) -> Array:
@@ -148,7 +148,7 @@ class Events(Input):
         """Number the events of every set, each once, in rising order."""
         if len(found.events) and found.events.dtype.is_integer() != isinstance(self.events[0], int):
             raise column.error(0, f"holds events that are {_said(found.events)}; in training they were {self.kind}")
-        step = np.repeat(np.arange(len(found.counts)), found.counts)
+        step = row_of(found.counts)
         numbers = np.empty(0, np.int64)
         if len(found.events):
             known = found.events.replace_strict(
@@ -213,7 +213,7 @@ def sets_of(column: Column) -> Sets:
     lengths = rows.list.len()
     if (index := column.first(lengths == 0)) is not None:
         raise column.error(index, "has no time steps; remove the row")
-    steps, owners = rows.explode(), np.repeat(np.arange(len(rows)), lengths.to_numpy())
+    steps, owners = rows.explode(), row_of(lengths.to_numpy())
     if steps.has_nulls():
         raise column.error(int(owners[steps.is_null().arg_max() or 0]), "lacks a time step; write [] for an empty set")
     counts = steps.list.len().to_numpy().astype(np.int64)

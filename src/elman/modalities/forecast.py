@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from elman.data.scales import FAR, Scales, Values, measured
+from elman.data.ragged import Values
+from elman.data.scales import FAR, Scales, measured
 from elman.errors import DataError
 from elman.modalities.base import Head, Modality
 from elman.modalities.series import FARTHEST, LARGEST

@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from elman.data.ragged import Array, Integers, Ragged
+from elman.data.ragged import Array, Integers, Ragged, row_of
 from elman.data.scales import measured
 from elman.data.tables import Column
 from elman.modalities.base import Input, Reader
@@ -141,7 +141,7 @@ def raw(column: Column) -> Ragged:
     lengths = steps.list.len()
     if (index := column.first(lengths == 0)) is not None:
         raise column.error(index, "is an empty series; remove the row")
-    flat, owners = steps.explode(), np.repeat(np.arange(len(column)), lengths.to_numpy())
+    flat, owners = steps.explode(), row_of(lengths.to_numpy())
     width = 1
     if isinstance(flat.dtype, pl.List):
         widths = flat.list.len().fill_null(0)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from elman.data.ragged import Array, Integers, Ragged
+from elman.data.ragged import Integers, Ragged
 from elman.data.tables import Column
 from elman.modalities import units
 from elman.modalities.base import Answer, CategoricalHead
@@ -51,10 +51,6 @@ class Transcripts(Answer):
     def text(self, symbols: Sequence[int]) -> str:
         """Return the text of symbols."""
         return self.unit.decode(symbols).strip()
-
-    def pieces(self, symbols: Array) -> list[str]:
-        """Return the text of every symbol by itself."""
-        return [self.unit.decode([symbol]) for symbol in symbols.tolist()]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the unit, and how texts are looked for."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from elman import layers
-from elman.data.ragged import Integers, Ragged, within
+from elman.data.ragged import Integers, Ragged, row_of, within
 from elman.data.tables import Column
 from elman.layers import LockedDropout
 from elman.modalities.base import Input, Reader
@@ -80,7 +80,7 @@ class EncodedTurns:
             [torch.from_numpy(line.padded(group)) for group in groups],
             [torch.from_numpy(lengths[group]) for group in groups],
             torch.from_numpy(within(counts)[order]),
-            torch.from_numpy(np.repeat(np.arange(len(rows)), counts)[order]),
+            torch.from_numpy(row_of(counts)[order]),
             (int(counts.max()), len(rows)),
         )
 
@@ -215,7 +215,7 @@ def lists(column: Column, longest: int | None = None) -> pl.Series:
 def _flat(column: Column, turns: pl.Series, longest: int) -> Column:
     """All turns as a column of texts; DataError names row and turn of the first that is empty or too long."""
     texts, lengths = turns.explode(), turns.list.len().to_numpy()
-    owners, places = np.repeat(np.arange(len(lengths)), lengths), within(lengths)
+    owners, places = row_of(lengths), within(lengths)
     words = texts.str.count_matches(WORDS).fill_null(0)
     for wrong, what in (
         (words == 0, "is empty in turn {}; fill it in, or remove the turn"),

@@ -62,6 +62,10 @@ class Unit(ABC):
     def decode(self, symbols: Sequence[int]) -> str:
         """Return the text of `symbols`."""
 
+    def texts(self, symbols: Iterable[int]) -> list[str]:
+        """Return the text of every symbol by itself."""
+        return [self.decode([symbol]) for symbol in symbols]
+
     def encode_rows(self, texts: Iterable[str]) -> list[Symbols]:
         """Return the symbols of each of many texts."""
         return [self.encode(text) for text in texts]

@@ -188,12 +188,12 @@ def smooth(values: ArrayLike, width: int) -> Floats:
     return mean
 
 
-def thin(x: Floats, y: Floats, limit: int = POINTS) -> tuple[Floats, Floats]:
+def thin(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Of a long curve, the smallest and the largest of each run of neighbours, so that no peak is lost."""
-    if len(y) <= limit:
+    if len(y) <= POINTS:
         return x, y
     kept = []
-    for run in np.array_split(np.arange(len(y)), limit // 2):
+    for run in np.array_split(np.arange(len(y)), POINTS // 2):
         finite = run[np.isfinite(y[run])]
         if len(finite):
             kept += sorted({int(finite[np.argmin(y[finite])]), int(finite[np.argmax(y[finite])])})
@@ -249,8 +249,7 @@ def _labelled(scale: Scale) -> list[tuple[float, str]]:
 
 
 def _stroke(line: Line, across: Scale, up: Scale) -> Stroke:
-    x, y = np.asarray(line.x, float), np.asarray(line.y, float)
-    x, y = thin(x, y)
+    x, y = thin(np.asarray(line.x, float), np.asarray(line.y, float))
     places = list(zip(across(x) * WIDTH, (1 - up(y)) * HEIGHT, strict=True))
     dots = [
         (f"M{a:.1f} {b:.1f}h.01", f"{compact(left)}: {right:.4g}")

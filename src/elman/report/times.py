@@ -67,17 +67,18 @@ RUNGS: tuple[Rung, ...] = (
 SECONDS, CLOCKS = 4, 12
 """How many of them are of seconds, and of the clock."""
 MIDNIGHT = dt.time()
+MOST = 5
 
 
-def labels(times: Sequence[Any], most: int = 5) -> list[Label] | None:
-    """At most so many labels of evenly spaced time steps; None where their times are neither numbers nor dates.
+def labels(times: Sequence[Any]) -> list[Label] | None:
+    """At most MOST labels of evenly spaced time steps; None where their times are neither numbers nor dates.
 
     Numbers are labelled at round values, if these are steps; dates where an hour, a day, a month or a year begins.
     """
     if len(times) < 2:
         return None
     if all(map(is_number, times)):
-        return _numbered(np.array(times, float), most)
+        return _numbered(np.array(times, float))
     read = _read(times)
     if read is None:
         return None
@@ -85,7 +86,7 @@ def labels(times: Sequence[Any], most: int = 5) -> list[Label] | None:
     finest = 0 if any(time.second for time in clocks) else CLOCKS if clocks == {MIDNIGHT} else SECONDS
     for piece, label, below in RUNGS[finest:]:
         at = [k for k in range(1, len(read)) if piece(read[k]) != piece(read[k - 1])]
-        if len(at) <= most:
+        if len(at) <= MOST:
             under = [below(read[k]) for k in at]
             shown = [text if text not in under[max(0, i - 1) : i] else "" for i, text in enumerate(under)]
             return [(k, label(read[k]), text) for k, text in zip(at, shown, strict=True)]
@@ -110,14 +111,14 @@ def _read(times: Sequence[Any]) -> list[dt.datetime] | None:
         return None
 
 
-def _numbered(times: np.ndarray[Any, np.dtype[np.float64]], most: int) -> list[Label] | None:
+def _numbered(times: np.ndarray[Any, np.dtype[np.float64]]) -> list[Label] | None:
     if not times[-1] > times[0]:
         return None
     ticks = Scale(float(times[0]), float(times[-1])).ticks()
     places = [int(np.abs(times - tick).argmin()) for tick in ticks]
     step = (times[-1] - times[0]) / (len(times) - 1)
     on = [(k, tick) for k, tick in zip(places, ticks, strict=True) if abs(times[k] - tick) < 0.01 * step]
-    kept = on[:: -(-len(on) // most)] if on else []
+    kept = on[:: -(-len(on) // MOST)] if on else []
     return [(k, text, "") for (k, _), text in zip(kept, _figures([tick for _, tick in kept]), strict=True)]
 
 

@@ -8,6 +8,7 @@ import hashlib
 import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -19,7 +20,7 @@ from elman import cells, tasks
 from elman.cells import CELLS
 from elman.cells.own import Outcome, alike, tried
 from elman.data import given
-from elman.data.tables import Table
+from elman.data.tables import Source, Table
 from elman.diagnosis.result import Diagnosis
 from elman.engine.warning import warn
 from elman.errors import DataError, RunError, UsageError
@@ -154,12 +155,11 @@ class Run:
             {"data": ..., "score": {...}, "baselines": [{"name": ..., ...}, ...]}
         """
         if data is None:
-            part = "test" if "test" in self.prepared.facts else "valid"
+            part = self.prepared.shown
             return self._evaluate(self.prepared, part, f"{part} part of the run")
-        with tempfile.TemporaryDirectory(prefix="elman-") as folder:
-            source = given.source(data, "the data given")
-            extended = self._task.extend(self.prepared, "given", source, Path(folder))
-            return self._evaluate(extended, "given", str(source))
+        source = given.source(data, "the data given")
+        with self._extended("given", source) as prepared:
+            return self._evaluate(prepared, "given", str(source))
 
     def diagnose(self, data: Any = None) -> Diagnosis:
         """Say where gradients vanish or explode in training, how far the network remembers, and what to do.
@@ -173,8 +173,7 @@ class Run:
         network = copy.deepcopy(self.network)
         if data is None:
             return look_inside(self._task, network, self.prepared, self.options, self._folder)
-        with tempfile.TemporaryDirectory(prefix="elman-") as folder:
-            prepared = self._task.extend(self.prepared, "train", given.source(data, "the data given"), Path(folder))
+        with self._extended("train", given.source(data, "the data given")) as prepared:
             return look_inside(self._task, network, prepared, self.options, self._folder)
 
     def predict(self, rows: str | Path | Iterable[Any]) -> list[dict[str, Any]]:
@@ -288,6 +287,12 @@ class Run:
 
     def _asked(self, data: str | Path) -> Any:
         return self._task.rows(self.prepared, None if str(data) == "-" else Path(data))
+
+    @contextmanager
+    def _extended(self, part: str, source: Source) -> Iterator[Prepared]:
+        """The run's data with a part from elsewhere, while a block runs."""
+        with tempfile.TemporaryDirectory(prefix="elman-") as folder:
+            yield self._task.extend(self.prepared, part, source, Path(folder))
 
     def _evaluate(self, prepared: Prepared, part: str, data: str) -> dict[str, Any]:
         score = self._task.score(self.network, prepared, part)

@@ -17,6 +17,7 @@ from torch import nn
 from elman import assets, machine, tasks
 from elman.data import given, tables
 from elman.errors import ElmanError, NonFiniteError, RunError, UsageError
+from elman.names import flag
 from elman.randomness import seeded
 from elman.run import inspection, learnt
 from elman.run.finishing import Trained, scored
@@ -96,15 +97,12 @@ def train(
         place = None if out is None else folder_path(out, "out")
         named = chosen.Options.given(options)
         files = _files(data, valid, test)
-        if resume:
-            if pretrained is not None:
-                raise UsageError("--pretrained begins a new run, and --resume goes on with one; give one of them")
-            with telling(f"Reading {files.train}", quiet=quiet):
-                begun.append(_reopen(chosen, files, place, named, held))
-        else:
-            before = None if pretrained is None else learnt.opened(pretrained, chosen)
-            with telling(f"Reading {files.train}", quiet=quiet):
-                begun.append(_begin(chosen, files, place, named, held, before))
+        if resume and pretrained is not None:
+            raise UsageError("--pretrained begins a new run, and --resume goes on with one; give one of them")
+        before = None if pretrained is None else learnt.opened(pretrained, chosen)
+        with telling(f"Reading {files.train}", quiet=quiet):
+            own = (chosen, files, place, named, held)
+            begun.append(_reopen(*own) if resume else _begin(*own, before))
         return begun[0].folder.path, begun[0].options
 
     with ExitStack() as held:
@@ -175,9 +173,8 @@ def _reopen(task: Task, files: Files, out: Path | None, named: dict[str, Any], h
     stored = run.options.to_dict()
     for name in named.keys() - set(MAY_CHANGE):
         if name not in stored or stored[name] != named[name]:
-            flag = f"--{name.replace('_', '-')}"
             raise RunError(
-                f"{flag} cannot change in a run that is continued (it is {stored.get(name)}); the budget can"
+                f"{flag(name)} cannot change in a run that is continued (it is {stored.get(name)}); the budget can"
             )
     if named.keys() & set(BUDGETS):
         stored |= dict.fromkeys(BUDGETS)

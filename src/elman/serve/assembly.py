@@ -3,6 +3,7 @@
 It does not know on which port it is served, nor by which server.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,29 +52,29 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
     predicting.add(app, run, worker, limits, counted)
     if run.generates:
         generating.add(app, run, worker)
-    sessions = _sessions(run, limits, store) if run.streams else None
-    if sessions is not None:
+    sessions = None
+    if run.streams:
+        sessions = Sessions(store_at(store, limits.expire, run.fingerprint), limits.streams, limits.expire)
         streaming.add(app, streaming.streams_of(run, worker, limits, sessions, counted), gate, counted)
     absent.add(app, run)
     app.state.sessions, app.state.worker = sessions, worker
-    _add_facts(app, run, gate, sessions)
-    live = (lambda: sessions.live) if sessions is not None else (lambda: 0)
+    known = facts(run)
+
+    def live() -> int:
+        return 0 if sessions is None else sessions.live
+
+    _add_facts(app, known, page.render(run), gate, live)
     counted.gauges += [
         ("elman_requests_in_progress", "gauge", "Requests, and messages of WebSockets, in work.", lambda: gate.inside),
         ("elman_streams", "gauge", "Streams in memory.", live),
         ("elman_model_seconds_total", "counter", "Seconds that the model has worked.", lambda: worker.seconds),
     ]
-    known = facts(run)
     metrics.add(app, counted, METRICS, {name: known[name] for name in ("run", "task", "fingerprint", "elman")})
     return app
 
 
-def _sessions(run: Run, limits: Limits, store: str | Path | None) -> Sessions:
-    return Sessions(store_at(store, limits.expire, run.fingerprint), limits.streams, limits.expire)
-
-
-def _add_facts(app: FastAPI, run: Run, gate: Gate, sessions: Sessions | None) -> None:
-    known, shown = facts(run), page.render(run)
+def _add_facts(app: FastAPI, known: dict[str, Any], shown: str, gate: Gate, live: Callable[[], int]) -> None:
+    """Let an application say what it is, to programs and to people, and that it is alive."""
 
     @app.head("/", include_in_schema=False)
     @app.get("/", response_class=HTMLResponse, summary="A page for people")
@@ -83,7 +84,7 @@ def _add_facts(app: FastAPI, run: Run, gate: Gate, sessions: Sessions | None) ->
     @app.head(HEALTH, include_in_schema=False)  # as load balancers ask
     @app.get(HEALTH, summary="Whether the service is alive; never sent away")
     async def health() -> Health:
-        return Health(status="ok", requests=gate.inside, streams=0 if sessions is None else sessions.live)
+        return Health(status="ok", requests=gate.inside, streams=live())
 
     @app.head("/run", include_in_schema=False)
     @app.get("/run", summary="What the run is: task, columns, scores, version")

@@ -4,14 +4,13 @@ It does not know how a network reads.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from torch import Tensor
 
-from elman.generation.events import NEXT, PIECE, EventStream, Read
-from elman.generation.kept import Kept
+from elman.generation.events import NEXT, PIECE, EventReading
+from elman.generation.kept import Read
 from elman.serve.moved import Moved
 from elman.serve.streamed import Streamed
 
@@ -43,15 +42,11 @@ class Told(BaseModel):
     expected: list[Next] = Field(description="the most probable events of the next set, the most probable first")
 
 
-class StreamedEvents(Streamed):
+class StreamedEvents(Streamed[EventReading]):
     """Sets of events, read by an event model."""
 
     answer = Told
     nothing = Fed()
-
-    def __init__(self, stream: EventStream) -> None:
-        self._reading = stream.reading
-        self.fresh = self._reading.fresh
 
     async def asked(self, fed: Fed) -> Fed:
         """A request is JSON."""
@@ -63,24 +58,12 @@ class StreamedEvents(Streamed):
 
     def pieces(self, fed: Fed) -> Sequence[Tensor]:
         """A few time steps each."""
-        return torch.split(self._reading.sets(fed.sets), PIECE) if fed.sets else []
-
-    def size(self, piece: Tensor) -> int:
-        """Time steps."""
-        return len(piece)
-
-    def read(self, feeds: Sequence[tuple[Kept, Any]]) -> list[Read]:
-        """Read on."""
-        return self._reading.read(feeds)
-
-    def check(self, state: Kept) -> None:
-        """Compare the tensors with those of a new stream."""
-        self._reading.check(state)
+        return torch.split(self.reader.sets(fed.sets), PIECE) if fed.sets else []
 
     def answered(self, name: str, now: Moved, found: Sequence[Read], fed: Fed) -> Told:
         """Say how probable each set was, and what may come next."""
         said = [value for read in found for value in read.log_probabilities]
-        likely = self._reading.expected(now.state["features"], fed.expected) if fed.expected else []
+        likely = self.reader.expected(now.state["features"], fed.expected) if fed.expected else []
         return Told(
             id=name,
             read=now.read,

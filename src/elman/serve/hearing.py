@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from elman.errors import DataError, UsageError
-from elman.generation.hearing import Heard, Sound
-from elman.generation.kept import Kept
-from elman.generation.listening import LOUDEST, SpeechStream
+from elman.generation.hearing import Heard, Listener, Sound
+from elman.generation.listening import LOUDEST
 from elman.serve.moved import Moved
 from elman.serve.streamed import Streamed
 
@@ -59,16 +58,12 @@ class Fed:
     end: bool
 
 
-class StreamedSound(Streamed):
+class StreamedSound(Streamed[Listener]):
     """Sounds, heard by a speech recognizer: samples of 16 bits, the lower byte first, of one channel."""
 
     answer = Told
     nothing = Fed(torch.zeros(0), end=False)
     body: ClassVar[dict[str, Any]] = {"required": False, "content": {"application/octet-stream": {}}}
-
-    def __init__(self, stream: SpeechStream) -> None:
-        self._listener = stream.listener
-        self.fresh, self._turn = self._listener.fresh, round(TURN * stream.rate)
 
     async def asked(self, request: Request, manner: Annotated[Manner, Query()]) -> Fed:
         """A request is samples; its address says what is to be known of them."""
@@ -84,7 +79,7 @@ class StreamedSound(Streamed):
 
     def pieces(self, fed: Fed) -> list[Sound]:
         """A second each; the last one with the end."""
-        parts = torch.split(fed.samples, self._turn) if len(fed.samples) else ()
+        parts = torch.split(fed.samples, round(TURN * self.reader.rate)) if len(fed.samples) else ()
         found = [Sound(part) for part in parts]
         if fed.end:
             *found, last = found or [Sound(fed.samples)]
@@ -95,22 +90,14 @@ class StreamedSound(Streamed):
         """Samples."""
         return len(piece.samples)
 
-    def read(self, feeds: Sequence[tuple[Kept, Sound]]) -> list[Heard]:
-        """Hear on."""
-        return self._listener.hear(feeds)
-
-    def check(self, state: Kept) -> None:
-        """Compare the tensors with those of a new stream."""
-        self._listener.check(state)
-
     def answered(self, name: str, now: Moved, found: Sequence[Heard], fed: Fed) -> Told:
         """Say what has been heard."""
         del fed
         text = "".join(heard.text for heard in found)
-        return Told(id=name, rate=self._listener.rate, read=now.read, text=text)
+        return Told(id=name, rate=self.reader.rate, read=now.read, text=text)
 
     def _fed(self, body: bytes, manner: Manner) -> Fed:
-        rate = self._listener.rate
+        rate = self.reader.rate
         if manner.rate not in (None, rate):
             raise UsageError(f"this run hears {rate} samples a second, not {manner.rate}; resample before you send")
         if FILE.match(body):

@@ -10,8 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from elman.generation.kept import Kept
-from elman.generation.tagging import SeriesStream, Tagged
+from elman.generation.tagging import Tagged, Tagger
 from elman.serve.moved import Moved
 from elman.serve.streamed import Streamed
 
@@ -37,15 +36,11 @@ class Told(BaseModel):
     answers: list[dict[str, Any]] = Field(description="for each time step its tags, and how probable they are")
 
 
-class StreamedSteps(Streamed):
+class StreamedSteps(Streamed[Tagger]):
     """Series, tagged step by step."""
 
     answer = Told
     nothing = Fed()
-
-    def __init__(self, stream: SeriesStream) -> None:
-        self._tagger = stream.tagger
-        self.fresh = self._tagger.fresh
 
     async def asked(self, fed: Fed) -> Fed:
         """A request is JSON."""
@@ -57,19 +52,7 @@ class StreamedSteps(Streamed):
 
     def pieces(self, fed: Fed) -> Sequence[Tensor]:
         """A few time steps each."""
-        return torch.split(self._tagger.scaled(fed.steps), PIECE) if fed.steps else []
-
-    def size(self, piece: Tensor) -> int:
-        """Time steps."""
-        return len(piece)
-
-    def read(self, feeds: Sequence[tuple[Kept, Tensor]]) -> list[Tagged]:
-        """Read on."""
-        return self._tagger.read(feeds)
-
-    def check(self, state: Kept) -> None:
-        """Compare the tensors with those of a new stream."""
-        self._tagger.check(state)
+        return torch.split(self.reader.scaled(fed.steps), PIECE) if fed.steps else []
 
     def answered(self, name: str, now: Moved, found: Sequence[Tagged], fed: Fed) -> Told:
         """Say the tags."""

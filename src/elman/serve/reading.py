@@ -4,14 +4,13 @@ It does not know how a network reads.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from elman.data.stream import Symbols
-from elman.generation.kept import Kept
-from elman.generation.stream import PIECE, TextStream
-from elman.generation.streams import Read, TextStreams
+from elman.generation.kept import Read
+from elman.generation.stream import PIECE
+from elman.generation.streams import TextStreams
 from elman.serve.moved import Moved
 from elman.serve.streamed import Streamed
 from elman.serve.words import Text
@@ -42,15 +41,11 @@ class Heard(BaseModel):
     expected: list[Next] = Field(description="the most probable next symbols, the most probable first")
 
 
-class StreamedText(Streamed):
+class StreamedText(Streamed[TextStreams]):
     """Texts, read by a language model."""
 
     answer = Heard
     nothing = Fed()
-
-    def __init__(self, stream: TextStream) -> None:
-        self._texts = TextStreams(stream)
-        self.fresh = self._texts.fresh
 
     async def asked(self, fed: Fed) -> Fed:
         """A request is JSON."""
@@ -62,23 +57,11 @@ class StreamedText(Streamed):
 
     def pieces(self, fed: Fed) -> list[Symbols]:
         """A few symbols each."""
-        symbols = self._texts.symbols(fed.text)
+        symbols = self.reader.symbols(fed.text)
         return [symbols[first : first + PIECE] for first in range(0, len(symbols), PIECE)]
-
-    def size(self, piece: Symbols) -> int:
-        """Symbols."""
-        return len(piece)
-
-    def read(self, feeds: Sequence[tuple[Kept, Any]]) -> list[Read]:
-        """Read on."""
-        return self._texts.read(feeds)
-
-    def check(self, state: Kept) -> None:
-        """Compare the tensors with those of a new stream."""
-        self._texts.check(state)
 
     def answered(self, name: str, now: Moved, found: Sequence[Read], fed: Fed) -> Heard:
         """Say how probable each symbol was, and what may come next."""
         said = [value for read in found for value in read.log_probabilities]
-        expected = [Next(text=t, probability=p) for t, p in self._texts.expected(now.state, fed.expected)]
+        expected = [Next(text=t, probability=p) for t, p in self.reader.expected(now.state, fed.expected)]
         return Heard(id=name, read=now.read, log_probabilities=said, expected=expected)

@@ -76,7 +76,7 @@ class FolderStore(Store):
         """Write the file, whole or not at all."""
         if time.time() - self._swept > HOUR:
             self._sweep()
-        files.replace(self._path(name), lambda path: _write(path, value))
+        files.write_bytes(self._path(name), value)
 
     def get(self, name: str) -> bytes | None:
         """Read the file."""
@@ -165,13 +165,6 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise RunError(f"cannot read {path}: {files.reason(error)}") from error
-
-
-def _write(path: Path, value: bytes) -> None:
-    try:
-        path.write_bytes(value)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {files.reason(error)}") from error
 
 
 def _locked(folder: Path) -> IO[str]:

@@ -5,7 +5,7 @@ It does not know where states are kept, nor which stream is which.
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -13,11 +13,31 @@ from elman.generation.kept import Kept
 from elman.serve.moved import Moved
 
 
-class Streamed(ABC):
-    """What a stream is of.
+class Reader(Protocol):
+    """What reads on from states.
 
     Attributes:
         fresh: the state of what has read nothing yet.
+
+    """
+
+    fresh: Kept
+
+    def check(self, state: Kept) -> None:
+        """Raise UsageError where a state is not one of this run."""
+
+    def read(self, feeds: Sequence[tuple[Kept, Any]]) -> Sequence[Any]:
+        """Read on from each state the piece beside it; each of what comes of it has the `state` after it."""
+
+
+Reading = TypeVar("Reading", bound=Reader)
+
+
+class Streamed(ABC, Generic[Reading]):
+    """What a stream is of.
+
+    Attributes:
+        reader: what reads on.
         answer: the form of what is answered.
         nothing: what is fed where nothing is.
         asked: takes a request apart, as FastAPI calls it, and returns what is fed; ElmanError where that is wrong.
@@ -25,11 +45,13 @@ class Streamed(ABC):
 
     """
 
-    fresh: Kept
     answer: type[BaseModel]
     nothing: Any
     asked: Callable[..., Awaitable[Any]]
     body: ClassVar[dict[str, Any] | None] = None
+
+    def __init__(self, reader: Reading) -> None:
+        self.reader = reader
 
     @abstractmethod
     def message(self, said: str | bytes) -> Any:
@@ -39,17 +61,9 @@ class Streamed(ABC):
     def pieces(self, fed: Any) -> Sequence[Any]:
         """Cut what is fed into pieces, each for a turn of its own."""
 
-    @abstractmethod
     def size(self, piece: Any) -> int:
-        """How much is read with a piece, in symbols or samples."""
-
-    @abstractmethod
-    def read(self, feeds: Sequence[tuple[Kept, Any]]) -> Sequence[Any]:
-        """Read on from each state the piece beside it; each of what comes of it has the `state` after it."""
-
-    @abstractmethod
-    def check(self, state: Kept) -> None:
-        """Raise UsageError where a state is not one of this run."""
+        """How much is read with a piece, in symbols, samples or time steps."""
+        return len(piece)
 
     @abstractmethod
     def answered(self, name: str, now: Moved, found: Sequence[Any], fed: Any) -> BaseModel:

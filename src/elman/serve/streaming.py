@@ -19,6 +19,7 @@ from elman.generation.events import EventStream
 from elman.generation.kept import Kept
 from elman.generation.listening import SpeechStream
 from elman.generation.stream import TextStream
+from elman.generation.streams import TextStreams
 from elman.generation.tagging import SeriesStream
 from elman.run.run import Run
 from elman.serve import moved
@@ -52,14 +53,14 @@ MISSING: dict[int | str, dict[str, Any]] = RESPONSES | {
 class Streams:
     """The streams of a run."""
 
-    of: Streamed
+    of: Streamed[Any]
     sessions: Sessions
     gatherer: Gatherer[tuple[Kept, Any], Any]
     mark: str
 
     async def make(self) -> BaseModel:
         """Begin a stream."""
-        name, begun = self.sessions.new(), Moved(self.of.fresh, 0)
+        name, begun = self.sessions.new(), Moved(self.of.reader.fresh, 0)
         await self.sessions.put(name, moved.pack(begun, self.mark))
         return self.of.answered(name, begun, [], self.of.nothing)
 
@@ -87,7 +88,7 @@ class Streams:
         """Go on from a state, of a stream that is there or is not."""
         self.sessions.check(name)
         given = moved.unpack(state, self.mark)
-        self.of.check(given.state)
+        self.of.reader.check(given.state)
         async with self.sessions.lock(name):
             await self.sessions.put(name, moved.pack(given, self.mark))
         return self.of.answered(name, given, [], self.of.nothing)
@@ -97,7 +98,7 @@ def streams_of(run: Run, worker: Worker, limits: Limits, sessions: Sessions, met
     """Return the streams of a run."""
     of = _streamed(run.stream())
     gatherer: Gatherer[tuple[Kept, Any], Any] = Gatherer(
-        lambda feeds: worker.do(of.read, feeds),
+        lambda feeds: worker.do(of.reader.read, feeds),
         wait=limits.wait,
         most=limits.rows,
         seen=metrics.batches("streams"),
@@ -105,23 +106,29 @@ def streams_of(run: Run, worker: Worker, limits: Limits, sessions: Sessions, met
     return Streams(of, sessions, gatherer, run.fingerprint)
 
 
-def _streamed(stream: Stream) -> Streamed:
+def _streamed(stream: Stream) -> Streamed[Any]:
     """Return what the stream is of, as the service has it."""
     match stream:
         case TextStream():
-            return StreamedText(stream)
+            return StreamedText(TextStreams(stream))
         case SpeechStream():
-            return StreamedSound(stream)
+            return StreamedSound(stream.listener)
         case SeriesStream():
-            return StreamedSteps(stream)
+            return StreamedSteps(stream.tagger)
         case EventStream():
-            return StreamedEvents(stream)
+            return StreamedEvents(stream.reading)
 
 
 def add(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
     """Let an application read streams."""
-    sessions, of = streams.sessions, streams.of
-    described = {"requestBody": of.body} if of.body else None
+    _add_streams(app, streams)
+    _add_states(app, streams)
+    _add_socket(app, streams, gate, metrics)
+
+
+def _add_streams(app: FastAPI, streams: Streams) -> None:
+    """Begin, read on, end."""
+    of = streams.of
 
     @app.post("/streams", status_code=201, responses=RESPONSES, response_model=of.answer, summary="Begin a stream")
     async def make() -> BaseModel:
@@ -132,15 +139,20 @@ def add(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
         responses=MISSING | CONFLICT,
         response_model=of.answer,
         summary="Read on",
-        openapi_extra=described,
+        openapi_extra={"requestBody": of.body} if of.body else None,
     )
     async def feed(name: Name, fed: Annotated[Any, Depends(of.asked)]) -> BaseModel:
         return await streams.feed(name, fed)
 
     @app.delete("/streams/{name}", status_code=204, responses=MISSING, summary="End a stream")
     async def end(name: Name) -> None:
-        async with sessions.lock(name):
-            await sessions.remove(name)
+        async with streams.sessions.lock(name):
+            await streams.sessions.remove(name)
+
+
+def _add_states(app: FastAPI, streams: Streams) -> None:
+    """Save a state, and go on from one."""
+    sessions = streams.sessions
 
     @app.get(
         "/streams/{name}/state",
@@ -157,12 +169,16 @@ def add(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
     @app.put(
         "/streams/{name}/state",
         responses=RESPONSES,
-        response_model=of.answer,
+        response_model=streams.of.answer,
         summary="Go on from a saved state, also of a stream that is new here",
         openapi_extra={"requestBody": {"required": True, "content": {BYTES: {}}}},
     )
     async def set_state(name: Name, request: Request) -> BaseModel:
         return await streams.set(name, await request.body())
+
+
+def _add_socket(app: FastAPI, streams: Streams, gate: Gate, metrics: Metrics) -> None:
+    """Read on message by message."""
 
     @app.websocket(FEED)
     async def talk(socket: WebSocket, name: str) -> None:

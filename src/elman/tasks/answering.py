@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from elman.data.ragged import Array, Integers, Ragged, within
+from elman.data.ragged import Array, Integers, Ragged, row_of, within
 from elman.modalities.base import Output
 from elman.training.examples import Batch, Examples
 
@@ -75,7 +75,7 @@ def _decoded(output: Output, scores: torch.Tensor, batch: Batch, name: str) -> l
     arrays = [value.cpu().numpy() for value in values]
     if not output.stepwise:
         return arrays
-    places = within(lengths), np.repeat(np.arange(len(lengths)), lengths)
+    places = within(lengths), row_of(lengths)
     return [array[places] for array in arrays]
 
 

@@ -40,6 +40,11 @@ class Files:
     valid: Source | None = None
     test: Source | None = None
 
+    @property
+    def held_out(self) -> dict[str, Source]:
+        """Those of the held-out parts that are given."""
+        return {part: file for part, file in (("valid", self.valid), ("test", self.test)) if file is not None}
+
 
 class Material(NamedTuple):
     """What a network is trained on.
@@ -69,6 +74,11 @@ class Prepared(ABC):
     noun: str
     notes: tuple[str, ...] = ()
     unknown_last: ClassVar[bool] = False
+
+    @property
+    def shown(self) -> str:
+        """The held-out part that is told about: the test part, if there is one."""
+        return "test" if "test" in self.facts else "valid"
 
     @property
     def columns(self) -> dict[str, list[str]]:
@@ -128,10 +138,9 @@ class Task(ABC):
 
         A file that is gone is not missed: what was read from it lies in the run.
         """
-        for part, file in (("train", files.train), ("valid", files.valid), ("test", files.test)):
+        for part, file in {"train": files.train, **files.held_out}.items():
             fact = prepared.facts.get(part, {})
-            gone = isinstance(file, Path) and not file.exists() and assets.name(file) == fact.get("path")
-            if file is None or gone:
+            if isinstance(file, Path) and not file.exists() and assets.name(file) == fact.get("path"):
                 continue
             if not fact or self.fingerprint(file, fact) != fact["sha256"]:
                 raise RunError(

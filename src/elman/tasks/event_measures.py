@@ -1,7 +1,8 @@
 """What is said of sets of events is worth, and what naive baselines say of them. It does not know what events are."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -14,30 +15,6 @@ from elman.tasks.base import Score
 MOST_EVENTS, MOST_CELLS = 1000, 20_000_000
 """Events, and events times time steps of the training part, that logistic regression learns from at most."""
 SMALLEST = 1e-12
-
-
-class Rows(Sequence[Hot]):
-    """The first rows of a part, each (T, V) bool, made when it is looked at."""
-
-    def __init__(self, inputs: EncodedEvents, count: int | None = None) -> None:
-        self._inputs, self._count = inputs, len(inputs.lengths) if count is None else count
-
-    def __len__(self) -> int:
-        """How many rows."""
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Hot: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Hot]: ...
-
-    def __getitem__(self, index: int | slice) -> Hot | Sequence[Hot]:
-        """One row."""
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(self._count))]
-        if index >= self._count:
-            raise IndexError(index)
-        return self._inputs.multi_hot(int(self._inputs.starts[index]), int(self._inputs.starts[index + 1]))
 
 
 class Tally:
@@ -81,7 +58,7 @@ def baselines(train: EncodedEvents, asked: EncodedEvents, fitted: dict[str, Any]
         ("repetition of the step before", naive.Repetition),
     ):
         if name not in fitted:
-            fitted[name] = kind(Rows(train))
+            fitted[name] = kind(_rows(train))
         yield {"name": name, **_figures(fitted[name], asked)}
     title = "logistic regression on two steps"
     if train.nothing > MOST_EVENTS:
@@ -90,13 +67,19 @@ def baselines(train: EncodedEvents, asked: EncodedEvents, fitted: dict[str, Any]
     count = max(1, int(np.searchsorted(train.starts[1:], MOST_CELLS // train.nothing, side="right")))
     title += f" of the first {count:,} rows" if count < len(train.lengths) else ""
     if title not in fitted:
-        fitted[title] = naive.Regression(Rows(train, count))
+        fitted[title] = naive.Regression([*islice(_rows(train), count)])
     yield {"name": title, **_figures(fitted[title], asked)}
+
+
+def _rows(inputs: EncodedEvents) -> Iterator[Hot]:
+    """The rows of a part, each (T, V) bool, made when it is looked at."""
+    for first, last in pairwise(inputs.starts.tolist()):
+        yield inputs.multi_hot(first, last)
 
 
 def _figures(baseline: Baseline, asked: EncodedEvents) -> Score:
     tally = Tally()
-    for row in Rows(asked):
+    for row in _rows(asked):
         shares = baseline.probabilities(row)
         said = np.log(np.maximum(np.where(row, shares, 1 - shares), SMALLEST)).sum()
         tally.add(float(said), shares > 0.5, row)

@@ -28,7 +28,7 @@ def showcase(network: Any, prepared: PreparedTracks, errors: Callable[[PreparedT
         prepared: the series.
         errors: makes sums that are still empty for a part.
     """
-    part, layout = "test" if "test" in prepared.facts else "valid", prepared.layout
+    part, layout = prepared.shown, prepared.layout
     windows = prepared.windows(part)
     pictured = _pictured(prepared, windows)
     own = measure(errors(prepared, part), windows, by_network(network))

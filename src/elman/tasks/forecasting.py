@@ -15,9 +15,10 @@ from elman import cells, layers
 from elman.baselines import forecasts as naive
 from elman.cells import title
 from elman.data import standard_input, tables, timeline
+from elman.data.buckets import Buckets
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
-from elman.data.windows import TrackWindows, WindowBatch, WindowBatches, side_by_side
+from elman.data.windows import TrackWindows, WindowBatch, side_by_side
 from elman.errors import DataError, ElmanError, UsageError
 from elman.modalities.forecast import LEVELS, SCALES, Forecast, Named
 from elman.tasks.base import Files, Material, Score, Task
@@ -102,8 +103,8 @@ class Forecasting(Task):
     ) -> PreparedTracks:
         """Read and check the tables, split them in time, and measure the scales on the training part."""
         table = tables.read(files.train)
-        given = {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
-        parts = [p for p in PARTS if p not in given and not (p == "test" and files.valid is not None)]
+        given = files.held_out
+        parts = [p for p in PARTS if p not in given and not (p == "test" and "valid" in given)]
         if known is None:
             layout, notes, whole = _layout(table, options, parts)
         else:
@@ -148,8 +149,9 @@ class Forecasting(Task):
     def material(self, prepared: PreparedTracks, options: ForecastingOptions) -> Material:
         """Full back-propagation through time over shuffled windows."""
         size = options.batch or side_by_side(BATCH, len(prepared.layout.targets))
+        windows = prepared.windows("train")
         return Material(
-            WindowBatches(prepared.windows("train"), size, options.seed),
+            Buckets(windows.batch, np.ones(len(windows), np.int64), size, options.seed),
             lambda network, batch, _: _objective(network, batch),  # nothing is carried on
             partial(_validate, windows=prepared.windows("valid")),
         )

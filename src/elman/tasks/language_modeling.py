@@ -140,8 +140,7 @@ class LanguageModeling(Task):
     def network(self, prepared: PreparedText, options: LanguageModelingOptions) -> SyncedManyToMany:
         """Embedding, recurrent layers, one score per symbol."""
         o, text = options, prepared.text
-        between = o.dropout if o.layers > 1 else 0.0
-        recurrence = layers.build(o.cell, o.embedding, o.hidden, num_layers=o.layers, dropout=between)
+        recurrence = layers.build(o.cell, o.embedding, o.hidden, o.layers, dropout=o.dropout)
         return SyncedManyToMany(text.reader(o.embedding), recurrence, text.head(o.hidden), o.dropout)
 
     def begin(self, network: SyncedManyToMany, prepared: PreparedText) -> None:
@@ -299,18 +298,16 @@ def _excerpt(symbols: Symbols) -> Symbols:
 
 
 def _sources(files: Files) -> dict[str, TextSource]:
-    sources = {"train": _source(files.train)}
-    size = sources["train"].size
+    train = _source(files.train)
+    size = train.size
     if size < SMALLEST:
         what = "is empty" if size == 0 else f"has only {size} byte{'s' * (size > 1)}"
         raise DataError(f"{files.train} {what}; give a text of at least a few thousand characters")
+    held = {part: _source(file) for part, file in files.held_out.items()}
     if files.valid is None:
-        sources["train"], sources["valid"] = sources["train"].split(size - min(int(size * HELD_OUT), HELD_OUT_MOST))
-    else:
-        sources["valid"] = _source(files.valid)
-    if files.test is not None:
-        sources["test"] = _source(files.test)
-    return sources
+        train, valid = train.split(size - min(int(size * HELD_OUT), HELD_OUT_MOST))
+        held = {"valid": valid, **held}
+    return {"train": train, **held}
 
 
 def _source(data: Source) -> TextSource:
@@ -326,8 +323,7 @@ def _facts(source: TextSource) -> dict[str, Any]:
 
 
 def _check_length(part: str, source: TextSource, text: EncodedText, noun: str) -> None:
-    needed = 2
-    if len(text.symbols) < needed:
+    if len(text.symbols) < 2:
         which = "the held-out last tenth of " if source.start else ""
         count = f"{len(text.symbols)} {noun}{'s' * (len(text.symbols) != 1)}"
         purpose = "train on" if part == "train" else "score"

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from elman import cells
 from elman.cells import title
 from elman.data import folders, standard_input, tables
+from elman.data.buckets import Buckets
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
 from elman.errors import DataError, ElmanError, UsageError
@@ -22,10 +23,9 @@ from elman.modalities.base import Answer, Input, Modality, Output
 from elman.names import listed
 from elman.tasks import roles, together
 from elman.tasks.base import Files, Material, Task
-from elman.tasks.prepared import PreparedExamples, divided, others
+from elman.tasks.prepared import PreparedExamples, divided
 from elman.tasks.roles import Roles
-from elman.tasks.together import answer_together, attempt
-from elman.training.examples import ExampleBatches, Learning
+from elman.training.examples import Learning
 from elman.training.options import TrainingOptions, option
 
 BATCH, UPDATES = 32, 60
@@ -154,7 +154,7 @@ class TableTask(Task):
         )
         for part, own in parts.items():
             prepared.add(part, own, files.train, folder)
-        for part, file in others(files).items():
+        for part, file in files.held_out.items():
             prepared.add(part, prepared.table(folders.read(file)), file, folder)
         return prepared
 
@@ -179,7 +179,7 @@ class TableTask(Task):
         """Full back-propagation through time over batches of rows of similar length."""
         train, valid = prepared.examples("train"), prepared.examples("valid")
         return Material(
-            ExampleBatches(train, options.batch_size(len(train)), options.seed),
+            Buckets(train.batch, train.sizes, options.batch_size(len(train)), options.seed),
             lambda network, batch, _: self.learning.objective(network, batch),  # nothing is carried on
             lambda network: self.learning.mean_loss(network, valid),
         )
@@ -237,9 +237,9 @@ class TableTask(Task):
         self, network: Any, prepared: PreparedExamples, requests: Sequence[list[Any]]
     ) -> list[list[dict[str, Any]] | ElmanError]:
         """Answer the rows of several callers as one batch."""
-        asked = [attempt(_asked, prepared, rows) for rows in requests]
+        asked = [together.attempt(_asked, prepared, rows) for rows in requests]
         columns = [each if isinstance(each, ElmanError) else each.column(prepared.input_name) for each in asked]
-        found = answer_together(partial(self.tell, network, prepared), columns)
+        found = together.answer_together(partial(self.tell, network, prepared), columns)
         return [each if isinstance(each, ElmanError) else _told(asked[k], each) for k, each in enumerate(found)]
 
     def batch_rows(self, prepared: PreparedExamples, rows: list[Any]) -> int:

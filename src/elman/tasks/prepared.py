@@ -17,9 +17,9 @@ from elman.data import folders, parts, tables, videos
 from elman.data.ragged import Integers
 from elman.data.steps import StepLayout, StepTable
 from elman.data.tables import Column, Source, Table
-from elman.errors import DataError, RunError
+from elman.errors import DataError
 from elman.modalities.base import Answer, Encoded, Input, Output
-from elman.tasks.base import Files, Prepared
+from elman.tasks.base import Prepared
 from elman.training.examples import Examples
 
 SMALLEST = 20
@@ -79,11 +79,6 @@ class PreparedExamples(Prepared):
         kept = pl.read_parquet_schema(self.places[part])
         return [name for name in self.beside if COLUMN + name in kept]
 
-    @property
-    def shown(self) -> str:
-        """The part that a report tells about: the test part, if there is one."""
-        return "test" if "test" in self.facts else "valid"
-
     @cached_property
     def fitted(self) -> dict[str, Any]:
         """Baselines that were fitted on the training part, so that each is fitted once."""
@@ -91,11 +86,7 @@ class PreparedExamples(Prepared):
 
     def column(self, part: str, name: str) -> Column:
         """Return a column of a part; RunError where it is gone from the folder."""
-        place = self.places[part]
-        try:
-            frame = pl.read_parquet(place, columns=[ROW, COLUMN + name], memory_map=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise RunError(f"{place} cannot be read; restore it, or train the run anew") from error
+        frame = tables.kept(self.places[part], [ROW, COLUMN + name])
         return Column(str(self.facts[part]["path"]), name, frame[COLUMN + name], frame[ROW].to_numpy())
 
     def examples(self, part: str) -> Examples:
@@ -182,11 +173,6 @@ def _drawn(table: Table, held_out: float, seed: int, input: Column, outputs: lis
     name = input.keys.rank("dense").fill_null(0).to_numpy()
     train, valid = parts.split(int(name.max()) + 1, held_out, seed)
     return np.flatnonzero(np.isin(name, train)), np.flatnonzero(np.isin(name, valid))
-
-
-def others(files: Files) -> dict[str, Source]:
-    """The files beside the training file."""
-    return {part: file for part, file in (("valid", files.valid), ("test", files.test)) if file is not None}
 
 
 def _names_files(column: Column) -> bool:

@@ -12,7 +12,7 @@ from elman.errors import UsageError
 from elman.modalities.base import Answer, Input, Reader
 from elman.modalities.symbols import SymbolTexts, WrittenTexts, learnt
 from elman.tasks.prepared import PreparedExamples
-from elman.tasks.writing import WritingOptions, WritingTask, pieces
+from elman.tasks.writing import WritingOptions, WritingTask
 from elman.training.options import option
 
 
@@ -60,4 +60,4 @@ class RewritingTask(WritingTask):
     def places(self, prepared: PreparedExamples, inputs: Any, row: int) -> dict[str, Any]:
         """The symbols that were read."""
         assert isinstance(prepared.input, SymbolTexts)
-        return {"read": pieces(prepared.input.unit, inputs.rows[row])}
+        return {"read": prepared.input.unit.texts(inputs.rows[row].tolist())}

@@ -23,11 +23,10 @@ from elman.modalities.base import Answer, Input
 from elman.modalities.recordings import Recordings
 from elman.modalities.transcripts import Transcripts, repeats
 from elman.tasks.base import Files, Score
-from elman.tasks.error_rates import LIBRARY, error_rates
 from elman.tasks.on_tables import TableOptions, TableTask
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.sound import SoundOptions, recordings
-from elman.tasks.text_measures import missing
+from elman.tasks.text_measures import error_rates, missing
 from elman.tasks.transcribed import frames_of, hear, pictures, recorded, transcripts
 from elman.topologies.shared import SharedEncoder, Synced
 from elman.training.options import option
@@ -81,7 +80,7 @@ class SpeechRecognition(TableTask):
 
     def notes(self) -> tuple[str, ...]:
         """Say what cannot be measured."""
-        return missing(LIBRARY, "word and character error rates")
+        return missing("jiwer", "word and character error rates")
 
     def fit(
         self, input: Column, outputs: list[Column], options: SpeechRecognitionOptions
@@ -152,7 +151,7 @@ class SpeechRecognition(TableTask):
                 column.name: value,
                 name: output.text(symbols.tolist()),
                 f"{name}_probability": round(math.exp(sure), 6),
-                f"{name}_symbols": output.pieces(symbols),
+                f"{name}_symbols": output.unit.texts(symbols.tolist()),
                 f"{name}_seconds": recorded(prepared).seconds(steps).round(3).tolist(),
             }
             for value, symbols, steps, sure in zip(

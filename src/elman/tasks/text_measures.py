@@ -1,6 +1,6 @@
-"""What written texts are worth beside right ones: BLEU, chrF and ROUGE, by the libraries that the field reports with.
+"""What written texts are worth beside right ones, by the libraries that the field reports with.
 
-Scores are on the scale to 100. Without the libraries there are none.
+BLEU, chrF and ROUGE are on the scale to 100, error rates are shares. Without the libraries there are none.
 """
 
 import re
@@ -67,6 +67,19 @@ def rouge(written: Sequence[str], right: Sequence[Sequence[str]]) -> dict[str, A
     return figures | {
         "signature": f"ROUGE: F1, stemmed, {'best of up to ' * (most > 1)}{most} right text{'s' * (most > 1)}"
     }
+
+
+def error_rates(written: Sequence[str], right: Sequence[str]) -> dict[str, float]:
+    """Return the words, and the characters, that are wrong, too many or missing, as shares of those of the right texts.
+
+    All texts are taken together; letter case and punctuation count.
+    """
+    try:
+        import jiwer
+    except ImportError:
+        return {}
+    texts = list(right), list(written)
+    return {"wer": float(jiwer.wer(*texts)), "cer": float(jiwer.cer(*texts))}
 
 
 class _Words:

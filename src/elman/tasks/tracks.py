@@ -14,17 +14,18 @@ import polars as pl
 
 from elman import assets
 from elman.data import tables, timeline
+from elman.data.ragged import row_of
 from elman.data.tables import Source, Table
 from elman.data.timeline import Track
 from elman.data.windows import TrackWindows
-from elman.errors import DataError, RunError, UsageError
+from elman.errors import DataError, UsageError
 from elman.modalities.forecast import Forecast, Named
+from elman.names import first_few
 from elman.tasks.base import Prepared
 
 SERIES, ROW, TIME = "series", "row", "time"
 PARTS = ("train", "valid", "test")
 LONGEST, SEGMENT = 720, 24
-NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class Layout:
         short = [track.name for track in tracks if len(track) < self.context + self.horizon]
         if not short:
             return ()
-        shown = ", ".join(map(repr, short[:NAMED])) + ", ..." * (len(short) > NAMED)
-        least = f"fewer than {self.context + self.horizon} time steps to learn from, and are left out: {shown}"
+        least = (
+            f"fewer than {self.context + self.horizon} time steps to learn from, and are left out: {first_few(short)}"
+        )
         return (f"{len(short)} of {len(tracks)} series have {least}; a smaller --context takes more of them.",)
 
 
@@ -108,11 +110,7 @@ class PreparedTracks(Prepared):
     def tracks(self, part: str) -> list[Track]:
         """Return the series of a part; RunError where they are gone from the folder."""
         if part not in self._tracks:
-            place = self.places[part]
-            try:
-                frame = pl.read_parquet(place, memory_map=False)
-            except (OSError, pl.exceptions.PolarsError) as error:
-                raise RunError(f"{place} cannot be read; restore it, or train the run anew") from error
+            frame = tables.kept(self.places[part])
             self._tracks[part] = [self._track(own) for own in frame.partition_by(SERIES, maintain_order=True)]
         return self._tracks[part]
 
@@ -139,7 +137,7 @@ class PreparedTracks(Prepared):
         names = [*self.layout.targets, *self.layout.covariates]
         tracks = self._tracks[part]
         rows, values = (np.concatenate(each) for each in zip(*((t.rows, t.values) for t in tracks), strict=True))
-        owners = np.repeat(np.arange(len(tracks)), [len(track) for track in tracks])
+        owners = row_of([len(track) for track in tracks])
         columns = {ROW: pl.Series(rows), SERIES: pl.Series([track.name for track in tracks]).gather(pl.Series(owners))}
         times = [track.times for track in tracks if track.times is not None]
         columns |= {TIME: pl.concat(times)} if times else {}

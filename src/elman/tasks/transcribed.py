@@ -85,7 +85,7 @@ def pictures(network: Any, prepared: PreparedExamples, rows: Integers) -> list[d
                 "row": int(column.rows[k]),
                 "input": column.values[k],
                 "text": output.text(symbols.tolist()),
-                "symbols": output.pieces(symbols),
+                "symbols": output.unit.texts(symbols.tolist()),
                 "at": recorded(prepared).seconds(heard.steps[k]).round(3).tolist(),
                 "lasts": round(len(frames) * HOP + WINDOW - HOP, 4),
                 "times": recorded(prepared).seconds(np.arange(len(curves))).round(4).tolist(),

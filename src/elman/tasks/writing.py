@@ -16,7 +16,7 @@ from torch import nn
 from elman import layers
 from elman.cells import title
 from elman.data.parts import spread
-from elman.data.ragged import Array, Integers
+from elman.data.ragged import Integers
 from elman.data.tables import Column
 from elman.errors import UsageError
 from elman.generation.beam import Search
@@ -164,7 +164,7 @@ class WritingTask(TableTask):
                 column.name: value,
                 name: output.text(symbols.tolist()),
                 f"{name}_probability": round(math.exp(float(sure.sum())), 6),
-                f"{name}_symbols": pieces(output.unit, symbols),
+                f"{name}_symbols": output.unit.texts(symbols.tolist()),
                 f"{name}_symbol_probabilities": np.exp(sure.astype(np.float64)).round(6).tolist(),
             }
             for value, symbols, sure in zip(
@@ -205,16 +205,11 @@ class WritingTask(TableTask):
             {
                 "row": int(row),
                 **self.places(prepared, examples.inputs, int(k)),
-                "written": [*pieces(output.unit, text), ""],
+                "written": [*output.unit.texts(text.tolist()), ""],
                 "weights": weights.round(3).tolist(),
             }
             for k, row, text, weights in every
         ]
-
-
-def pieces(unit: units.Unit, symbols: Array) -> list[str]:
-    """The text of every symbol."""
-    return [unit.decode([symbol]) for symbol in symbols.tolist()]
 
 
 def _output(prepared: PreparedExamples) -> WrittenTexts:

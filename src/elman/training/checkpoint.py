@@ -77,8 +77,7 @@ def load(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optim
 def write_tensors(path: Path, tensors: Tensors, metadata: dict[str, str]) -> None:
     """Write tensors by name as safetensors, whole or not at all."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    content = serialize(plain, metadata)
-    files.replace(path, lambda temporary: _write_bytes(temporary, content))
+    files.write_bytes(path, serialize(plain, metadata))
 
 
 def read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
@@ -91,10 +90,6 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
         raise RunError(f"{path} is missing: the run is incomplete; train it anew") from error
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is damaged; restore it, or train the run anew") from error
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def _under(tensors: Tensors, name: str) -> Tensors:

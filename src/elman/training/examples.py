@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from elman.data.buckets import Buckets, by_both, in_order
+from elman.data.buckets import by_both, in_order
 from elman.data.ragged import Integers, Ragged
-from elman.data.share import WHOLE, Share
 from elman.modalities.base import IGNORED, Encoded
 from elman.training.cost import Cost
 
@@ -84,36 +83,6 @@ class Learning(NamedTuple):
 
     objective: Callable[[Any, Batch], Cost]
     mean_loss: Callable[[Any, Examples], float]
-
-
-class ExampleBatches:
-    """Endless shuffled batches of examples."""
-
-    def __init__(self, examples: Examples, size: int, seed: int) -> None:
-        self.examples = examples
-        self.buckets = Buckets(examples.sizes, size, seed)
-
-    @property
-    def epochs(self) -> float:
-        """Passes over the rows."""
-        return self.buckets.epochs
-
-    @property
-    def smallest(self) -> int:
-        """Rows in the smallest batch."""
-        return self.buckets.smallest
-
-    def next(self, share: Share = WHOLE) -> Batch:
-        """Return the share's rows of the next batch."""
-        return self.examples.batch(share.of(self.buckets.next()))
-
-    def state(self) -> dict[str, int]:
-        """Return the position."""
-        return self.buckets.state()
-
-    def restore(self, state: dict[str, int]) -> None:
-        """Go to a position."""
-        self.buckets.restore(state)
 
 
 def objective(network: nn.Module, batch: Batch) -> Cost:

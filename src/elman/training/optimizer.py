@@ -22,15 +22,14 @@ def build(module: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
         float(options.momentum or 0.0),
         float(options.weight_decay or 0.0),
     )
+    own = "weight_decay" if options.optimizer == "adamw" else "decay"  # the others' would be a part of the gradient
+    groups = [{"params": matrices, own: decay}, {"params": vectors, own: 0.0}]
     match options.optimizer:
         case "rmsprop":
-            groups = [{"params": matrices, "decay": decay}, {"params": vectors, "decay": 0.0}]
             return torch.optim.RMSprop(groups, rate, alpha=options.smoothing, momentum=momentum, foreach=True)
         case "sgd":
-            groups = [{"params": matrices, "decay": decay}, {"params": vectors, "decay": 0.0}]
             return torch.optim.SGD(groups, rate, momentum=momentum, foreach=True)
         case _:
-            groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
             return torch.optim.AdamW(groups, rate, betas=(momentum, float(options.smoothing)), fused=True)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from elman.errors import UsageError
-from elman.names import nearest
+from elman.names import flag, nearest
 
 
 def option(
@@ -128,11 +128,11 @@ class TrainingOptions:
         own = [field.name for field in fields if not field.metadata["anew"]]
         for name in own:
             if name in given and given[name] != stored.get(name):
-                flag, there = f"--{name.replace('_', '-')}", stored.get(name)
+                there = stored.get(name)
                 known = "" if there is None else f", {there},"
                 raise UsageError(
-                    f"{flag} stays what it is in the pretrained run{known} as its network does; leave it out, or train "
-                    "a new network without --pretrained"
+                    f"{flag(name)} stays what it is in the pretrained run{known} as its network does; leave it out, or "
+                    "train a new network without --pretrained"
                 )
         kept = {name: stored[name] for name in own if stored.get(name) is not None}
         made = cls.make(kept | given)
@@ -189,28 +189,28 @@ MAY_CHANGE = (*BUDGETS, "patience", "diagnose", "device")
 
 def _check(name: str, value: Any, field: "dataclasses.Field[Any]") -> None:
     rules = field.metadata
-    flag = f"--{name.replace('_', '-')}"
+    called = flag(name)
     if value is None:
         return
     if rules["choices"]:
         if not isinstance(value, str) or value not in rules["choices"]:
-            raise UsageError(f"{flag} {value!r:.60} is not known; choose one of {', '.join(rules['choices'])}")
+            raise UsageError(f"{called} {value!r:.60} is not known; choose one of {', '.join(rules['choices'])}")
         return
     fits, what = KINDS[_kind(field)]
     if not fits(value):
         such = f" such as {field.default!r}" if field.default and isinstance(field.default, str) else ""
-        raise UsageError(f"{flag} {value!r:.60} is {what}{such}")
+        raise UsageError(f"{called} {value!r:.60} is {what}{such}")
     if _kind(field) not in MOST:
         return
     if abs(value) == math.inf:
-        raise UsageError(f"{flag} {value} is out of range; it must be finite")
+        raise UsageError(f"{called} {value} is out of range; it must be finite")
     low, high = rules["minimum"], rules["maximum"]
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"at most {high}" if low is None else f"from {low} to {high}"
-        raise UsageError(f"{flag} {value} is out of range; it must be {bounds}")
+        raise UsageError(f"{called} {value} is out of range; it must be {bounds}")
     most, held = MOST[_kind(field)]
     if value > most:
-        raise UsageError(f"{flag} {value} is out of range; it must be at most {most}, what {held} holds")
+        raise UsageError(f"{called} {value} is out of range; it must be at most {most}, what {held} holds")
 
 
 def _is_number(value: Any) -> bool:

@@ -51,14 +51,14 @@ class Compiled:
     inference: Program
     backward: Program
 
-    def saved_bytes(self, item: int = 4) -> float:
-        """What training keeps for each of T*B*H, output and histories of states included, in bytes."""
+    def saved_bytes(self) -> float:
+        """What training keeps for each of T*B*H, output and histories of states included, in bytes of float32."""
         sizes, counts = self.tables.sizes, self.tables.counts
         columns = counts[Kind.TAPE] * sizes[Width.H] + counts[Kind.TAPE_P] * sizes[Width.P] + counts[Kind.TAPE_ROW]
         for k, state in enumerate(self.states):
             if k == 0 or state.reads_before or state.reads_after:
                 columns += sizes[state.width]
-        return columns * item / sizes[Width.H]
+        return 4 * columns / sizes[Width.H]
 
 
 def compile_cell(

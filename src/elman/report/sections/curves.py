@@ -54,21 +54,21 @@ def _axes(record: Record, y_label: str, **bounds: Any) -> Axes:
     return Axes("step, and the time it took", y_label, below=time, **bounds)
 
 
-def _noisy(record: Record, name: str, label: str, style: str, digits: int = 3) -> list[Line]:
+def _noisy(record: Record, name: str, label: str, digits: int = 3) -> list[Line]:
     """A curve of the training points; with its running mean when there are many."""
     steps, values = _finite(record.points, name)
     if not values:
         return []
     if len(values) < CROWD:
-        return [Line(label, steps, values, style, wording.number(values[-1], digits))]
+        return [Line(label, steps, values, "train", wording.number(values[-1], digits))]
     mean = smooth(values, len(values) // 40)
     last = wording.number(float(mean[-1]), digits)
-    return [Line("", steps, values, f"{style} faint"), Line(label, steps, mean, style, last)]
+    return [Line("", steps, values, "train faint"), Line(label, steps, mean, "train", last)]
 
 
 def _loss_chart(record: Record) -> Chart | None:
     steps, losses = _finite(record.validations, "valid_loss")
-    lines = _noisy(record, "loss", "training", "train")
+    lines = _noisy(record, "loss", "training")
     if losses:
         lines.append(Line("validation", steps, losses, "valid", wording.number(losses[-1], 3), dots=len(losses) <= 60))
     marks = [Mark(name, loss, value=wording.number(loss, 3)) for name, loss in _baselines(record)]
@@ -105,12 +105,12 @@ def _rate_chart(record: Record) -> Chart | None:
 def _gradient_chart(record: Record) -> Chart | None:
     clip = _clip(record)
     marks = [Mark("clip", clip, value=wording.compact(clip))] if clip else []
-    lines = _noisy(record, "gradient_norm", "before clipping" if clip else "norm", "train", 2)
+    lines = _noisy(record, "gradient_norm", "before clipping" if clip else "norm", 2)
     return draw("Gradient norm", _axes(record, "", log=True), lines, marks)
 
 
 def _speed_chart(record: Record) -> Chart | None:
-    lines = _noisy(record, "symbols_per_second", f"{record.counted} per second", "train", 0)
+    lines = _noisy(record, "symbols_per_second", f"{record.counted} per second", 0)
     return draw("Speed", _axes(record, "", low=0.0), lines)
 
 
