@@ -44,7 +44,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize(("content", "message"), TEXTS, ids=["empty", "one character", "binary", "PDF", "office", "latin-1"])
+@pytest.mark.parametrize(("content", "message"), TEXTS, ids=["empty", "one", "binary", "PDF", "office", "latin-1"])
 def test_bad_texts(elman, tmp_path, content, message):
     (tmp_path / "a.txt").write_bytes(content)
     status, out, err = elman("train", "language-modeling", "a.txt", "--out", "r", *TINY)

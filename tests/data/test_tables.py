@@ -209,6 +209,8 @@ def test_a_list_may_begin_with_a_whole_number(tmp_path):
         ("0.9,0.5,0.1", "3,2,1"),
         ("day,2026-01-01,2026-01-02", "2026-02-03,1,2"),
         ("8,7,x,9", "a,b,1,c"),
+        ("x,y", '"[1, 2]","[3]"'),
+        ("text,label", "text,label"),  # of tables that were joined, in which only the header tells
     ],
 )
 def test_a_header_may_hold_numbers_in_order_and_dates(tmp_path, names, row):

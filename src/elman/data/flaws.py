@@ -54,8 +54,11 @@ def _is_row(frame: pl.DataFrame) -> str | None:
     That is a label among the labels below it, a date above dates, or numbers above numbers. Columns that are named by
     numbers have these in order, as years and the places of pixels are.
     """
-    some = frame.head(LOOKED_AT)
-    names = {name: re.sub(r"_duplicated_\d+$", "", name) for name, dtype in some.schema.items() if dtype == pl.String}
+    some = frame.head(LOOKED_AT).select(pl.col(pl.String))
+    if not some.columns:
+        return None
+    some = some.filter(~pl.all_horizontal(pl.col(name) == name for name in some.columns))  # tables that were joined
+    names = {name: re.sub(r"_duplicated_\d+$", "", name) for name in some.columns}
     numbers = {}
     for column, name in names.items():
         values, number = some[column].drop_nulls(), pl.Series([name]).cast(pl.Float64, strict=False)[0]
