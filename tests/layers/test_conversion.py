@@ -133,6 +133,15 @@ def test_subclasses_are_left_alone_and_named(base, to, instead):
         assert convert(own, to=to) is own
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("compiled", [torch.jit.script, lambda model: torch.jit.trace(model, torch.ones(5, 4))])
+def test_layers_inside_of_what_torch_jit_compiled_are_left_alone_and_named(compiled):
+    model = compiled(nn.Sequential(nn.Linear(4, 4), nn.GRU(4, 6)))
+    with pytest.warns(FallbackWarning, match=r"torch.jit compiled alone \(GRU\).* before it is") as caught:
+        assert convert(model) is model
+    assert caught[0].filename == __file__
+
+
 def test_a_model_without_recurrent_layers_comes_back_as_it_was():
     model = nn.Linear(2, 3)
     assert convert(model) is model

@@ -3,10 +3,11 @@
 It does not know what the twins compute, only that they take the same attributes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Literal
 
+import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
@@ -43,7 +44,7 @@ def convert(module: nn.Module, *, to: Literal["elman", "torch"] = "elman") -> nn
     The twins hold the very same Parameter objects, hooks, parametrizations and training flag, under the same names; so
     an optimizer made before goes on working, and state_dict does not change. A module that stands in two places is
     replaced by one twin. Subclasses that users wrote are left alone, with a FallbackWarning: a twin has neither their
-    methods nor their class, which the rest of the module may ask for.
+    methods nor their class, which the rest of the module may ask for. So is what torch.jit compiled.
 
     Args:
         module: any module, or a recurrent layer itself.
@@ -67,6 +68,8 @@ def convert(module: nn.Module, *, to: Literal["elman", "torch"] = "elman") -> nn
     places = [(path, child) for path, child, kind in every if kind in kinds]
     twins = {child: make(child) for child in dict.fromkeys(child for _, child in places)}
     _warn_of([kind for _, _, kind in every if kind not in kinds], kinds)
+    if to == "elman":
+        _warn_of_compiled([child for _, child, _ in every])
     for path, child in places:
         if path == "":
             return twins[child]
@@ -82,6 +85,17 @@ def _warn_of(others: list[type[nn.Module]], kinds: list[type[nn.Module]]) -> Non
         warn(
             f"convert leaves layers of {own.__module__}.{own.__qualname__} alone, a subclass of {old}.{name} whose "
             f"methods a twin would lack; derive that class from {new}.{name} instead",
+            FallbackWarning,
+        )
+
+
+def _warn_of_compiled(modules: Iterable[nn.Module]) -> None:
+    """Say which layers of torch.nn's are inside of what torch.jit compiled, whose modules nothing can replace."""
+    names = {child.original_name for child in modules if isinstance(child, torch.jit.ScriptModule)}
+    if found := sorted(names & {kind.__name__ for kind in TWINS}):
+        warn(
+            f"convert leaves layers that torch.jit compiled alone ({', '.join(found)}): they are part of a program; "
+            "convert the model that was compiled, before it is",
             FallbackWarning,
         )
 
