@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/layers.md", "docs/transformers.md", "docs/diagnosis.md")
+PAGES = ("README.md", "docs/layers.md", "docs/packages.md", "docs/transformers.md", "docs/diagnosis.md")
 BLOCKS = [
     pytest.param(page, block, id=f"{page}-{number}")
     for page in PAGES

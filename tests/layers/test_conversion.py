@@ -133,6 +133,25 @@ def test_subclasses_are_left_alone_and_named(base, to, instead):
         assert convert(own, to=to) is own
 
 
+@pytest.mark.filterwarnings(  # torch's own, of what it means to take away
+    "ignore:.*torch.:DeprecationWarning", "ignore::torch.jit.TracerWarning", "ignore:torch.quantize:UserWarning"
+)
+@pytest.mark.parametrize(
+    ("made", "how"),
+    [
+        (torch.jit.script, "compiled by torch.jit"),
+        (lambda model: torch.jit.trace(model, given), "compiled by torch.jit"),
+        (lambda model: torch.ao.quantization.quantize_dynamic(model, {nn.GRU}), "quantized"),
+    ],
+    ids=["script", "trace", "quantize_dynamic"],
+)
+def test_layers_that_torch_made_something_else_of_are_left_alone_and_named(made, how):
+    model = made(nn.Sequential(nn.Linear(4, 4), nn.GRU(4, 6)))
+    with pytest.warns(FallbackWarning, match=rf"alone layers that are {how} \(GRU\); convert the model") as caught:
+        assert convert(model) is model
+    assert caught[0].filename == __file__
+
+
 def test_a_model_without_recurrent_layers_comes_back_as_it_was():
     model = nn.Linear(2, 3)
     assert convert(model) is model

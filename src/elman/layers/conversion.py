@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
+import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
@@ -43,7 +44,8 @@ def convert(module: nn.Module, *, to: Literal["elman", "torch"] = "elman") -> nn
     The twins hold the very same Parameter objects, hooks, parametrizations and training flag, under the same names; so
     an optimizer made before goes on working, and state_dict does not change. A module that stands in two places is
     replaced by one twin. Subclasses that users wrote are left alone, with a FallbackWarning: a twin has neither their
-    methods nor their class, which the rest of the module may ask for.
+    methods nor their class, which the rest of the module may ask for. So are layers that torch.jit
+    compiled or torch has quantized.
 
     Args:
         module: any module, or a recurrent layer itself.
@@ -67,6 +69,8 @@ def convert(module: nn.Module, *, to: Literal["elman", "torch"] = "elman") -> nn
     places = [(path, child) for path, child, kind in every if kind in kinds]
     twins = {child: make(child) for child in dict.fromkeys(child for _, child in places)}
     _warn_of([kind for _, _, kind in every if kind not in kinds], kinds)
+    if to == "elman":
+        _warn_of_made([child for _, child, _ in every])
     for path, child in places:
         if path == "":
             return twins[child]
@@ -84,6 +88,20 @@ def _warn_of(others: list[type[nn.Module]], kinds: list[type[nn.Module]]) -> Non
             f"methods a twin would lack; derive that class from {new}.{name} instead",
             FallbackWarning,
         )
+
+
+def _warn_of_made(modules: list[nn.Module]) -> None:
+    """Say which layers torch has made something else of, whose weights a twin could not hold."""
+    made = {
+        "compiled by torch.jit": {each.original_name for each in modules if isinstance(each, torch.jit.ScriptModule)},
+        "quantized": {type(each).__name__ for each in modules if type(each).__module__.startswith("torch.ao.")},
+    }
+    for how, names in made.items():
+        if found := sorted(names & {kind.__name__ for kind in TWINS}):
+            warn(
+                f"convert leaves alone layers that are {how} ({', '.join(found)}); convert the model before that",
+                FallbackWarning,
+            )
 
 
 def torch_kind(module: nn.Module) -> type[nn.Module] | None:
