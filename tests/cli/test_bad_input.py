@@ -114,6 +114,15 @@ def test_bad_usage_is_status_2(elman, tmp_path, run, text_file, arguments, messa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_answers_do_not_take_the_place_of_what_is_asked(elman, run, tmp_path):
+    (tmp_path / "t.csv").write_text("text\nthe cat\n")
+    (tmp_path / "link.csv").symlink_to("t.csv")
+    status, out, err = elman("predict", run.path, "t.csv", "--output", "link.csv")
+    assert (status, out) == (2, "")
+    assert err == "elman: --output link.csv is the file that is asked, which it would replace; give it another name\n"
+    assert (tmp_path / "t.csv").read_text() == "text\nthe cat\n"
+
+
 def newer(folder):
     described = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(described | {"schema": 7, "elman": "9.0"}))

@@ -88,6 +88,21 @@ def test_a_folder_with_anything_else_is_not_taken(text_file, tmp_path, tiny):
         train(text_file, tmp_path, **tiny)
 
 
+def test_a_folder_in_which_only_an_empty_state_was_made_is_taken_and_one_without_a_state_is_not(tmp_path):
+    (tmp_path / "state").mkdir()
+    assert folder.create(tmp_path).path == tmp_path
+    (tmp_path / "state").rmdir()
+    (tmp_path / "state").write_text("mine")
+    with pytest.raises(RunError, match="is not empty; choose another --out"):
+        folder.create(tmp_path)
+
+
+def test_a_folder_that_cannot_be_held_is_told(tmp_path):
+    (tmp_path / "state" / ".held").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"cannot write .*\.held: "), folder.RunFolder(tmp_path).held():
+        pass
+
+
 def test_what_was_being_written_is_removed_and_nothing_of_others(text_file, tmp_path, tiny):
     out = tmp_path / "r"
     train(text_file, out, **(tiny | {"steps": 2}))

@@ -24,7 +24,7 @@ def runs(
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; `elman train` makes runs in runs, unless --out says otherwise")
     found = []
-    for place in map(RunFolder, folder.iterdir()):
+    for place in map(RunFolder, (folder, *folder.iterdir())):  # one that is a run itself is listed, too
         if place.description.is_file():
             try:
                 found.append({"run": str(place.path)} | _run(place.read()))
