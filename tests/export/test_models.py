@@ -37,6 +37,40 @@ def test_every_model_answers_as_the_run_does(any_run):
     assert len({(trial.rows, trial.steps) for trial in trials}) > 2
 
 
+ENDS = {"lengths": 1, "counts": 2, "widths": 2}
+"""The inputs that say where a row ends, and along which axis of the others."""
+
+
+def with_others_behind(ports, tensors):
+    """The same rows with something else behind their ends: what stands at their other side."""
+    named = dict(zip((port.name for port in ports), tensors, strict=True))
+    for name, tensor in named.items():
+        for end, axis in ENDS.items():
+            if end in named and tensor.dim() > axis:
+                last = named[end].reshape(*named[end].shape, *[1] * (tensor.dim() - named[end].dim()))
+                place = torch.arange(tensor.shape[axis]).reshape(-1, *[1] * (tensor.dim() - axis - 1))
+                named[name] = torch.where(place < last, named[name], tensor.flip(axis))
+    return tuple(named.values())
+
+
+@torch.no_grad()
+def test_what_lies_behind_a_row_is_not_read(any_run, monkeypatch):
+    exporter = exporter_of(any_run)
+    if not any(port.name in ("lengths", "widths") for model in exporter.models() for port in model.inputs):
+        pytest.skip("all rows are of one length")
+    tensors, changed = exporter.feed.tensors, []
+
+    def other(batch):
+        given = tensors(batch)
+        found = with_others_behind(exporter.feed.ports, given)
+        changed.append(any(not torch.equal(one, each) for one, each in zip(found, given, strict=True)))
+        return found
+
+    monkeypatch.setattr(exporter.feed, "tensors", other)
+    assert max(trial.difference for trial in exporter.trials(eager(exporter.models()))) < CLOSE
+    assert any(changed)
+
+
 @torch.no_grad()
 def test_a_language_model_is_read_symbol_by_symbol_as_at_once(run):
     exporter = exporter_of(run)

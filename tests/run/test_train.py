@@ -210,6 +210,16 @@ def test_a_network_that_does_not_fit_leaves_no_folder(text_file, tmp_path, tiny)
     assert not out.exists()
 
 
+def test_a_gpu_that_is_not_there_leaves_no_folder_and_takes_no_run_away(run, text_file, tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    out = shutil.copytree(run.path, tmp_path / "r")
+    for options in (tiny | {"out": tmp_path / "new"}, {"out": out, "resume": True}):
+        with pytest.raises(UsageError, match="--device cuda needs a GPU"):
+            elman.train("language-modeling", text_file, quiet=True, device="cuda", **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+    assert elman.load(out).evaluate()["score"] == run.scores["valid"]
+
+
 def test_a_run_that_cannot_be_continued_for_lack_of_memory_is_kept(text_file, tmp_path, tiny, monkeypatch):
     out = tmp_path / "r"
     elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"steps": 3}))
