@@ -72,6 +72,19 @@ def test_what_lies_behind_a_row_is_not_read(any_run, monkeypatch):
 
 
 @torch.no_grad()
+def test_a_model_that_is_wrong_at_the_last_step_of_its_rows_is_found(make_run):
+    exporter = exporter_of(make_run("tagged series"))
+    (model,) = exporter.models()
+
+    def wrong(values, lengths):
+        (found,) = model.module(values, lengths)
+        found[torch.arange(len(lengths)), lengths - 1] += 1
+        return [found]
+
+    assert min(trial.difference for trial in exporter.trials({"model": wrong})) > CLOSE
+
+
+@torch.no_grad()
 def test_a_language_model_is_read_symbol_by_symbol_as_at_once(run):
     exporter = exporter_of(run)
     trials = list(exporter.trials(eager(exporter.models())))
