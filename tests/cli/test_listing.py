@@ -74,6 +74,19 @@ def test_a_run_that_is_damaged_hides_no_other(folder, capsys, wrong):
     assert f"{path} is damaged" in said.err
 
 
+def test_a_folder_that_may_not_be_looked_into_hides_no_run(folder, capsys, monkeypatch):
+    is_file = Path.is_file
+
+    def refused(self):
+        if self.parent.name == "old":
+            raise PermissionError(13, "Permission denied")
+        return is_file(self)
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    listing.runs(folder)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["run", str(folder / "new")]
+
+
 def test_a_folder_that_is_a_run_itself_is_listed(folder, capsys):
     listing.runs(folder / "new")
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["run", str(folder / "new")]
