@@ -128,6 +128,11 @@ def newer(folder):
     (folder / "run.json").write_text(json.dumps(described | {"schema": 7, "elman": "9.0"}))
 
 
+def folder_in_its_place(folder):
+    (folder / "run.json").unlink()
+    (folder / "run.json").mkdir()
+
+
 def without(key):
     def damage(folder):
         described = json.loads((folder / "run.json").read_text())
@@ -139,6 +144,7 @@ def without(key):
 
 DAMAGES = {
     "no run.json": (lambda f: (f / "run.json").unlink(), "is not a run: it has no run.json"),
+    "a folder for run.json": (folder_in_its_place, "run.json: is a directory"),
     "cut run.json": (lambda f: (f / "run.json").write_text('{"sch'), "run.json is damaged"),
     "newer": (newer, "was written by Elman 9.0 (schema 7), newer than this one"),
     "no modalities": (without("modalities"), "run.json is damaged"),

@@ -103,6 +103,16 @@ def test_a_folder_that_cannot_be_held_is_told(tmp_path):
         pass
 
 
+def test_an_empty_folder_of_the_users_stays_where_the_data_cannot_be_prepared(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "data.txt").touch()
+    for name in ("mine", "new"):
+        with pytest.raises(DataError, match=r"data\.txt is empty"):
+            train(tmp_path / "data.txt", tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.txt", "mine"]
+    assert not any((tmp_path / "mine").iterdir())
+
+
 def test_what_was_being_written_is_removed_and_nothing_of_others(text_file, tmp_path, tiny):
     out = tmp_path / "r"
     train(text_file, out, **(tiny | {"steps": 2}))
@@ -138,6 +148,8 @@ def test_a_finished_run_without_its_checkpoint_is_not_trained_from_the_beginning
 def test_runs_that_begin_together_do_not_take_the_same_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert [folder.unused("mat").name for _ in range(2)] == ["mat-1", "mat-2"]
+    with pytest.raises(RunError, match=r"cannot make the folder runs/zz.*: file name too long; give --out"):
+        folder.unused("z" * 300)
 
 
 def test_sigterm_while_the_data_is_prepared_leaves_nothing(text_file, tmp_path):
