@@ -1,6 +1,7 @@
 """What a killed process leaves is whole, and is gone on with; what it left half-written is removed."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -97,6 +98,12 @@ def test_a_folder_in_which_only_an_empty_state_was_made_is_taken_and_one_without
         folder.create(tmp_path)
 
 
+def test_a_run_that_is_not_there_is_not_gone_on_with(text_file, tmp_path):
+    with pytest.raises(RunError, match=r"there is no run folder .*nowhere"):
+        train(text_file, tmp_path / "nowhere", resume=True)
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_folder_that_cannot_be_held_is_told(tmp_path):
     (tmp_path / "state" / ".held").mkdir(parents=True)
     with pytest.raises(RunError, match=r"cannot write .*\.held: "), folder.RunFolder(tmp_path).held():
@@ -137,12 +144,15 @@ def test_data_that_is_gone_is_not_missed_and_another_name_is(text_file, tmp_path
         train(tmp_path / "daten.txt", out, resume=True, steps=4)
 
 
-def test_a_finished_run_without_its_checkpoint_is_not_trained_from_the_beginning(text_file, tmp_path, tiny):
-    run = train(text_file, tmp_path / "r", **(tiny | {"steps": 2}))
-    (run.path / "state" / "checkpoint.safetensors").unlink()
+@pytest.mark.parametrize("status", ["finished", "stopped", "interrupted"])
+def test_a_trained_run_without_its_checkpoint_is_not_trained_from_the_beginning(run, text_file, tmp_path, status):
+    out = shutil.copytree(run.path, tmp_path / "r")
+    (out / "state" / "checkpoint.safetensors").unlink()
+    described = json.loads((out / "run.json").read_text()) | {"status": status}
+    (out / "run.json").write_text(json.dumps(described))
     with pytest.raises(RunError, match=r"checkpoint.safetensors is missing"):
-        train(text_file, run.path, resume=True, steps=3)
-    assert elman.load(run.path).description["status"] == "finished"
+        train(text_file, out, resume=True, steps=200)
+    assert elman.load(out).description == described
 
 
 def test_runs_that_begin_together_do_not_take_the_same_name(tmp_path, monkeypatch):
