@@ -42,14 +42,14 @@ ENDS = {"lengths": 1, "counts": 2, "widths": 2}
 
 
 def with_others_behind(ports, tensors):
-    """The same rows with something else behind their ends: what stands at their other side."""
+    """The same rows, and behind their ends what stands there in other rows."""
     named = dict(zip((port.name for port in ports), tensors, strict=True))
     for name, tensor in named.items():
         for end, axis in ENDS.items():
             if end in named and tensor.dim() > axis:
                 last = named[end].reshape(*named[end].shape, *[1] * (tensor.dim() - named[end].dim()))
                 place = torch.arange(tensor.shape[axis]).reshape(-1, *[1] * (tensor.dim() - axis - 1))
-                named[name] = torch.where(place < last, named[name], tensor.flip(axis))
+                named[name] = torch.where(place < last, named[name], tensor.roll(1, 0))
     return tuple(named.values())
 
 

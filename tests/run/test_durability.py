@@ -70,8 +70,15 @@ def test_a_run_that_cannot_go_on_stays_as_it_was(text_file, tmp_path, tiny, why)
 
 def test_data_whose_preparation_was_killed_is_prepared_anew(text_file, tmp_path, tiny):
     out = tmp_path / "r"
-    (out / "state").mkdir(parents=True)
-    for name in ("state/.held", "state/train.symbols", "state/.valid.symbols.77.tmp", ".run.json.77.tmp"):
+    (out / "state" / "frames").mkdir(parents=True)
+    for name in (
+        "state/.held",
+        "state/train.symbols",
+        "state/test.symbols",
+        "state/frames/0",
+        "state/.valid.symbols.77.tmp",
+        ".run.json.77.tmp",
+    ):
         (out / name).write_bytes(b"half")
     with pytest.raises(RunError, match=r"holds no run yet: its data .* train it anew, without --resume"):
         train(text_file, out, resume=True)
