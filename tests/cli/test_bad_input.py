@@ -116,9 +116,23 @@ def test_bad_usage_is_status_2(elman, tmp_path, run, text_file, arguments, messa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_answers_do_not_take_the_place_of_what_is_asked(elman, run, tmp_path):
+    (tmp_path / "t.csv").write_text("text\nthe cat\n")
+    (tmp_path / "link.csv").symlink_to("t.csv")
+    status, out, err = elman("predict", run.path, "t.csv", "--output", "link.csv")
+    assert (status, out) == (2, "")
+    assert err == "elman: --output link.csv is the file that is asked, which it would replace; give it another name\n"
+    assert (tmp_path / "t.csv").read_text() == "text\nthe cat\n"
+
+
 def newer(folder):
     described = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(described | {"schema": 7, "elman": "9.0"}))
+
+
+def folder_in_its_place(folder):
+    (folder / "run.json").unlink()
+    (folder / "run.json").mkdir()
 
 
 def without(key):
@@ -132,6 +146,7 @@ def without(key):
 
 DAMAGES = {
     "no run.json": (lambda f: (f / "run.json").unlink(), "is not a run: it has no run.json"),
+    "a folder for run.json": (folder_in_its_place, "run.json: is a directory"),
     "cut run.json": (lambda f: (f / "run.json").write_text('{"sch'), "run.json is damaged"),
     "newer": (newer, "was written by Elman 9.0 (schema 7), newer than this one"),
     "no modalities": (without("modalities"), "run.json is damaged"),

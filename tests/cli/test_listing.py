@@ -64,6 +64,34 @@ def test_the_best_baseline_is_the_highest_where_more_is_better(folder, capsys):
     assert (last["score"], last["best_baseline"], last["part"]) == (0.5, 0.4, "valid")
 
 
+@pytest.mark.parametrize("wrong", [{"data": None}, {"task": 3}, {"options": []}, {"schema": float("inf")}], ids=str)
+def test_a_run_that_is_damaged_hides_no_other(folder, capsys, wrong):
+    path = folder / "old" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | wrong))
+    listing.runs(folder)
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()[1:]] == [str(folder / "new")]
+    assert f"{path} is damaged" in said.err
+
+
+def test_a_folder_that_may_not_be_looked_into_hides_no_run(folder, capsys, monkeypatch):
+    is_file = Path.is_file
+
+    def refused(self):
+        if self.parent.name == "old":
+            raise PermissionError(13, "Permission denied")
+        return is_file(self)
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    listing.runs(folder)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["run", str(folder / "new")]
+
+
+def test_a_folder_that_is_a_run_itself_is_listed(folder, capsys):
+    listing.runs(folder / "new")
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["run", str(folder / "new")]
+
+
 def test_a_folder_that_is_not_there_or_holds_no_runs_is_told(folder, capsys):
     with pytest.raises(UsageError, match=r"^there is no folder nowhere; `elman train` makes runs in runs"):
         listing.runs(Path("nowhere"))

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from elman.cli import output
+from elman.cli import export, output
 from elman.errors import UsageError
+from elman.export import Exported
 
 
 def test_a_conversation_is_printed_turn_by_turn(capsys):
@@ -149,3 +150,54 @@ def test_the_names_of_a_table_are_those_of_a_row_that_has_an_answer(capsys):
     empty["label_symbols"] = None
     output.print_table([[empty, told], [empty]])
     assert capsys.readouterr().out == "text  label\na\nb c   x\na\n"
+
+
+CHECK = {
+    "runtime": "onnxruntime 1.2",
+    "part": "test",
+    "models": {"model": {"largest": 2e-5, "batches": [{"rows": 32, "steps": 7}, {"rows": 5, "steps": 9}]}},
+    "example": {"rows": 20, "encoded_otherwise": 0},
+}
+
+
+def told(capsys, check, quantized=None):
+    """The lines that an export of one model prints."""
+    port = {"type": "float32", "meaning": "z-scores", "shape": ["batch", 3]}
+    ports = {"inputs": [port | {"name": "values"}], "outputs": [port | {"name": "mean"}]}
+    models = {"model": {"file": "model.onnx", "does": "answers whole rows", **ports}}
+    scores = {"valid": {"loss": 0.1}, "test": {"loss": 0.25, "symbols": 9, "unit": "row"}}
+    described = {"models": models, "scores": scores, "quantized": quantized, "check": check}
+    export._print(Exported("out", described, {"model.onnx": 123_456, "example.py": 1400}))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_an_export_says_what_each_model_takes_and_gives_and_how_far_it_is_from_the_run(capsys):
+    apart = "  differs from the run by at most 2.0e-05 (onnxruntime 1.2; test part, "
+    assert told(capsys, CHECK) == [
+        "model.onnx, 0.1 MB: answers whole rows",
+        "  in   values  float32 (batch, 3)  z-scores",
+        "  out  mean    float32 (batch, 3)  z-scores",
+        f"{apart}batches of up to 32 rows, up to 9 steps)",
+        "Written: out (model.json has the rest, example.py runs it)",
+    ]
+
+
+def test_an_export_says_what_its_check_has_found(capsys):
+    assert told(capsys, None)[3:-1] == [
+        "Not checked: onnxruntime is not installed (pip install 'elman[export]' and export again)."
+    ]
+    otherwise = CHECK | {"example": {"rows": 20, "encoded_otherwise": 3}}
+    assert told(capsys, otherwise)[4:-1] == ["example.py encodes 3 of 20 held-out rows otherwise than the run."]
+    scored = [line.split() for line in told(capsys, CHECK | {"score": {"loss": 0.5}}, "int8")[4:-1]]
+    assert [" ".join(line) for line in scored] == [
+        *("test part: 9 rows", "nats per row", "this network 0.250", "these models 0.500")
+    ]
+    (unscored,) = told(capsys, CHECK, "int8")[4:-1]
+    assert unscored.startswith("The score was not measured anew")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(1400, "1 kB"), (99_999, "100 kB"), (100_000, "0.1 MB"), (2_345_678, "2.3 MB")]
+)
+def test_the_size_of_a_file(count, said):
+    assert export._size(count) == said

@@ -67,6 +67,18 @@ def test_wrong_use_gets_one_sentence(command, tmp_path):
         find("something")
 
 
+def test_where_results_go_is_looked_at_before_anything_is_measured(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(suite, "run", None)
+    (tmp_path / "file").touch()
+    for words, said in (
+        (["--save", tmp_path / "file"], f"cannot make the folder {tmp_path}/file: "),
+        (["--save", tmp_path, "--claims", tmp_path / "no" / "c.md"], f"cannot write {tmp_path}/no/c.md: "),
+    ):
+        status, out, err = command("experiments", "causality", *words)
+        assert (status, out) == (1, "")
+        assert err.startswith(f"elman: {said}")
+
+
 def test_intervals_are_students():
     assert interval([1.0, 2.0, 3.0]) == "2 ± 2.5"
     assert interval([1.0]) == "1"

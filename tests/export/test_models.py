@@ -37,6 +37,53 @@ def test_every_model_answers_as_the_run_does(any_run):
     assert len({(trial.rows, trial.steps) for trial in trials}) > 2
 
 
+ENDS = {"lengths": 1, "counts": 2, "widths": 2}
+"""The inputs that say where a row ends, and along which axis of the others."""
+
+
+def with_others_behind(ports, tensors):
+    """The same rows, and behind their ends what stands there in other rows."""
+    named = dict(zip((port.name for port in ports), tensors, strict=True))
+    for name, tensor in named.items():
+        for end, axis in ENDS.items():
+            if end in named and tensor.dim() > axis:
+                last = named[end].reshape(*named[end].shape, *[1] * (tensor.dim() - named[end].dim()))
+                place = torch.arange(tensor.shape[axis]).reshape(-1, *[1] * (tensor.dim() - axis - 1))
+                named[name] = torch.where(place < last, named[name], tensor.roll(1, 0))
+    return tuple(named.values())
+
+
+@torch.no_grad()
+def test_what_lies_behind_a_row_is_not_read(any_run, monkeypatch):
+    exporter = exporter_of(any_run)
+    if not any(port.name in ("lengths", "widths") for model in exporter.models() for port in model.inputs):
+        pytest.skip("all rows are of one length")
+    tensors, changed = exporter.feed.tensors, []
+
+    def other(batch):
+        given = tensors(batch)
+        found = with_others_behind(exporter.feed.ports, given)
+        changed.append(any(not torch.equal(one, each) for one, each in zip(found, given, strict=True)))
+        return found
+
+    monkeypatch.setattr(exporter.feed, "tensors", other)
+    assert max(trial.difference for trial in exporter.trials(eager(exporter.models()))) < CLOSE
+    assert any(changed)
+
+
+@torch.no_grad()
+def test_a_model_that_is_wrong_at_the_last_step_of_its_rows_is_found(make_run):
+    exporter = exporter_of(make_run("tagged series"))
+    (model,) = exporter.models()
+
+    def wrong(values, lengths):
+        (found,) = model.module(values, lengths)
+        found[torch.arange(len(lengths)), lengths - 1] += 1
+        return [found]
+
+    assert min(trial.difference for trial in exporter.trials({"model": wrong})) > CLOSE
+
+
 @torch.no_grad()
 def test_a_language_model_is_read_symbol_by_symbol_as_at_once(run):
     exporter = exporter_of(run)

@@ -45,6 +45,7 @@ def test_an_export_is_a_folder_of_its_own(run, tmp_path):
     (tmp_path / "full" / "file").write_text("mine")
     for out, message in (
         ("net.onnx", "an export is a folder of several files; give --out a folder, not .*net.onnx"),
+        ("net.json", "an export is a folder of several files; give --out a folder, not .*net.json"),
         ("file", "is a file; choose another --out"),
         ("full", "is not empty, and no earlier export; choose another --out"),
         ("file/below", "cannot make the folder .*file is a file"),
@@ -52,6 +53,14 @@ def test_an_export_is_a_folder_of_its_own(run, tmp_path):
         with pytest.raises(RunError, match=message):
             export(run, tmp_path / out)
     assert (tmp_path / "full" / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("out", "said"), [(3, "out must be the path of a folder, got 3"), ("z" * 5000, "out cannot be the folder 'zzz")]
+)
+def test_what_is_no_path_is_told(run, out, said):
+    with pytest.raises(UsageError, match=said):
+        export(run, out)
 
 
 EARLIER = {"model.json": b'{"elman": "0.1.0", "models": {"model": {"file": "old.onnx"}}}', "old.onnx": b"1"}
@@ -111,6 +120,21 @@ def test_an_export_that_fails_leaves_the_earlier_one(tmp_path, monkeypatch, erro
         folder.write(target, {"model.json": b"2"})
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
     assert (target / "model.json").read_bytes() == b"1"
+
+
+def test_an_earlier_export_comes_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    target, rename = folder.write(tmp_path / "export", EARLIER), Path.rename
+
+    def refused(self, to):
+        if self.name.endswith(".new"):
+            raise OSError(13, "Permission denied")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(RunError, match=r"cannot write .*export: permission denied"):
+        folder.write(target, {"model.json": b"2"})
+    assert contents(target) == EARLIER
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_json_keeps_every_value():

@@ -167,12 +167,22 @@ def test_a_video_is_an_animated_image_or_a_folder_or_a_list(tmp_path):
         assert np.array_equal(few["frames"], expected[:, videos.among(12, 3)])
 
 
+def with_files_gone(run, folder):
+    """The exporter of a run whose table lies where none of its files are."""
+    prepared = copy.copy(run.prepared)
+    prepared.facts = {part: facts | {"path": str(folder / "rows.jsonl")} for part, facts in prepared.facts.items()}
+    return exporter_of(SimpleNamespace(**(vars(run) | {"prepared": prepared})))
+
+
 @torch.no_grad()
 def test_recordings_that_are_gone_are_missed_in_a_sentence(make_run, tmp_path):
-    run = make_run("sounds")
-    prepared = copy.copy(run.prepared)
-    prepared.facts = {part: facts | {"path": str(tmp_path / "rows.jsonl")} for part, facts in prepared.facts.items()}
-    exporter = exporter_of(SimpleNamespace(**(vars(run) | {"prepared": prepared})))
+    exporter = with_files_gone(make_run("sounds"), tmp_path)
     models = {model.name: lambda *inputs, model=model: list(model.module(*inputs)) for model in exporter.models()}
     with pytest.raises(elman.RunError, match=r"an export is checked on held-out recordings, but .*cannot be read: "):
         list(exporter.trials(models))
+
+
+@pytest.mark.parametrize("kind", ["images", "films", "described films"])
+def test_images_and_videos_that_are_gone_are_not_missed(kind, make_run, tmp_path):
+    exporter = with_files_gone(make_run(kind), tmp_path)
+    assert list(exporter.encodings(scripts.find(exporter.script), description(exporter, []))) == []

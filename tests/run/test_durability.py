@@ -1,6 +1,7 @@
 """What a killed process leaves is whole, and is gone on with; what it left half-written is removed."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -69,8 +70,15 @@ def test_a_run_that_cannot_go_on_stays_as_it_was(text_file, tmp_path, tiny, why)
 
 def test_data_whose_preparation_was_killed_is_prepared_anew(text_file, tmp_path, tiny):
     out = tmp_path / "r"
-    (out / "state").mkdir(parents=True)
-    for name in ("state/.held", "state/train.symbols", "state/.valid.symbols.77.tmp", ".run.json.77.tmp"):
+    (out / "state" / "frames").mkdir(parents=True)
+    for name in (
+        "state/.held",
+        "state/train.symbols",
+        "state/test.symbols",
+        "state/frames/0",
+        "state/.valid.symbols.77.tmp",
+        ".run.json.77.tmp",
+    ):
         (out / name).write_bytes(b"half")
     with pytest.raises(RunError, match=r"holds no run yet: its data .* train it anew, without --resume"):
         train(text_file, out, resume=True)
@@ -86,6 +94,37 @@ def test_a_folder_with_anything_else_is_not_taken(text_file, tmp_path, tiny):
     (tmp_path / "state" / "mine.txt").touch()
     with pytest.raises(RunError, match="is not empty; choose another --out"):
         train(text_file, tmp_path, **tiny)
+
+
+def test_a_folder_in_which_only_an_empty_state_was_made_is_taken_and_one_without_a_state_is_not(tmp_path):
+    (tmp_path / "state").mkdir()
+    assert folder.create(tmp_path).path == tmp_path
+    (tmp_path / "state").rmdir()
+    (tmp_path / "state").write_text("mine")
+    with pytest.raises(RunError, match="is not empty; choose another --out"):
+        folder.create(tmp_path)
+
+
+def test_a_run_that_is_not_there_is_not_gone_on_with(text_file, tmp_path):
+    with pytest.raises(RunError, match=r"there is no run folder .*nowhere"):
+        train(text_file, tmp_path / "nowhere", resume=True)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_held_is_told(tmp_path):
+    (tmp_path / "state" / ".held").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"cannot write .*\.held: "), folder.RunFolder(tmp_path).held():
+        pass
+
+
+def test_an_empty_folder_of_the_users_stays_where_the_data_cannot_be_prepared(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "data.txt").touch()
+    for name in ("mine", "new"):
+        with pytest.raises(DataError, match=r"data\.txt is empty"):
+            train(tmp_path / "data.txt", tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.txt", "mine"]
+    assert not any((tmp_path / "mine").iterdir())
 
 
 def test_what_was_being_written_is_removed_and_nothing_of_others(text_file, tmp_path, tiny):
@@ -112,17 +151,22 @@ def test_data_that_is_gone_is_not_missed_and_another_name_is(text_file, tmp_path
         train(tmp_path / "daten.txt", out, resume=True, steps=4)
 
 
-def test_a_finished_run_without_its_checkpoint_is_not_trained_from_the_beginning(text_file, tmp_path, tiny):
-    run = train(text_file, tmp_path / "r", **(tiny | {"steps": 2}))
-    (run.path / "state" / "checkpoint.safetensors").unlink()
+@pytest.mark.parametrize("status", ["finished", "stopped", "interrupted"])
+def test_a_trained_run_without_its_checkpoint_is_not_trained_from_the_beginning(run, text_file, tmp_path, status):
+    out = shutil.copytree(run.path, tmp_path / "r")
+    (out / "state" / "checkpoint.safetensors").unlink()
+    described = json.loads((out / "run.json").read_text()) | {"status": status}
+    (out / "run.json").write_text(json.dumps(described))
     with pytest.raises(RunError, match=r"checkpoint.safetensors is missing"):
-        train(text_file, run.path, resume=True, steps=3)
-    assert elman.load(run.path).description["status"] == "finished"
+        train(text_file, out, resume=True, steps=200)
+    assert elman.load(out).description == described
 
 
 def test_runs_that_begin_together_do_not_take_the_same_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert [folder.unused("mat").name for _ in range(2)] == ["mat-1", "mat-2"]
+    with pytest.raises(RunError, match=r"cannot make the folder runs/zz.*: file name too long; give --out"):
+        folder.unused("z" * 300)
 
 
 def test_sigterm_while_the_data_is_prepared_leaves_nothing(text_file, tmp_path):

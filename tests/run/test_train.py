@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -210,6 +211,28 @@ def test_a_network_that_does_not_fit_leaves_no_folder(text_file, tmp_path, tiny)
     assert not out.exists()
 
 
+def test_a_folder_is_named_after_the_file_and_holds_the_precision_that_was_found(
+    text_file, tmp_path, tiny, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(text_file, "words.v1.txt")
+    begun = time.monotonic()
+    run = elman.train("language-modeling", "words.v1.txt", quiet=True, **(tiny | {"steps": 1, "precision": "auto"}))
+    assert run.path.parts == ("runs", "words-1")
+    assert run.options.precision in {"float32", "bfloat16"}
+    assert 0 <= run.description["training"]["seconds"] <= time.monotonic() - begun + 0.05
+
+
+def test_a_gpu_that_is_not_there_leaves_no_folder_and_takes_no_run_away(run, text_file, tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    out = shutil.copytree(run.path, tmp_path / "r")
+    for options in (tiny | {"out": tmp_path / "new"}, {"out": out, "resume": True}):
+        with pytest.raises(UsageError, match="--device cuda needs a GPU"):
+            elman.train("language-modeling", text_file, quiet=True, device="cuda", **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+    assert elman.load(out).evaluate()["score"] == run.scores["valid"]
+
+
 def test_a_run_that_cannot_be_continued_for_lack_of_memory_is_kept(text_file, tmp_path, tiny, monkeypatch):
     out = tmp_path / "r"
     elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"steps": 3}))
@@ -243,9 +266,12 @@ def interrupt_at(patch, step):
 
 def test_a_new_budget_may_be_given_and_nothing_else(text_file, tmp_path, tiny):
     out = tmp_path / "r"
-    elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"steps": 10}))
+    begun = elman.train("language-modeling", text_file, out=out, quiet=True, **(tiny | {"steps": 10}))
     longer = elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, steps=15, device="cpu")
     assert longer.description["training"]["steps"] == 15
+    other = elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, epochs=0.01)
+    assert (other.options.steps, other.options.epochs) == (None, 0.01)
+    assert all(other.description[name] == begun.description[name] for name in ("created", "data", "machine"))
     with pytest.raises(RunError, match="--hidden cannot change in a run that is continued"):
         elman.train("language-modeling", text_file, out=out, resume=True, quiet=True, hidden=25)
     other = tmp_path / "other.txt"

@@ -146,6 +146,12 @@ def test_a_proxy_may_have_it_under_a_path(run):
         (["nothing", "--streams", "0"], 2, "elman: --streams 0 is out of range; it must be at least 1\n"),
         (["nothing", "--root-path", "mat"], 2, "elman: --root-path mat is no path; begin it with /\n"),
         (["nothing", "--host", "no host"], 1, "elman: there is no address 'no host'"),
+        (["nothing", "--host", "a" * 64], 1, f"elman: there is no address '{'a' * 64}' ("),
+        (
+            ["nothing", "--host", "192.0.2.1", "--port", "0"],
+            1,
+            "elman: cannot listen on 192.0.2.1:0: cannot assign requested address; give another --host\n",
+        ),
     ],
     ids=str,
 )

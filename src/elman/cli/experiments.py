@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from elman import files
 from elman.cli import output
 from elman.cli.runs import Json
 from elman.errors import UsageError
@@ -31,6 +32,10 @@ def experiments(
         hint = "elman experiments NAME measures; elman experiments --help shows the options."
         output.print_entries("experiments", EXPERIMENTS, hint, json=json)
         return
+    if save is not None:  # what takes minutes is not measured for nothing
+        files.check_folder(save)
+    if claims is not None:
+        files.check_writable(claims)
     if name is not None:
         result = suite.run(name, seeds, output.note)
         if save is not None:

@@ -3,13 +3,16 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from elman.cli import output
 from elman.cli.runs import Json
 from elman.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from elman.run.folder import RunFolder
 
 
 def runs(
@@ -24,8 +27,8 @@ def runs(
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; `elman train` makes runs in runs, unless --out says otherwise")
     found = []
-    for place in map(RunFolder, folder.iterdir()):
-        if place.description.is_file():
+    for place in map(RunFolder, (folder, *folder.iterdir())):  # one that is a run itself is listed, too
+        if _is_run(place):
             try:
                 found.append({"run": str(place.path)} | _run(place.read()))
             except RunError as error:
@@ -89,6 +92,13 @@ WITHOUT_ENGINE = "All runs without it, more slowly. " + (
     else f"To build it: {TO_BUILD}, then install Elman again with pip's options --force-reinstall --no-deps "
     "--no-cache-dir --verbose; the last one shows what fails."
 )
+
+
+def _is_run(place: "RunFolder") -> bool:
+    try:
+        return place.description.is_file()
+    except PermissionError:  # in a folder that somebody keeps to himself; since Python 3.14 there is no file then
+        return False
 
 
 def _run(description: dict[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,8 @@ def predict(
         return
     if out is not None:
         tables.check_writable(out)
+        if out.exists() and Path(data).exists() and out.samefile(data):
+            raise UsageError(f"--output {out} is the file that is asked, which it would replace; give it another name")
     unread: list[DataError] = []
 
     def tell(error: DataError) -> None:

@@ -19,6 +19,7 @@ from elman.export.forecasting import Forecasting
 from elman.export.reading_on import ReadingOn
 from elman.export.to_onnx import check_installed, to_onnx
 from elman.export.writing import Writing
+from elman.run.folder import folder_path
 from elman.run.run import Run, load
 from elman.version import VERSION
 
@@ -67,7 +68,7 @@ def export(
     if quantize not in (None, *QUANTIZATIONS):
         raise UsageError(f"--quantize {quantize} is unknown; there is: {', '.join(QUANTIZATIONS)}")
     run = load(run.path if isinstance(run, Run) else run)  # its own network, made outside of the caller's blocks
-    target = folder.checked(run.path / "export" if out is None else Path(out))
+    target = folder.checked(run.path / "export" if out is None else folder_path(out, "out"))
     check_installed()
     if quantize and not runtime.available():
         raise RunError("--quantize needs onnxruntime: pip install 'elman[export]'")

@@ -22,6 +22,8 @@ from elman.version import VERSION
 
 SCHEMA = 1
 Description = dict[str, Any]
+NEEDED = {"data": dict, "modalities": dict, "options": dict, "task": str}
+"""What every description has, and of what kind."""
 
 
 @dataclass(frozen=True)
@@ -142,15 +144,15 @@ class RunFolder:
         try:
             description = json.loads(text)
             schema = int(description["schema"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise RunError(f"{self.description} is damaged; restore it, or train the run anew") from error
         if schema > SCHEMA:
             raise RunError(
                 f"{self.path} was written by Elman {description.get('elman', '?')} (schema {schema}), newer than "
                 f"this one ({VERSION}, schema {SCHEMA}); upgrade with: pip install --upgrade elman"
             )
-        if missing := {"task", "options", "data", "modalities"} - description.keys():
-            raise RunError(f"{self.description} is damaged: it lacks {', '.join(sorted(missing))}; train the run anew")
+        if missing := [name for name, kind in NEEDED.items() if not isinstance(description.get(name), kind)]:
+            raise RunError(f"{self.description} is damaged: it lacks {', '.join(missing)}; train the run anew")
         return dict(description)
 
 

@@ -4,6 +4,7 @@ It does not know what is served.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -31,8 +32,9 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise RunError(f"there is no address {host!r} ({error.strerror}); give another --host") from error
+    except (OSError, UnicodeError) as error:  # the latter of a name with a part of more than 63 characters
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"there is no address {host!r} ({why}); give another --host") from error
     family, kind, protocol, _, address = found[0]
     listening = socket.socket(family, kind, protocol)
     try:
@@ -44,7 +46,8 @@ def bind(host: str, port: int) -> socket.socket:
         listening.listen(2048)
     except OSError as error:
         listening.close()
-        raise RunError(f"cannot listen on {host}:{port}: {files.reason(error)}; give another --port") from error
+        other = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+        raise RunError(f"cannot listen on {host}:{port}: {files.reason(error)}; give another {other}") from error
     return listening
 
 

@@ -27,8 +27,3 @@ class SymbolFeed(Feed):
     def tensors(self, batch: Batch) -> tuple[Tensor, ...]:
         """Turn them batch first."""
         return batched(batch.inputs), batch.lengths
-
-    def step(self, *tensors: Tensor) -> Tensor:
-        """Look symbols (B,) up."""
-        found: Tensor = self.reader(*tensors)
-        return found
