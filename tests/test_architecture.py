@@ -32,6 +32,12 @@ def test_the_list_of_runs_does_not_import_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_layers_do_not_import_the_compiler_of_torch():
+    code = "import sys, torch, elman; elman.LSTM(2, 3)(torch.randn(4, 5, 2))[0].sum().backward()"
+    code += "; sys.exit('torch._dynamo' in sys.modules)"  # which takes a second, and 70 MiB
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_map_names_every_room_and_no_other():
     text = (ROOT / "ARCHITECTURE.md").read_text()
     named = set(re.findall(r"^\| `([a-z_]+)(?:/|\.py)` \|", text, re.MULTILINE))

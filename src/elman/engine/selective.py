@@ -169,7 +169,7 @@ def _run(given: Given, reset: Tensor | None, softplus: bool) -> tuple[Tensor, Te
     return shown, states[-1]
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator] # a compiler takes what it is now
+@watching.untraced
 def _threads() -> int:
     return torch.get_num_threads()
 
