@@ -12,7 +12,7 @@ namespace {
 // that cache, fetching is most of the work, and short slices spread it best: B, T, I, H = 20, 35, 640, 640 went from
 // 263 to 290 GFLOP/s forward (GRU; backward from 266 to 270), while 64, 50, 256, 512 with 32 rows loses 3 % by them.
 // Where 64 bytes are not multiplied at once, multiplying takes longer than fetching, and short slices cost: on Zen 4 the
-// LSTM of that shape takes 23.5 ms forward with them and 21.8 without, 27.3 and 23.9 by AVX2.
+// LSTM of that shape takes 23.2 ms forward with them and 21.8 without, 27.1 and 23.6 by AVX2.
 constexpr i64 DEEPEST = 768;
 constexpr i64 SHORT = 64;
 constexpr i64 FITS = 2 << 20;  // bytes
