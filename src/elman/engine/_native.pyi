@@ -21,6 +21,9 @@ class Program:
     def kind(self) -> int: ...
     @property
     def overlay(self) -> bool: ...
+    @property
+    def joined(self) -> list[int]:
+        """Of each product, how many from it on are made as one; 0 if an earlier one takes it along."""
 
 class Batch:
     """Which steps of which rows there are: lengths int64, falling; fresh bool [steps][rows]; 0 for neither."""
@@ -57,7 +60,7 @@ class _Weights:
         program: Program,
         inputs: int,
         parameters: Sequence[int],
-        vectors: int,
+        plan: Plan,
         threads: int,
         storage: int = 0,
     ) -> None: ...

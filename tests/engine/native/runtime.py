@@ -40,7 +40,7 @@ class Runtime:
         if self.cut.columns is not None:
             plan = lib.Plan(self.cut.columns, self.cut.threads, self.cut.vectors)
         pointers = [tensor.data_ptr() for tensor in self.parameters]
-        weights = self.numbers.Weights(program, self.inputs, pointers, plan.vectors, self.cut.threads, self.storage)
+        weights = self.numbers.Weights(program, self.inputs, pointers, plan, self.cut.threads, self.storage)
         job = self.numbers.Job(program, weights, self.batch, tape, plan)
         job.bind(Kind.INPUT, 0, self.x.data_ptr(), self.inputs)
         job.bind(Kind.NEXT, 0, self.history.data_ptr(), self.history.shape[1])

@@ -254,8 +254,7 @@ private:
         std::vector<const T*> addresses;
         for (const std::vector<T>& each : parameters) addresses.push_back(each.data());
         const Storage storage = it.pairs() ? Storage::pairs : Storage::own;
-        const auto weights =
-            std::make_shared<Weights<T>>(*program, i64(it.head[2]), addresses, plan.vectors, 2, storage);
+        const auto weights = std::make_shared<Weights<T>>(*program, i64(it.head[2]), addresses, plan, 2, storage);
         auto job = std::make_unique<Job<T>>(program, weights, batch, tape, plan);
         job->bind(Kind::input, 0, {input.data(), i64(it.head[2])});
         job->bind(Kind::next, 0, {history.data(), program->output});

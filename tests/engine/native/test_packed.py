@@ -68,6 +68,16 @@ def test_unchanged_weights_are_packed_once():
     assert entries() == kept
 
 
+def test_training_and_inference_share_only_what_is_packed_alike():
+    """An sLSTM's gates lie side by side in inference; in training two of them are kept, each by itself."""
+    layer, x = elman.Recurrent("slstm", 8, 20), torch.randn(4, 3, 8)
+    output = layer(x)[0]
+    with torch.no_grad():
+        assert_close(value(layer, x), expected(layer, x))
+        assert_close(output, expected(layer, x))
+    assert len(entries()) == 2
+
+
 def test_what_is_packed_dies_with_its_weights():
     layer, x = elman.LSTM(8, 32), torch.randn(4, 3, 8)
     layer(x)[0].sum().backward()

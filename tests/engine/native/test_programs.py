@@ -9,6 +9,7 @@ from tests.engine.program.test_programs import CASES
 from tests.tolerance import assert_close, assert_equal
 
 from elman.engine.native.packed import Storage
+from elman.engine.native.programs import Programs
 
 CUTS = {
     "planned": Cut(),
@@ -89,3 +90,11 @@ def test_products_of_pairs_are_those_of_bfloat16(name, cut, instruction_set):
     assert_close(run.backward(runtime), [tensor.float() for tensor in run.backward(emulator)])
     output, final = run.forward(emulator, keep=False)
     assert_close(run.forward(runtime, keep=False), (output.float(), tuple(tensor.float() for tensor in final)))
+
+
+@pytest.mark.parametrize(
+    ("name", "joined"), [("lstm", [4, 0, 0, 0]), ("gru", [1, 1, 2, 0]), ("peephole-lstm", [4, 0, 0, 0])]
+)
+def test_gates_of_the_same_sources_are_multiplied_side_by_side(name, joined):
+    made = Programs.of(Run(name).compile())
+    assert made.training.joined == made.inference.joined == joined

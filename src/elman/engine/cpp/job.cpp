@@ -17,9 +17,7 @@ Job<T>::Job(std::shared_ptr<const Program> program_, std::shared_ptr<const Weigh
       tape(std::move(tape_)),
       plan(plan_),
       parts(batch->parts(plan.columns ? 1 : plan.threads)),
-      tile(plan.columns            ? shared_tile_columns(weights->panel_columns(), program->hidden, plan.threads)
-           : program->sources == 0 ? wide_tile_columns(weights->panel_columns(), program->hidden)
-                                   : tile_columns(weights->panel_columns())),
+      tile(weights->tile_columns()),
       slot_tiles(few_rows() ? tiles(std::max(program->hidden, program->output)) : 1),
       externals(size_t(Kind::count)),
       initial(program->states.size()),
@@ -237,8 +235,9 @@ Site<T> Job<T>::site(const Operand& operand, i64 unit) const {
             it.rows = Site<T>::Rows::one;
             return it;
         case Kind::slot:
-            it.base = at(slots + unit * scratch_size + index * SUPER_BLOCK * tile);
-            it.row = tile;
+            it.base = at(slots + unit * scratch_size);
+            it.row = program->slots * tile;
+            it.beside = index;
             it.rows = Site<T>::Rows::super_block;
             it.columns = Site<T>::Columns::tile;
             it.tile = slot_tiles > 1 ? temps : 0;

@@ -66,7 +66,8 @@ void bind_program(nb::module_& m) {
             },
             "ints"_a, "count"_a, "reals"_a, "real_count"_a)
         .def_ro("kind", &Program::kind)
-        .def_ro("overlay", &Program::overlay);
+        .def_ro("overlay", &Program::overlay)
+        .def_prop_ro("joined", &Program::joined);
     nb::class_<Batch>(m, "Batch")
         .def(
             "__init__",
@@ -166,13 +167,12 @@ void bind_numbers(nb::module_& parent, const char* name) {
     nb::class_<Weights<T>>(m, "Weights")
         .def(
             "__init__",
-            [](Weights<T>* self, const Program& program, i64 inputs, const Addresses& parameters, int vectors,
+            [](Weights<T>* self, const Program& program, i64 inputs, const Addresses& parameters, const Plan& plan,
                int threads, int storage) {
                 if (storage < 0 || storage > int(Storage::pairs)) throw std::invalid_argument("An unknown storage.");
-                new (self)
-                    Weights<T>(program, inputs, pointers<const T>(parameters), vectors, threads, Storage(storage));
+                new (self) Weights<T>(program, inputs, pointers<const T>(parameters), plan, threads, Storage(storage));
             },
-            "program"_a, "inputs"_a, "parameters"_a, "vectors"_a, "threads"_a, "storage"_a = 0, Unlocked())
+            "program"_a, "inputs"_a, "parameters"_a, "plan"_a, "threads"_a, "storage"_a = 0, Unlocked())
         .def(
             "looks_like",
             [](const Weights<T>& it, const Addresses& parameters) {

@@ -104,6 +104,11 @@ i64 shared_tile_columns(i64 panel, i64 columns, int threads) {
     return best;
 }
 
+i64 tile_columns(const Program& program, const Plan& plan, i64 panel) {
+    if (plan.columns) return shared_tile_columns(panel, program.hidden, plan.threads);
+    return program.sources == 0 ? wide_tile_columns(panel, program.hidden) : tile_columns(panel);
+}
+
 template <class T>
 Plan make_plan(const Program& program, const Batch& batch, i64 inputs, const Matmul<T>& kernels, int threads,
                i64 bytes) {

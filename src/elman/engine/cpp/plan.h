@@ -46,7 +46,18 @@ constexpr i64 WIDE_TILE = 256;
 inline i64 wide_tile_columns(i64 panel, i64 columns) {
     return std::max(tile_columns(panel), std::min(WIDE_TILE, (columns + panel - 1) / panel * panel));
 }
+i64 tile_columns(const Program& program, const Plan& plan, i64 panel);
 inline i64 tile_rows(i64 columns) { return std::max<i64>(1, TILE_ROWS * TILE / std::max(TILE, columns)); }
+
+// Columns in panels of `panel` at most, whole vectors, as equal as can be: 13 vectors by 4 are 3 + 3 + 3 + 4.
+template <class F>
+void in_panels(i64 columns, i64 panel, i64 lanes, const F& f) {
+    const i64 vectors = (columns + lanes - 1) / lanes, count = (columns + panel - 1) / panel;
+    for (i64 i = 0; i < count; ++i) {
+        const i64 begin = vectors * i / count * lanes, end = vectors * (i + 1) / count * lanes;
+        f(begin, std::min(end, columns) - begin);
+    }
+}
 
 // Parts of `most` at most, as equal as can be: 16 by 12 is 8 + 8.
 template <class F>

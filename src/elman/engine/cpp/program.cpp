@@ -76,7 +76,7 @@ ProductSource source(const Reader& in, i64& place, int number) {
 }
 
 Product product(const Reader& in, i64 at, int& sources) {
-    Product it{in.at(at), in.at(at + 1), {}};
+    Product it{in.at(at), in.at(at + 1), {}, 1};
     i64 place = in.at(at + 3);
     for (int i = 0; i < in.at(at + 2); ++i) it.sources.push_back(source(in, place, sources++));
     return it;
@@ -162,6 +162,29 @@ bool makes_only_input_gradient(const Program& p, const Segment& segment) {
                        [&](const Instruction& it) { return passes(it.operands[0]); });
 }
 
+// Whether a product can be joined to the one before it.
+bool joins(const Program& p, const Product& before, const Product& it) {
+    const auto operand = [&](int number) { return p.operands[size_t(number)]; };
+    const auto row = [&](const ProductSource& source) { return p.parameters[size_t(source.parameter)].row; };
+    const auto begins = [&](const Product& product) {
+        return product.init < 0 || operand(product.init).kind == Kind::vector;
+    };
+    const Operand left = operand(before.out), right = operand(it.out);
+    return left.kind == Kind::slot && right.kind == Kind::slot && right.index == left.index + 1 &&
+           (before.init < 0) == (it.init < 0) && begins(before) && begins(it) &&
+           std::equal(before.sources.begin(), before.sources.end(), it.sources.begin(), it.sources.end(),
+                      [&](const ProductSource& a, const ProductSource& b) {
+                          return a.a == b.a && !a.transposed && !b.transposed && row(a) == row(b);
+                      });
+}
+
+void join(const Program& p, std::vector<Product>& products) {
+    for (size_t first = 0, i = 1; i < products.size(); ++i) {
+        if (joins(p, products[i - 1], products[i])) products[i].joined = 0, ++products[first].joined;
+        else first = i;
+    }
+}
+
 }  // namespace
 
 Program::Program(const int32_t* ints, i64 count, const double* reals, i64 real_count) {
@@ -192,6 +215,7 @@ Program::Program(const int32_t* ints, i64 count, const double* reals, i64 real_c
     records(in, header::weight_gradients, record::weight_gradients,
             [&](i64 at) { weight_gradients.push_back(weight_gradient(in, at)); });
     check_operands(*this);
+    for (Segment& segment : segments) join(*this, segment.products);
     for (Segment& segment : segments) segment.only_input_gradient = makes_only_input_gradient(*this, segment);
     for (Segment& segment : segments)
         for (const Product& product : segment.products)
@@ -229,6 +253,13 @@ Range Program::segments_with(Kind of_kind, int index) const {
         if (here) found = {found.size() == 0 ? i : found.begin, i + 1};
     }
     return found;
+}
+
+std::vector<int> Program::joined() const {
+    std::vector<int> all;
+    for (const Segment& segment : segments)
+        for (const Product& product : segment.products) all.push_back(product.joined);
+    return all;
 }
 
 i64 Program::size(Width width, i64 inputs) const {

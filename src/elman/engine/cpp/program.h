@@ -82,6 +82,9 @@ struct Product {
     int out;
     int init;  // or -1
     std::vector<ProductSource> sources;
+    // So many products, from this one on, multiply the same left sides and leave what they make in slots side by side;
+    // 0 if that is so from an earlier one on.
+    int joined = 1;
 };
 
 struct Instruction {
@@ -123,6 +126,7 @@ struct Program {
     // From the first to the last segment that names an operand of a kind and index; empty if none does.
     Range segments_with(Kind of_kind, int index) const;
     i64 size(Width width, i64 inputs) const;
+    std::vector<int> joined() const;  // of each product
 
     int kind;
     i64 hidden, output;

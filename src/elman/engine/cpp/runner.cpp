@@ -119,45 +119,44 @@ typename Runner<T>::Pieces Runner<T>::add_tile(const Segment& segment, Share sha
                                                Work& work) const {
     const size_t first = work.pieces.size(), count = segment.products.size();
     for (size_t number = 0; number < count; ++number)
-        add_product(segment.products[falling ? count - 1 - number : number], share, columns, work);
+        add_products(&segment.products[falling ? count - 1 - number : number], share, columns, work);
     return {first, work.pieces.size()};
 }
 
-// Panel by panel; source after source, in slices if there are too many rows of weights to be multiplied with in one go.
-// So sums are the same however they are cut, and whatever of them is made beforehand.
+// Panel by panel of all that are joined; source after source, in slices if there are too many rows of weights to be
+// multiplied with in one go. So sums are the same however they are cut, and whatever of them is made beforehand.
 template <class T>
-void Runner<T>::add_product(const Product& product, Share share, Range columns, Work& work) const {
-    const bool split = share != all && is_early(product);
-    if (share == early && !split) return;
-    const size_t begin = split && share == late ? 1 : 0, end = split && share == early ? 1 : product.sources.size();
+void Runner<T>::add_products(const Product* products, Share share, Range columns, Work& work) const {
+    const Product& first = products[0];
+    const bool split = share != all && is_early(first);
+    if (first.joined == 0 || (share == early && !split)) return;
+    const size_t begin = split && share == late ? 1 : 0, end = split && share == early ? 1 : first.sources.size();
     i64 deepest = 0;
-    for (size_t i = begin; i < end; ++i) deepest = std::max(deepest, weights.k(product.sources[i].number));
-    for (i64 column = columns.begin; column < columns.end; column += panel) {
-        const int wide = int(std::min(panel, columns.end - column));
-        int init = begin == 0 ? product.init : product.out;
-        const auto add = [&](const ProductSource& source, i64 from, i64 to) {
-            work.terms.push_back({source.a, from, weights.panel(source.number, column, from), to - from, nullptr,
-                                  weights.scale(source.number, column)});
-            ++work.pieces.back().terms;
-        };
-        const auto open = [&] {
-            work.pieces.push_back({product.out, init, column, wide, work.terms.size(), 0});
-            init = product.out;
-        };
-        if (deepest <= slice_rows && begin < end) {
-            open();
-            for (size_t i = begin; i < end; ++i) add(product.sources[i], 0, weights.k(product.sources[i].number));
-            continue;
-        }
+    for (size_t i = begin; i < end; ++i) deepest = std::max(deepest, weights.k(first.sources[i].number));
+    const i64 each = columns.size(), before = first.joined * columns.begin;
+    in_panels(first.joined * each, panel, weights.lanes(), [&](i64 at, i64 size) {
+        const bool inside = at / each == (at + size - 1) / each;  // of one product
+        const Product& product = inside ? products[at / each] : first;
+        Piece piece{product.out, begin == 0 ? product.init : product.out, nullptr, columns.begin + at, int(size), 0, 0};
+        if (inside) piece.column = columns.begin + at % each;
+        else if (begin == 0 && first.init >= 0) piece.joined_init = weights.joined_init(first.sources[0].number) + at;
         for (size_t i = begin; i < end; ++i) {
-            const i64 k = weights.k(product.sources[i].number), slices = (k + slice_rows - 1) / slice_rows;
-            const auto cut = [&](i64 n) { return n == slices ? k : k * n / slices / 2 * 2; };
-            for (i64 n = 0; n < slices; ++n) {
-                open();
-                add(product.sources[i], cut(n), cut(n + 1));
+            const ProductSource& source = first.sources[i];
+            const i64 k = weights.k(source.number), slices = (k + slice_rows - 1) / slice_rows;
+            for (i64 n = 0, from = 0; n < slices; ++n) {
+                if (i == begin || deepest > slice_rows) {
+                    piece.term = work.terms.size();
+                    work.pieces.push_back(piece);
+                    piece.init = product.out, piece.joined_init = nullptr;
+                }
+                const i64 to = n + 1 == slices ? k : k * (n + 1) / slices / 2 * 2;
+                work.terms.push_back({source.a, from, weights.panel(source.number, before + at, size, from), to - from,
+                                      nullptr, weights.scale(source.number, before + at)});
+                ++work.pieces.back().terms;
+                from = to;
             }
         }
-    }
+    });
 }
 
 template <class T>
@@ -256,14 +255,14 @@ inline Place<T> Runner<T>::place(const Present& step, int operand, i64 row, i64 
     const i64 rows = site.rows == Rows::batch ? row : site.rows == Rows::super_block ? slot : 0;
     T* at = address.at + rows * address.row;
     if (site.columns == Columns::whole) at += column;
-    else if (site.columns == Columns::tile) at += column - begin + here * site.tile;
+    else if (site.columns == Columns::tile) at += column - begin + here * site.tile + site.beside * wide;
     return {at, address.row};
 }
 
 template <class T>
 void Runner<T>::row_operations(int segment, size_t number) {
     const Present& step = present[number];
-    visit(0);
+    visit(0, tile);
     for (const Operation<T>& op : work[all][falling][size_t(segment)].row_operations) {
         for (int operand : op.operands)
             if (operand >= 0) places[size_t(operand)] = place(step, operand, part.begin, 0, 0);
@@ -276,7 +275,7 @@ void Runner<T>::beforehand(Range tiles) {
     const Work& it = work[early][falling][0];
     if (tiles.size() > 0) pair(it);
     for (i64 i = tiles.begin; i < tiles.end; ++i) {
-        visit(i);
+        visit(i, it.columns);
         if (packed != nullptr) products(it, *packed, {0, packed_rows}, 0);
         for (size_t n = 0; packed == nullptr && n < count; ++n)
             products(it, present[n], {part.begin, present[n].end}, present[n].slot);
@@ -290,7 +289,7 @@ void Runner<T>::tiles(int segment, Range tiles, size_t number) {
     const Present& step = present[number];
     if (tiles.size() > 0) pair(it, step, {part.begin, step.end}, step.slot);
     for (i64 n = tiles.begin; n < tiles.end; ++n) {
-        visit(falling ? tiles.begin + tiles.end - 1 - n : n);
+        visit(falling ? tiles.begin + tiles.end - 1 - n : n, it.columns);
         in_blocks({part.begin, step.end}, SUPER_BLOCK, [&](Range super) {
             products(it, step, super, step.slot);
             operations(it, step, super, step.slot);
@@ -304,7 +303,7 @@ void Runner<T>::tiles(int segment, Range tiles) {
     const Work& it = work[all][falling][size_t(segment)];
     if (tiles.size() > 0) pair(it);
     for (i64 i = tiles.begin; i < tiles.end; ++i) {
-        visit(i);
+        visit(i, it.columns);
         if (packed != nullptr) products(it, *packed, {0, packed_rows}, 0);
         for (size_t n = 0; n < count; ++n) {
             const Present& step = present[n];
@@ -326,10 +325,10 @@ void Runner<T>::stream(i64 steps, Range tiles) {
     const Work& it = work[all][falling][0];
     std::vector<Block> blocks;
     for (i64 i = tiles.begin; i < tiles.end; ++i) {
-        visit(i);
+        visit(i, it.columns);
         in_blocks({part.begin, present[0].end}, tile_height, [&](Range rows) {
             for (int operand : it.operands) places[size_t(operand)] = place(present[0], operand, rows.begin, 0, begin);
-            blocks.push_back({rows.size(), std::min(begin + tile, it.columns) - begin, places});
+            blocks.push_back({rows.size(), wide, places});
         });
     }
     const i64 way = batch.reverse() == job.program->backward() ? 1 : -1;
@@ -372,7 +371,8 @@ void Runner<T>::products(const Work& it, const Present& step, Range rows, i64 sl
         const Piece& piece = it.pieces[p];
         const Place<T> out = place(step, piece.out, rows.begin, slot, piece.column);
         Place<T> init{nullptr, 0};
-        if (piece.init >= 0) init = place(step, piece.init, rows.begin, slot, piece.column);
+        if (piece.joined_init != nullptr) init.at = const_cast<T*>(piece.joined_init);
+        else if (piece.init >= 0) init = place(step, piece.init, rows.begin, slot, piece.column);
         for (size_t i = 0; i < piece.terms; ++i) {
             const Term& term = it.terms[piece.term + i];
             const Place<T> a = left_side(term, step, rows.begin, slot);
@@ -385,11 +385,10 @@ void Runner<T>::products(const Work& it, const Present& step, Range rows, i64 sl
 template <class T>
 void Runner<T>::operations(const Work& it, const Present& step, Range all, i64 slot) {
     if (it.operations.empty()) return;
-    const i64 columns = std::min(begin + tile, it.columns) - begin;
     in_blocks(all, tile_height, [&](Range rows) {
         for (int operand : it.operands)
             places[size_t(operand)] = place(step, operand, rows.begin, slot + rows.begin - all.begin, begin);
-        for (const Operation<T>& op : it.operations) op.run(op, places.data(), rows.size(), columns);
+        for (const Operation<T>& op : it.operations) op.run(op, places.data(), rows.size(), wide);
     });
 }
 

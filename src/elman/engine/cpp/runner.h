@@ -2,6 +2,7 @@
 // column tiles. Knows these steps; the loop over time and the division among threads are in loop.cpp.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -62,7 +63,8 @@ private:
     // A slice of a product's terms on the columns of one panel.
     struct Piece {
         int out;
-        int init;  // or -1
+        int init;              // or -1
+        const T* joined_init;  // what columns of several products begin with instead
         i64 column;
         int columns;
         size_t term;  // the first
@@ -97,14 +99,16 @@ private:
     // Which of its products a segment is prepared with: those that `beforehand` makes, or what is then left of them.
     enum Share { all, early, late };
 
-    void visit(i64 number) { here = number, begin = number * tile; }
+    void visit(i64 number, i64 columns) {
+        here = number, begin = number * tile, wide = std::min(tile, columns - begin);
+    }
     using Shifts = std::array<i64, size_t(Site<T>::When::count)>;
     Shifts shifts(i64 t) const;
     bool is_early(const Product& product) const;
     Work prepare(const Segment& segment, Share share, bool falling) const;
     std::vector<Operation<T>> prepare(const std::vector<Instruction>& list) const;
     Pieces add_tile(const Segment& segment, Share share, Range columns, bool falling, Work& work) const;
-    void add_product(const Product& product, Share share, Range columns, Work& work) const;
+    void add_products(const Product* products, Share share, Range columns, Work& work) const;
     bool products_are_packed() const;
     bool is_stream() const;
     Place<T> place(const Present& step, int operand, i64 row, i64 slot, i64 column) const;
@@ -124,7 +128,8 @@ private:
     const i64 slice_rows;
     const i64 panel;
     i64 here = 0;   // the tile that is being visited
-    i64 begin = 0;  // and its first column
+    i64 begin = 0;  // its first column
+    i64 wide = 0;   // and so many it has
     std::vector<Site<T>> sites;
     std::vector<int> previous;  // operands that are states before the step
     bool contiguous = false;    // products_are_packed()

@@ -33,45 +33,40 @@ void in_bytes(const float* rows, i64 count, i64 width, int8_t* to, float* scales
     }
 }
 
+// Calls f with the first of all products that are joined.
 template <class F>
-void each_source(const Program& program, const F& f) {
+void each_first(const Program& program, const F& f) {
     for (const Segment& segment : program.segments)
         for (const Product& product : segment.products)
-            for (const ProductSource& source : product.sources) f(source);
+            if (product.joined > 0) f(&product);
 }
 
 }  // namespace
 
 template <class T>
-Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors_of_panel,
+Weights<T>::Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, const Plan& plan,
                     int threads, Storage storage)
     : made_for(&instruction_set()), kept_as(storage), input_size(inputs) {
     if (storage != Storage::own && !std::is_same_v<T, float>)
         throw std::invalid_argument("Only weights of float can be kept as narrower numbers.");
     const Matmul<T>& kernel = kernels<T>().matmul;
     const int widest = storage == Storage::own ? kernel.widest_alone : kernel.widest;
-    panel_width = i64(std::clamp(vectors_of_panel, 1, widest)) * kernel.lanes;
-    lanes = kernel.lanes;
+    lane_count = kernel.lanes;
+    panel_width = i64(std::clamp(plan.vectors, 1, widest)) * lane_count;
+    tile = elman::tile_columns(program, plan, panel_width);
     memory = std::make_unique<Workspace>(size_t(lay_out(program)) * sizeof(T));
     add_up(program, parameters);
+    join_vectors(program);
     take_samples(program, parameters);
     if (few_numbers()) take_hash(parameters, 1);
 
-    struct Unit {
-        const ProductSource* source;
-        i64 column;
-    };
-    std::vector<Unit> units;
+    const std::vector<Panel> all = panels(program);
     i64 numbers = 0;
-    each_source(program, [&](const ProductSource& source) {
-        const Packed& it = packed[size_t(source.number)];
-        numbers += it.k * it.columns;
-        for (i64 column = 0; column < it.columns; column += panel_width) units.push_back({&source, column});
-    });
+    for (const Panel& it : all) numbers += packed[size_t(it.products->sources[it.source].number)].k * it.columns;
     team::run(numbers < 16384 ? 1 : threads, [&](Member member) {
-        for (size_t i = size_t(member.index); i < units.size(); i += size_t(member.count)) {
-            const ProductSource& source = *units[i].source;
-            pack(program, source, parameters[size_t(source.parameter)], units[i].column);
+        for (size_t i = size_t(member.index); i < all.size(); i += size_t(member.count)) {
+            const ProductSource& source = all[i].products->sources[all[i].source];
+            pack(program, all[i], parameters[size_t(source.parameter)]);
         }
     });
 }
@@ -80,16 +75,23 @@ template <class T>
 i64 Weights<T>::lay_out(const Program& program) {
     i64 total = 0;
     packed.resize(size_t(program.sources));
-    each_source(program, [&](const ProductSource& source) {
-        const Parameter& parameter = program.parameters[size_t(source.parameter)];
-        const i64 block = program.size(parameter.block, input_size), row = program.size(parameter.row, input_size);
-        Packed& it = packed[size_t(source.number)];
-        it.offset = total;
-        it.k = source.transposed ? block * i64(source.blocks.size()) : row;
-        it.columns = source.transposed ? row : block;
-        total += stored(it.k, round_up(it.columns, lanes));
-        it.scales = total;
-        if (kept_as == Storage::int8) total += round_up(it.columns, lanes);
+    each_first(program, [&](const Product* products) {
+        const int joined = products->joined;
+        for (size_t s = 0; s < products->sources.size(); ++s) {
+            const ProductSource& source = products->sources[s];
+            const Parameter& parameter = program.parameters[size_t(source.parameter)];
+            const i64 block = program.size(parameter.block, input_size), row = program.size(parameter.row, input_size);
+            Packed it;
+            it.offset = total;
+            it.k = source.transposed ? block * i64(source.blocks.size()) : row;
+            it.columns = source.transposed ? row : block;
+            total += stored(it.k, whole_vectors(joined * it.columns));
+            it.scales = total;
+            if (kept_as == Storage::int8) total += whole_vectors(joined * it.columns);
+            it.joined_init = total;
+            if (joined > 1 && s == 0) total += whole_vectors(joined * (it.columns % tile));
+            for (int i = 0; i < joined; ++i) packed[size_t(products[i].sources[s].number)] = it;
+        }
     });
     for (const VectorSum& vector : program.vectors) {
         total = round_up(total, 16);
@@ -100,28 +102,77 @@ i64 Weights<T>::lay_out(const Program& program) {
 }
 
 template <class T>
-void Weights<T>::pack(const Program& program, const ProductSource& source, const T* matrix, i64 column) const {
+std::vector<typename Weights<T>::Panel> Weights<T>::panels(const Program& program) const {
+    std::vector<Panel> all;
+    each_first(program, [&](const Product* products) {
+        for (size_t s = 0; s < products->sources.size(); ++s) {
+            const i64 columns = packed[size_t(products->sources[s].number)].columns;
+            for (i64 begin = 0; begin < columns; begin += tile) {
+                const Range part{begin, std::min(begin + tile, columns)};
+                in_panels(products->joined * part.size(), panel_width, lane_count, [&](i64 at, i64 wide) {
+                    all.push_back({products, s, part, at, wide});
+                });
+            }
+        }
+    });
+    return all;
+}
+
+template <class T>
+void Weights<T>::pack(const Program& program, const Panel& panel, const T* matrix) const {
     const Matmul<T>& kernel = kernels<T>().matmul;
+    const int number = panel.products->sources[panel.source].number;
+    const Packed& it = packed[size_t(number)];
+    const i64 width = whole_vectors(panel.columns), place = panel.products->joined * panel.tile.begin + panel.at;
+    T* to = data() + it.offset + stored(it.k, place);
+    std::vector<T> whole(kept_as == Storage::own ? 0 : size_t(it.k * width));
+    pack_columns(program, panel, matrix, kept_as == Storage::own ? to : whole.data());
+    if constexpr (std::is_same_v<T, float>) {
+        if (kept_as == Storage::bfloat16 || kept_as == Storage::pairs) kernel.pair_rows(whole.data(), it.k, width, to);
+        if (kept_as == Storage::int8)
+            in_bytes(whole.data(), it.k, width, reinterpret_cast<int8_t*>(to), data() + it.scales + place);
+    }
+}
+
+template <class T>
+void Weights<T>::pack_columns(const Program& program, const Panel& panel, const T* matrix, T* to) const {
+    const Matmul<T>& kernel = kernels<T>().matmul;
+    const ProductSource& source = panel.products->sources[panel.source];
     const Parameter& parameter = program.parameters[size_t(source.parameter)];
     const i64 block = program.size(parameter.block, input_size), row = program.size(parameter.row, input_size);
-    const Packed& it = packed[size_t(source.number)];
-    const int columns = int(std::min(panel_width, it.columns - column));
-    const i64 width = round_up(columns, kernel.lanes);
-    T* panel = data() + it.offset + stored(it.k, column);
-    std::vector<T> whole(kept_as == Storage::own ? 0 : size_t(it.k * width));
-    T* to = kept_as == Storage::own ? panel : whole.data();
-    for (int j : source.blocks) {
-        const Matrix<T> block_of = source.transposed ? Matrix<T>{matrix + j * block * row, row, block, row, false}
-                                                     : Matrix<T>{matrix + j * block * row, row, row, block, true};
-        kernel.pack(block_of, column, columns, to);
-        to += block_of.rows * width;
+    const int columns = int(panel.columns);
+    if (source.transposed) {
+        for (int j : source.blocks) {
+            kernel.pack({matrix + j * block * row, row, block, row, false}, panel.tile.begin + panel.at, columns, to);
+            to += block * whole_vectors(columns);
+        }
+        return;
     }
-    if constexpr (std::is_same_v<T, float>) {
-        if (kept_as == Storage::bfloat16 || kept_as == Storage::pairs)
-            kernel.pair_rows(whole.data(), it.k, width, panel);
-        if (kept_as == Storage::int8)
-            in_bytes(whole.data(), it.k, width, reinterpret_cast<int8_t*>(panel), data() + it.scales + column);
-    }
+    // Columns of a panel are rows of the matrix, which lie together if they are of one product.
+    const auto rows = [&](i64 at) {
+        const Product& of = panel.products[at / panel.tile.size()];
+        const i64 j = of.sources[panel.source].blocks[0] * block + panel.tile.begin + at % panel.tile.size();
+        return matrix + j * row;
+    };
+    const i64 last = panel.at + panel.columns - 1;
+    if (rows(last) == rows(panel.at) + (panel.columns - 1) * row)
+        return kernel.pack({rows(panel.at), row, row, panel.columns, true}, 0, columns, to);
+    std::vector<T> together(size_t(panel.columns * row));
+    for (i64 i = 0; i < panel.columns; ++i) std::copy_n(rows(panel.at + i), row, together.data() + i * row);
+    kernel.pack({together.data(), row, row, panel.columns, true}, 0, columns, to);
+}
+
+template <class T>
+void Weights<T>::join_vectors(const Program& program) const {
+    each_first(program, [&](const Product* products) {
+        if (products->joined == 1 || products->init < 0) return;
+        const Packed& it = packed[size_t(products->sources[0].number)];
+        const i64 rest = it.columns % tile;
+        for (int i = 0; i < products->joined; ++i) {
+            const T* from = vector(program.operands[size_t(products[i].init)].index) + it.columns - rest;
+            std::copy_n(from, rest, data() + it.joined_init + i * rest);
+        }
+    });
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels.h"
+#include "plan.h"
 #include "program.h"
 #include "workspace.h"
 
@@ -16,7 +17,7 @@ class Weights {
 public:
     // `parameters` in the order of the program's table; they are not kept. Only matrices of float can be kept as
     // something narrower: as the nearest bfloat16, or as int8 if each row is multiples of a 127th of its largest value.
-    Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, int vectors, int threads,
+    Weights(const Program& program, i64 inputs, const std::vector<const T*>& parameters, const Plan& plan, int threads,
             Storage storage = Storage::own);
 
     // Whether parameters still hold what was packed: beyond doubt if they are few numbers, else as far as a look at a
@@ -28,21 +29,21 @@ public:
     bool holds(const std::vector<const T*>& parameters, int threads) const;
 
     i64 inputs() const { return input_size; }
+    i64 lanes() const { return lane_count; }
     i64 panel_columns() const { return panel_width; }
+    i64 tile_columns() const { return tile; }
     Storage storage() const { return kept_as; }
     bool in_pairs() const { return kept_as == Storage::pairs; }
-    // The panel that begins with a column, of the matrix of a source, from a row on, an even one; k, its rows.
-    const T* panel(int source, i64 column, i64 row) const {
+    // The panel of so many columns that begins at a place, of the matrix of a source, from a row on, an even one. Of
+    // joined products the first one's source has all columns: tile by tile, in each those of one product after another.
+    const T* panel(int source, i64 place, i64 columns, i64 row) const {
         const Packed& it = packed[size_t(source)];
-        return data() + it.offset + stored(it.k, column) + stored(row, width(source, column));
+        return data() + it.offset + stored(it.k, place) + stored(row, whole_vectors(columns));
     }
     // Of the same columns, where matrices are kept as int8.
-    const T* scale(int source, i64 column) const { return data() + packed[size_t(source)].scales + column; }
-    // Columns of that panel, rounded up to whole vectors: its rows are so far apart.
-    i64 width(int source, i64 column) const {
-        const i64 left = packed[size_t(source)].columns - column;
-        return left >= panel_width ? panel_width : (left + lanes - 1) / lanes * lanes;
-    }
+    const T* scale(int source, i64 place) const { return data() + packed[size_t(source)].scales + place; }
+    // What joined products begin with, by the first one's first source: the last tile's columns, side by side.
+    const T* joined_init(int source) const { return data() + packed[size_t(source)].joined_init; }
     i64 k(int source) const { return packed[size_t(source)].k; }
     const T* vector(int index) const { return data() + vectors[size_t(index)]; }
 
@@ -50,7 +51,16 @@ private:
     struct Packed {
         i64 offset;
         i64 scales;
+        i64 joined_init;
         i64 k;
+        i64 columns;  // of each of the joined products
+    };
+    // A panel to be packed: columns of joined products' sources, in one tile.
+    struct Panel {
+        const Product* products;
+        size_t source;
+        Range tile;
+        i64 at;
         i64 columns;
     };
     T* data() const { return static_cast<T*>(memory->data()); }
@@ -64,7 +74,11 @@ private:
         }
     }
     i64 lay_out(const Program& program);
-    void pack(const Program& program, const ProductSource& source, const T* matrix, i64 column) const;
+    i64 whole_vectors(i64 columns) const { return (columns + lane_count - 1) / lane_count * lane_count; }
+    std::vector<Panel> panels(const Program& program) const;
+    void pack(const Program& program, const Panel& panel, const T* matrix) const;
+    void pack_columns(const Program& program, const Panel& panel, const T* matrix, T* to) const;
+    void join_vectors(const Program& program) const;
     void add_up(const Program& program, const std::vector<const T*>& parameters) const;
     bool few_numbers() const;
     void take_samples(const Program& program, const std::vector<const T*>& parameters);
@@ -72,8 +86,9 @@ private:
     const InstructionSet* made_for;
     Storage kept_as;
     i64 input_size;
+    i64 lane_count;
     i64 panel_width;
-    i64 lanes;
+    i64 tile;
     std::vector<Packed> packed;
     std::vector<i64> vectors;
     struct Sample {

@@ -131,7 +131,7 @@ class Layer:
         batch = self.batches[direction]
         plan = self.numbers.plan(program, batch, self.inputs, self._threads_each, self.pairs)
         like, storage = self.made.packed_for(program), Storage.PAIRS if self.pairs else Storage.OWN
-        kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan.vectors, self.threads, storage)
+        kept = packed(self.numbers, like, self.weights[direction], self.inputs, plan, self.threads, storage)
         job = self.numbers.Job(program, kept.packed, batch, tape, plan)
         if self.made.given:
             self._bind_given(job, Kind.EXTRA, self.input, self.given_numbers)

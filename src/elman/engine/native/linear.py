@@ -69,7 +69,7 @@ class _Run:
 
     def job(self, program: Any, tape: Tensor) -> Any:
         plan = self.numbers.plan(program, self.batch, 0, self.threads)
-        weights = self.numbers.Weights(program, 0, [], plan.vectors, self.threads)
+        weights = self.numbers.Weights(program, 0, [], plan, self.threads)
         kept = self.numbers.Tape(self.programs.training, self.batch, tape.data_ptr())
         if program is self.programs.training:
             kept.begin()

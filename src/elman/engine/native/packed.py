@@ -40,8 +40,8 @@ class Entry(NamedTuple):
     packed: Any
 
 
-_entries: dict[tuple[int, ...], dict[tuple[Any, int, Storage], Entry]] = {}
-"""By the ids of the weights, then by program, width and storage. A program lives as long as what is packed for it, so
+_entries: dict[tuple[int, ...], dict[tuple[Any, tuple[int, int], Storage], Entry]] = {}
+"""By the ids of the weights, then by program, width of panels and tiles, and storage. A program lives as long as what is packed for it, so
 that none is taken for another that lay at its address."""
 MOST = 32
 """So many are kept of the same weights: a cell whose attribute changes has other programs every time."""
@@ -52,7 +52,7 @@ def packed(
     program: Any,
     weights: Sequence[Tensor],
     inputs: int,
-    vectors: int,
+    plan: Any,
     threads: int,
     storage: Storage = Storage.OWN,
 ) -> Entry:
@@ -63,12 +63,13 @@ def packed(
         program: that they are packed for.
         weights: contiguous, in the order of the program's parameters.
         inputs: I.
-        vectors: the width of a panel.
+        plan: how what multiplies them is cut.
         threads: that may take part.
         storage: how matrices are kept.
 
     """
-    key, use = tuple(map(id, weights)), (program, vectors, storage)
+    tiles = (plan.vectors, plan.threads if plan.columns else 0)  # what columns lie together
+    key, use = tuple(map(id, weights)), (program, tiles, storage)
     kept = _entries.setdefault(key, {})
     entry, known = kept.get(use), False
     if entry is not None and entry.seen == _seen(weights):
@@ -81,7 +82,7 @@ def packed(
 
     if len(kept) >= MOST:
         kept.pop(list(kept)[0], None)  # noqa: RUF015 - a copy, as another thread may be adding to it
-    entry = kept[use] = once(numbers, program, weights, inputs, vectors, threads, storage, forget)
+    entry = kept[use] = once(numbers, program, weights, inputs, plan, threads, storage, forget)
     if known:  # for the second time in this version, so there may be a third; in training there is not
         entry.packed.take_hash(entry.addresses, threads)
     return entry
@@ -92,7 +93,7 @@ def once(
     program: Any,
     weights: Sequence[Tensor],
     inputs: int,
-    vectors: int,
+    plan: Any,
     threads: int,
     storage: Storage,
     forget: Callable[[ref[Tensor]], None] | None = None,
@@ -100,7 +101,7 @@ def once(
     """The same, not kept for others; `forget` is called when one of the weights is no more."""
     seen = _seen(weights)
     addresses = [address for address, _ in seen]
-    made = numbers.Weights(program, inputs, addresses, vectors, threads, storage)
+    made = numbers.Weights(program, inputs, addresses, plan, threads, storage)
     return Entry(tuple([ref(tensor, forget) for tensor in weights]), seen, addresses, made)
 
 

@@ -235,7 +235,8 @@ class Programs:
 
     @cached_property
     def _alike(self) -> bool:
-        return _sources(self.compiled.training) == _sources(self.compiled.inference)
+        same = _sources(self.compiled.training) == _sources(self.compiled.inference)
+        return same and self.training.joined == self.inference.joined
 
     @cached_property
     def adds_up_inputs(self) -> bool:

@@ -156,12 +156,12 @@ class Scan:
         self.of_states = {"count": self.count, "apart": self.batch * self.features}
         self.numbers, self.threads = numbers(given.u.dtype), torch.get_num_threads()
         self.slices, along = _cut(self.features, self.batch, self.count, self.threads)
-        self.weights = [self._weights(each) for each in self.slices]
         self.plan = library().Plan(False, along, 1)
+        self.weights = [self._weights(each) for each in self.slices]
 
     def _weights(self, each: slice) -> Any:
         own = [part.contiguous() for part in self._parts(each)]
-        return self.numbers.Weights(self._programs(each).training, 0, [part.data_ptr() for part in own], 1, 1)
+        return self.numbers.Weights(self._programs(each).training, 0, [part.data_ptr() for part in own], self.plan, 1)
 
     def _parts(self, each: slice) -> tuple[Tensor, Tensor, Tensor]:
         return self.given.a[:, each], self.given.bias[each], self.given.skip[each]

@@ -37,7 +37,7 @@ def prepared(cell: Cell, weights: Weights, rows: Any, threads: int, storage: tor
     inputs = weights.ih.shape[1]
     plan = own.plan(made.inference, rows, inputs, threads, storage is not None)
     program = made.packed_for(made.inference)
-    arguments = (own, program, given, inputs, plan.vectors, threads)
+    arguments = (own, program, given, inputs, plan, threads)
     entry = packed(*arguments) if storage is None else once(*arguments, _STORAGE[storage])
     return Prepared(made, entry, plan, inputs)
 
