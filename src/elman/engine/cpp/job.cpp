@@ -236,8 +236,7 @@ Site<T> Job<T>::site(const Operand& operand, i64 unit) const {
             return it;
         case Kind::slot:
             it.base = at(slots + unit * scratch_size);
-            it.row = program->slots * tile;
-            it.beside = index;
+            it.slot = index;
             it.rows = Site<T>::Rows::super_block;
             it.columns = Site<T>::Columns::tile;
             it.tile = slot_tiles > 1 ? temps : 0;

@@ -38,7 +38,7 @@ struct Site {
     i64 row = 0;
     i64 time = 0;  // from one of what it moves by, rows or steps, to the next
     i64 tile = 0;  // from tile to tile, where each has its own
-    i64 beside = 0;  // so many operands of a tile lie before it in the same rows
+    i64 slot = 0;  // its number, if it is a slot: the runner knows how they lie
 };
 
 template <class T>

@@ -252,10 +252,11 @@ inline Place<T> Runner<T>::place(const Present& step, int operand, i64 row, i64 
     using Columns = typename Site<T>::Columns;
     const Site<T>& site = sites[size_t(operand)];
     const Address& address = step.addresses[operand];
-    const i64 rows = site.rows == Rows::batch ? row : site.rows == Rows::super_block ? slot : 0;
-    T* at = address.at + rows * address.row;
+    T* const slots = address.at + here * site.tile + site.slot * slot_apart;
+    if (site.rows == Rows::super_block) return {slots + slot * slot_row + column - begin, slot_row};
+    T* at = site.rows == Rows::batch ? address.at + row * address.row : address.at;
     if (site.columns == Columns::whole) at += column;
-    else if (site.columns == Columns::tile) at += column - begin + here * site.tile + site.beside * wide;
+    else if (site.columns == Columns::tile) at += column - begin;
     return {at, address.row};
 }
 
