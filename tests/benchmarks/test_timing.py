@@ -1,5 +1,7 @@
 """Contenders take turns, and a ratio is taken within rounds."""
 
+import time
+
 import pytest
 
 from elman.benchmarks import timing
@@ -18,6 +20,15 @@ def test_a_turn_of_short_calls_has_many(monkeypatch):
     monkeypatch.setattr(timing, "TURN_SECONDS", 0.001)
     found = interleave({"a": lambda: None}, Budget(rounds=2))["a"]
     assert 1 < len(found.rounds[0]) <= timing.MOST_CALLS
+
+
+def test_a_turn_begins_when_no_thread_of_the_one_before_spins(monkeypatch):
+    monkeypatch.setattr(timing, "PAUSE_SECONDS", 0.01)
+    worked, pauses = iter([0.0, 0.01, 0.01, 0.018, 0.018, 0.0185]), []
+    monkeypatch.setattr(time, "process_time", lambda: next(worked))
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    timing.pause()
+    assert pauses == [0.01] * 3
 
 
 def test_seconds_give_at_least_three_rounds():

@@ -15,9 +15,12 @@ TURN_SECONDS = 0.02
 
 MOST_CALLS = 1000
 
-PAUSE_SECONDS = 0.03
-"""Before each turn. A contender's threads spin after a call, waiting for more: ONNX Runtime's for 20 ms, torch's for up
-to 6, JAX's for 2. They would take the cores from whoever comes next.
+PAUSE_SECONDS = 0.01
+IDLE = 0.2
+MOST_PAUSES = 30
+"""Before each turn there are pauses, until in one of them this process takes less than this share of a core. A
+contender's threads spin after a call, waiting for more: ONNX Runtime's for 20 to 42 ms, torch's for up to 6, JAX's for
+2. They would take the cores from whoever comes next.
 """
 
 LEAST_ROUNDS = 3
@@ -68,10 +71,19 @@ def interleave(works: Mapping[str, Callable[[], object]], budget: Budget) -> dic
     start, done = time.perf_counter(), 0
     while budget.allows(done, time.perf_counter() - start):
         for name, work in works.items():
-            time.sleep(PAUSE_SECONDS)
+            pause()
             taken[name].append(tuple(seconds(work) for _ in range(calls[name])))
         done += 1
     return {name: Timing(tuple(rounds)) for name, rounds in taken.items()}
+
+
+def pause() -> None:
+    """Wait until no thread of this process works."""
+    for _ in range(MOST_PAUSES):
+        before = time.process_time()
+        time.sleep(PAUSE_SECONDS)
+        if time.process_time() - before < IDLE * PAUSE_SECONDS:
+            return
 
 
 def ratio(slow: Timing, fast: Timing) -> float:

@@ -41,8 +41,8 @@ class Entry(NamedTuple):
 
 
 _entries: dict[tuple[int, ...], dict[tuple[Any, tuple[int, int], Storage], Entry]] = {}
-"""By the ids of the weights, then by program, width of panels and tiles, and storage. A program lives as long as what is packed for it, so
-that none is taken for another that lay at its address."""
+"""By the ids of the weights, then by program, what their columns are cut by, and storage. A program lives as long as
+what is packed for it, so that none is taken for another that lay at its address."""
 MOST = 32
 """So many are kept of the same weights: a cell whose attribute changes has other programs every time."""
 
@@ -68,8 +68,8 @@ def packed(
         storage: how matrices are kept.
 
     """
-    tiles = (plan.vectors, plan.threads if plan.columns else 0)  # what columns lie together
-    key, use = tuple(map(id, weights)), (program, tiles, storage)
+    cut = (plan.vectors, plan.threads if plan.columns else 1)
+    key, use = tuple(map(id, weights)), (program, cut, storage)
     kept = _entries.setdefault(key, {})
     entry, known = kept.get(use), False
     if entry is not None and entry.seen == _seen(weights):
