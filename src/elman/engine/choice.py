@@ -31,11 +31,14 @@ BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (NATIVE, Ve
 
 TORCH_FIRST = (BACKENDS["torch"], NATIVE, BACKENDS["reference"])
 
-SHORT = {"rnn": 4, "rnn-relu": 4, "gru": 1}
+SHORT = {"rnn": 4, "rnn-relu": 4}
 """The most steps that torch's kernels take, with their gradient, in less time than the native engine, by cell."""
 
 FEW = 2**21
 """The multiplications of a call up to which they do: beyond, the native engine's products are worth its beginning."""
+
+LIGHT = 2**17
+"""The numbers in the weights up to which they do in a loop over a cell; beyond, their gradients cost the most."""
 
 FORCED = Asked("elman_backend")
 
@@ -98,7 +101,7 @@ def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
     if not recorded():
         _check_sizes(input, (weights,))
     tensors = [input, *state, *weights.flat()]
-    order, _ = _order_of_steps(tensors)
+    order, _ = _order_of_steps(cell, weights, tensors)
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order)
     return chosen.step(cell, weights, input, state)
 
@@ -131,30 +134,36 @@ def _order_of(call: Call) -> tuple[Sequence[Backend], str]:
     an LSTM's as much. That engine spends a tenth of a millisecond before it begins.
     """
     most = SHORT.get(call.cell.name, 0)
-    if most == 0 or traced(call.input) or call.packed or call.lengths is not None or call.steps > most:
+    if most == 0 or traced(call.input) or call.packed or call.lengths is not None or not 1 < call.steps <= most:
         return _order()
-    sizes = [each.ih.numel() + each.hh.numel() for each in call.weights if each.hh is not None]
-    if call.steps * call.batch * sum(sizes) <= FEW and call.needs_gradient():
+    if call.steps * call.batch * sum(map(_size, call.weights)) <= FEW and call.needs_gradient():
         return TORCH_FIRST, "the fastest way through so few steps with their gradient"
     return _order()
 
 
-def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
-    """The same for single steps from these tensors.
+def _order_of_steps(cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
+    """The same for single steps from input, state and weights.
 
-    With gradients, torch's kernels take a step and its gradient in 0.6 to 0.9 of the native engine's time, which is
-    made for many steps at once.
+    With their gradient, steps of an RNN over light weights take torch's kernels 0.5 to 0.9 of the native engine's time.
+    A compiler makes more of torch's kernels than of an operator that it cannot look into.
     """
-    if torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors]) and not transformed():
-        return TORCH_FIRST, "the fastest way to take one step with its gradient"
-    return _order()
+    if not torch.is_grad_enabled() or not any([tensor.requires_grad for tensor in tensors]) or transformed():
+        return _order()
+    if not recorded() and not traced(tensors[0]):  # either would write down the looks at sizes
+        size = _size(weights)
+        if cell.name not in SHORT or size > LIGHT or tensors[0].shape[-2] * size > FEW:
+            return _order()
+    return TORCH_FIRST, "the fastest way to take one step with its gradient"
+
+
+def _size(weights: Weights) -> int:
+    """How many numbers are in the matrices that every step multiplies with."""
+    return weights.ih.numel() + (0 if weights.hh is None else weights.hh.numel())
 
 
 def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
     """The same as `step`, if that was called before with these weights and the way is short now; else None."""
-    if torch.is_grad_enabled() or forced() not in {None, NATIVE.name}:
-        return None
-    return NATIVE.step_again(cell, weights, input, state)
+    return None if forced() not in {None, NATIVE.name} else NATIVE.step_again(cell, weights, input, state)
 
 
 def prepare(cell: Cell, weights: Sequence[Weights], batch: int, *, storage: torch.dtype | None = None) -> Ready:
@@ -256,7 +265,7 @@ def explain_step(call: Call, *, program: bool = False) -> Explanation:
     weights = call.weights[0]
     tensors = [call.input, *call.state, *weights.flat()]
     refusals = {name: candidate.refuses_step(call.cell, weights, tensors) for name, candidate in BACKENDS.items()}
-    return _explained(call, refusals, *_order_of_steps(tensors), program)
+    return _explained(call, refusals, *_order_of_steps(call.cell, weights, tensors), program)
 
 
 def _explained(

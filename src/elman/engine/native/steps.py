@@ -135,7 +135,7 @@ def again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | 
         if tensor.dtype is not dtype or not tensor.is_cpu:
             return None
     entry = kept.layer.entry
-    if _identity(weights) != kept.identity or not entry.packed.looks_like(entry.addresses):
+    if identity(weights) != kept.identity or not entry.packed.looks_like(entry.addresses):
         return None
     return _taken(kept, input, state)
 
@@ -152,7 +152,7 @@ def one(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
     own = [ref(tensor, forget) for tensor in weights if tensor is not None]
     shapes = [tensor.shape for tensor in (input, *state)]
     counted = not any(tensor.is_inference() for tensor in weights if tensor is not None)
-    kept = Kept(handle(cell), own, _identity(weights) if counted else [], shapes, layer, threads, [])
+    kept = Kept(handle(cell), own, identity(weights) if counted else [], shapes, layer, threads, [])
     if counted:
         _kept[key] = kept
     return _taken(kept, input, state)
@@ -163,7 +163,7 @@ def clear() -> None:
     _kept.clear()
 
 
-def _identity(weights: Weights) -> list[tuple[int, int, int]]:
+def identity(weights: Weights) -> list[tuple[int, int, int]]:
     """What tells one set of weights from another; none of them may be an inference tensor, which counts no versions."""
     return [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in weights if tensor is not None]
 
