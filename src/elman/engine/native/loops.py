@@ -20,7 +20,7 @@ from elman.engine.native.gradient import Wanted, Where, gradients
 from elman.engine.native.library import library, memory, numbers
 from elman.engine.native.packed import Entry, packed
 from elman.engine.native.programs import handle, programs, shapes_of
-from elman.engine.native.steps import identity
+from elman.engine.native.steps import identity, recognisable
 from elman.engine.program.contract import Kind
 from elman.engine.watching import in_a_batch
 from elman.types import State
@@ -306,5 +306,4 @@ def one(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
 
 def possible(cell: Cell, weights: Weights) -> bool:
     """Whether a step with these weights can be one of a loop's."""
-    own = weights.flat()
-    return not cell.masks and not weights.given and all([t.is_contiguous() and not t.is_inference() for t in own])
+    return not cell.masks and not weights.given and recognisable(weights)
