@@ -37,9 +37,6 @@ SHORT = {"rnn": 4, "rnn-relu": 4}
 FEW = 2**21
 """The multiplications of a call up to which they do: beyond, the native engine's products are worth its beginning."""
 
-LIGHT = 2**17
-"""The numbers in the weights up to which they do in a loop over a cell; beyond, their gradients cost the most."""
-
 FORCED = Asked("elman_backend")
 
 
@@ -101,7 +98,7 @@ def step(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
     if not recorded():
         _check_sizes(input, (weights,))
     tensors = [input, *state, *weights.flat()]
-    order, _ = _order_of_steps(cell, weights, tensors)
+    order, _ = _order_of_steps(tensors)
     chosen = _choose(lambda candidate: candidate.refuses_step(cell, weights, tensors), order)
     return chosen.step(cell, weights, input, state)
 
@@ -136,29 +133,21 @@ def _order_of(call: Call) -> tuple[Sequence[Backend], str]:
     most = SHORT.get(call.cell.name, 0)
     if most == 0 or traced(call.input) or call.packed or call.lengths is not None or not 1 < call.steps <= most:
         return _order()
-    if call.steps * call.batch * sum(map(_size, call.weights)) <= FEW and call.needs_gradient():
+    sizes = [each.ih.numel() + each.hh.numel() for each in call.weights if each.hh is not None]
+    if call.steps * call.batch * sum(sizes) <= FEW and call.needs_gradient():
         return TORCH_FIRST, "the fastest way through so few steps with their gradient"
     return _order()
 
 
-def _order_of_steps(cell: Cell, weights: Weights, tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
-    """The same for single steps from input, state and weights.
+def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
+    """The same for single steps from these tensors.
 
-    With their gradient, steps of an RNN over light weights take torch's kernels 0.5 to 0.9 of the native engine's time.
-    A compiler makes more of torch's kernels than of an operator that it cannot look into.
+    A compiler makes more of torch's kernels than of an operator that it cannot look into, if it needs the gradient too.
     """
-    if not torch.is_grad_enabled() or not any([tensor.requires_grad for tensor in tensors]) or transformed():
-        return _order()
-    if not recorded() and not traced(tensors[0]):  # either would write down the looks at sizes
-        size = _size(weights)
-        if cell.name not in SHORT or size > LIGHT or tensors[0].shape[-2] * size > FEW:
-            return _order()
-    return TORCH_FIRST, "the fastest way to take one step with its gradient"
-
-
-def _size(weights: Weights) -> int:
-    """How many numbers are in the matrices that every step multiplies with."""
-    return weights.ih.numel() + (0 if weights.hh is None else weights.hh.numel())
+    watched = recorded() or (traced(tensors[0]) and not transformed())
+    if watched and torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors]):
+        return TORCH_FIRST, "the fastest way to take one step with its gradient in what is compiled"
+    return _order()
 
 
 def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
@@ -265,7 +254,7 @@ def explain_step(call: Call, *, program: bool = False) -> Explanation:
     weights = call.weights[0]
     tensors = [call.input, *call.state, *weights.flat()]
     refusals = {name: candidate.refuses_step(call.cell, weights, tensors) for name, candidate in BACKENDS.items()}
-    return _explained(call, refusals, *_order_of_steps(call.cell, weights, tensors), program)
+    return _explained(call, refusals, *_order_of_steps(tensors), program)
 
 
 def _explained(

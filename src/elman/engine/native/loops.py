@@ -112,7 +112,7 @@ class Loop:
 
     def step(self, rows: Rows, input: Tensor, state: State) -> State:
         """One step, as a node of autograd's graph."""
-        return StepFunction.apply(self, rows, self._anchored(), input, *state, *self.weights)  # type: ignore[no-any-return, no-untyped-call]
+        return _apply(self, rows, self._anchored(), input, *state, *self.weights)
 
     def _anchored(self) -> Tensor | None:
         if not any(self.wanted):
@@ -253,6 +253,10 @@ class StepFunction(torch.autograd.Function):
             wants_input=ctx.needs_input_grad[3],
         )
         return None, None, None, d_input, *d_state, *(None,) * (len(tensors) - states)
+
+
+_apply: Any = super(torch.autograd.Function, StepFunction).apply
+"""As `StepFunction.apply` where nothing transforms, for which that looks at every argument, in a tenth of the time."""
 
 
 def _as_layer(
