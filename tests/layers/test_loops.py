@@ -62,6 +62,13 @@ def close(some, others):
     return all(torch.allclose(a, b, atol=1e-10) for a, b in zip(some, others, strict=True))
 
 
+def agrees(gradients):
+    """Whether the engine and the reference give the same gradients."""
+    found = gradients()
+    with elman.backend("reference"):
+        return close(found, gradients())
+
+
 def by_reference(name, loss, wanted):
     """The gradients of a loss of the outputs by the reference: of all of `cell, inputs`."""
     cell, inputs, state = cell_and_steps(name)
@@ -97,26 +104,21 @@ def test_gradients_are_those_of_the_whole_sequence(name, dtype):
 def test_products_are_made_of_any_number_of_rows(rows, most, monkeypatch):
     monkeypatch.setattr(loops, "MOST", most)
     cell, inputs, state = cell_and_steps("lstm", 9, rows)
-    found = torch.autograd.grad(torch.stack(outputs(cell, inputs, state)).sum(), everything(cell, inputs))
-    with elman.backend("reference"):
-        truth = torch.autograd.grad(torch.stack(outputs(cell, inputs, state)).sum(), everything(cell, inputs))
-    assert close(found, truth)
+    wanted = everything(cell, inputs)
+    assert agrees(lambda: torch.autograd.grad(torch.stack(outputs(cell, inputs, state)).sum(), wanted))
 
 
 def test_rows_may_leave_on_the_way():
-    def loss(cell, inputs, state):
-        total = 0
-        for t, x in enumerate(inputs):
-            state = tuple(tensor[: 3 - t // 2] for tensor in state)
-            state = cell(x[: 3 - t // 2], state)
-            total = total + state[0].square().sum()
-        return total
-
     cell, inputs, state = cell_and_steps("lstm", 6)
-    found = torch.autograd.grad(loss(cell, inputs, state), everything(cell, inputs))
-    with elman.backend("reference"):
-        truth = torch.autograd.grad(loss(cell, inputs, state), everything(cell, inputs))
-    assert close(found, truth)
+
+    def gradients():
+        total, hidden = 0, state
+        for t, x in enumerate(inputs):
+            hidden = cell(x[: 3 - t // 2], tuple(tensor[: 3 - t // 2] for tensor in hidden))
+            total = total + hidden[0].square().sum()
+        return torch.autograd.grad(total, everything(cell, inputs))
+
+    assert agrees(gradients)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -125,10 +127,8 @@ def test_what_lies_otherwise_in_memory(name):
     x = torch.randn(5, 3, 4, dtype=torch.float64, requires_grad=True)  # columns first
     start = torch.zeros(1, 6, dtype=torch.float64).expand(3, 6)
     state = (start, start) if name == "lstm" else start
-    found = torch.autograd.grad(outputs(cell, x.permute(2, 1, 0), state)[-1].sum(), [x, *cell.parameters()])
-    with elman.backend("reference"):
-        truth = torch.autograd.grad(outputs(cell, x.permute(2, 1, 0), state)[-1].sum(), [x, *cell.parameters()])
-    assert close(found, truth)
+    steps, wanted = x.permute(2, 1, 0), [x, *cell.parameters()]
+    assert agrees(lambda: torch.autograd.grad(outputs(cell, steps, state)[-1].sum(), wanted))
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -202,11 +202,8 @@ def test_after_a_backward_pass_that_failed():
     truth = by_reference("lstm", lambda found: found[-1].sum(), everything)
     found = outputs(cell, inputs, state)
 
-    def fail(_):
-        raise ValueError("no")
-
-    handle = found[1].register_hook(fail)
-    with pytest.raises(ValueError, match="no"):
+    handle = found[1].register_hook(lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
         found[-1].sum().backward(retain_graph=True)
     handle.remove()
     cell.zero_grad()
@@ -248,22 +245,19 @@ def test_weights_that_change_are_seen(change):
     assert close(found, truth)
 
 
-def test_other_weights_of_a_cell_are_others():
+def test_two_cells_in_one_loop():
     cell, inputs, state = cell_and_steps("lstm")
-    other = cell_and_steps("lstm", seed=1)[0]
-    last = outputs(cell, [*inputs, *inputs], outputs_state := state)[-1]  # noqa: F841 - the same state for both
-    mixed, hidden = [], state
-    for x in inputs:
-        hidden = other(x, cell(x, hidden))
-        mixed.append(hidden[0])
+    other = elman.LSTMCell(5, 6).double()
     wanted = [*cell.parameters(), *other.parameters(), *inputs]
-    found = torch.autograd.grad(sum(mixed).sum() + last.sum(), wanted)
-    with elman.backend("reference"):
-        last, mixed, hidden = outputs(cell, [*inputs, *inputs], state)[-1], [], state
+
+    def gradients():
+        hidden, found = state, 0
         for x in inputs:
             hidden = other(x, cell(x, hidden))
-            mixed.append(hidden[0])
-        assert close(found, torch.autograd.grad(sum(mixed).sum() + last.sum(), wanted))
+            found = found + hidden[0].square()
+        return torch.autograd.grad(found.sum(), wanted)
+
+    assert agrees(gradients)
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -279,9 +273,7 @@ def test_weights_that_are_computed(kept):
             last = outputs(cell, inputs, state)[-1]
         return torch.autograd.grad(last.sum(), everything(cell, inputs))
 
-    found = gradients()
-    with elman.backend("reference"):
-        assert close(found, gradients())
+    assert agrees(gradients)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -295,10 +287,7 @@ def test_second_derivatives_and_many_at_once(name):
         return torch.autograd.grad(last, everything(cell, inputs), many, is_grads_batched=True)
 
     given = cell_and_steps(name)
-    for function in (penalty, jacobian):
-        found = function(*given)
-        with elman.backend("reference"):
-            assert close(found, function(*given))
+    assert all(agrees(partial(function, *given)) for function in (penalty, jacobian))
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
