@@ -59,6 +59,7 @@ SUMMARY = (
         "torch bfloat16",
     ),
     Said("training step of all cells and options", "a loop over time in torch", "cells", {"group": "usual"}, "loop"),
+    Said("training step of LSTM in a loop over the cell", "torch.nn's cell", "loop", LSTM, "torch"),
     Said("one step of LSTM, one thread", "torch.nn's cell", "step", {**LSTM, "threads": 1}, "torch", "elman stepper"),
     Said("`linear_scan`", "the closed form in torch", "scan", {"what": "linear_scan"}, "peer"),
     Said("`selective_scan`", "a loop over time in torch", "scan", {"what": "selective_scan"}, "peer"),

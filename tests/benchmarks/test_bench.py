@@ -133,7 +133,7 @@ def test_without_a_name_the_benchmarks_are_listed(bench):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["speed"], "no benchmark is called 'speed'; there are: layers, lengths, bfloat16, step, cells, scan, memory"),
+        (["speed"], "no benchmark is called 'speed'; there are: layers, lengths, bfloat16, step, loop, cells, scan,"),
         (["layers", "--shape", "1,2,3"], "--shape '1,2,3' is not B,T,I,H"),
         (["layers", "--shape", "1,2,3,0"], "--shape '1,2,3,0' is not B,T,I,H"),
         (["layers", "--cell", "lstmm"], "this benchmark has no cell 'lstmm'; did you mean 'lstm'?"),
@@ -149,6 +149,15 @@ def test_bad_usage_is_status_2(bench, arguments, message):
     status, out, err = bench(*arguments)
     assert (status, out) == (2, "")
     assert err.splitlines()[-1].startswith(f"elman: {message}")
+
+
+@pytest.mark.native
+def test_loops_over_cells_are_set_against_torchs_and_the_whole_sequence():
+    result = suite.run("loop", cells=["lstm", "rnn"], shapes=["3,6,4,8"], rounds=1)
+    for row, cell in zip(result["rows"], ("lstm", "rnn"), strict=True):
+        assert (row["cell"], row["backend"]) == (cell, "native")
+        assert set(row["times"]) == {"elman", "torch", "whole sequence"}
+    assert [mean["ratios"]["elman"].keys() for mean in result["means"]] == [{"torch"}, {"torch"}]
 
 
 @pytest.mark.native

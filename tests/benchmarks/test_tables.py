@@ -38,11 +38,11 @@ def test_a_result_becomes_tables(measured, tmp_path):
 
 
 def test_a_summary_has_a_column_for_each_machine(tmp_path):
-    page = "<!-- summary zen5 nowhere -->\n<!-- end -->\n"
+    page = "<!-- summary zen4 nowhere -->\n<!-- end -->\n"
     lines = tables.rendered(page, tables.RESULTS).splitlines()
-    assert lines[1] == "|  | beside | AMD EPYC, Zen 5 | nowhere |"
+    assert lines[1] == "|  | beside | AMD EPYC, Zen 4 | nowhere |"
     shown = dict(zip([said.what for said in tables.SUMMARY], lines[3:], strict=False))
-    least = json.loads((tables.RESULTS / "zen5" / "scan.json").read_text())["means"][0]["ratios"]["elman"]["peer"][
+    least = json.loads((tables.RESULTS / "zen4" / "scan.json").read_text())["means"][0]["ratios"]["elman"]["peer"][
         "min"
     ]
     assert f"({least:.2f}) | - |" in shown["`linear_scan`"]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import elman
+from elman.engine.native import steps
 
 LAYERS = {
     "rnn": lambda **o: elman.RNN(5, 6, **o),
@@ -94,6 +95,14 @@ def test_few_weights_that_change_are_seen_wherever_it_is(name):
 def test_many_weights_that_change_are_seen_by_their_version_or_their_places(change):
     layer = elman.GRU(100, 120)
     assert seen(layer, torch.randn(1, 2, 100), lambda: change(layer))
+
+
+def test_nothing_is_kept_of_a_copy_of_weights():
+    cell = elman.LSTMCell(300, 300)
+    cell.weight_hh = torch.nn.Parameter(torch.randn(300, 1200).t())
+    with torch.no_grad(), elman.backend("native"):
+        cell(torch.randn(1, 300), (torch.ones(1, 300), torch.ones(1, 300)))
+    assert id(cell.weight_ih) not in steps._kept
 
 
 def test_mistakes_are_told_as_ever():

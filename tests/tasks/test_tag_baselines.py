@@ -7,6 +7,7 @@ import pytest
 
 from elman.data.ragged import Ragged
 from elman.modalities.label import Label
+from elman.modalities.series import EncodedSeries
 from elman.modalities.tags import Tags
 from elman.tasks import nearest_steps
 from elman.tasks.tag_measures import kinds
@@ -25,7 +26,7 @@ class Part(SimpleNamespace):
 def part(values, lengths, tags, labels):
     return Part(
         lengths=np.array(lengths),
-        inputs=SimpleNamespace(steps=np.array(values)[:, None].astype(np.float32)),
+        inputs=EncodedSeries(Ragged.of(np.array(values)[:, None].astype(np.float32), lengths)),
         targets={
             "tags": Ragged.of(np.array(tags), lengths),
             "label": Ragged.of(np.array(labels), [1] * len(lengths)),

@@ -19,6 +19,7 @@ BENCHMARKS = {
     ),
     "bfloat16": Entry("elman.benchmarks.bfloat16:Bfloat16", "layers under autocast, against float32"),
     "step": Entry("elman.benchmarks.step:Step", "one time step of one row, as a stream takes it"),
+    "loop": Entry("elman.benchmarks.loop:Loop", "training through a loop over a cell, step by step"),
     "cells": Entry("elman.benchmarks.cells:Cells", "every cell and option in training, against a loop in torch"),
     "scan": Entry("elman.benchmarks.scan:Scan", "linear recurrences over long sequences, against memory's speed"),
     "memory": Entry("elman.benchmarks.memory:Memory", "the peak of memory in training, each time in a fresh process"),

@@ -31,7 +31,7 @@ BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (NATIVE, Ve
 
 TORCH_FIRST = (BACKENDS["torch"], NATIVE, BACKENDS["reference"])
 
-SHORT = {"rnn": 4, "rnn-relu": 4, "gru": 1}
+SHORT = {"rnn": 4, "rnn-relu": 4}
 """The most steps that torch's kernels take, with their gradient, in less time than the native engine, by cell."""
 
 FEW = 2**21
@@ -131,7 +131,7 @@ def _order_of(call: Call) -> tuple[Sequence[Backend], str]:
     an LSTM's as much. That engine spends a tenth of a millisecond before it begins.
     """
     most = SHORT.get(call.cell.name, 0)
-    if most == 0 or traced(call.input) or call.packed or call.lengths is not None or call.steps > most:
+    if most == 0 or traced(call.input) or call.packed or call.lengths is not None or not 1 < call.steps <= most:
         return _order()
     sizes = [each.ih.numel() + each.hh.numel() for each in call.weights if each.hh is not None]
     if call.steps * call.batch * sum(sizes) <= FEW and call.needs_gradient():
@@ -142,19 +142,17 @@ def _order_of(call: Call) -> tuple[Sequence[Backend], str]:
 def _order_of_steps(tensors: Sequence[Tensor]) -> tuple[Sequence[Backend], str]:
     """The same for single steps from these tensors.
 
-    With gradients, torch's kernels take a step and its gradient in 0.6 to 0.9 of the native engine's time, which is
-    made for many steps at once.
+    A compiler makes more of torch's kernels than of an operator that it cannot look into, if it needs the gradient too.
     """
-    if torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors]) and not transformed():
-        return TORCH_FIRST, "the fastest way to take one step with its gradient"
+    watched = recorded() or (traced(tensors[0]) and not transformed())
+    if watched and torch.is_grad_enabled() and any([tensor.requires_grad for tensor in tensors]):
+        return TORCH_FIRST, "the fastest way to take one step with its gradient in what is compiled"
     return _order()
 
 
 def step_again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
     """The same as `step`, if that was called before with these weights and the way is short now; else None."""
-    if torch.is_grad_enabled() or forced() not in {None, NATIVE.name}:
-        return None
-    return NATIVE.step_again(cell, weights, input, state)
+    return None if forced() not in {None, NATIVE.name} else NATIVE.step_again(cell, weights, input, state)
 
 
 def prepare(cell: Cell, weights: Sequence[Weights], batch: int, *, storage: torch.dtype | None = None) -> Ready:

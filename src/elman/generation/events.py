@@ -18,6 +18,7 @@ from elman.errors import DataError, UsageError
 from elman.generation import kept
 from elman.generation.kept import Forking, Kept, Read
 from elman.generation.sample import Sampling, check_length, draw
+from elman.generation.side_by_side import SideBySide
 from elman.generation.stream import FEW
 from elman.layers.arguments import as_hidden
 from elman.modalities.events import Event, Events
@@ -29,16 +30,11 @@ NEXT = 5
 """Events that are told as expected where nobody says how many."""
 
 
-class EventReading:
-    """Reads on from any state, or from many at once: a step of many rows takes little longer than one of one row.
-
-    A state has the recurrent state, what the network says of the next set, and how many time steps there were. Whatever
-    stands beside a sequence, it is read alike, to the rounding of float32.
+class EventReading(SideBySide[Tensor, Read]):
+    """Reads sets. A state has the recurrent state, what tells the next set, and how many time steps there were.
 
     Attributes:
         events: what the sets are of.
-        fresh: the state of what has read nothing yet.
-        names: of the tensors of the recurrent state.
 
     """
 
@@ -50,14 +46,13 @@ class EventReading:
             events: what its sets are of.
 
         """
-        self._network, self.events = network, events
-        self.names: tuple[str, ...] = network.recurrence.cell.states
-        self._device = next(network.parameters()).device
+        super().__init__(network)
+        self.events = events
         begin = torch.full((1, 1, 1), events.begin, device=self._device)
         with torch.inference_mode():
             features, state = network.read(begin)
         carried = {name: tensor.cpu().clone() for name, tensor in zip(self.names, state, strict=True)}
-        self.fresh: Kept = carried | {"features": features[0].cpu().clone(), "steps": torch.tensor([0])}
+        self.fresh = carried | {"features": features[0].cpu().clone(), "steps": torch.tensor([0])}
 
     def check(self, state: Kept) -> None:
         """Raise UsageError where a state is not one of this network."""
@@ -84,26 +79,26 @@ class EventReading:
     @torch.inference_mode()
     def read(self, feeds: Sequence[tuple[Kept, Tensor]]) -> list[Read]:
         """Read on from each state the sets (T, 1, K) beside it, T at least 1."""
-        counts = torch.tensor([len(sets) for _, sets in feeds])
+        counts = [len(sets) for _, sets in feeds]
         most = max(1, *(sets.shape[2] for _, sets in feeds))
-        sets = torch.full((int(counts.max()), len(feeds), most), self.events.nothing)
+        sets = torch.full((max(counts), len(feeds), most), self.events.nothing)
         for row, (_, own) in enumerate(feeds):
             sets[: len(own), row, : own.shape[2]] = own[:, 0]
         sets = sets.to(self._device)
-        before = kept.together([state for state, _ in feeds], self.names, self._device)
-        features, after = self._network.read(sets, before, counts)
-        first = torch.cat([state["features"] for state, _ in feeds]).to(self._device)
-        asked = torch.cat([first.unsqueeze(0), features[:-1]]).transpose(0, 1)
-        live = (torch.arange(len(sets)) < counts.unsqueeze(1)).to(self._device)
-        found = self._network.head.log_probabilities(asked[live], sets.transpose(0, 1)[live]).split(counts.tolist())
-        rows = zip(feeds, counts.tolist(), found, kept.apart(after, self.names), strict=True)
+        line, carried = self._scan(self._network.reader(sets), [state for state, _ in feeds], counts)
+        behind = [  # every set, and before the first
+            torch.cat([state["features"].to(self._device), features])
+            for (state, _), features in zip(feeds, line.split(counts), strict=True)
+        ]
+        asked = torch.cat([features[:-1] for features in behind])
+        came = torch.cat([sets[:count, row] for row, count in enumerate(counts)])
+        found = self._network.head.log_probabilities(asked, came).split(counts)
         return [
             Read(
                 said.tolist(),
-                carried
-                | {"features": features[count - 1, row : row + 1].cpu().clone(), "steps": state["steps"] + count},
+                own | {"features": features[-1:].cpu().clone(), "steps": state["steps"] + len(said)},
             )
-            for row, ((state, _), count, said, carried) in enumerate(rows)
+            for (state, _), said, features, own in zip(feeds, found, behind, carried, strict=True)
         ]
 
     @torch.inference_mode()

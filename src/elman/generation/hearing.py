@@ -1,7 +1,7 @@
-"""Many sounds without end, heard side by side by one network: what each has heard is a value that the caller keeps.
+"""Many sounds without end, heard side by side by one network.
 
 It knows a network with a reader of recordings, one recurrence of one direction and one head, and the modalities of both
-ends; nothing of who the sounds belong to. One of these serves one thread.
+ends.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from elman.errors import UsageError
 from elman.generation import kept
 from elman.generation.kept import Kept
+from elman.generation.side_by_side import SideBySide
 from elman.modalities.recordings import STEP, Recordings
 from elman.modalities.transcripts import Transcripts
 
@@ -44,16 +45,14 @@ class Heard:
     state: Kept
 
 
-class Listener:
-    """Hears on from any state, or from many at once: a step of many rows takes little longer than one of one row.
+class Listener(SideBySide[Sound, Heard]):
+    """Hears sounds.
 
     A state has the samples that make no frame yet, the frames that make no time step yet, the recurrent state, the last
-    symbol and how many samples there were, and the bytes of a character whose others are to come. Whatever stands
-    beside a sound, it is heard alike, to the rounding of float32.
+    symbol and how many samples there were, and the bytes of a character whose others are to come.
 
     Attributes:
         rate: samples a second.
-        fresh: the state of what has heard nothing yet.
 
     """
 
@@ -74,12 +73,12 @@ class Listener:
                 "this run hears every recording from both ends, so it needs the end before it can begin; train one "
                 "with --no-bidirectional to hear a stream"
             )
-        self._network, self._recordings, self._transcripts = network, recordings, transcripts
-        self._names: tuple[str, ...] = network.recurrence.cell.states
+        super().__init__(network)
+        self._recordings, self._transcripts = recordings, transcripts
         self._bank, layout = recordings.filterbank, recordings.layout
         self._silence = torch.zeros(layout.stride, layout.bands)  # before the first frame, and behind the last
         self.rate = layout.rate
-        self.fresh: Kept = self._begun()
+        self.fresh = self._begun()
 
     def check(self, state: Kept) -> None:
         """Raise UsageError where a state is not one of this network."""
@@ -144,24 +143,23 @@ class Listener:
     ) -> list[tuple[list[int], dict[str, Tensor]]]:
         """The most probable symbol of every time step of each row, and the recurrent state behind them."""
         found: list[tuple[list[int], dict[str, Tensor]]] = [
-            ([], {name: state[name] for name in self._names}) for state in states
+            ([], {name: state[name] for name in self.names}) for state in states
         ]
         live = [k for k, count in enumerate(steps) if count]
         if not live:
             return found
-        network, device = self._network, next(self._network.parameters()).device
-        line, begins = _line([read[k] for k in live], network.reader.stride)
-        features, counts = network.reader.over(line.unsqueeze(1).to(device)).squeeze(1), [steps[k] for k in live]
-        rows = [features[begin : begin + count] for begin, count in zip(begins, counts, strict=True)]
-        before = kept.together([states[k] for k in live], self._names, device)
-        output, after = network.recurrence.scan(pad_sequence(rows), before, torch.tensor(counts))
-        (wired,) = network.outputs
-        scores = wired.head(torch.cat([output[:count, row] for row, count in enumerate(counts)]))
+        reader, counts = self._network.reader, [steps[k] for k in live]
+        line, begins = _line([read[k] for k in live], reader.stride)
+        seen = reader.over(line.unsqueeze(1).to(self._device)).squeeze(1)
+        rows = [seen[begin : begin + count] for begin, count in zip(begins, counts, strict=True)]
+        features, carried = self._scan(pad_sequence(rows), [states[k] for k in live], counts)
+        (wired,) = self._network.outputs
+        scores = wired.head(features)
         if (unknown := self._transcripts.unit.unknown) is not None:
             scores[:, unknown] = -torch.inf
         best = iter(scores.argmax(-1).tolist())
-        for k, count, carried in zip(live, counts, kept.apart(after, self._names), strict=True):
-            found[k] = [next(best) for _ in range(count)], carried
+        for k, count, own in zip(live, counts, carried, strict=True):
+            found[k] = [next(best) for _ in range(count)], own
         return found
 
     def _heard(self, feed: tuple[Kept, Sound], now: dict[str, Tensor], symbols: Sequence[int]) -> Heard:

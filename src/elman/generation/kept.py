@@ -1,10 +1,10 @@
-"""What is kept of a stream, as tensors by name: of many streams for one call and back, checked, and copied.
+"""What is kept of a stream, as tensors by name, checked and copied.
 
 But for those of the recurrent state it does not know what the tensors mean.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -58,17 +58,6 @@ def beginning(recurrence: Stack, rows: int) -> State:
 def begun(recurrence: Stack) -> dict[str, Tensor]:
     """The recurrent state, tensors (L, 1, ·) by name, of what has read nothing yet."""
     return dict(zip(recurrence.cell.states, (tensor.cpu() for tensor in beginning(recurrence, 1)), strict=True))
-
-
-def together(states: Sequence[Kept], names: Sequence[str], device: torch.device) -> State:
-    """The recurrent states (L, 1, ·) of several streams as that of several rows (L, B, ·)."""
-    return tuple(torch.cat([state[name] for state in states], 1).to(device) for name in names)
-
-
-def apart(state: State, names: Sequence[str]) -> list[dict[str, Tensor]]:
-    """The recurrent state of several rows as one (L, 1, ·) for each, copied."""
-    rows = zip(*(tensor.cpu().split(1, 1) for tensor in state), strict=True)
-    return [{name: tensor.clone() for name, tensor in zip(names, row, strict=True)} for row in rows]
 
 
 def carried(stepper: Stepper) -> State:

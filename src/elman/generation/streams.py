@@ -1,6 +1,6 @@
-"""Many texts without end, read side by side by one network: what each has read is a value that the caller keeps.
+"""Many texts without end, read side by side by one network.
 
-It knows what a `TextStream` knows, and nothing of who the texts belong to. One of these serves one thread.
+It knows what a `TextStream` knows.
 """
 
 from collections.abc import Sequence
@@ -9,26 +9,21 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from elman.data.stream import Symbols
-from elman.generation import kept
 from elman.generation.kept import Kept, Read
+from elman.generation.side_by_side import SideBySide
 from elman.generation.stream import PIECE, TextStream, most_probable, said_of
 
 SYMBOLS = 4096
 """Symbols that are read at once at most, of all texts together: their scores over the vocabulary lie side by side."""
 
 
-class TextStreams:
-    """Reads on from any state, or from many at once: a step of many rows takes little longer than one of one row.
-
-    Whatever stands beside a text, it is read alike, to the rounding of float32.
-    """
+class TextStreams(SideBySide[Symbols, Read]):
+    """Reads texts. A state has the recurrent state, and the scores of the next symbol."""
 
     def __init__(self, stream: TextStream) -> None:
         """Take over a stream that has read nothing yet."""
-        self._stream, self._network, self._unit = stream, stream.network, stream.unit
-        self._names = stream.names
-        self.fresh: Kept = stream.state
-        """What has read nothing yet."""
+        super().__init__(stream.network)
+        self._stream, self._unit, self.fresh = stream, stream.unit, stream.state
 
     def symbols(self, text: str) -> Symbols:
         """Cut a text into symbols."""
@@ -37,10 +32,6 @@ class TextStreams:
     def expected(self, state: Kept, count: int) -> list[tuple[str, float]]:
         """The most probable next symbols, as `TextStream.expected` says them."""
         return most_probable(self._unit, state["scores"], count)
-
-    def check(self, state: Kept) -> None:
-        """Raise UsageError where a state is not one of this network."""
-        kept.check(state, self.fresh)
 
     def read(self, feeds: Sequence[tuple[Kept, Symbols]]) -> list[Read]:
         """Read on from each state the symbols beside it, PIECE of them at most."""
@@ -61,16 +52,13 @@ class TextStreams:
 
     def _together(self, feeds: Sequence[tuple[Kept, Symbols]]) -> list[Read]:
         rows = [torch.from_numpy(symbols.astype("int64")) for _, symbols in feeds]
-        lengths = torch.tensor([len(row) for row in rows])
-        device = next(self._network.parameters()).device
-        before = kept.together([state for state, _ in feeds], self._names, device)
+        lengths = [len(row) for row in rows]
         with torch.inference_mode():
-            features = self._network.reader(pad_sequence(rows).to(device))
-            output, after = self._network.recurrence.scan(features, before, lengths)
-            # Row by row without padding, which is not worth a product with the whole vocabulary.
-            scores = self._network.head(torch.cat([output[:n, k] for k, n in enumerate(lengths.tolist())])).cpu()
-            carried = kept.apart(after, self._names)
-        told = zip(rows, scores.split(lengths.tolist()), feeds, carried, strict=True)
+            features = self._network.reader(pad_sequence(rows).to(self._device))
+            # Without padding, which is not worth a product with the whole vocabulary.
+            line, carried = self._scan(features, [state for state, _ in feeds], lengths)
+            scores = self._network.head(line).cpu()
+        told = zip(rows, scores.split(lengths), feeds, carried, strict=True)
         return [
             Read(
                 said_of(row, torch.cat([state["scores"].unsqueeze(0), scored])[:-1]),

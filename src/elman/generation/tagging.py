@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from elman.errors import DataError, UsageError
 from elman.generation import kept
 from elman.generation.kept import Forking, Kept
+from elman.generation.side_by_side import SideBySide
 from elman.generation.stream import FEW
 from elman.layers.arguments import as_hidden
 from elman.modalities.series import FARTHEST, Series
@@ -34,14 +35,10 @@ class Tagged(NamedTuple):
     state: Kept
 
 
-class Tagger:
-    """Reads on from any state, or from many at once: a step of many rows takes little longer than one of one row.
-
-    A state has the recurrent state, the measurements before, and how many time steps there were. Whatever stands beside
-    a series, it is tagged alike, to the rounding of float32.
+class Tagger(SideBySide[Tensor, Tagged]):
+    """Tags series. A state has the recurrent state, the measurements before, and how many time steps there were.
 
     Attributes:
-        fresh: the state of what has read nothing yet.
         channels: numbers in a time step.
 
     """
@@ -63,13 +60,12 @@ class Tagger:
                 "this run reads every series from both ends, so it needs the end before it can begin; train one with "
                 "--no-bidirectional to tag a stream"
             )
-        self._network, self._series, self.channels = network, series, series.channels
+        super().__init__(network)
+        self._series, self.channels = series, series.channels
         self._tags = {name: output for name, output in outputs.items() if isinstance(output, Tags)}
         self._heads = dict(zip(network.names, network.outputs, strict=True))
-        self.names: tuple[str, ...] = network.recurrence.cell.states
-        self._device = next(network.parameters()).device
         nothing = {"before": torch.zeros(0, self.channels), "steps": torch.tensor([0])}
-        self.fresh: Kept = nothing | kept.begun(network.recurrence)
+        self.fresh = nothing | kept.begun(network.recurrence)
 
     def check(self, state: Kept) -> None:
         """Raise UsageError where a state is not one of this network."""
@@ -109,16 +105,14 @@ class Tagger:
         first = torch.stack([torch.cat([state["before"], values])[0] for state, values in feeds])
         values = pad_sequence([values for _, values in feeds]).to(self._device)
         read = self._network.reader(values, first.to(self._device))
-        before = kept.together([state for state, _ in feeds], self.names, self._device)
-        features, after = self._network.recurrence.scan(read, before, torch.tensor(counts))
-        line = torch.cat([features[:count, row] for row, count in enumerate(counts)])
-        answers = iter(self.answers(line))
+        features, carried = self._scan(read, [state for state, _ in feeds], counts)
+        answers = iter(self.answers(features))
         return [
             Tagged(
                 [next(answers) for _ in range(count)],
-                {"before": given[-1:].clone(), "steps": state["steps"] + count} | carried,
+                {"before": given[-1:].clone(), "steps": state["steps"] + count} | own,
             )
-            for (state, given), count, carried in zip(feeds, counts, kept.apart(after, self.names), strict=True)
+            for (state, given), count, own in zip(feeds, counts, carried, strict=True)
         ]
 
     def answers(self, features: Tensor) -> list[dict[str, Any]]:

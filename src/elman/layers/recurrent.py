@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 from torch.types import Device
 
-from elman import engine
 from elman.cells import Cell, checked, find
 from elman.errors import UsageError
 from elman.layers.arguments import Given, Hidden, Lengths, checked_probability, other_batch, selected
@@ -96,10 +95,6 @@ class Recurrent(Stack):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.flatten_parameters()
         return self
-
-    def flatten_parameters(self) -> None:
-        """Move the weights together in a GPU's memory, as cuDNN wants them; on the CPU do nothing."""
-        engine.side_by_side(self.cell, self.weights)
 
     def _check_arguments(self) -> None:
         sizes = [("input_size", self.input_size), *(("hidden_size", size) for size in self._hidden_sizes)]

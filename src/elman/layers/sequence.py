@@ -10,7 +10,6 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from elman import engine
 from elman.cells import CELLS, Cell
 from elman.engine.warning import warn
 from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, other_batch, torch_name
@@ -70,10 +69,6 @@ class SequenceLayer(Stack, nn.RNNBase):
     @_flat_weights.setter
     def _flat_weights(self, _: list[Tensor | None]) -> None:
         """torch keeps a list of the weights, which goes stale when one is replaced; here there is none to keep."""
-
-    def flatten_parameters(self) -> None:
-        """Move the weights together in a GPU's memory, as cuDNN wants them; on the CPU do nothing."""
-        engine.side_by_side(self.cell, self.weights)
 
     def _given(
         self,

@@ -1,4 +1,4 @@
-"""A layer called with a single time step and no gradient, as agents and services do: the way of a cell's step.
+"""A layer called with a single time step, as agents, services and decoders do: the way of a cell's step.
 
 It knows what the engine keeps of the step before, and does not check what was checked then.
 """
@@ -16,7 +16,7 @@ from elman.layers.options import USUAL
 
 def again(stack: Any, input: Tensor | PackedSequence, hx: Hidden | None) -> tuple[Tensor, Hidden] | None:
     """What a `Stack` returns for one time step, if one like it was taken before, so that nothing need be checked."""
-    if hx is None or torch.is_grad_enabled() or torch.compiler.is_compiling():  # a compiler wants any number of steps
+    if hx is None or torch.compiler.is_compiling():  # a compiler wants any number of steps
         return None
     time = int(stack.batch_first)
     if isinstance(input, PackedSequence) or input.dim() != 3 or input.shape[time] != 1 or stack.bidirectional:

@@ -1,14 +1,14 @@
 """What all layers share: a stack of recurrent layers over a batch of sequences, computed by Elman's engine.
 
 It does not know which backend runs it, nor the mathematics of a cell, nor how a class of layers is constructed: what a
-deriving class brings is listed at the top of `Stack`.
+deriving class brings is listed at the top of `Parameters`, and at the top of `Stack`.
 """
 
 from dataclasses import replace
 from typing import Any, Literal, overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from elman import engine
@@ -19,36 +19,18 @@ from elman.engine.record import Record
 from elman.errors import UsageError
 from elman.layers import single
 from elman.layers.arguments import Given, Hidden, Lengths, as_hidden, as_state, checked_lengths, checked_reset, selected
-from elman.layers.initialization import initialize
-from elman.layers.options import USUAL, Options
+from elman.layers.parameters import Parameters
 from elman.layers.states import States
 from elman.layers.stepper import Stepper, checked_batch, checked_storage
 from elman.randomness import seeded
 from elman.types import State
 
-NAMES = {"ih": "weight_ih", "hh": "weight_hh", "hr": "weight_hr"}
-"""torch.nn's names of the fields of `Weights`; all others are named as they are."""
 
-
-class Stack(nn.Module):
+class Stack(Parameters):
     """A stack of recurrent layers over a batch of sequences."""
 
-    input_size: int
-    num_layers: int
-    bias: bool
     batch_first: bool
     dropout: float
-    bidirectional: bool
-    proj_size: int
-    plain_cell: Cell
-    """The time step without options."""
-    options: Options = USUAL
-    _cells: dict[bool, Cell] | None = None
-
-    @property
-    def hidden_sizes(self) -> tuple[int, ...]:
-        """H of each layer."""
-        raise NotImplementedError
 
     def _given(
         self, input: Tensor | PackedSequence, hx: Hidden | None, lengths: Any, reset: Any, states: bool
@@ -56,96 +38,15 @@ class Stack(nn.Module):
         """The arguments of `forward`, checked and turned time first."""
         raise NotImplementedError
 
-    @property
-    def cell(self) -> Cell:
-        """The time step, as mathematics, with the options, in the mode that the layer is in."""
-        return self.plain_cell if self._cells is None else self._cells[self.training]
+    def _check_scan(self, input: Tensor, state: State | None) -> None:
+        """The arguments of `scan`.
 
-    @property
-    def output_size(self) -> int:
-        """The number of features of the output, of all directions together."""
-        return len(self._suffixes) * (self.proj_size or self.hidden_sizes[-1])
+        Raises:
+            RuntimeError, UsageError: if their shapes are wrong.
 
-    @property
-    def _suffixes(self) -> tuple[str, ...]:
-        """What the names of a direction's weights end with."""
-        return ("", "_reverse") if self.bidirectional else ("",)
-
-    def _input_size(self, depth: int) -> int:
-        """The number of features that a layer reads."""
-        return self.input_size if depth == 0 else len(self._suffixes) * (self.proj_size or self.hidden_sizes[depth - 1])
-
-    def _state_sizes(self, depth: int) -> tuple[int, ...]:
-        return self.cell.state_sizes(self.hidden_sizes[depth], self.proj_size)
-
-    # ------------------------------------------------------------------ parameters
-
-    @property
-    def weights(self) -> tuple[tuple[Weights, ...], ...]:
-        """The weights by layer, then by direction, masks left out.
-
-        Read from the named attributes each time, so that parametrizations, weight norm and functional_call hold.
         """
-        cell = self.cell
-        blank: list[Tensor | None] = [None] * len(cell.masks)
-        suffixes, make = self._suffixes, cell.bundle_type()._make
-        return tuple(
-            [
-                tuple([make(self._parameters_of(cell, f"_l{depth}{suffix}") + blank) for suffix in suffixes])
-                for depth in range(self.num_layers)
-            ]
-        )
+        raise NotImplementedError
 
-    def _parameters_of(self, cell: Cell, suffix: str) -> list[Tensor | None]:
-        recurrent = bool(cell.recurrent_gates)
-        get, bias = self._weight, self.bias
-        found = [
-            get("weight_ih" + suffix),
-            get("weight_hh" + suffix) if recurrent else None,
-            get("bias_ih" + suffix) if bias else None,
-            get("bias_hh" + suffix) if bias and recurrent else None,
-            get("weight_hr" + suffix) if self.proj_size else None,
-        ]
-        return found + [get(name + suffix) for name in cell.parameters]
-
-    def _weight(self, name: str) -> Tensor:
-        found = self._parameters.get(name)  # a tenth of what getattr takes, which finds those that are computed
-        return getattr(self, name) if found is None else found
-
-    def _add_parameters(self, **factory: Any) -> None:
-        """Register what is not there yet of the cell's parameters and, if it is learnt, the initial state."""
-        self._cells = {mode: self.options.modified(self.plain_cell, training=mode) for mode in (False, True)}
-        for cell in self._cells.values():
-            cell.bundle_type()  # made now, and not while torch.compile looks on
-        fixed = {NAMES.get(field, field) for field in self.plain_cell.fixed}
-        for depth in range(self.num_layers):
-            for suffix in (f"_l{depth}{each}" for each in self._suffixes):
-                for name, shape in self._shapes(depth).items():
-                    if shape is not None and name + suffix not in self._parameters:
-                        tensor = torch.empty(shape, **factory)
-                        self.register_parameter(name + suffix, nn.Parameter(tensor, name not in fixed))
-
-    def _shapes(self, depth: int) -> dict[str, tuple[int, ...] | None]:
-        """The shapes of the parameters of one direction of a layer, by their names without suffix."""
-        sizes = (self._input_size(depth), self.hidden_sizes[depth])
-        found = self.cell.shapes(*sizes, bias=self.bias, projection=self.proj_size)
-        named = {NAMES.get(name, name): shape for name, shape in found.items()}
-        if self.options.learn_state:
-            own = zip(self.cell.states, self._state_sizes(depth), strict=True)
-            named |= {f"initial_{state}": (size,) for state, size in own}
-        return named
-
-    def reset_parameters(self) -> None:
-        """Draw all weights anew, as the option `init` says."""
-        cell = self.cell
-        for depth, hidden in enumerate(self.hidden_sizes):
-            for suffix in (f"_l{depth}{each}" for each in self._suffixes):
-                weights = cell.bundle([*self._parameters_of(cell, suffix), *[None] * len(cell.masks)])
-                initialize(self.options.start, cell, weights, hidden)
-                for state in cell.states if self.options.learn_state else ():
-                    nn.init.zeros_(self._weight(f"initial_{state}{suffix}"))
-
-    # ------------------------------------------------------------------ running
     @overload
     def forward(
         self, input: Tensor, hx: Hidden | None = None, lengths: Lengths | None = None, reset: Tensor | None = None
@@ -280,18 +181,6 @@ class Stack(nn.Module):
             return [stacked]
         return [tuple(tensor[k * count : (k + 1) * count] for tensor in stacked) for k in range(self.num_layers)]
 
-    def _initial(self, input: Tensor, batch: int) -> list[State]:
-        """The state of every layer that a sequence begins with."""
-        return [self._initial_of(depth, input, batch) for depth in range(self.num_layers)]
-
-    def _initial_of(self, depth: int, input: Tensor, batch: int) -> State:
-        sizes, count = self._state_sizes(depth), len(self._suffixes)
-        if not self.options.learn_state:
-            return tuple([input.new_zeros(count, batch, size) for size in sizes])
-        names = [[f"initial_{name}_l{depth}{suffix}" for suffix in self._suffixes] for name in self.cell.states]
-        learnt = [torch.stack([self._weight(name) for name in each]) for each in names]
-        return tuple([tensor.unsqueeze(1).expand(-1, batch, -1) for tensor in learnt])
-
     def _time_first(self, value: Tensor, *, batched: bool) -> Tensor:
         """(T, B, ...), from the caller's (T, B, ...), (B, T, ...) or (T, ...)."""
         if not batched:
@@ -329,15 +218,6 @@ class Stack(nn.Module):
         output, after = self._run(Given(input, before, **known))
         return output, self._stacked(after)
 
-    def _check_scan(self, input: Tensor, state: State | None) -> None:
-        """The arguments of `scan`.
-
-        Raises:
-            RuntimeError, UsageError: if their shapes are wrong.
-
-        """
-        raise NotImplementedError
-
     def stepper(self, batch: int = 1, *, weights: torch.dtype | None = None) -> Stepper:
         """A prepared step for streams: `y = stepper(x)`, with `stepper.state` to read and set.
 
@@ -369,15 +249,6 @@ class Stack(nn.Module):
     def by_layer(self, hx: Hidden | None, batch: int) -> list[State]:
         """A state in the caller's form by layer, tensors (D, B, ·); what `batch` rows begin with, if it is None."""
         return self._initial(self.weights[0][0].ih, batch) if hx is None else self._by_layer(hx)
-
-    def evaluated(self) -> tuple[Cell, tuple[tuple[Weights, ...], ...]]:
-        """The cell, and the weights by layer and direction, as evaluation mode runs them, whatever the mode is."""
-        training = self.training
-        try:
-            self.training = False
-            return self.cell, tuple(tuple(self.cell.derived(each) for each in stack) for stack in self.weights)
-        finally:
-            self.training = training
 
     def explain(
         self,

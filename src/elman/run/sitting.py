@@ -262,25 +262,27 @@ def _job(
 
 
 def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> None:
-    """Fit, and describe how it ended, whatever the ending; the first process does, the others fit with it."""
-    task, folder, description = sitting.task, sitting.folder, sitting.description
+    """Make the network, and fit it: the first process describes how it ended, the others fit with it."""
     network = _network(sitting, new=new and together.first)
     where = _device(sitting, network, together, new=new)
-    pretrained = "pretrained" in description
-    unscored = pretrained and "scores" not in description["pretrained"]
-    if not pretrained:
-        task.begin(network, sitting.prepared)
+    pretrained = sitting.description.get("pretrained")
+    unscored = pretrained is not None and "scores" not in pretrained
+    if pretrained is None:
+        sitting.task.begin(network, sitting.prepared)
     elif unscored or not sitting.resume:
-        learnt.put(folder.pretrained, network, as_last=sitting.prepared.unknown_last)
+        learnt.put(sitting.folder.pretrained, network, as_last=sitting.prepared.unknown_last)
     together.draw_apart()
-    if not together.first:
-        try:
-            with interruptible(lambda _: None) as interruption:
-                fit(_job(sitting, network, where, Silence(), interruption), lambda _: None, together)
-        except (NonFiniteError, UsageError) as error:
-            error.told = True
-            raise
-        return
+    if together.first:
+        _lead(sitting, network, where, together, unscored=unscored, quiet=quiet)
+    else:
+        _follow(sitting, network, where, together)
+
+
+def _lead(
+    sitting: Sitting, network: nn.Module, where: torch.device, together: Processes, *, unscored: bool, quiet: bool
+) -> None:
+    """Fit, and describe how it ended, whatever the ending; before that score another run's network that is unscored."""
+    task, folder, description = sitting.task, sitting.folder, sitting.description
     description["model"] = task.describe(sitting.options) | {"parameters": sum(p.numel() for p in network.parameters())}
     metrics = Metrics(folder.metrics)
 
@@ -302,6 +304,16 @@ def _train(sitting: Sitting, together: Processes, *, new: bool, quiet: bool) -> 
         description |= {"status": ending, "training": _summary(progress, where)}
         interruption.nothing_left_to_end()
         Trained(task, network, sitting.prepared, sitting.options, folder, description).finish(interruption, quiet=quiet)
+
+
+def _follow(sitting: Sitting, network: nn.Module, where: torch.device, together: Processes) -> None:
+    """Fit with the first process, which alone writes and tells."""
+    try:
+        with interruptible(lambda _: None) as interruption:
+            fit(_job(sitting, network, where, Silence(), interruption), lambda _: None, together)
+    except (NonFiniteError, UsageError) as error:
+        error.told = True
+        raise
 
 
 def _scores(sitting: Sitting, network: nn.Module) -> dict[str, Score]:

@@ -5,35 +5,17 @@ It does not know where states are kept, nor which stream is which.
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from elman.generation.kept import Kept
+from elman.generation.side_by_side import SideBySide
 from elman.serve.moved import Moved
 
-
-class Reader(Protocol):
-    """What reads on from states.
-
-    Attributes:
-        fresh: the state of what has read nothing yet.
-
-    """
-
-    fresh: Kept
-
-    def check(self, state: Kept) -> None:
-        """Raise UsageError where a state is not one of this run."""
-
-    def read(self, feeds: Sequence[tuple[Kept, Any]]) -> Sequence[Any]:
-        """Read on from each state the piece beside it; each of what comes of it has the `state` after it."""
+Reader = TypeVar("Reader", bound=SideBySide[Any, Any])
 
 
-Reading = TypeVar("Reading", bound=Reader)
-
-
-class Streamed(ABC, Generic[Reading]):
+class Streamed(ABC, Generic[Reader]):
     """What a stream is of.
 
     Attributes:
@@ -50,7 +32,7 @@ class Streamed(ABC, Generic[Reading]):
     asked: Callable[..., Awaitable[Any]]
     body: ClassVar[dict[str, Any] | None] = None
 
-    def __init__(self, reader: Reading) -> None:
+    def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
     @abstractmethod

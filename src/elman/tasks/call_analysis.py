@@ -19,7 +19,7 @@ from elman.data.tables import Column
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
 from elman.modalities.tags import Tags, has_one_for_each
-from elman.modalities.turns import Turns, lists
+from elman.modalities.turns import EncodedTurns, Turns, lists
 from elman.tasks import labels_of_rows, measures, roles, tag_measures
 from elman.tasks.answering import Answers, answer
 from elman.tasks.base import Score
@@ -202,7 +202,8 @@ def _without(
 
     Weights of attention would not tell: the label is read off last states and a maximum too.
     """
-    inputs: Any = prepared.examples(part).inputs
+    inputs = prepared.examples(part).inputs
+    assert isinstance(inputs, EncodedTurns)
     turns = int(inputs.lengths[row])
     outputs = {name: output for name, output in prepared.outputs.items() if not output.stepwise}
     if turns < 2:

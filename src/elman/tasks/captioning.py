@@ -11,8 +11,8 @@ from elman.baselines.labels import nearest_row
 from elman.data import videos
 from elman.data.images import data_uri
 from elman.data.tables import Column
-from elman.modalities.base import Answer, Input
-from elman.modalities.images import READINGS, Images
+from elman.modalities.base import Answer, Encoded, Input
+from elman.modalities.images import READINGS, EncodedImages, Images
 from elman.modalities.symbols import WrittenTexts, learnt
 from elman.modalities.videos import EncodedVideos, Videos
 from elman.tasks import text_measures
@@ -80,8 +80,7 @@ class Captioning(WritingTask):
 
         Where several rows name the same image or video, the captions of all of them are right.
         """
-        inputs: Any = prepared.examples(part).inputs
-        of = inputs.index.tolist()
+        of = _seen(prepared, part).index.tolist()
         captions: dict[int, list[str]] = {}
         for image, text in zip(of, prepared.column(part, *prepared.outputs).values, strict=True):
             captions.setdefault(image, []).append(text.strip())
@@ -91,8 +90,7 @@ class Captioning(WritingTask):
 
     def naive(self, prepared: PreparedExamples, part: str) -> Iterable[tuple[str, list[str]]]:
         """The most frequent caption, and that of the image or video whose pixels are nearest."""
-        known: Any = prepared.examples("train").inputs
-        asked: Any = prepared.examples(part).inputs
+        known, asked = (_seen(prepared, each) for each in ("train", part))
         captions = [text.strip() for text in prepared.column("train", *prepared.outputs).values]
         (usual, _), *_ = Counter(captions).most_common(1)
         yield "most frequent caption", [usual] * len(asked.lengths)
@@ -100,10 +98,18 @@ class Captioning(WritingTask):
         of = f" of the first {LIMIT:,}" if len(captions) > LIMIT else ""
         yield f"caption of the nearest {prepared.input.name[:-1]}{of}", [captions[k] for k in nearest]
 
-    def places(self, prepared: PreparedExamples, inputs: Any, row: int) -> dict[str, Any]:
+    def places(self, prepared: PreparedExamples, inputs: Encoded, row: int) -> dict[str, Any]:
         """The image, and how many columns and rows of places it has; the frames of a video."""
         if isinstance(inputs, EncodedVideos):
             return {"frames": [data_uri(frame) for frame in inputs.video(row)]}
-        image, modality = inputs.image(row), prepared.input
+        modality = prepared.input
+        assert isinstance(inputs, EncodedImages)
         assert isinstance(modality, Images)
+        image = inputs.image(row)
         return {"image": data_uri(image), "grid": modality.places(len(image))}
+
+
+def _seen(prepared: PreparedExamples, part: str) -> EncodedImages | EncodedVideos:
+    inputs = prepared.examples(part).inputs
+    assert isinstance(inputs, EncodedImages | EncodedVideos)
+    return inputs

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from elman.baselines import labels as naive
-from elman.data.ragged import Array, Integers
+from elman.data.ragged import Integers, Ragged
 from elman.modalities.images import EncodedImages
 from elman.modalities.recordings import EncodedRecordings
 from elman.modalities.series import EncodedSeries
@@ -19,6 +19,8 @@ from elman.tasks.looking import picture
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.trust import trust
 
+Numbers = EncodedSeries | EncodedImages | EncodedVideos | EncodedRecordings
+"""What rows of numbers, of which one can be near another, are encoded as; all else is words."""
 LIMIT = 20_000
 """Rows of the training part that a baseline learns from, drawn at random: tables are often sorted by label."""
 MATRIX, PAIRS, MISTAKES, SHOWN = 100, 20, 12, 400
@@ -35,7 +37,7 @@ def baselines(prepared: PreparedExamples, part: str, name: str) -> list[Score]:
     found: list[Score] = [{"name": "most frequent label", **measures.of_labels(usual, targets, symbols)}]
     inputs = prepared.examples("train").inputs
     choices: dict[str, Integers | str] = {}
-    if isinstance(inputs, EncodedSeries | EncodedImages | EncodedVideos | EncodedRecordings):
+    if isinstance(inputs, Numbers):
         choices["nearest neighbour"] = _nearest(prepared, part, name)
     else:
         choices["TF-IDF and logistic regression"] = linear(prepared, part, name)
@@ -123,25 +125,29 @@ def _drawn(count: int) -> Integers:
 
 
 def _nearest(prepared: PreparedExamples, part: str, name: str) -> Integers:
-    known: Any = prepared.examples("train")
-    labels: Array = known.targets[name].values
-    asked: Any = prepared.examples(part)
-    return naive.nearest_row(known.inputs.rows, labels, asked.inputs.rows, _drawn(len(labels)))
+    labels = prepared.examples("train").targets[name].values
+    return naive.nearest_row(_rows(prepared, "train"), labels, _rows(prepared, part), _drawn(len(labels)))
 
 
 def _linear_on_moments(prepared: PreparedExamples, part: str, name: str) -> Integers | str:
     """The answers of a linear model of mean and deviation over time, or why there is none."""
-    known: Any = prepared.examples("train")
-    asked: Any = prepared.examples(part)
     if name not in prepared.fitted:
-        rows = _drawn(len(known))
+        train = prepared.examples("train").targets[name].values
+        rows = _drawn(len(train))
         try:
-            seen = naive.moments(known.inputs.rows.take(rows))
-            prepared.fitted[name] = naive.LinearOnNumbers(seen, known.targets[name].values[rows])
+            seen = naive.moments(_rows(prepared, "train").take(rows))
+            prepared.fitted[name] = naive.LinearOnNumbers(seen, train[rows])
         except naive.NotMeasuredError as why:
             return str(why)
-    found: Integers = prepared.fitted[name].predict(naive.moments(asked.inputs.rows))
+    found: Integers = prepared.fitted[name].predict(naive.moments(_rows(prepared, part)))
     return found
+
+
+def _rows(prepared: PreparedExamples, part: str) -> Ragged:
+    """A part's rows as series of numbers."""
+    inputs = prepared.examples(part).inputs
+    assert isinstance(inputs, Numbers)
+    return inputs.rows
 
 
 def _shown(value: Any) -> str:

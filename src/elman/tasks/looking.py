@@ -11,6 +11,7 @@ import numpy as np
 from elman.data import videos
 from elman.data.images import data_uri
 from elman.data.tables import Column
+from elman.modalities.base import Encoded
 from elman.modalities.images import READINGS, EncodedImages, Images
 from elman.modalities.videos import EncodedVideos, Videos
 from elman.training.options import TrainingOptions, option
@@ -51,7 +52,7 @@ def whole(column: Column, options: WholeOptions) -> Images | Videos:
     return Images.fit(column, o.size, o.reading, o.shift)
 
 
-def picture(inputs: Any, row: int) -> dict[str, Any]:
+def picture(inputs: Encoded, row: int) -> dict[str, Any]:
     """Return the image of a row, or frames of its video side by side, for the report; of other rows none."""
     if isinstance(inputs, EncodedImages):
         return {"image": data_uri(inputs.image(row))}

@@ -1,11 +1,11 @@
 """Naive tags for time steps of numbers: the most frequent one, and that of the nearest step of training."""
 
-from typing import Any
-
 import numpy as np
 
 from elman.baselines import labels as naive
 from elman.data.ragged import Array, Integers, Ragged
+from elman.modalities.series import EncodedSeries
+from elman.modalities.videos import EncodedVideos
 from elman.tasks import tag_measures
 from elman.tasks.base import Score
 from elman.tasks.prepared import PreparedExamples
@@ -31,12 +31,13 @@ def baselines(prepared: PreparedExamples, part: str, step: str) -> list[Score]:
 
 def _nearest(prepared: PreparedExamples, part: str) -> Integers:
     """For each time step of a part, the number of the nearest one of the training part."""
-    known, asked = (_steps(prepared.examples(each).inputs) for each in ("train", part))
+    known, asked = (_steps(prepared, each) for each in ("train", part))
     stride = -(-len(known) // LIMIT)
     rows = [Ragged(steps, np.arange(len(steps) + 1)) for steps in (known[::stride], asked)]
     return naive.nearest_row(rows[0], np.arange(len(rows[0])) * stride, rows[1])
 
 
-def _steps(inputs: Any) -> Array:
-    found: Array = inputs.steps
-    return found
+def _steps(prepared: PreparedExamples, part: str) -> Array:
+    inputs = prepared.examples(part).inputs
+    assert isinstance(inputs, EncodedSeries | EncodedVideos)
+    return inputs.steps

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from elman.data.tables import Column
 from elman.errors import UsageError
-from elman.modalities.base import Answer, Input, Reader
-from elman.modalities.symbols import SymbolTexts, WrittenTexts, learnt
+from elman.modalities.base import Answer, Encoded, Input, Reader
+from elman.modalities.symbols import EncodedSymbols, SymbolTexts, WrittenTexts, learnt
 from elman.tasks.prepared import PreparedExamples
 from elman.tasks.writing import WritingOptions, WritingTask
 from elman.training.options import option
@@ -57,7 +57,8 @@ class RewritingTask(WritingTask):
         """As the user says."""
         return options.copying
 
-    def places(self, prepared: PreparedExamples, inputs: Any, row: int) -> dict[str, Any]:
+    def places(self, prepared: PreparedExamples, inputs: Encoded, row: int) -> dict[str, Any]:
         """The symbols that were read."""
         assert isinstance(prepared.input, SymbolTexts)
+        assert isinstance(inputs, EncodedSymbols)
         return {"read": prepared.input.unit.texts(inputs.rows[row].tolist())}

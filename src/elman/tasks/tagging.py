@@ -17,7 +17,7 @@ from elman.errors import UsageError
 from elman.generation.tagging import SeriesStream
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
-from elman.modalities.series import Series, raw
+from elman.modalities.series import EncodedSeries, Series, raw
 from elman.modalities.tags import Span, Tags, has_one_for_each, spans_of
 from elman.modalities.words import TOKENS, Words, cut
 from elman.tasks import labels_of_rows, nearest_steps, tag_measures
@@ -166,7 +166,8 @@ def _bands(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) 
     """Rows from all over a part: what was measured, and along it the tags of the first column that holds any."""
     name = next(name for name, output in prepared.outputs.items() if output.stepwise)
     output, targets, answers = prepared.outputs[name], prepared.examples(part).targets[name], found[name]
-    inputs: Any = prepared.examples(part).inputs
+    inputs = prepared.examples(part).inputs
+    assert isinstance(inputs, EncodedSeries)
     numbers, steps = prepared.column(part, prepared.input_name).rows, prepared.steps
     series = prepared.column(part, steps.group).values if steps and steps.group else None
     chosen = spread(len(targets), PICTURED)
@@ -189,7 +190,7 @@ def _spans(prepared: PreparedExamples, part: str, found: Mapping[str, Answers]) 
     name = next((name for name, output in named.items() if output.spans), next(iter(named), None))
     if name is None:
         return None
-    output: Any = prepared.outputs[name]
+    output = named[name]
     marked = spans_of if output.spans else _each
     targets, answers = prepared.examples(part).targets[name], found[name]
     sure = np.add.reduceat(answers.probabilities.values, targets.starts[:-1]) / targets.lengths

@@ -16,7 +16,7 @@ from elman.generation.alignment import heard_at
 from elman.generation.prefix_beam import greedy, prefix_beam_search
 from elman.modalities.base import IGNORED
 from elman.modalities.filterbank import HOP, WINDOW
-from elman.modalities.recordings import STEP, Recordings
+from elman.modalities.recordings import STEP, EncodedRecordings, Recordings
 from elman.modalities.transcripts import Transcripts
 from elman.tasks.prepared import PreparedExamples
 from elman.training.examples import SCORING_ROWS, Examples
@@ -123,6 +123,6 @@ def transcripts(prepared: PreparedExamples) -> Transcripts:
 
 def frames_of(prepared: PreparedExamples, part: str) -> Ragged:
     """The frames of a part's recordings."""
-    inputs: Any = prepared.examples(part).inputs
-    rows: Ragged = inputs.rows
-    return rows
+    inputs = prepared.examples(part).inputs
+    assert isinstance(inputs, EncodedRecordings)
+    return inputs.rows

@@ -12,7 +12,7 @@ from elman.errors import UsageError
 from elman.modalities.base import Input, Output
 from elman.modalities.label import Label
 from elman.modalities.tags import Tags
-from elman.modalities.videos import Videos
+from elman.modalities.videos import EncodedVideos, Videos
 from elman.tasks import labels_of_rows, nearest_steps, tag_measures
 from elman.tasks.answering import Answers
 from elman.tasks.base import Score
@@ -85,7 +85,8 @@ def _is_stepwise(output: Column) -> bool:
 def _films(prepared: PreparedExamples, part: str, name: str, answers: Answers) -> list[dict[str, Any]]:
     """Videos from all over a part: their frames with the right tag and the answer."""
     output, targets = prepared.outputs[name], prepared.examples(part).targets[name]
-    inputs: Any = prepared.examples(part).inputs
+    inputs = prepared.examples(part).inputs
+    assert isinstance(inputs, EncodedVideos)
     rows = spread(len(targets), SHOWN)
     numbers = prepared.column(part, prepared.input_name).rows
     return [

@@ -22,7 +22,7 @@ from elman.errors import UsageError
 from elman.generation.beam import Search
 from elman.layers.attention import SCORES, Attention
 from elman.modalities import units
-from elman.modalities.base import Reader
+from elman.modalities.base import Encoded, Reader
 from elman.modalities.symbols import WrittenTexts
 from elman.tasks.base import Score
 from elman.tasks.looking import picture
@@ -92,7 +92,7 @@ class WritingTask(TableTask):
         """Yield the name of each naive baseline, and the texts that it writes."""
 
     @abstractmethod
-    def places(self, prepared: PreparedExamples, inputs: Any, row: int) -> dict[str, Any]:
+    def places(self, prepared: PreparedExamples, inputs: Encoded, row: int) -> dict[str, Any]:
         """Return what the decoder can look at in an encoded row, as the report's section on attention takes it."""
 
     def reader(self, prepared: PreparedExamples, options: Any) -> Reader | None:
@@ -134,7 +134,7 @@ class WritingTask(TableTask):
     def begin(self, network: EncoderDecoder, prepared: PreparedExamples) -> None:
         """How often each symbol is written."""
         (column,) = prepared.outputs
-        written: Any = prepared.examples("train").targets[column]
+        written = prepared.examples("train").targets[column]
         network.writer.expect(torch.from_numpy(np.bincount(written.values, minlength=network.writer.end + 1)))
 
     def score(self, network: EncoderDecoder, prepared: PreparedExamples, part: str) -> Score:

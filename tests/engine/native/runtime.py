@@ -91,7 +91,7 @@ class Runtime:
         job.bind(Kind.DINPUT, 0, d_x.data_ptr(), self.inputs)
         self.numbers.run([job], self.cut.threads)
         found = [torch.full_like(tensor, torch.nan) for tensor in self.parameters]
-        self.numbers.parameter_gradients(job, [tensor.data_ptr() for tensor in found], self.cut.threads)
+        self.numbers.parameter_gradients([job], [tensor.data_ptr() for tensor in found], self.cut.threads)
         return Gradients(
             self.padded(d_x),
             tuple(self.unsorted(tensor) for tensor in carry),

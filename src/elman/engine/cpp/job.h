@@ -131,9 +131,9 @@ private:
 template <class T>
 void run(const std::vector<Job<T>*>& jobs, int threads);
 
-// After a backward job: the gradients of the layer's parameters, over all steps; each is overwritten, or null where it
-// is not wanted.
+// After backward jobs of one layer, at least one: the gradients of its parameters, over all steps of all of them; each
+// is overwritten, or null where it is not wanted.
 template <class T>
-void parameter_gradients(const Job<T>& job, const std::vector<T*>& gradients, int threads);
+void parameter_gradients(const std::vector<const Job<T>*>& jobs, const std::vector<T*>& gradients, int threads);
 
 }  // namespace elman

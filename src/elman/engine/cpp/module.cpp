@@ -155,10 +155,10 @@ void bind_job(nb::module_& m) {
         Unlocked());
     m.def(
         "parameter_gradients",
-        [](const Job& job, const Addresses& gradients, int threads) {
-            parameter_gradients<T>(job, pointers<T>(gradients), threads);
+        [](const std::vector<const Job*>& jobs, const Addresses& gradients, int threads) {
+            parameter_gradients<T>(jobs, pointers<T>(gradients), threads);
         },
-        "job"_a, "gradients"_a, "threads"_a, Unlocked());
+        "jobs"_a, "gradients"_a, "threads"_a, Unlocked());
 }
 
 template <class T>

@@ -64,8 +64,7 @@ struct Target {
 template <class T>
 struct Block {
     Operand operand;
-    const T* data;
-    i64 ld;
+    Rows<T> rows;
     i64 columns;
     std::vector<Target<T>> targets;
     i64 panels;  // that it is multiplied with, all together
@@ -83,7 +82,7 @@ struct Strip {
 template <class T>
 class ParameterGradients {
 public:
-    ParameterGradients(const Job<T>& job, const std::vector<T*>& gradients);
+    ParameterGradients(const std::vector<const Job<T>*>& jobs, const std::vector<T*>& gradients);
     void run(int threads);
 
 private:
@@ -112,7 +111,8 @@ private:
         return !before;
     }
 
-    const Job<T>& job;
+    const std::vector<const Job<T>*>& jobs;
+    const Job<T>& job;  // the first, which is like all of them but for rows
     const std::vector<T*>& gradients;
     const Gradient<T>& kernel;
     std::vector<std::vector<bool>> written;  // by parameter, by block
@@ -121,18 +121,23 @@ private:
     std::vector<Block<T>> blocks;
     bool meeting = false;  // whether several blocks add to the same place
     i64 numbers = 0;       // of all blocks of gradients
+    i64 real_steps = 0;    // of all jobs
     bool small() const { return numbers * i64(sizeof(T)) <= SMALL; }
     i64 depth() const { return kernel.pairs ? DEPTH_IN_PAIRS : small() ? DEPTH : DEPTH_IF_LARGE; }
     i64 packed_rows(i64 k) const { return kernel.pairs ? pairs_of(k) : k; }
-    bool is_packed(const Block<T>& block) const { return kernel.pairs || block.panels >= WORTH_PACKING; }
+    bool is_packed(const Block<T>& block) const {
+        return kernel.pairs || block.panels >= WORTH_PACKING || !block.rows.list.empty();
+    }
 };
 
 template <class T>
-ParameterGradients<T>::ParameterGradients(const Job<T>& job, const std::vector<T*>& gradients)
-    : job(job),
+ParameterGradients<T>::ParameterGradients(const std::vector<const Job<T>*>& jobs, const std::vector<T*>& gradients)
+    : jobs(jobs),
+      job(*jobs.at(0)),
       gradients(gradients),
       kernel(job.weights->in_pairs() ? kernels<T>().gradient_pairs : kernels<T>().gradient),
       written(job.program->parameters.size()) {
+    for (const Job<T>* it : jobs) real_steps += it->batch->real_steps();
     for (const Parameter& it : job.program->parameters) places.emplace_back(size_t(it.blocks));
     for (size_t p = 0; p < written.size(); ++p) written[p].resize(size_t(job.program->parameters[p].blocks));
     for (const WeightGradient& it : job.program->weight_gradients) add_products(it);
@@ -142,19 +147,23 @@ ParameterGradients<T>::ParameterGradients(const Job<T>& job, const std::vector<T
     clear_the_rest();
 }
 
-// Where the rows of all real steps are, in the order in which gradients of products lie.
+// Where the rows of all real steps are, job by job, in the order in which a job's gradients of products lie.
 template <class T>
 Rows<T> ParameterGradients<T>::rows_of(const Operand& operand) const {
-    const Site<T> site = job.site(operand, 0);
-    const Batch& batch = *job.batch;
-    Rows<T> it{site.base, site.row, {}};
-    if (site.when == Site<T>::When::packed) return it;
-    it.list.reserve(size_t(batch.real_steps()));
-    for (i64 t = 0; t < batch.steps(); ++t)
-        for (i64 row = 0; row < batch.rows_at(t); ++row)
-            it.list.push_back(operand.kind == Kind::previous ? job.row_before(operand.index, t, row)
-                                                             : site.base + t * site.time + row * site.row);
-    return it;
+    const Site<T> first = job.site(operand, 0);
+    Rows<T> all{first.base, first.row, {}};
+    if (jobs.size() == 1 && first.when == Site<T>::When::packed) return all;
+    all.list.reserve(size_t(real_steps));
+    for (const Job<T>* it : jobs) {
+        const Site<T> site = it->site(operand, 0);
+        const Batch& batch = *it->batch;
+        for (i64 t = 0; t < batch.steps(); ++t)
+            for (i64 row = 0; row < batch.rows_at(t); ++row)
+                all.list.push_back(operand.kind == Kind::previous          ? it->row_before(operand.index, t, row)
+                                   : site.when == Site<T>::When::packed ? site.base + (batch.start(t) + row) * site.row
+                                                                           : site.base + t * site.time + row * site.row);
+    }
+    return all;
 }
 
 bool same(const Operand& a, const Operand& b) { return a.kind == b.kind && a.index == b.index; }
@@ -173,8 +182,7 @@ Block<T>& ParameterGradients<T>::block_of(const Operand& first, i64 number) {
     operand.index += int(number);
     for (Block<T>& it : blocks)
         if (same(it.operand, operand)) return it;
-    const Site<T> site = job.site(operand, 0);
-    blocks.push_back({operand, site.base, site.row, job.size(operand.width), {}, 0});
+    blocks.push_back({operand, rows_of(operand), job.size(operand.width), {}, 0});
     return blocks.back();
 }
 
@@ -240,17 +248,18 @@ void ParameterGradients<T>::add_vectors() {
             if (gradients[size_t(term.parameter)] == nullptr) continue;
             T* out = gradients[size_t(term.parameter)] + term.block * size;
             if (first_time(term.parameter, term.block)) std::fill_n(out, size, T(0));
-            for (i64 unit = 0; unit < job.sum_units(); ++unit) {
-                const T* sum = job.sum(int(v), unit);
-                for (i64 i = 0; i < size; ++i) out[i] += sum[i];
-            }
+            for (const Job<T>* it : jobs)
+                for (i64 unit = 0; unit < it->sum_units(); ++unit) {
+                    const T* sum = it->sum(int(v), unit);
+                    for (i64 i = 0; i < size; ++i) out[i] += sum[i];
+                }
         }
     }
 }
 
 template <class T>
 void ParameterGradients<T>::clear_the_rest() {
-    const bool no_steps = job.batch->real_steps() == 0;
+    const bool no_steps = real_steps == 0;
     for (int p = 0; p < int(written.size()); ++p) {
         const bool matrix = job.program->parameters[size_t(p)].rank == 2;
         for (int block = 0; block < int(written[size_t(p)].size()); ++block)
@@ -279,8 +288,8 @@ void ParameterGradients<T>::multiply(const std::vector<Strip>& mine, i64 step, i
             for (const Strip& strip : mine) {
                 const Block<T>& block = blocks[strip.block];
                 const T* a = is_packed(block) ? packed + strip.group * packed_rows(k) + strip.inside
-                                              : block.data + step * block.ld + strip.first;
-                const i64 lda = is_packed(block) ? kernel.group : block.ld;
+                                              : block.rows.data + step * block.rows.ld + strip.first;
+                const i64 lda = is_packed(block) ? kernel.group : block.rows.ld;
                 for (const Target<T>& target : block.targets) {
                     if (target.value != v) continue;
                     T* out = (own == nullptr ? target.out : own + target.offset) + strip.first * value.width + column;
@@ -302,8 +311,8 @@ void ParameterGradients<T>::pack(const std::vector<Strip>& mine, i64 step, i64 k
         i64 columns = 0;
         for (; end < mine.size() && mine[end].block == first.block; ++end) columns += mine[end].columns;
         if (is_packed(block))
-            kernel.pack(block.data + step * block.ld, block.ld, nullptr, k, first.first, columns, kernel.group,
-                        packed + first.group * packed_rows(k));
+            kernel.pack(block.rows.data + step * block.rows.ld, block.rows.ld, block.rows.from(step), k, first.first,
+                        columns, kernel.group, packed + first.group * packed_rows(k));
         i = end;
     }
 }
@@ -338,7 +347,7 @@ void ParameterGradients<T>::add(const T* own, Member member) const {
 
 template <class T>
 void ParameterGradients<T>::run(int threads) {
-    const i64 steps = job.batch->real_steps();
+    const i64 steps = real_steps;
     if (steps == 0) return;
     threads = int(std::clamp<i64>(steps * numbers / WORTH_A_THREAD, 1, threads));
     if (threads == 1 || !small() || steps < threads * FEW_STEPS) {
@@ -359,11 +368,11 @@ void ParameterGradients<T>::run(int threads) {
 }  // namespace
 
 template <class T>
-void parameter_gradients(const Job<T>& job, const std::vector<T*>& gradients, int threads) {
-    ParameterGradients<T>(job, gradients).run(threads);
+void parameter_gradients(const std::vector<const Job<T>*>& jobs, const std::vector<T*>& gradients, int threads) {
+    ParameterGradients<T>(jobs, gradients).run(threads);
 }
 
-template void parameter_gradients<float>(const Job<float>&, const std::vector<float*>&, int);
-template void parameter_gradients<double>(const Job<double>&, const std::vector<double*>&, int);
+template void parameter_gradients<float>(const std::vector<const Job<float>*>&, const std::vector<float*>&, int);
+template void parameter_gradients<double>(const std::vector<const Job<double>*>&, const std::vector<double*>&, int);
 
 }  // namespace elman

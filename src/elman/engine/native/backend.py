@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from elman.engine import watching
 from elman.engine.base import Backend, Ready
 from elman.engine.call import Call
 from elman.engine.extension import missing
-from elman.engine.native import steps
+from elman.engine.native import loops, steps
 from elman.engine.native.library import library
 from elman.engine.native.operator import differentiated, layer, traced
 from elman.engine.native.pieces import in_pieces, is_large
@@ -81,8 +82,11 @@ class Native(Backend):
         if _autocast():
             input, state = input.to(weights.ih.dtype), tuple(tensor.to(weights.ih.dtype) for tensor in state)
         tensors = (input, *state, *weights.flat())
-        if input.numel() > 0 and not traced(input) and not differentiated(tensors):
-            return steps.one(cell, weights, input, state)
+        if input.numel() > 0 and not traced(input):
+            if not differentiated(tensors):
+                return steps.one(cell, weights, input, state)
+            if loops.possible(cell, weights):
+                return loops.one(cell, weights, input, state)
         initial = [tensor.unsqueeze(0) for tensor in state]
         _, final, _ = layer(handle(cell), input.unsqueeze(0), initial, list(weights), None, None, None)
         return tuple(tensor.squeeze(0) for tensor in final)
@@ -90,6 +94,8 @@ class Native(Backend):
     def step_again(self, cell: Cell, weights: Weights, input: Tensor, state: State) -> State | None:
         if traced(input) or _autocast() or watching.forward_mode() or watching.recorded():
             return None
+        if differentiated((input, *state, *weights)):
+            return loops.again(cell, weights, input, state)
         return steps.again(cell, weights, input, state)
 
     def prepare(
@@ -115,15 +121,18 @@ class Native(Backend):
 
 
 def _is_one_step(call: Call) -> bool:
-    if torch.is_grad_enabled() or traced(call.input):  # before a look at sizes, which a compiler would take for fixed
+    if traced(call.input):  # before a look at sizes, which a compiler would take for fixed
         return False
-    return call.alone and not call.weights[0].given
+    if not call.alone or call.weights[0].given:
+        return False
+    return not call.needs_gradient() or loops.possible(call.cell, call.weights[0])
 
 
 def _one_step(call: Call) -> tuple[Tensor, State]:
     """A sequence of one time step, as a cell takes it."""
     (weights,), input, state = call.weights, call.input[0], tuple([tensor[0] for tensor in call.state])
-    after = steps.again(call.cell, weights, input, state) or steps.one(call.cell, weights, input, state)
+    way: Any = loops if call.needs_gradient() else steps
+    after = way.again(call.cell, weights, input, state) or way.one(call.cell, weights, input, state)
     return after[0].clone().unsqueeze(0), tuple([tensor.unsqueeze(0) for tensor in after])
 
 

@@ -213,7 +213,7 @@ class Layer:
         found = []
         for job, weights in zip(jobs, self.weights, strict=True):
             gradients = [memory(tuple(tensor.shape), tensor) for tensor in weights]
-            self.numbers.parameter_gradients(job, [tensor.data_ptr() for tensor in gradients], self.threads)
+            self.numbers.parameter_gradients([job], [tensor.data_ptr() for tensor in gradients], self.threads)
             found += gradients
         return found
 

@@ -115,15 +115,8 @@ class LayerFunction(torch.autograd.Function):
             return (None,) * (1 + len(tensors))
         needed = ctx.needs_input_grad[1:]
         arriving = (d_output, *given)  # at the output, the final state, the other states of every step
-        if any([in_a_batch(d) for d in arriving if d is not None]):
-            given, weights = tensors[: 1 + ctx.where.states], tensors[1 + ctx.where.states :]
-            own = [*given, *parameters(cell_of(ctx.where.cell), weights)]
-            found: Any = _with_gaps(_by_reference(ctx.where, arriving, tensors), own)
-        else:
-            wanted = Wanted(needed[0], any(needed[1 + ctx.where.states :]))
-            again = torch.is_grad_enabled() or transformed()
-            differentiate: Any = Gradients.apply if again else _gradients
-            found = differentiate(ctx.where, wanted, len(arriving), output, tape, *others, *arriving, *tensors)
+        wanted = Wanted(needed[0], any(needed[1 + ctx.where.states :]))
+        found = gradients(ctx.where, wanted, arriving, output, tape, others, tensors)
         return None, *[gradient if need else None for need, gradient in zip(needed, found, strict=True)]
 
 
@@ -136,6 +129,24 @@ class TransformedFunction(LayerFunction):
     @staticmethod
     def vmap(info: Any, in_dims: Any, *arguments: Any) -> Any:
         return mapped(TransformedFunction.apply, info, in_dims, *arguments)
+
+
+def gradients(
+    where: Where,
+    wanted: Wanted,
+    arriving: Sequence[Tensor | None],
+    output: Tensor,
+    tape: Tensor,
+    others: Sequence[Tensor],
+    tensors: Sequence[Tensor | None],
+) -> Sequence[Tensor | None]:
+    """Of input, state and weights, `tensors`, in a form that whatever calls for them can go on with."""
+    if any([in_a_batch(d) for d in arriving if d is not None]):
+        given, weights = tensors[: 1 + where.states], tensors[1 + where.states :]
+        own = [*given, *parameters(cell_of(where.cell), weights)]
+        return _with_gaps(_by_reference(where, arriving, tensors), own)
+    differentiate: Any = Gradients.apply if torch.is_grad_enabled() or transformed() else _gradients
+    return differentiate(where, wanted, len(arriving), output, tape, *others, *arriving, *tensors)  # type: ignore[no-any-return]
 
 
 def _gradients(where: Where, wanted: Wanted, count: int, output: Tensor, tape: Tensor, *rest: Any) -> Any:

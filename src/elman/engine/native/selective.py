@@ -216,7 +216,7 @@ class Scan:
                 jobs.append(job)
             self.numbers.run(jobs, self.threads)
             for job, own in zip(jobs, parts, strict=True):
-                self.numbers.parameter_gradients(job, [part.at(number) for part in own], 1)
+                self.numbers.parameter_gradients([job], [part.at(number) for part in own], 1)
         d_weights = [torch.cat([part.sum(0) for part in own], -1) for own in zip(*d_parts, strict=True)]
         return Given(*d_inputs, *d_weights, d_columns.sum(0), carried)  # type: ignore[call-arg] # mypy does not count lists
 

@@ -135,7 +135,7 @@ def again(cell: Cell, weights: Weights, input: Tensor, state: State) -> State | 
         if tensor.dtype is not dtype or not tensor.is_cpu:
             return None
     entry = kept.layer.entry
-    if _identity(weights) != kept.identity or not entry.packed.looks_like(entry.addresses):
+    if identity(weights) != kept.identity or not entry.packed.looks_like(entry.addresses):
         return None
     return _taken(kept, input, state)
 
@@ -151,9 +151,9 @@ def one(cell: Cell, weights: Weights, input: Tensor, state: State) -> State:
 
     own = [ref(tensor, forget) for tensor in weights if tensor is not None]
     shapes = [tensor.shape for tensor in (input, *state)]
-    counted = not any(tensor.is_inference() for tensor in weights if tensor is not None)
-    kept = Kept(handle(cell), own, _identity(weights) if counted else [], shapes, layer, threads, [])
-    if counted:
+    known = recognisable(weights)
+    kept = Kept(handle(cell), own, identity(weights) if known else [], shapes, layer, threads, [])
+    if known:
         _kept[key] = kept
     return _taken(kept, input, state)
 
@@ -163,9 +163,17 @@ def clear() -> None:
     _kept.clear()
 
 
-def _identity(weights: Weights) -> list[tuple[int, int, int]]:
-    """What tells one set of weights from another; none of them may be an inference tensor, which counts no versions."""
+def identity(weights: Weights) -> list[tuple[int, int, int]]:
+    """What tells one set of weights from another, if they are `recognisable`."""
     return [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in weights if tensor is not None]
+
+
+def recognisable(weights: Weights) -> bool:
+    """Whether a later look at weights can tell that they have changed.
+
+    An inference tensor counts no versions, and of one that is not contiguous a copy is packed, which is gone then.
+    """
+    return all([tensor.is_contiguous() and not tensor.is_inference() for tensor in weights if tensor is not None])
 
 
 def _taken(kept: Kept, input: Tensor, state: State) -> State:
