@@ -1,8 +1,8 @@
 """The native engine: a cell's programs (`program`) run by the C++ runtime (`cpp`), as torch operators.
 
 From the outside in: `backend` is what the engine chooses, `operator` what autograd and torch.compile see, `execution`
-what runs on tensors; `steps` and `loops` take single steps, without gradients and with them; `programs` and `packed` keep
-what is made once for many calls, `library` is the C++ runtime.
+what runs on tensors; `steps` and `loops` take single steps, without gradients and with them; `programs` and `packed`
+keep what is made once for many calls, `library` is the C++ runtime.
 """
 
 from elman.engine.native import packed, steps

@@ -112,7 +112,8 @@ class Loop:
 
     def step(self, rows: Rows, input: Tensor, state: State) -> State:
         """One step, as a node of autograd's graph."""
-        return _apply(self, rows, self._anchored(), input, *state, *self.weights)
+        after: State = _apply(self, rows, self._anchored(), input, *state, *self.weights)
+        return after
 
     def _anchored(self) -> Tensor | None:
         if not any(self.wanted):
