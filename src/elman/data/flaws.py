@@ -107,7 +107,19 @@ def separator(path: Path) -> str:
         return "\t"
     with path.open("rb") as file:
         header = file.readline()
+    if re.match(rb'(?:\xef\xbb\xbf)?"?sep=."?\s*$', header):
+        raise DataError(f"{path} begins with a line for spreadsheets, 'sep=', in the header's place; remove it")
     return ";" if b";" in header and b"," not in header else ","
+
+
+def check_thousands(path: Path, column: pl.Series) -> None:
+    """Raise DataError at the first of these numbers, between which decimals have commas, that has a point."""
+    if (points := column.str.contains(".", literal=True).fill_null(value=False)).any():
+        row = int(points.arg_max() or 0)
+        raise DataError(
+            f"{path}, row {row + 1}, column {column.name!r} is {column[row]!r}, with a point in a table whose decimals "
+            f"have commas; write {column[row].strip().replace('.', '')}, without points between thousands"
+        )
 
 
 def check_lines(source: str, lines: Iterable[str]) -> None:

@@ -57,6 +57,12 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": lambda path: pl.read_parquet(path, memory_map=False),
 }
 ENDINGS = ", ".join(READERS)
+REMEDIES = {
+    (".gz", ".bz2", ".xz", ".zst", ".zip"): "unpack it",
+    (".json",): "write each of its objects on a line of its own, as a .jsonl",
+    (".xlsx", ".xls", ".ods"): "save its sheet as a .csv",
+}
+"""What makes a table of other files, by how they end."""
 
 
 @dataclass(frozen=True)
@@ -257,7 +263,8 @@ def read(path: Source) -> Table:
     if not path.suffix and not path.exists():
         raise DataError(f"cannot read {path}: no such file or directory")
     if reader is None:
-        raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}")
+        remedy = next((f": {say}" for ends, say in REMEDIES.items() if path.suffix.lower() in ends), "")
+        raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}{remedy}")
     if path.is_dir():
         raise DataError(f"cannot read {path}: is a directory")
     if os.fsencode(path) != str(path).encode("utf-8", "replace"):
