@@ -64,6 +64,23 @@ def test_a_missing_text_of_pandas_is_missing_and_a_number_that_is_none_stays():
     assert found["number"].is_nan().to_list() == [False, True, False]
 
 
+def test_categories_are_texts_as_in_a_csv(tmp_path):
+    frame = pl.DataFrame({"label": ["a", "b"], "tags": [["x"], ["y", "x"]], "size": ["s", "l"]})
+    types = {"label": pl.Categorical, "tags": pl.List(pl.Categorical), "size": pl.Enum(["s", "l"])}
+    frame.cast(types).write_parquet(tmp_path / "t.parquet")
+    for found in (given.table(frame.cast(types), "the data"), tables.read(tmp_path / "t.parquet")):
+        assert found.frame.equals(frame)
+        assert found.frame.schema == frame.schema
+    assert given.table({"label": frame["label"].cast(pl.Categorical)}, "the data").frame.dtypes == [pl.String]
+
+
+@pytest.mark.parametrize("unit", ["D", "h", "m", "s", "ms", "us", "ns"])
+def test_moments_of_numpy_may_have_any_unit(unit):
+    moments = np.array(["2024-01-31", "2024-02-29"], dtype=f"datetime64[{unit}]")
+    found = given.table({"at": moments, "x": [1, 2]}, "the data").frame["at"]
+    assert found.cast(pl.Date).cast(pl.String).to_list() == ["2024-01-31", "2024-02-29"]
+
+
 @pytest.mark.parametrize(
     ("data", "error", "said"),
     [

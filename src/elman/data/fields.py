@@ -54,6 +54,17 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def spelt(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with categories as a csv has them: as texts, which polars compares and casts to numbers."""
+    return frame.cast({name: _spelt(dtype) for name, dtype in frame.schema.items() if dtype != _spelt(dtype)})
+
+
+def _spelt(dtype: Any) -> Any:
+    if isinstance(dtype, pl.List):
+        return pl.List(_spelt(dtype.inner))
+    return pl.String if dtype in (pl.Categorical, pl.Enum) else dtype
+
+
 def moments(column: pl.Series) -> pl.Series:
     """A column of dates, or of moments, as a csv has it: "2024-01-31", "2024-01-31 13:05:00"."""
     return column.cast(pl.String).str.replace(r"( 00:00:00)?\.0+$", "")

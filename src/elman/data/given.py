@@ -13,11 +13,13 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
-from elman.data import tables, text
+from elman.data import fields, tables, text
 from elman.data.tables import Source, Table
 from elman.errors import DataError, UsageError
 
 LONGEST_NAME = 250
+UNITS = {"Y": "D", "M": "D", "W": "D", "h": "ms", "m": "ms", "s": "ms"}
+"""What stands for the units of numpy's moments that polars does not know."""
 ROWS = "rows such as [{'text': ..., 'label': ...}], columns such as {'text': [...], 'label': [...]}, or a data frame"
 
 
@@ -30,7 +32,7 @@ def table(data: Any, source: str) -> Table:
 
     """
     if in_columns(data):
-        found = Table(source, data if isinstance(data, pl.DataFrame) else _frame(data, source))
+        found = Table(source, fields.spelt(data if isinstance(data, pl.DataFrame) else _frame(data, source)))
     elif isinstance(data, list | tuple) and all(isinstance(row, Mapping) for row in data):
         found = tables.from_rows([_cells(row) for row in data], source)
     else:
@@ -124,8 +126,16 @@ def _column(values: Any) -> Any:
     array = values.numpy(force=True) if isinstance(values, Tensor) else values
     array = array.to_numpy() if hasattr(array, "to_numpy") else array
     if isinstance(array, np.ndarray) and array.dtype.kind in "biufM":
-        return _as_lists(pl.Series(array))
+        return _as_lists(pl.Series(_in_known_units(array)))
     return [_plain(value) for value in array]
+
+
+def _in_known_units(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array; dates and moments in units that polars knows."""
+    if array.dtype.kind != "M":
+        return array
+    unit = np.datetime_data(array.dtype)[0]
+    return array.astype(f"datetime64[{UNITS.get(unit, unit)}]")
 
 
 def _as_lists(values: pl.Series) -> pl.Series:

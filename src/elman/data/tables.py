@@ -54,7 +54,7 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".csv": fields.read,
     ".tsv": fields.read,
     ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".parquet": lambda path: pl.read_parquet(path, memory_map=False),
+    ".parquet": lambda path: fields.spelt(pl.read_parquet(path, memory_map=False)),
 }
 ENDINGS = ", ".join(READERS)
 REMEDIES = {
@@ -216,8 +216,10 @@ class Table:
 
 def kind(dtype: Any) -> str:
     """Return what a column of this polars type holds, in one word; "mixed values" where it cannot be used."""
-    if dtype in (pl.String, pl.Categorical, pl.Enum):
+    if dtype == pl.String:
         return "text"
+    if dtype == pl.Null:
+        return "nothing"
     if dtype.is_numeric() or dtype == pl.Boolean:
         return "number"
     if isinstance(dtype, pl.List | pl.Array):
