@@ -29,6 +29,11 @@ def test_numbers_that_are_not_whole_or_are_several_for_each_step_are_measurement
     assert tables.from_rows([{"a": value}]).column("a").measures == measures
 
 
+def test_what_holds_nothing_is_called_that():
+    table = tables.from_rows([{"a": None, "b": [], "c": "x"}])
+    assert table.described == "'a' (nothing), 'b' (empty lists), 'c' (texts)"
+
+
 def test_lists_keep_their_form_where_the_format_has_one_and_become_texts_elsewhere(tmp_path):
     rows = [{"tokens": ["a", "b"], "points": [[1.0, 2.0]]}]
     for ending, kinds in (

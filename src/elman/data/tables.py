@@ -223,7 +223,7 @@ def kind(dtype: Any) -> str:
     if dtype.is_numeric() or dtype == pl.Boolean:
         return "number"
     if isinstance(dtype, pl.List | pl.Array):
-        inner = {"text": "texts", "number": "numbers", "numbers": "numbers"}
+        inner = {"text": "texts", "number": "numbers", "numbers": "numbers", "nothing": "empty lists"}
         return inner.get(kind(dtype.inner), "mixed values")
     return "times" if dtype.is_temporal() else "mixed values"
 
