@@ -56,6 +56,10 @@ def test_semicolons_separate_where_no_comma_does_and_then_numbers_may_have_decim
         {"text": None, "x": None, "y": None, "z": None},
         {"text": "e", "x": "1", "y": "1", "z": "1"},
     ]
+    path.write_text('"a, b";c\n1,5;3\n', encoding="utf-8")
+    assert tables.read(path).frame.to_dicts() == [{"a, b": "1.5", "c": "3"}]
+    path.write_text("a (b, c);d;e\nx, y;1,5;3\n", encoding="utf-8")
+    assert tables.read(path).frame.to_dicts() == [{"a (b, c)": "x, y", "d": "1.5", "e": "3"}]
     path.write_text("a,b;c\n1,2;3\n", encoding="utf-8")
     assert tables.read(path).names == ["a", "b;c"]
 

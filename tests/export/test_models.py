@@ -243,7 +243,7 @@ def test_an_example_takes_texts_as_long_as_the_run_does():
     ("name", "text"),
     [
         ("t.csv", "load,at,heat\n1.5,a,2\n3,b,-4e-1\n"),
-        ("t.csv", "\ufeffload;heat;at\r\n1,5;2;a\r\n3;-4e-1;b\r\n"),
+        ("t.csv", '\ufeffload;heat;at;"x, y";z, u\r\n1,5;2;a;;\r\n3;-4e-1;b;;\r\n'),
         ("t.tsv", "load\theat\tat\n1.5\t2\ta\n3\t-4e-1\tb\n"),
     ],
 )

@@ -102,14 +102,18 @@ def explain(path: Path, error: BaseException) -> DataError:
 
 
 def separator(path: Path) -> str:
-    """What stands between the fields of a csv or tsv: a semicolon in a csv whose header has these and no comma."""
+    """What stands between the fields of a csv or tsv: a semicolon in a csv whose header has more of these than commas.
+
+    Those within quotes do not count.
+    """
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open("rb") as file:
         header = file.readline()
     if re.match(rb'(?:\xef\xbb\xbf)?"?sep=."?\s*$', header):
         raise DataError(f"{path} begins with a line for spreadsheets, 'sep=', in the header's place; remove it")
-    return ";" if b";" in header and b"," not in header else ","
+    plain = re.sub(rb'"[^"]*"', b"", header)
+    return ";" if plain.count(b";") > plain.count(b",") else ","
 
 
 def check_thousands(path: Path, column: pl.Series) -> None:

@@ -6,6 +6,7 @@ of a series in order; a column tells several series apart, if one did in trainin
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,9 @@ def read(file: str, description: dict[str, Any]) -> dict[str, list[dict[str, str
     columns = [*description["modalities"]["forecast"]["targets"], *description["modalities"]["forecast"]["covariates"]]
     series: dict[str, list[dict[str, str]]] = {}
     with Path(file).open(encoding="utf-8-sig", newline="") as table:
-        header = table.readline()
-        between = "\t" if file.lower().endswith(".tsv") else ";" if ";" in header and "," not in header else ","
+        header = re.sub('"[^"]*"', "", table.readline())
+        between = ";" if header.count(";") > header.count(",") else ","
+        between = "\t" if file.lower().endswith(".tsv") else between
         table.seek(0)
         rows = csv.DictReader(table, delimiter=between)
         if lacking := [name for name in [*columns, group] if name and name not in (rows.fieldnames or [])]:
