@@ -1,5 +1,7 @@
 """Rows and columns in memory become the same table, whatever they are made of, or one sentence says what is wrong."""
 
+import datetime as dt
+
 import numpy as np
 import polars as pl
 import pytest
@@ -50,6 +52,45 @@ class Frame:
         raise AssertionError("columns are read one by one")
 
 
+class NAType:
+    """What pandas has where there is nothing, in columns that may have nothing."""
+
+
+class Timed(Frame):
+    """A frame with moments for an index."""
+
+    def __init__(self, name):
+        self.index = Index(name)
+
+    def to_numpy(self):
+        return np.array([NAType(), "b"], dtype=object)
+
+
+class Index:
+    """As much of an index of pandas as is used."""
+
+    dtype = "datetime64[us, Europe/Berlin]"
+
+    def __init__(self, name):
+        self.name = name
+
+    def to_numpy(self):
+        return np.array([dt.datetime(2024, 3, 31, hour, tzinfo=dt.UTC) for hour in (0, 1)], dtype=object)
+
+
+@pytest.mark.parametrize(("name", "column"), [("date", "date"), (None, "time")])
+def test_an_index_of_moments_is_a_column_of_times(name, column):
+    found = given.table(Timed(name), "the data").frame
+    assert found.columns == ["text", "number", column]
+    assert found[column].dt.hour().to_list() == [0, 1]
+    assert given.table(Timed("text"), "the data").frame.columns == ["text", "number"]
+
+
+def test_what_pandas_has_in_the_place_of_nothing_is_nothing():
+    assert given.table(Timed("text"), "the data").frame["text"].to_list() == [None, "b"]
+    assert given.rows([NAType(), "a"]) == [None, "a"]
+
+
 def test_a_missing_text_of_pandas_is_missing_and_a_number_that_is_none_stays():
     found = given.table(Frame(), "the data").frame
     assert found["text"].to_list() == ["a", None]
@@ -62,6 +103,23 @@ def test_a_missing_text_of_pandas_is_missing_and_a_number_that_is_none_stays():
     found = given.table(rows, "the data").frame
     assert found["text"].to_list() == ["a", None, "NaN"]
     assert found["number"].is_nan().to_list() == [False, True, False]
+
+
+def test_categories_are_texts_as_in_a_csv(tmp_path):
+    frame = pl.DataFrame({"label": ["a", "b"], "tags": [["x"], ["y", "x"]], "size": ["s", "l"]})
+    types = {"label": pl.Categorical, "tags": pl.List(pl.Categorical), "size": pl.Enum(["s", "l"])}
+    frame.cast(types).write_parquet(tmp_path / "t.parquet")
+    for found in (given.table(frame.cast(types), "the data"), tables.read(tmp_path / "t.parquet")):
+        assert found.frame.equals(frame)
+        assert found.frame.schema == frame.schema
+    assert given.table({"label": frame["label"].cast(pl.Categorical)}, "the data").frame.dtypes == [pl.String]
+
+
+@pytest.mark.parametrize("unit", ["D", "h", "m", "s", "ms", "us", "ns"])
+def test_moments_of_numpy_may_have_any_unit(unit):
+    moments = np.array(["2024-01-31", "2024-02-29"], dtype=f"datetime64[{unit}]")
+    found = given.table({"at": moments, "x": [1, 2]}, "the data").frame["at"]
+    assert found.cast(pl.Date).cast(pl.String).to_list() == ["2024-01-31", "2024-02-29"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,16 @@ def test_standard_input_is_json_lines_or_texts(monkeypatch):
         standard_input.read("q")
 
 
+@pytest.mark.parametrize("between", ["\t", ";", ","])
+def test_a_table_is_not_taken_for_texts(monkeypatch, between):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f'id{between}"q"\n1{between}one{between} two\n'))
+    with pytest.raises(DataError, match=r"begins with a table's header, .* name the table's file, or send JSON lines"):
+        standard_input.read("q")
+    for texts in (f"q{between}\nwhy\n", f"q{between}r\n", "q\nwhy\n", f"a q{between}b\nc{between}d\n"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(texts))
+        assert len(standard_input.read("q")) == texts.count("\n")
+
+
 def test_json_lines_of_several_blocks_are_one_table(monkeypatch):
     monkeypatch.setattr(standard_input, "BLOCK", 2)
     rows = [{"q": None, "n": 1}, {}, {"q": None}, {}, {"q": [1], "n": 2.5}, {"q": [0.5]}, {}]

@@ -29,6 +29,11 @@ def test_numbers_that_are_not_whole_or_are_several_for_each_step_are_measurement
     assert tables.from_rows([{"a": value}]).column("a").measures == measures
 
 
+def test_what_holds_nothing_is_called_that():
+    table = tables.from_rows([{"a": None, "b": [], "c": "x"}])
+    assert table.described == "'a' (nothing), 'b' (empty lists), 'c' (texts)"
+
+
 def test_lists_keep_their_form_where_the_format_has_one_and_become_texts_elsewhere(tmp_path):
     rows = [{"tokens": ["a", "b"], "points": [[1.0, 2.0]]}]
     for ending, kinds in (
@@ -51,8 +56,20 @@ def test_semicolons_separate_where_no_comma_does_and_then_numbers_may_have_decim
         {"text": None, "x": None, "y": None, "z": None},
         {"text": "e", "x": "1", "y": "1", "z": "1"},
     ]
+    path.write_text('"a, b";c\n1,5;3\n', encoding="utf-8")
+    assert tables.read(path).frame.to_dicts() == [{"a, b": "1.5", "c": "3"}]
+    path.write_text("a (b, c);d;e\nx, y;1,5;3\n", encoding="utf-8")
+    assert tables.read(path).frame.to_dicts() == [{"a (b, c)": "x, y", "d": "1.5", "e": "3"}]
     path.write_text("a,b;c\n1,2;3\n", encoding="utf-8")
     assert tables.read(path).names == ["a", "b;c"]
+
+
+def test_points_stay_where_they_can_stand_between_no_thousands(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;b;c\n0.125;1.5;2,5\n1.125;2.125;3,5\n", encoding="utf-8")
+    assert tables.read(path).frame["a"].to_list() == ["0.125", "1.125"]
+    path.write_text("a;b\n1.125;x\n", encoding="utf-8")
+    assert tables.read(path).frame["a"].to_list() == ["1.125"]
 
 
 def test_a_csv_may_have_lists_of_numbers_as_json_writes_them(tmp_path):
@@ -102,6 +119,17 @@ FLAWS = [
     ("t.csv", 'a,b\n"x\n,""y""",1\n5" x,2\n6" y,3\n', "t.csv, row 2 has a quote inside of a field, or one that is not"),
     ("t.csv", 'a,b\nx,1\n"y" z,2\n', "t.csv, row 2 has a quote inside of a field"),
     ("t.csv", "a;b\n1;2\n3;4;5\n", "t.csv, row 2 has 3 fields, the header 2"),
+    (
+        "t.csv",
+        "sep=;\na;b\n1;2\n",
+        "t.csv begins with a line for spreadsheets, 'sep=', in the header's place; remove it",
+    ),
+    (
+        "t.csv",
+        "load;heat\n\n980;2,5\n1.080;3,0\n",
+        "t.csv, row 3, column 'load' is '1.080', with a point in a table whose decimals have commas; write 1080,",
+    ),
+    ("t.csv", "at;cost\na;980\nb;1.080,5\n", "t.csv, row 2, column 'cost' is '1.080,5', with a point in a table whose"),
     ("t.tsv", "a\ta\n1\t2\n", "t.tsv has two columns named 'a'; rename one"),
     (
         "t.csv",
@@ -169,6 +197,9 @@ def test_empty_lists_are_lists_of_any_type(tmp_path):
 def test_places_that_are_no_tables(tmp_path):
     with pytest.raises(UsageError, match=r"a\.xls is no table; its name should end in one of \.csv"):
         tables.read(tables.Path("a.xls"))
+    for name, remedy in (("a.csv.gz", "unpack it"), ("a.json", "write each of its objects on a line"), ("a.txt", "")):
+        with pytest.raises(UsageError, match=rf"in one of {tables.ENDINGS}{remedy and ': ' + remedy}"):
+            tables.read(tables.Path(name))
     with pytest.raises(DataError, match="no such file"):
         tables.read(tmp_path / "a.csv")
     with pytest.raises(DataError, match="no such file"):

@@ -104,6 +104,7 @@ def test_without_times_steps_are_numbered():
         ([1.0, 2.0], "t.csv, row 1, column 'load' holds numbers, not a number per time step"),
         ("", "t.csv, row 1, column 'load' is empty; fill the gap"),
         ("7 km", "t.csv, row 1, column 'load' is '7 km', not a finite number"),
+        ("1,033", "t.csv, row 1, column 'load' is '1,033', not a finite number; write 1033, without commas"),
         (float("inf"), "t.csv, row 1, column 'load' is inf, not a finite number"),
     ],
 )

@@ -10,6 +10,7 @@ import torch
 
 import elman
 from elman.cells import CELLS
+from elman.data import tables
 from elman.export import scripts
 from elman.export.base import beginning, difference, names_of
 from elman.export.export import description, exporter_of
@@ -236,6 +237,28 @@ def test_an_example_takes_texts_as_long_as_the_run_does():
     assert symbols(read, "abcde") == [97, 98, 99]
     with pytest.raises(SystemExit, match="5 symbols, more than 3"):
         symbols(read | {"shorten": False}, "abcde")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", "load,at,heat\n1.5,a,2\n3,b,-4e-1\n"),
+        ("t.csv", '\ufeffload;heat;at;"x, y";z, u\r\n1,5;2;a;;\r\n3;-4e-1;b;;\r\n'),
+        ("t.tsv", "load\theat\tat\n1.5\t2\ta\n3\t-4e-1\tb\n"),
+    ],
+)
+def test_an_example_reads_the_tables_that_training_reads(name, text, tmp_path):
+    from elman.export.scripts.forecast import read
+
+    roles = {"forecast": {"targets": ["load"], "covariates": ["heat"]}, "layout": {"group": "at"}}
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    found = read(str(tmp_path / name), {"modalities": roles})
+    assert {at: [(float(row["load"]), float(row["heat"])) for row in rows] for at, rows in found.items()} == {
+        "a": [(1.5, 2.0)], "b": [(3.0, -0.4)],
+    }  # fmt: skip
+    assert [float(value) for value in tables.read(tmp_path / name).frame["load"]] == [1.5, 3.0]
+    with pytest.raises(SystemExit, match=r"has no column 'wind'; give a csv or tsv with the columns that"):
+        read(str(tmp_path / name), {"modalities": roles | {"layout": {"group": "wind"}}})
 
 
 def test_an_example_wants_a_call_with_turns():

@@ -86,6 +86,17 @@ def test_every_kind_of_span_has_its_precision_recall_and_f1_the_hardest_first(tm
     ]
 
 
+def test_rows_that_are_tagged_rightly_are_not_called_mistakes(tmp_path):
+    right = {"tokens": ["to", "york"], "truth": [[1, 2, "city"]], "answer": [[1, 2, "city"]]}
+    wrong = right | {"answer": []}
+    found = section(tmp_path, "spans", spans={"rows": [right, right]})
+    assert "Every row that was scored is tagged rightly." in found
+    assert "Mistakes" not in found
+    found = section(tmp_path, "spans", spans={"rows": [wrong, right]})
+    assert "Mistakes that the model is most sure of" in found
+    assert found.count("Answered rightly.") == 1
+
+
 def test_a_line_may_end_behind_an_underscore_of_a_label(tmp_path):
     mistake = {"row": 7, "input": "a", "truth": "card_arrival", "answer": "<i>_b", "probability": 0.9}
     found = section(tmp_path, "mistakes", mistakes=[mistake])

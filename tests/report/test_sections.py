@@ -207,6 +207,13 @@ def test_a_network_that_is_not_better_than_the_baseline_is_told_what_to_try(tmp_
     assert found in text_of(folder)
 
 
+def test_a_network_that_is_always_right_is_told_no_remedy(tmp_path):
+    lines = [{"step": i, "valid_loss": v} for i, v in enumerate([3, 2, 1])]
+    for score, best in (({"accuracy": 1.0}, 1.0), ({"wer": 0.0}, 0.0), ({"accuracy": 0.9}, None)):
+        told = {"scores": {"valid": score}, "baselines": {"valid": [{"name": "nearest row", **score}]}}
+        assert bool(remedy(leave(tmp_path, told, lines))) == (best is None)
+
+
 def test_a_run_without_scores_is_told_nothing(tmp_path):
     lines = [{"step": i, "valid_loss": v} for i, v in enumerate([3, 2, 1])]
     assert not remedy(leave(tmp_path, {}, []))

@@ -29,7 +29,9 @@ def test_the_facts(service, labels, run, classifier):
 
 @pytest.mark.parametrize("path", ["/", "/health", "/run"])
 def test_what_is_read_alone_can_be_asked_for_its_head(service, path):
-    assert service.head(path).status_code == service.get(path).status_code == 200
+    head, whole = service.head(path), service.get(path)
+    assert head.status_code == whole.status_code == 200
+    assert head.headers == whole.headers
 
 
 def test_it_describes_itself(service, labels):

@@ -108,6 +108,8 @@ def test_what_is_not_there(service):
         assert error(service.post(f"/streams/{name}", json={"text": "x"}), 404) == message
         assert error(service.get(f"/streams/{name}/state"), 404) == message
         assert error(service.delete(f"/streams/{name}"), 404) == message
+    assert error(service.post("/streams", json={"text": "x"}), 422).startswith("a stream begins with nothing read")
+    assert service.post("/streams", json={}).status_code == 201
     name = begin(service)
     assert error(service.post(f"/streams/{name}", json={"expected": -1}), 422).startswith("expected: input should be")
     assert service.delete(f"/streams/{name}").status_code == 204

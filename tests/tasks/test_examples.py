@@ -334,6 +334,12 @@ def test_columns_are_found_by_what_they_hold(rows, given, expected):
     assert bool(found.notes) == (len(given) < 2)
 
 
+def test_an_empty_column_has_no_role(tmp_path):
+    (tmp_path / "t.csv").write_text("q,kind,notes\n" + "".join(f"a {k},{'xy'[k % 2]},\n" for k in range(60)))
+    run = elman.train("classification", tmp_path / "t.csv", out=tmp_path / "r", quiet=True, **TINY)
+    assert run.prepared.columns == {"read": ["q"], "answered": ["kind"]}
+
+
 def bad(rows, test=None, task="classification", **options):
     return rows, test, task, options
 

@@ -103,6 +103,8 @@ def test_another_file_is_scored(run, tmp_path):
     found = run.evaluate(path)
     assert found["score"]["symbols"] == 200 - 48 - 6 + 1
     assert found["score"]["mse"] < found["baselines"][0]["mse"]
+    with pytest.raises(DataError, match=r"which need 54; give more rows$"):  # the horizon is the network's
+        run.evaluate(rows(50))
 
 
 def test_several_series_are_kept_apart(tmp_path):

@@ -21,6 +21,8 @@ OTHERS = {
     (bool, 2): pl.List(pl.List(pl.Boolean)),
 }
 DECIMAL_COMMA = r"^\s*([+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?)?\s*$"
+THOUSANDS = r"^\s*([+-]?([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d*)?)?\s*$"
+"""With points between them, as where decimals have commas: 1.080 or 1.234,5."""
 
 
 def read(path: Path) -> pl.DataFrame:
@@ -30,13 +32,18 @@ def read(path: Path) -> pl.DataFrame:
     frame = frame.with_columns(_lists(path, column) for column in frame)
     if separator != ";":
         return frame
-    return frame.with_columns(
-        column.str.replace(",", ".", literal=True)
-        for column in frame
-        if column.dtype == pl.String
-        and column.str.contains(DECIMAL_COMMA).all()
-        and column.str.contains(",", literal=True).any()
-    )
+    texts = [column for column in frame if column.dtype == pl.String]
+    commas = [
+        column for column in texts if _all(column, DECIMAL_COMMA) and column.str.contains(",", literal=True).any()
+    ]
+    for column in texts:
+        if _all(column, THOUSANDS) and (commas or column.str.contains(r"\..*[.,]").any()):
+            flaws.check_thousands(path, column)
+    return frame.with_columns(column.str.replace(",", ".", literal=True) for column in commas)
+
+
+def _all(texts: pl.Series, pattern: str) -> bool:
+    return bool(texts.str.contains(pattern).all())
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
@@ -45,6 +52,17 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         texts(column) if any(map(_hard, column.to_list())) else _spaced(column) for column in nested
     )
+
+
+def spelt(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with categories as a csv has them: as texts, which polars compares and casts to numbers."""
+    return frame.cast({name: _spelt(dtype) for name, dtype in frame.schema.items() if dtype != _spelt(dtype)})
+
+
+def _spelt(dtype: Any) -> Any:
+    if isinstance(dtype, pl.List):
+        return pl.List(_spelt(dtype.inner))
+    return pl.String if dtype in (pl.Categorical, pl.Enum) else dtype
 
 
 def moments(column: pl.Series) -> pl.Series:

@@ -102,12 +102,28 @@ def explain(path: Path, error: BaseException) -> DataError:
 
 
 def separator(path: Path) -> str:
-    """What stands between the fields of a csv or tsv: a semicolon in a csv whose header has these and no comma."""
+    """What stands between the fields of a csv or tsv: a semicolon in a csv whose header has more of these than commas.
+
+    Those within quotes do not count.
+    """
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open("rb") as file:
         header = file.readline()
-    return ";" if b";" in header and b"," not in header else ","
+    if re.match(rb'(?:\xef\xbb\xbf)?"?sep=."?\s*$', header):
+        raise DataError(f"{path} begins with a line for spreadsheets, 'sep=', in the header's place; remove it")
+    plain = re.sub(rb'"[^"]*"', b"", header)
+    return ";" if plain.count(b";") > plain.count(b",") else ","
+
+
+def check_thousands(path: Path, column: pl.Series) -> None:
+    """Raise DataError at the first of these numbers, between which decimals have commas, that has a point."""
+    if (points := column.str.contains(".", literal=True).fill_null(value=False)).any():
+        row = int(points.arg_max() or 0)
+        raise DataError(
+            f"{path}, row {row + 1}, column {column.name!r} is {column[row]!r}, with a point in a table whose decimals "
+            f"have commas; write {column[row].strip().replace('.', '')}, without points between thousands"
+        )
 
 
 def check_lines(source: str, lines: Iterable[str]) -> None:

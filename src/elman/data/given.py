@@ -13,11 +13,15 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
-from elman.data import tables, text
+from elman.data import fields, tables, text
 from elman.data.tables import Source, Table
 from elman.errors import DataError, UsageError
 
 LONGEST_NAME = 250
+UNITS = {"Y": "D", "M": "D", "W": "D", "h": "ms", "m": "ms", "s": "ms"}
+"""What stands for the units of numpy's moments that polars does not know."""
+MISSING = ("NAType", "NaTType")
+"""The types of pandas' NA and NaT."""
 ROWS = "rows such as [{'text': ..., 'label': ...}], columns such as {'text': [...], 'label': [...]}, or a data frame"
 
 
@@ -30,7 +34,7 @@ def table(data: Any, source: str) -> Table:
 
     """
     if in_columns(data):
-        found = Table(source, data if isinstance(data, pl.DataFrame) else _frame(data, source))
+        found = Table(source, fields.spelt(data if isinstance(data, pl.DataFrame) else _frame(data, source)))
     elif isinstance(data, list | tuple) and all(isinstance(row, Mapping) for row in data):
         found = tables.from_rows([_cells(row) for row in data], source)
     else:
@@ -98,7 +102,7 @@ def in_columns(data: Any) -> bool:
 
 def _frame(columns: Any, source: str) -> pl.DataFrame:
     """Columns of Python, numpy or pandas."""
-    found = {str(name): _column(columns[name]) for name in columns}
+    found = {str(name): _column(columns[name]) for name in columns} | _index(columns)
     sizes = {name: len(values) for name, values in found.items()}
     if len(set(sizes.values())) > 1:
         one, other = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
@@ -108,6 +112,15 @@ def _frame(columns: Any, source: str) -> pl.DataFrame:
     if not any(sizes.values()):
         return pl.DataFrame()
     return pl.DataFrame([_series(name, values, source) for name, values in found.items()])
+
+
+def _index(frame: Any) -> dict[str, Any]:
+    """The index of a data frame of pandas by its name, where it has moments; "time" where it has no name."""
+    index = getattr(frame, "index", None)
+    if not str(getattr(index, "dtype", "")).startswith("datetime64"):
+        return {}
+    name = "time" if index.name is None else str(index.name)  # type: ignore[union-attr]
+    return {} if name in frame.columns else {name: _column(index)}
 
 
 def _series(name: str, values: Any, source: str) -> pl.Series:
@@ -124,8 +137,16 @@ def _column(values: Any) -> Any:
     array = values.numpy(force=True) if isinstance(values, Tensor) else values
     array = array.to_numpy() if hasattr(array, "to_numpy") else array
     if isinstance(array, np.ndarray) and array.dtype.kind in "biufM":
-        return _as_lists(pl.Series(array))
+        return _as_lists(pl.Series(_in_known_units(array)))
     return [_plain(value) for value in array]
+
+
+def _in_known_units(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array; dates and moments in units that polars knows."""
+    if array.dtype.kind != "M":
+        return array
+    unit = np.datetime_data(array.dtype)[0]
+    return array.astype(f"datetime64[{UNITS.get(unit, unit)}]")
 
 
 def _as_lists(values: pl.Series) -> pl.Series:
@@ -140,7 +161,9 @@ def _as_lists(values: pl.Series) -> pl.Series:
 
 
 def _plain(value: Any) -> Any:
-    """A cell without arrays inside."""
+    """A cell without arrays inside, and without what pandas has where there is nothing."""
+    if type(value).__name__ in MISSING:
+        return None
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, list | tuple) and any(hasattr(each, "tolist") for each in value):

@@ -27,7 +27,19 @@ def read(column: str) -> Table:
         return _from_objects(lines)
     if lists := _lists(lines):
         return tables.from_rows([{column: each} for each in lists], SOURCE)
+    _check_texts(lines, column)
     return Table(SOURCE, pl.DataFrame({column: lines}))
+
+
+def _check_texts(lines: list[str], column: str) -> None:
+    """Raise DataError where the lines are a csv's or a tsv's, of which the first names the column among others."""
+    for between in "\t;,":
+        header, first = ([part.strip('"') for part in line.rstrip().split(between)] for line in (lines * 2)[:2])
+        if column in header and 1 < len(header) <= len(first) and len(lines) > 1:
+            raise DataError(
+                f"{SOURCE} begins with a table's header, {lines[0].rstrip()!r}, and here each line is a text; name the "
+                "table's file, or send JSON lines"
+            )
 
 
 def _from_objects(lines: list[str]) -> Table:

@@ -54,9 +54,15 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".csv": fields.read,
     ".tsv": fields.read,
     ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".parquet": lambda path: pl.read_parquet(path, memory_map=False),
+    ".parquet": lambda path: fields.spelt(pl.read_parquet(path, memory_map=False)),
 }
 ENDINGS = ", ".join(READERS)
+REMEDIES = {
+    (".gz", ".bz2", ".xz", ".zst", ".zip"): "unpack it",
+    (".json",): "write each of its objects on a line of its own, as a .jsonl",
+    (".xlsx", ".xls", ".ods"): "save its sheet as a .csv",
+}
+"""What makes a table of other files, by how they end."""
 
 
 @dataclass(frozen=True)
@@ -210,12 +216,14 @@ class Table:
 
 def kind(dtype: Any) -> str:
     """Return what a column of this polars type holds, in one word; "mixed values" where it cannot be used."""
-    if dtype in (pl.String, pl.Categorical, pl.Enum):
+    if dtype == pl.String:
         return "text"
+    if dtype == pl.Null:
+        return "nothing"
     if dtype.is_numeric() or dtype == pl.Boolean:
         return "number"
     if isinstance(dtype, pl.List | pl.Array):
-        inner = {"text": "texts", "number": "numbers", "numbers": "numbers"}
+        inner = {"text": "texts", "number": "numbers", "numbers": "numbers", "nothing": "empty lists"}
         return inner.get(kind(dtype.inner), "mixed values")
     return "times" if dtype.is_temporal() else "mixed values"
 
@@ -257,7 +265,8 @@ def read(path: Source) -> Table:
     if not path.suffix and not path.exists():
         raise DataError(f"cannot read {path}: no such file or directory")
     if reader is None:
-        raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}")
+        remedy = next((f": {say}" for ends, say in REMEDIES.items() if path.suffix.lower() in ends), "")
+        raise UsageError(f"{path} is no table; its name should end in one of {ENDINGS}{remedy}")
     if path.is_dir():
         raise DataError(f"cannot read {path}: is a directory")
     if os.fsencode(path) != str(path).encode("utf-8", "replace"):

@@ -3,6 +3,7 @@
 It does not know which column is forecast and which only helps.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ TIMES = ("date", "time", "datetime", "timestamp", "ds")
 LOOKED_AT = 100
 SAME = 1e-6
 """As a share of the usual step, by how much others may differ where times are numbers that are not whole."""
+THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d*)?\s*$"
 MONTH = r"^\d{4}-\d{2}$"
 
 
@@ -126,6 +128,8 @@ def _numbers(column: Column) -> Values:
         index = int(right.argmin())
         value = column.values[index]
         said = "is empty" if value is None or value == "" else f"is {value!r}, not a finite number"
+        if re.match(THOUSANDS, str(value)):
+            raise column.error(index, f"{said}; write {value.strip().replace(',', '')}, without commas")
         raise column.error(index, f"{said}; fill the gap, remove the rows before it, or do without the column")
     return numbers
 

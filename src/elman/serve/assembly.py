@@ -76,7 +76,7 @@ def assemble(run: Run, limits: Limits, store: str | Path | None) -> FastAPI:
 def _add_facts(app: FastAPI, known: dict[str, Any], shown: str, gate: Gate, live: Callable[[], int]) -> None:
     """Let an application say what it is, to programs and to people, and that it is alive."""
 
-    @app.head("/", include_in_schema=False)
+    @app.head("/", response_class=HTMLResponse, include_in_schema=False)
     @app.get("/", response_class=HTMLResponse, summary="A page for people")
     async def home() -> str:
         return shown

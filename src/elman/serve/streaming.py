@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
-from elman.errors import DataError, ElmanError, RunError
+from elman.errors import DataError, ElmanError, RunError, UsageError
 from elman.generation.events import EventStream
 from elman.generation.kept import Kept
 from elman.generation.listening import SpeechStream
@@ -131,7 +131,9 @@ def _add_streams(app: FastAPI, streams: Streams) -> None:
     of = streams.of
 
     @app.post("/streams", status_code=201, responses=RESPONSES, response_model=of.answer, summary="Begin a stream")
-    async def make() -> BaseModel:
+    async def make(request: Request) -> BaseModel:
+        if (await request.body()).strip() not in (b"", b"{}"):
+            raise UsageError("a stream begins with nothing read; send nothing, and what it reads to /streams/ID")
         return await streams.make()
 
     @app.post(

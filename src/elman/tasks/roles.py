@@ -95,6 +95,7 @@ def _answer(
         named = [column for column in columns if column.kind == kind and column.name.lower() in names]
         if len(named) == 1:
             return named[0].name
+    columns = [column for column in columns if not _empty(column)]
     of_kind = [c for c in table.columns() if any(_is(c, kind) for kind in inputs) and c.name not in given]
     if not given and len(of_kind) == 1:  # the one thing that can be read is not what is answered
         columns = [column for column in columns if column is not of_kind[0] and column.name != of_kind[0].name]
@@ -135,7 +136,11 @@ def _question(table: Table, answers: Sequence[str], inputs: Sequence[str]) -> st
 
 def _is(column: Column, kind: str) -> bool:
     """Whether a column can be read as one of this kind: its own, or folders where its texts name some."""
-    return column.kind == kind or (kind == videos.FOLDERS and videos.are_folders(column))
+    return not _empty(column) and (column.kind == kind or (kind == videos.FOLDERS and videos.are_folders(column)))
+
+
+def _empty(column: Column) -> bool:
+    return column.values.null_count() == len(column)
 
 
 def _variety(column: Column) -> int:

@@ -201,8 +201,8 @@ def _too_short(part: str, file: Source, rows: int, history: int, layout: Layout)
     """The sentence on a part without a single window."""
     needed = layout.horizon if history else layout.context + layout.horizon
     what = f"the horizon {layout.horizon}" if history else f"context {layout.context} and horizon {layout.horizon}"
-    of = "" if part == "given" else f"the {part} part of "
-    return (
-        f"{of}{file} has {rows} time steps in its longest series, too few for {what}, which need {needed}; "
-        "give more rows, or a smaller --horizon" + (", or another --split" if history else " or --context")
-    )
+    said = f"{file} has {rows} time steps in its longest series, too few for {what}, which need {needed}"
+    if part == "given":  # to a network that is trained
+        return f"{said}; give more rows"
+    other = ", or another --split" if history else " or --context"
+    return f"the {part} part of {said}; give more rows, or a smaller --horizon{other}"

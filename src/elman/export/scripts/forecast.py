@@ -1,11 +1,12 @@
 """Forecast what follows a table with an exported network: python example.py table.csv.
 
-It needs numpy and onnxruntime. All else is in model.json. The table has a row for each time step, those of a series in
-order; a column tells several series apart, if one did in training.
+It needs numpy and onnxruntime. All else is in model.json. The table, a csv or tsv, has a row for each time step, those
+of a series in order; a column tells several series apart, if one did in training.
 """
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,26 @@ def scale(description: dict[str, Any], name: str, values: Any) -> tuple[Any, Any
     anew = (deviation == 0) | left | (forecast["scale"] == "window")
     least = forecast["least"] * deviation * (forecast["scale"] == "window")
     return np.where(anew, level, mean), np.where(anew, np.maximum(spread, least), deviation)
+
+
+def read(file: str, description: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of each series of a table; between semicolons its numbers may have decimal commas."""
+    group = description["modalities"]["layout"]["group"]
+    columns = [*description["modalities"]["forecast"]["targets"], *description["modalities"]["forecast"]["covariates"]]
+    series: dict[str, list[dict[str, str]]] = {}
+    with Path(file).open(encoding="utf-8-sig", newline="") as table:
+        header = re.sub('"[^"]*"', "", table.readline())
+        between = ";" if header.count(";") > header.count(",") else ","
+        between = "\t" if file.lower().endswith(".tsv") else between
+        table.seek(0)
+        rows = csv.DictReader(table, delimiter=between)
+        if lacking := [name for name in [*columns, group] if name and name not in (rows.fieldnames or [])]:
+            sys.exit(f"{file} has no column {lacking[0]!r}; give a csv or tsv with the columns that training read")
+        for row in rows:
+            if between == ";":
+                row |= {name: row[name].replace(",", ".") for name in columns}
+            series.setdefault(row[group] if group else "", []).append(row)
+    return series
 
 
 def encode(description: dict[str, Any], name: str, rows: list[dict[str, str]]) -> tuple[Any, Any, Any]:
@@ -57,10 +78,7 @@ def main(file: str) -> None:
 
     description = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
     modalities, group = description["modalities"], description["modalities"]["layout"]["group"]
-    series: dict[str, list[dict[str, str]]] = {}
-    with Path(file).open(encoding="utf-8", newline="") as table:
-        for row in csv.DictReader(table):
-            series.setdefault(row[group] if group else "", []).append(row)
+    series = read(file, description)
     session = onnxruntime.InferenceSession(HERE / "model.onnx")
     levels = [f"q{round(100 * level)}" for level in description["levels"]]
     write = csv.writer(sys.stdout, lineterminator="\n").writerow

@@ -27,6 +27,7 @@ def view(record: Record) -> dict[str, Any] | None:
     baseline = rival.get(key)
     chance = _chance(score, baseline, key) if measure.share else 0.0
     verdict = _verdict(score[key], baseline, measure, chance)
+    perfect = measure.share and score[key] == (0 if measure.lower_is_better else 1)
     return {
         "value": score[key],
         "digits": measure.digits,
@@ -37,7 +38,7 @@ def view(record: Record) -> dict[str, Any] | None:
         "direction": "Lower is better." if measure.lower_is_better else "Higher is better.",
         "baseline": {"name": _capitalized(_name(rival)), "value": baseline},
         "verdict": verdict,
-        "remedy": remedy(record) if split and verdict in ("behind", "level") else "",
+        "remedy": remedy(record) if split and not perfect and verdict in ("behind", "level") else "",
         "chance": chance,
         "scored": score.get("symbols"),
         "difference": abs(score[key] - baseline) if baseline is not None else None,
