@@ -13,6 +13,7 @@ from torch import Tensor
 
 from elman.cells import Cell, Weights
 from elman.diagnosis.handed import Handed
+from elman.engine import backend
 from elman.layers import StepLayer
 from elman.layers.arguments import Hidden, as_hidden, as_state
 from elman.types import State
@@ -67,7 +68,8 @@ class Stepwise:
         rows = input.dim() == 1
         read = _as_sequence(input, rows=rows)
         own = read.reshape(input.shape)  # so that what is shown lies on the way back
-        after = type(self._layer).forward(self._layer, own, None if given is None else as_hidden(given))
+        with backend("torch"):  # whose c is on the way to h: of the engine's node both are results, side by side
+            after = type(self._layer).forward(self._layer, own, None if given is None else as_hidden(given))
         state = as_state(after, self.cell)
         long = tuple(_as_sequence(tensor, rows=rows) for tensor in state)
         shown = tuple(self._handed.show(each.reshape(own.shape), own) for each, own in zip(long, state, strict=True))

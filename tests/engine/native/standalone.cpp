@@ -243,7 +243,7 @@ public:
             job->bind(Kind::carry, k, {carry[size_t(k)].data(), columns(*program, k)});
         job->bind(Kind::dinput, 0, {d_input.data(), i64(it.head[2])});
         elman::run<T>({job.get()}, 3);
-        parameter_gradients<T>(*job, pointers(found), 3);
+        parameter_gradients<T>({job.get()}, pointers(found), 3);
         compare<T>(name + ", gradient of the input", d_input, it.d_input, it.template tolerance<T>());
         check("gradient of the state", carry, it.d_initial);
         check("gradient of the parameter", found, it.gradients);
