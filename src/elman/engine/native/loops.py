@@ -50,7 +50,7 @@ class Rows(NamedTuple):
     tape: int
 
 
-class Waiting:
+class Unfinished:
     """Steps that a backward pass has been through, without their gradients of weights.
 
     Attributes:
@@ -84,7 +84,7 @@ class Loop:
         self.rows: dict[int, Rows] = {}
         self._own = [tensor for tensor in weights if tensor is not None]
         self._anchor: ref[Tensor] | None = None
-        self._waiting: dict[int, Waiting] = {}
+        self._waiting: dict[int, Unfinished] = {}
 
     def rows_like(self, input: Tensor, state: State) -> Rows:
         """How steps of so many rows are taken, made ready for them where they are the first."""
@@ -182,15 +182,18 @@ class Loop:
         return job
 
     def _wait(self, task: int, job: Any, tape: Tensor, input: Tensor, state: State) -> None:
-        waiting = self._waiting.setdefault(task, Waiting())
+        waiting = self._waiting.setdefault(task, Unfinished())
         waiting.jobs.append(job)
         waiting.kept += [tensor.detach() for tensor in (tape, input, *state)]  # not the graph, which holds this
         waiting.rows += input.shape[0]
         if waiting.rows >= MOST:
             self._multiply(waiting)
 
-    def _multiply(self, waiting: Waiting) -> None:
-        found = [memory(tuple(tensor.shape), tensor) if tensor.requires_grad else None for tensor in self._own]
+    def _multiply(self, waiting: Unfinished) -> None:
+        found = [
+            memory(tuple(tensor.shape), tensor) if wanted else None
+            for tensor, wanted in zip(self._own, self.wanted, strict=True)
+        ]
         addresses = [0 if tensor is None else tensor.data_ptr() for tensor in found]
         self.numbers.parameter_gradients(waiting.jobs, addresses, self.threads)
         for tensor, earlier in zip(found, waiting.found, strict=False):
